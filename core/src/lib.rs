@@ -1,0 +1,9 @@
+//! The domain of deepnode: pure data and rules.
+//!
+//! No I/O, no async, no clock. Everything that two programs must agree on to the bit is written
+//! here once: what a quantised model computes ([`quant`]), how inputs and outputs are committed
+//! to ([`commitment`]) and in which order a batch's public inputs stand ([`statement`]).
+
+pub mod commitment;
+pub mod quant;
+pub mod statement;

@@ -1,0 +1,96 @@
+//! The public inputs of a batch proof, in order.
+//!
+//! ```text
+//! 0            version            VERSION
+//! 1            header             keccak256 of the batch header, reduced mod r by clearing the top 3 bits
+//! 2            count              real tasks; slots from `count` on are padding
+//! 3 .. 3+B     input commitments  one per slot
+//! 3+B          probe_count        slots whose input commitment holds a label
+//! 4+B          probe_correct      of these, slots whose arg-max is the label (a tie is not)
+//! 5+B          margin_sum         over probes: max(0, out[label] - max of the others)
+//! 6+B .. 6+2B  output commitments one per slot
+//! ```
+//!
+//! The circuit ties everything but `version`, `header` and `count` to the witness; those three are
+//! bound by the transcript alone, and the contract checks them.
+
+use ark_bn254::Fr;
+
+/// Identifies this statement: the ASCII bytes of `dn-batch` followed by version 1.
+pub const VERSION: u128 = 0x646e_2d62_6174_6368_01;
+
+/// Index of the first input commitment.
+pub const INPUTS_AT: usize = 3;
+
+/// Number of public inputs for a batch of `slots`.
+#[must_use]
+pub fn len(slots: usize) -> usize {
+    6 + 2 * slots
+}
+
+/// Index of `probe_count`.
+#[must_use]
+pub fn score_at(slots: usize) -> usize {
+    INPUTS_AT + slots
+}
+
+/// Index of the first output commitment.
+#[must_use]
+pub fn outputs_at(slots: usize) -> usize {
+    INPUTS_AT + slots + 3
+}
+
+/// Quality of a batch, summed over its probes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Score {
+    /// Slots that carry a label.
+    pub probe_count: u32,
+    /// Probes answered correctly.
+    pub probe_correct: u32,
+    /// Sum of winning margins, in int8 steps.
+    pub margin_sum: u32,
+}
+
+impl Score {
+    /// Adds one answer. `label` is `None` for an ordinary task.
+    pub fn add(&mut self, output: &[i8], label: Option<u16>) {
+        let Some(label) = label.map(usize::from) else { return };
+        self.probe_count += 1;
+        let Some(&value) = output.get(label) else { return };
+        let others = output.iter().enumerate().filter(|(i, _)| *i != label).map(|(_, v)| *v);
+        let Some(best) = others.max() else { return };
+        let margin = i32::from(value) - i32::from(best);
+        if margin > 0 {
+            self.probe_correct += 1;
+            self.margin_sum += margin.unsigned_abs();
+        }
+    }
+}
+
+/// One batch's public inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Hash of the header, already a canonical field element.
+    pub header: Fr,
+    /// Real tasks in the batch.
+    pub count: u32,
+    /// Input commitment of every slot, padding included.
+    pub inputs: Vec<Fr>,
+    /// Quality sums.
+    pub score: Score,
+    /// Output commitment of every slot, padding included.
+    pub outputs: Vec<Fr>,
+}
+
+impl Statement {
+    /// The public inputs in order.
+    #[must_use]
+    pub fn instances(&self) -> Vec<Fr> {
+        let mut all = vec![Fr::from(VERSION), self.header, Fr::from(self.count)];
+        all.extend(&self.inputs);
+        let s = self.score;
+        all.extend([s.probe_count, s.probe_correct, s.margin_sum].map(Fr::from));
+        all.extend(&self.outputs);
+        all
+    }
+}
