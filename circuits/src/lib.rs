@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The batch circuit: one halo2 proof that every answer of a batch is the exact output of the
+//! registered model.
+//!
+//! One constraint system serves every model; a model is a program in fixed columns ([`plan`]), so
+//! the verifying key is the commitment to the model. A batch's witness ([`witness`]) holds a few
+//! small cells per activation value and none per multiplication: linear layers are checked once
+//! per batch on values folded by challenges that are drawn after the witness is committed
+//! ([`gates`]). The statement is [`dn_core::statement`].
+
+pub mod blinding;
+mod circuit;
+pub mod columns;
+pub mod field;
+mod fold;
+mod gates;
+pub mod plan;
+pub mod poseidon;
+pub mod table;
+pub mod witness;
+
+pub use circuit::BatchCircuit;
+pub use columns::{CELLS, LANES};
+pub use plan::{Plan, PlanError};
+pub use witness::{Slot, Witness, WitnessError};
+
+#[cfg(test)]
+mod tests;

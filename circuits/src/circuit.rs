@@ -1,0 +1,128 @@
+//! The circuit: one region, two phases, every model.
+
+use std::sync::Arc;
+
+use ff::Field;
+use halo2_proofs::circuit::{Layouter, Region, SimpleFloorPlanner, Value};
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
+use rand_core::OsRng;
+
+use crate::blinding::ZeroWords;
+use crate::columns::{Columns, CHALLENGES};
+use crate::field::from_core;
+use crate::fold::fold;
+use crate::gates;
+use crate::plan::{Plan, BLINDING_ROWS};
+use crate::witness::Witness;
+
+/// A batch of inferences of one model.
+#[derive(Clone, Debug)]
+pub struct BatchCircuit {
+    plan: Arc<Plan>,
+    witness: Option<Arc<Witness>>,
+    assigns_fixed: bool,
+    zeros: ZeroWords,
+}
+
+impl BatchCircuit {
+    /// The circuit without a witness, for key generation.
+    #[must_use]
+    pub fn for_keys(plan: Arc<Plan>) -> Self {
+        Self { plan, witness: None, assigns_fixed: true, zeros: ZeroWords::default() }
+    }
+
+    /// The circuit of one batch. `zeros` goes to the [`crate::blinding::BlindingRng`] of its proof.
+    #[must_use]
+    pub fn for_proof(plan: Arc<Plan>, witness: Arc<Witness>, zeros: ZeroWords) -> Self {
+        Self { plan, witness: Some(witness), assigns_fixed: false, zeros }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_check(plan: Arc<Plan>, witness: Arc<Witness>) -> Self {
+        let zeros = ZeroWords::default();
+        Self { plan, witness: Some(witness), assigns_fixed: true, zeros }
+    }
+
+    fn assign_fixed(&self, columns: &Columns, region: &mut Region<'_, Fr>) {
+        for (column, values) in columns.fixed.iter().zip(&self.plan.fixed) {
+            for (row, value) in values.iter().enumerate().filter(|(_, v)| **v != Fr::ZERO) {
+                region.assign_fixed(*column, row, *value);
+            }
+        }
+    }
+
+    fn assign_second_phase(
+        &self,
+        columns: &Columns,
+        witness: &Witness,
+        challenges: [Fr; CHALLENGES],
+        region: &mut Region<'_, Fr>,
+    ) {
+        let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
+        let folded = fold(&self.plan, witness, &instances, challenges);
+        for row in 0..self.plan.rows {
+            for (column, value) in columns.helpers.iter().zip(folded.helpers[row]) {
+                region.assign_advice(*column, row, Value::known(value));
+            }
+            for (column, value) in columns.accumulators.iter().zip(folded.accumulators[row]) {
+                region.assign_advice(*column, row, Value::known(value));
+            }
+        }
+        for row in self.plan.rows..self.plan.rows + BLINDING_ROWS {
+            for column in &columns.helpers {
+                region.assign_advice(*column, row, Value::known(Fr::random(OsRng)));
+            }
+        }
+        self.zeros.arm();
+    }
+}
+
+impl Circuit<Fr> for BatchCircuit {
+    type Config = Columns;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = ();
+
+    fn without_witnesses(&self) -> Self {
+        Self::for_keys(self.plan.clone())
+    }
+
+    fn configure(cs: &mut ConstraintSystem<Fr>) -> Columns {
+        let columns = Columns::allocate(cs);
+        gates::configure(cs, &columns);
+        columns
+    }
+
+    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        layouter.assign_region(
+            || "batch",
+            |mut region| {
+                if self.assigns_fixed {
+                    self.assign_fixed(&columns, &mut region);
+                }
+                let Some(witness) = &self.witness else { return Ok(()) };
+                for (row, cells) in witness.cells.iter().enumerate() {
+                    for (column, value) in columns.cells.iter().zip(cells) {
+                        region.assign_advice(*column, row, Value::known(*value));
+                    }
+                }
+                for (row, m) in witness.multiplicities.iter().enumerate() {
+                    region.assign_advice(columns.multiplicity, row, Value::known(Fr::from(*m)));
+                }
+                region.next_phase();
+                let mut challenges = [Fr::ZERO; CHALLENGES];
+                let mut known = true;
+                for (value, challenge) in challenges.iter_mut().zip(&columns.challenges) {
+                    let mut drawn = None;
+                    region.get_challenge(*challenge).map(|v| drawn = Some(v));
+                    known &= drawn.is_some();
+                    *value = drawn.unwrap_or(Fr::ZERO);
+                }
+                if known {
+                    self.assign_second_phase(&columns, witness, challenges, &mut region);
+                }
+                Ok(())
+            },
+        )
+    }
+}

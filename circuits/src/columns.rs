@@ -1,0 +1,321 @@
+//! The columns of the one constraint system that every model shares.
+//!
+//! A model is a program in the fixed columns. Three kinds of rows use the same advice cells:
+//!
+//! | rows | lookup | `hi[l]` | `lo[l]` | `out[l]` |
+//! |---|---|---|---|---|
+//! | activation | on | quotient of item l | remainder | stored byte, `q + 128` |
+//! | quality | on | one-hot bits | slacks, sums | output bytes, score |
+//! | hash | off | S-box cells of Poseidon, 24 full-size values | | |
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::{
+    Advice, Challenge, Column, ConstraintSystem, Expression, FirstPhase, Fixed, Instance,
+    SecondPhase, VirtualCells,
+};
+use halo2_proofs::poly::Rotation;
+
+/// Batch items side by side in one row.
+pub const LANES: usize = 8;
+/// Weights side by side in one row.
+pub const WEIGHT_LANES: usize = 8;
+/// Small witness cells in one row: `hi`, `lo`, `out` of each lane.
+pub const CELLS: usize = 3 * LANES;
+
+/// The fixed columns, by what they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fx {
+    /// 1 where the two lookups of every lane apply.
+    Lookup,
+    /// 1 on every used row.
+    Active,
+    /// Table tag of the pair (`hi`, `out`).
+    TagA,
+    /// Table tag of (`lo`, 0).
+    TagB,
+    /// `2^shift` on activations; `2^64` where a hash row takes a label.
+    Scale,
+    /// Constant of the accumulator; tag of a hashed message.
+    Offset,
+    /// Table: tag.
+    Table0,
+    /// Table: first value.
+    Table1,
+    /// Table: second value.
+    Table2,
+    /// First of the weight columns; round constants on hash rows, class numbers on quality rows.
+    Weight0,
+    /// Another chunk of the same neuron: fold by tau^LANES.
+    Chunk,
+    /// Keep the folded activation.
+    HoldX,
+    /// A neuron's accumulator is complete.
+    Neuron,
+    /// The same, except for the first neuron of a tensor: fold by e.
+    NeuronFold,
+    /// Another row of weights: fold by e^WEIGHT_LANES.
+    WeightFold,
+    /// Keep the folded weights.
+    HoldW,
+    /// Add the product of folded activation and weights.
+    Product,
+    /// The same for packing weights, scaled by omega.
+    ProductWord,
+    /// A tensor begins: separate its claim by lambda.
+    Claim,
+    /// A tensor ends: subtract its folded accumulators.
+    Close,
+    /// Hash: full round.
+    Full,
+    /// Hash: six partial rounds.
+    Partial,
+    /// Hash: first row of partial rounds.
+    PartialFirst,
+    /// Hash: another row of partial rounds.
+    PartialNext,
+    /// Hash: leave the partial rounds.
+    PartialLast,
+    /// Hash: first block of a message.
+    Absorb,
+    /// Hash: another block of the same message.
+    AbsorbNext,
+    /// A task's folded words or output bytes are complete.
+    Item,
+    /// The same, except for the first task of a section: fold by tau.
+    ItemFold,
+    /// A label enters.
+    Label,
+    /// Subtract the folded words, scaled by omega.
+    CloseWords,
+    /// Subtract the folded output bytes and labels.
+    CloseCopies,
+    /// Separate a published value by rho.
+    Publish,
+    /// Publish a hash.
+    PublishHash,
+    /// Instance row: separate by rho.
+    Read,
+    /// Instance row: its coefficient.
+    ReadScale,
+    /// First row of a task's classes.
+    Classes,
+    /// Another row of a task's classes.
+    ClassesNext,
+    /// A task's score.
+    Score,
+}
+
+/// Number of fixed columns.
+pub const FIXED: usize = Fx::Score as usize + WEIGHT_LANES;
+
+impl Fx {
+    /// Index among the fixed columns.
+    #[must_use]
+    pub fn index(self) -> usize {
+        let i = self as usize;
+        if i > Self::Weight0 as usize {
+            i + WEIGHT_LANES - 1
+        } else {
+            i
+        }
+    }
+}
+
+/// The accumulators, advice columns of the second phase behind the lookup helpers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acc {
+    /// Running sum of the lookup argument.
+    Sum,
+    /// Folded activation.
+    X,
+    /// Folded accumulator of a neuron.
+    Y,
+    /// Folded accumulators of a tensor.
+    Tensor,
+    /// Folded weights.
+    W,
+    /// Running sum of all claims.
+    Claims,
+    /// Words or output bytes of one task, folded.
+    Words,
+    /// The same, folded over tasks.
+    Items,
+    /// Labels folded over tasks.
+    Labels,
+    /// Values that the witness publishes.
+    Published,
+    /// Values read from the instance.
+    Read,
+    /// One-hot sums of one task.
+    Classes,
+}
+
+/// Number of accumulators.
+pub const ACCUMULATORS: usize = Acc::Classes as usize + 1;
+
+/// Challenges, all drawn after the first phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ch {
+    /// Shift of the lookup keys.
+    Beta,
+    /// Separates the parts of a lookup key.
+    Gamma,
+    /// Separates batch items.
+    Tau,
+    /// Separates the outputs of a layer.
+    E,
+    /// Separates the claims.
+    Lambda,
+    /// Separates words from the outputs of a layer.
+    Omega,
+    /// Separates published values.
+    Rho,
+}
+
+/// Number of challenges.
+pub const CHALLENGES: usize = Ch::Rho as usize + 1;
+
+/// The columns as the constraint system allocated them.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// `hi`, then `lo`, then `out` of each lane.
+    pub cells: Vec<Column<Advice>>,
+    /// How often each table row is used.
+    pub multiplicity: Column<Advice>,
+    /// One lookup helper per lane.
+    pub helpers: Vec<Column<Advice>>,
+    /// By [`Acc`].
+    pub accumulators: Vec<Column<Advice>>,
+    /// By [`Fx::index`].
+    pub fixed: Vec<Column<Fixed>>,
+    /// The public inputs.
+    pub instance: Column<Instance>,
+    /// By [`Ch`].
+    pub challenges: Vec<Challenge>,
+}
+
+impl Columns {
+    /// Allocates every column. Helpers are the first columns of the second phase: the blinding of
+    /// [`crate::blinding`] relies on it.
+    pub fn allocate(cs: &mut ConstraintSystem<Fr>) -> Self {
+        let cells = (0..CELLS).map(|_| cs.advice_column()).collect();
+        let multiplicity = cs.advice_column();
+        let challenges = (0..CHALLENGES).map(|_| cs.challenge_usable_after(FirstPhase)).collect();
+        let helpers = (0..LANES).map(|_| cs.advice_column_in(SecondPhase)).collect();
+        let accumulators = (0..ACCUMULATORS).map(|_| cs.advice_column_in(SecondPhase)).collect();
+        let fixed = (0..FIXED).map(|_| cs.fixed_column()).collect();
+        let instance = cs.instance_column();
+        Self { cells, multiplicity, helpers, accumulators, fixed, instance, challenges }
+    }
+}
+
+type Ex = Expression<Fr>;
+
+/// Queries of one gate, by name.
+pub(crate) struct View<'a, 'b> {
+    meta: &'a mut VirtualCells<'b, Fr>,
+    columns: &'a Columns,
+}
+
+impl std::fmt::Debug for View<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("View")
+    }
+}
+
+impl<'a, 'b> View<'a, 'b> {
+    pub(crate) fn new(meta: &'a mut VirtualCells<'b, Fr>, columns: &'a Columns) -> Self {
+        Self { meta, columns }
+    }
+
+    pub(crate) fn fx(&mut self, fx: Fx) -> Ex {
+        self.meta.query_fixed(self.columns.fixed[fx.index()], Rotation::cur())
+    }
+
+    /// 1 where the previous row is used; 0 on the first row.
+    pub(crate) fn active_prev(&mut self) -> Ex {
+        self.meta.query_fixed(self.columns.fixed[Fx::Active.index()], Rotation::prev())
+    }
+
+    /// 1 where this row and the previous one are used: an accumulator may carry over.
+    pub(crate) fn carried(&mut self) -> Ex {
+        self.fx(Fx::Active) * self.active_prev()
+    }
+
+    pub(crate) fn weight(&mut self, i: usize) -> Ex {
+        self.meta.query_fixed(self.columns.fixed[Fx::Weight0.index() + i], Rotation::cur())
+    }
+
+    pub(crate) fn weights(&mut self) -> Vec<Ex> {
+        (0..WEIGHT_LANES).map(|i| self.weight(i)).collect()
+    }
+
+    pub(crate) fn cell(&mut self, i: usize) -> Ex {
+        self.meta.query_advice(self.columns.cells[i], Rotation::cur())
+    }
+
+    pub(crate) fn cell_prev(&mut self, i: usize) -> Ex {
+        self.meta.query_advice(self.columns.cells[i], Rotation::prev())
+    }
+
+    pub(crate) fn hi(&mut self, lane: usize) -> Ex {
+        self.cell(lane)
+    }
+
+    pub(crate) fn lo(&mut self, lane: usize) -> Ex {
+        self.cell(LANES + lane)
+    }
+
+    pub(crate) fn out(&mut self, lane: usize) -> Ex {
+        self.cell(2 * LANES + lane)
+    }
+
+    pub(crate) fn helper(&mut self, lane: usize) -> Ex {
+        self.meta.query_advice(self.columns.helpers[lane], Rotation::cur())
+    }
+
+    pub(crate) fn multiplicity(&mut self) -> Ex {
+        self.meta.query_advice(self.columns.multiplicity, Rotation::cur())
+    }
+
+    pub(crate) fn acc(&mut self, acc: Acc) -> Ex {
+        self.meta.query_advice(self.columns.accumulators[acc as usize], Rotation::cur())
+    }
+
+    pub(crate) fn acc_prev(&mut self, acc: Acc) -> Ex {
+        self.meta.query_advice(self.columns.accumulators[acc as usize], Rotation::prev())
+    }
+
+    pub(crate) fn instance(&mut self) -> Ex {
+        self.meta.query_instance(self.columns.instance, Rotation::cur())
+    }
+
+    pub(crate) fn challenge(&mut self, ch: Ch) -> Ex {
+        self.meta.query_challenge(self.columns.challenges[ch as usize])
+    }
+}
+
+/// A constant expression.
+pub(crate) fn constant(x: u64) -> Ex {
+    Expression::Constant(Fr::from(x))
+}
+
+/// `base^n` by squaring, so that the expression stays small.
+pub(crate) fn power(base: &Ex, n: usize) -> Ex {
+    match n {
+        0 => constant(1),
+        1 => base.clone(),
+        _ if n % 2 == 0 => {
+            let half = power(base, n / 2);
+            half.clone() * half
+        }
+        _ => power(base, n - 1) * base.clone(),
+    }
+}
+
+/// Horner's rule: the first of `xs` gets the highest power of `base`.
+pub(crate) fn horner(xs: &[Ex], base: &Ex) -> Ex {
+    let mut xs = xs.iter().cloned();
+    let first = xs.next().expect("at least one term");
+    xs.fold(first, |acc, x| acc * base.clone() + x)
+}

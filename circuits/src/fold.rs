@@ -1,0 +1,258 @@
+//! Phase 2: lookup helpers and accumulators at the transcript's challenges.
+//!
+//! Each accumulator follows the recurrence of its gate, row by row; the equations stand in
+//! [`crate::gates`].
+
+use ff::{BatchInverter, Field};
+use halo2_proofs::halo2curves::bn256::Fr;
+
+use crate::columns::{Acc, Ch, Fx, ACCUMULATORS, CHALLENGES, LANES, WEIGHT_LANES};
+use crate::gates::CLASSES;
+use crate::plan::Plan;
+use crate::poseidon::{ST, WIDTH, Z};
+use crate::witness::Witness;
+use dn_core::quant::ZERO_POINT;
+
+/// Cells of the second phase, by row.
+pub(crate) struct Folded {
+    pub(crate) helpers: Vec<[Fr; LANES]>,
+    pub(crate) accumulators: Vec<[Fr; ACCUMULATORS]>,
+}
+
+/// Powers of the challenges that rows need.
+struct Powers {
+    c: [Fr; CHALLENGES],
+    gamma2: Fr,
+    tau_chunk: Fr,
+    e_weights: Fr,
+    e_words: Fr,
+    ones: Fr,
+    rho: [Fr; 5],
+    zero_point: Fr,
+}
+
+impl Powers {
+    fn new(c: [Fr; CHALLENGES]) -> Self {
+        let (gamma, tau, e, rho) =
+            (c[Ch::Gamma as usize], c[Ch::Tau as usize], c[Ch::E as usize], c[Ch::Rho as usize]);
+        Self {
+            c,
+            gamma2: gamma.square(),
+            tau_chunk: tau.pow_vartime([LANES as u64]),
+            e_weights: e.pow_vartime([WEIGHT_LANES as u64]),
+            e_words: e.pow_vartime([dn_core::commitment::NEXT_RATE as u64]),
+            ones: (0..LANES).fold(Fr::ZERO, |a, _| a * tau + Fr::ONE),
+            rho: std::array::from_fn(|i| rho.pow_vartime([i as u64])),
+            zero_point: Fr::from(u64::from(ZERO_POINT.unsigned_abs())),
+        }
+    }
+
+    fn at(&self, ch: Ch) -> Fr {
+        self.c[ch as usize]
+    }
+}
+
+fn horner<'a>(xs: impl IntoIterator<Item = &'a Fr>, base: Fr) -> Fr {
+    xs.into_iter().fold(Fr::ZERO, |acc, x| acc * base + x)
+}
+
+/// Computes the second phase.
+pub(crate) fn fold(
+    plan: &Plan,
+    witness: &Witness,
+    instances: &[Fr],
+    challenges: [Fr; CHALLENGES],
+) -> Folded {
+    let p = Powers::new(challenges);
+    let helpers = helpers(plan, witness, &p);
+    let table = table_terms(plan, witness, &p);
+    let mut accumulators = Vec::with_capacity(plan.rows);
+    let mut previous = [Fr::ZERO; ACCUMULATORS];
+    for row in 0..plan.rows {
+        let r = Row { plan, p: &p, row, cells: &witness.cells[row], before: &previous };
+        let mut next = [Fr::ZERO; ACCUMULATORS];
+        let looked_up = if r.is(Fx::Lookup) { helpers[row].iter().sum::<Fr>() } else { Fr::ZERO };
+        let used = table.get(row).copied().unwrap_or(Fr::ZERO);
+        next[Acc::Sum as usize] = r.before(Acc::Sum) + looked_up - used;
+        r.activations(&mut next);
+        r.tasks(&mut next);
+        r.published(&mut next, instances.get(row).copied().unwrap_or(Fr::ZERO));
+        r.claims(&mut next);
+        accumulators.push(next);
+        previous = next;
+    }
+    Folded { helpers, accumulators }
+}
+
+/// `1/A + 1/B` of every lane of every lookup row.
+fn helpers(plan: &Plan, witness: &Witness, p: &Powers) -> Vec<[Fr; LANES]> {
+    let (beta, gamma) = (p.at(Ch::Beta), p.at(Ch::Gamma));
+    let rows: Vec<usize> = (0..plan.rows).filter(|r| plan.is(Fx::Lookup, *r)).collect();
+    let mut keys = Vec::with_capacity(rows.len() * 2 * LANES);
+    for &row in &rows {
+        let c = &witness.cells[row];
+        let (a, b) = (beta + plan.fx(Fx::TagA, row), beta + plan.fx(Fx::TagB, row));
+        for lane in 0..LANES {
+            keys.push(a + gamma * c[lane] + p.gamma2 * c[2 * LANES + lane]);
+            keys.push(b + gamma * c[LANES + lane]);
+        }
+    }
+    invert(&mut keys);
+    let mut helpers = vec![[Fr::ZERO; LANES]; plan.rows];
+    for (row, inverses) in rows.into_iter().zip(keys.chunks_exact(2 * LANES)) {
+        for (lane, pair) in inverses.chunks_exact(2).enumerate() {
+            helpers[row][lane] = pair[0] + pair[1];
+        }
+    }
+    helpers
+}
+
+/// `m / K` of every table row.
+fn table_terms(plan: &Plan, witness: &Witness, p: &Powers) -> Vec<Fr> {
+    let (beta, gamma) = (p.at(Ch::Beta), p.at(Ch::Gamma));
+    let mut keys: Vec<Fr> = plan
+        .table
+        .rows
+        .iter()
+        .map(|(t, a, b)| beta + Fr::from(*t) + gamma * Fr::from(*a) + p.gamma2 * Fr::from(*b))
+        .collect();
+    invert(&mut keys);
+    keys.iter().zip(&witness.multiplicities).map(|(k, m)| *k * Fr::from(*m)).collect()
+}
+
+fn invert(keys: &mut [Fr]) {
+    let mut scratch = vec![Fr::ZERO; keys.len()];
+    BatchInverter::invert_with_external_scratch(keys, &mut scratch);
+}
+
+/// One row and the accumulators before it.
+struct Row<'a> {
+    plan: &'a Plan,
+    p: &'a Powers,
+    row: usize,
+    cells: &'a [Fr; 3 * LANES],
+    before: &'a [Fr; ACCUMULATORS],
+}
+
+impl Row<'_> {
+    fn is(&self, fx: Fx) -> bool {
+        self.plan.is(fx, self.row)
+    }
+
+    fn fx(&self, fx: Fx) -> Fr {
+        self.plan.fx(fx, self.row)
+    }
+
+    fn weight(&self, i: usize) -> Fr {
+        self.plan.fixed[Fx::Weight0.index() + i][self.row]
+    }
+
+    fn before(&self, acc: Acc) -> Fr {
+        self.before[acc as usize]
+    }
+
+    /// `x` where the selector is set.
+    fn when(&self, fx: Fx, x: Fr) -> Fr {
+        if self.is(fx) {
+            x
+        } else {
+            Fr::ZERO
+        }
+    }
+
+    fn state(&self, i: usize) -> Fr {
+        let m = &self.plan.poseidon.m[i];
+        (0..WIDTH).map(|k| m[k] * self.cells[Z + k]).sum()
+    }
+
+    fn activations(&self, next: &mut [Fr; ACCUMULATORS]) {
+        let (p, tau, e) = (self.p, self.p.at(Ch::Tau), self.p.at(Ch::E));
+        let lanes = |i: usize| horner(&self.cells[i * LANES..(i + 1) * LANES], tau);
+        let chunk = self.when(Fx::Chunk, p.tau_chunk);
+        next[Acc::X as usize] = (chunk + self.fx(Fx::HoldX)) * self.before(Acc::X)
+            + self.when(Fx::Lookup, lanes(2) - p.ones * p.zero_point);
+        next[Acc::Y as usize] = chunk * self.before(Acc::Y)
+            + self.fx(Fx::Scale) * lanes(0)
+            + self.when(Fx::Lookup, lanes(1))
+            + self.fx(Fx::Offset) * p.ones;
+        next[Acc::Tensor as usize] = if self.is(Fx::Neuron) {
+            self.when(Fx::NeuronFold, e * self.before(Acc::Tensor)) + next[Acc::Y as usize]
+        } else {
+            self.before(Acc::Tensor)
+        };
+        let weights: Vec<Fr> = (0..WEIGHT_LANES).map(|i| self.weight(i)).collect();
+        let keep = self.when(Fx::WeightFold, p.e_weights) + self.fx(Fx::HoldW);
+        next[Acc::W as usize] = keep * self.before(Acc::W) + horner(&weights, e);
+    }
+
+    fn tasks(&self, next: &mut [Fr; ACCUMULATORS]) {
+        let (p, tau, e) = (self.p, self.p.at(Ch::Tau), self.p.at(Ch::E));
+        let words = self.before(Acc::Words);
+        next[Acc::Words as usize] = if self.is(Fx::Absorb) || self.is(Fx::AbsorbNext) {
+            let s: Vec<Fr> = (2..WIDTH).map(|i| self.state(i)).collect();
+            if self.is(Fx::Absorb) {
+                horner(&s[1..], e)
+            } else {
+                p.e_words * words + horner(&s, e)
+            }
+        } else if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
+            let bytes: Vec<Fr> = (0..CLASSES)
+                .map(|i| self.cells[2 * LANES + 2 * i] - self.weight(CLASSES + i) * p.zero_point)
+                .collect();
+            self.when(Fx::ClassesNext, p.e_words * words) + horner(&bytes, e)
+        } else {
+            words
+        };
+        let items = self.before(Acc::Items);
+        next[Acc::Items as usize] = if self.is(Fx::Item) {
+            self.when(Fx::ItemFold, tau * items) + next[Acc::Words as usize]
+        } else {
+            items
+        } + self.when(Fx::Score, p.rho[1] * self.cells[LANES + 3]);
+        next[Acc::Labels as usize] = if self.is(Fx::Label) {
+            tau * self.before(Acc::Labels) + self.cells[ST]
+        } else {
+            self.before(Acc::Labels)
+        };
+        if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
+            let sums: Fr = (0..CLASSES)
+                .map(|i| {
+                    let (s1, s2) = (self.cells[2 * i], self.cells[2 * i + 1]);
+                    let o = self.cells[2 * LANES + 2 * i];
+                    s1 * (o + p.rho[2] + p.rho[4] * self.weight(i)) + s2 * (p.rho[1] * o + p.rho[3])
+                })
+                .sum();
+            next[Acc::Classes as usize] =
+                self.when(Fx::ClassesNext, self.before(Acc::Classes)) + sums;
+        }
+    }
+
+    fn published(&self, next: &mut [Fr; ACCUMULATORS], instance: Fr) {
+        let rho = self.p.rho[1];
+        let o = self.before(Acc::Published);
+        let mut published = if self.is(Fx::Publish) { rho * o } else { o };
+        if self.is(Fx::PublishHash) {
+            published += self.state(0);
+        }
+        published += self.when(Fx::Score, self.cells[2 * LANES]);
+        next[Acc::Published as usize] = published;
+        let r = self.before(Acc::Read);
+        next[Acc::Read as usize] =
+            if self.is(Fx::Read) { rho * r } else { r } + self.fx(Fx::ReadScale) * instance;
+    }
+
+    fn claims(&self, next: &mut [Fr; ACCUMULATORS]) {
+        let (lambda, omega) = (self.p.at(Ch::Lambda), self.p.at(Ch::Omega));
+        let kept = self.before(Acc::Claims);
+        let mut claims = if self.is(Fx::Claim) { lambda * kept } else { kept };
+        let product = next[Acc::X as usize] * next[Acc::W as usize];
+        claims += self.when(Fx::Product, product);
+        claims += self.when(Fx::ProductWord, omega * product);
+        claims -= self.when(Fx::Close, lambda * next[Acc::Tensor as usize]);
+        let items = next[Acc::Items as usize];
+        claims -= self.when(Fx::CloseWords, omega * items);
+        let labels = self.p.rho[1] * next[Acc::Labels as usize];
+        claims -= self.when(Fx::CloseCopies, items - labels);
+        next[Acc::Claims as usize] = claims;
+    }
+}

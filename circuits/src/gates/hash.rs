@@ -1,0 +1,98 @@
+//! Poseidon on hash rows; layout and constants in [`crate::poseidon`].
+//!
+//! With `s(x)` the three S-box equations `a = x^2`, `b = a^2`, `z = b x`:
+//!
+//! ```text
+//! full           s((M z')_k + c_k)                                         degree 3
+//! partial        s(linear_k(st, z_0..z_(k-1)) + c_k)                       degree 3
+//! partial_first  st = M z'                                                 degree 2
+//! partial_next   st = state(st', z')                                       degree 2
+//! partial_last   M z = state(st', z')                                      degree 2
+//! absorb         (M z)_0 = 0, (M z)_1 = offset + scale label               degree 3
+//! absorb_next    (M z)_0 = 0, (M z)_1 = (M z')_0                           degree 2
+//! ```
+//!
+//! `M` is invertible, so the cells `z` of an input row are any state and its image is bound by
+//! these equations and by the folds of [`super::words`]. The salt, `(M z)_2` of a first block, is
+//! free. The label cell is free here: [`super::words`] folds it, [`super::quality`] bounds it.
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::{ConstraintSystem, Expression};
+
+use crate::columns::{Columns, Fx, View};
+use crate::poseidon::{Constants, A, B, PARTIALS, ST, WIDTH, Z};
+
+type Ex = Expression<Fr>;
+
+/// `sum form_i x_i`, skipping zero coefficients.
+fn linear(form: &[Fr], xs: &[Ex]) -> Ex {
+    let zero = Fr::zero();
+    form.iter()
+        .zip(xs)
+        .filter(|(c, _)| **c != zero)
+        .map(|(c, x)| if *c == Fr::one() { x.clone() } else { x.clone() * *c })
+        .reduce(|a, b| a + b)
+        .expect("a form has a coefficient")
+}
+
+/// `(M z)_i` of this row.
+pub(super) fn state(v: &mut View<'_, '_>, constants: &Constants, i: usize) -> Ex {
+    let z: Vec<Ex> = (0..WIDTH).map(|k| v.cell(Z + k)).collect();
+    linear(&constants.m[i], &z)
+}
+
+/// `(M z')_i`, the state behind the previous row.
+fn state_prev(v: &mut View<'_, '_>, constants: &Constants, i: usize) -> Ex {
+    let z: Vec<Ex> = (0..WIDTH).map(|k| v.cell_prev(Z + k)).collect();
+    linear(&constants.m[i], &z)
+}
+
+pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
+    cs.create_gate("poseidon S-boxes", |meta| {
+        let mut v = View::new(meta, columns);
+        let (full, partial) = (v.fx(Fx::Full), v.fx(Fx::Partial));
+        let row: Vec<Ex> = (ST..ST + WIDTH).chain(Z..Z + WIDTH).map(|i| v.cell(i)).collect();
+        let mut constraints = Vec::new();
+        for k in 0..PARTIALS {
+            let c = v.weight(k);
+            let x_full = state_prev(&mut v, constants, k) + c.clone();
+            let x_partial = linear(&constants.partial_x[k], &row) + c;
+            let (z, a, b) = (v.cell(Z + k), v.cell(A + k), v.cell(B + k));
+            let any = full.clone() + partial.clone();
+            constraints.push(any * (b.clone() - a.clone() * a.clone()));
+            for (selector, x) in [(&full, x_full), (&partial, x_partial)] {
+                constraints.push(selector.clone() * (a.clone() - x.clone() * x.clone()));
+                constraints.push(selector.clone() * (z.clone() - b.clone() * x));
+            }
+        }
+        constraints
+    });
+    cs.create_gate("poseidon partial states", |meta| {
+        let mut v = View::new(meta, columns);
+        let (first, next, last) =
+            (v.fx(Fx::PartialFirst), v.fx(Fx::PartialNext), v.fx(Fx::PartialLast));
+        let before: Vec<Ex> =
+            (ST..ST + WIDTH).chain(Z..Z + WIDTH).map(|i| v.cell_prev(i)).collect();
+        let mut constraints = Vec::new();
+        for k in 0..WIDTH {
+            let st = v.cell(ST + k);
+            let left = linear(&constants.partial_state[k], &before);
+            constraints.push(first.clone() * (st.clone() - state_prev(&mut v, constants, k)));
+            constraints.push(next.clone() * (st - left.clone()));
+            constraints.push(last.clone() * (state(&mut v, constants, k) - left));
+        }
+        constraints
+    });
+    cs.create_gate("poseidon absorb", |meta| {
+        let mut v = View::new(meta, columns);
+        let (absorb, next) = (v.fx(Fx::Absorb), v.fx(Fx::AbsorbNext));
+        let (s0, s1) = (state(&mut v, constants, 0), state(&mut v, constants, 1));
+        let tag = v.fx(Fx::Offset) + v.fx(Fx::Scale) * v.cell(ST);
+        let chained = state_prev(&mut v, constants, 0);
+        vec![
+            (absorb.clone() + next.clone()) * s0,
+            absorb * (s1.clone() - tag),
+            next * (s1 - chained),
+        ]
+    });
+}

@@ -1,0 +1,95 @@
+//! The quality score of each task: is the labelled class the strict arg-max, and by how much?
+//!
+//! A task takes rows of four classes, two lanes per class, then a score row. Class `i` of a row:
+//!
+//! ```text
+//! s1 = hi[2i]    1 on the labelled class            o = out[2i]   the output byte
+//! s2 = hi[2i+1]  1 on the best other class          d = lo[2i]    slack
+//! other = lo[1]  the best other output              w_i = class + 1, w_(4+i) = 1; 0 on padding
+//! ```
+//!
+//! The table holds `(s, o)` for bits and bytes and the range `[0, 511]` for `lo`. On class rows:
+//!
+//! ```text
+//! slack    d = other - o + 256 s1                   every unlabelled class is at most `other`
+//! distinct s1 s2 = 0
+//! padding  (1 - w_(4+i)) (s1 + s2) = 0
+//! same     other = other'                           not on a task's first row
+//! sums     act R = classes_next R' + sum_i s1 o + rho s2 o + rho^2 s1 + rho^3 s2 + rho^4 w_i s1
+//! ```
+//!
+//! On the score row, with `v = lo[0]`, `other = lo[1]`, `p = lo[2]`, `label = lo[3]`:
+//!
+//! ```text
+//! R' = v + rho (other - 255 (1 - p)) + rho^2 p + rho^3 p + rho^4 label
+//! p (p - 1) = 0,  other = other'
+//! hi[0] = 256 p + v - other + 255 (1 - p)           0, or 256 + difference in [1, 511]
+//! ```
+//!
+//! and the table maps `hi[0]` to the score `out[0] = 1 + 2^16 correct + 2^32 margin`, or 0 to 0.
+//! Without a label all bits are 0, `other` is 255 and every slack holds. The best other output is
+//! bounded from below by the slacks and attained by `s2`, so a score can be neither raised nor
+//! lowered.
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::ConstraintSystem;
+
+use crate::columns::{constant, Acc, Ch, Columns, Fx, View, LANES};
+
+/// Classes in one row.
+pub(crate) const CLASSES: usize = LANES / 2;
+/// Offset that makes every slack of the labelled class non-negative.
+pub(crate) const SLACK_OFFSET: u64 = 256;
+/// Stands for the best other output where there is no label.
+pub(crate) const NO_LABEL: u64 = 255;
+
+pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
+    cs.create_gate("quality classes", |meta| {
+        let mut v = View::new(meta, columns);
+        let next = v.fx(Fx::ClassesNext);
+        let any = v.fx(Fx::Classes) + next.clone();
+        let rho = v.challenge(Ch::Rho);
+        let rho2 = rho.clone() * rho.clone();
+        let (rho3, rho4) = (rho2.clone() * rho.clone(), rho2.clone() * rho2.clone());
+        let other = v.lo(1);
+        let mut sums = constant(0);
+        let mut constraints = Vec::new();
+        for i in 0..CLASSES {
+            let (s1, s2, o, slack) = (v.hi(2 * i), v.hi(2 * i + 1), v.out(2 * i), v.lo(2 * i));
+            let (class, real) = (v.weight(i), v.weight(CLASSES + i));
+            let want = other.clone() - o.clone() + s1.clone() * Fr::from(SLACK_OFFSET);
+            constraints.push(any.clone() * (slack - want));
+            constraints.push(any.clone() * s1.clone() * s2.clone());
+            constraints.push(any.clone() * (constant(1) - real) * (s1.clone() + s2.clone()));
+            sums = sums
+                + s1.clone() * (o.clone() + rho2.clone() + rho4.clone() * class)
+                + s2 * (rho.clone() * o + rho3.clone());
+        }
+        let lo1_prev = v.cell_prev(LANES + 1);
+        let same = next.clone() + v.fx(Fx::Score);
+        constraints.push(same * (other - lo1_prev));
+        constraints.push(
+            v.fx(Fx::Active) * v.acc(Acc::Classes) - next * v.acc_prev(Acc::Classes) - any * sums,
+        );
+        constraints
+    });
+    cs.create_gate("quality score", |meta| {
+        let mut v = View::new(meta, columns);
+        let score = v.fx(Fx::Score);
+        let rho = v.challenge(Ch::Rho);
+        let rho2 = rho.clone() * rho.clone();
+        let (value, other, probe, label) = (v.lo(0), v.lo(1), v.lo(2), v.lo(3));
+        let absent = (constant(1) - probe.clone()) * Fr::from(NO_LABEL);
+        let sums = value.clone()
+            + rho.clone() * (other.clone() - absent.clone())
+            + rho2.clone() * probe.clone()
+            + rho2.clone() * rho * probe.clone()
+            + rho2.clone() * rho2 * label;
+        let key = probe.clone() * Fr::from(SLACK_OFFSET) + value - other + absent;
+        vec![
+            score.clone() * (v.acc_prev(Acc::Classes) - sums),
+            score.clone() * probe.clone() * (probe - constant(1)),
+            score * (v.hi(0) - key),
+        ]
+    });
+}

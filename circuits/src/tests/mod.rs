@@ -1,0 +1,158 @@
+//! The whole circuit under MockProver: honest batches pass, any tampered one fails.
+
+use std::sync::Arc;
+
+use dn_core::quant::{Activation, Dense, Graph};
+use ff::Field;
+use halo2_proofs::dev::{MockProver, VerifyFailure};
+use halo2_proofs::halo2curves::bn256::Fr;
+
+use crate::field::{from_core, CoreFr};
+use crate::gates::HELPER_GATE;
+use crate::plan::Plan;
+use crate::witness::{Slot, Witness};
+use crate::BatchCircuit;
+
+/// A deterministic stream of small integers.
+struct Stream(u64);
+
+impl Stream {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+
+    fn int8(&mut self, limit: i64) -> i8 {
+        (i64::try_from(self.next(2 * limit.unsigned_abs() + 1)).unwrap() - limit) as i8
+    }
+}
+
+fn dense(s: &mut Stream, inputs: usize, outputs: usize, shift: u32, relu: bool) -> Dense {
+    Dense {
+        inputs,
+        outputs,
+        weights: (0..inputs * outputs).map(|_| s.int8(15)).collect(),
+        bias: (0..outputs).map(|_| i32::from(s.int8(100))).collect(),
+        shift,
+        activation: if relu { Activation::relu() } else { Activation::identity() },
+    }
+}
+
+fn model(s: &mut Stream) -> Graph {
+    let layers = vec![dense(s, 37, 9, 7, true), dense(s, 9, 5, 6, false)];
+    let graph = Graph { layers };
+    graph.validate().unwrap();
+    graph
+}
+
+fn batch(s: &mut Stream, graph: &Graph, tasks: usize) -> Vec<Slot> {
+    (0..tasks)
+        .map(|i| Slot {
+            input: (0..graph.input_len()).map(|_| s.int8(127)).collect(),
+            salt: CoreFr::from(1000 + i as u64),
+            label: (i % 3 == 0).then_some((i % graph.output_len()) as u16),
+        })
+        .collect()
+}
+
+fn setup(tasks: usize, slots: usize) -> (Graph, Arc<Plan>, Witness) {
+    let mut s = Stream(7);
+    let graph = model(&mut s);
+    let plan = Arc::new(Plan::new(&graph, slots).unwrap());
+    let tasks = batch(&mut s, &graph, tasks);
+    let witness = Witness::new(&graph, &plan, &tasks, CoreFr::from(99u8)).unwrap();
+    (graph, plan, witness)
+}
+
+/// Failures other than the helper gate's on poisoned rows, which only real proofs can judge.
+fn failures(plan: &Arc<Plan>, witness: Witness) -> Vec<String> {
+    let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
+    let circuit = BatchCircuit::for_check(plan.clone(), Arc::new(witness));
+    let prover = MockProver::run(plan.k, &circuit, vec![instances]).unwrap();
+    let Err(failures) = prover.verify() else { return Vec::new() };
+    failures
+        .iter()
+        .filter(|f| {
+            !matches!(f, VerifyFailure::ConstraintPoisoned { constraint }
+                if format!("{constraint}").contains(HELPER_GATE))
+        })
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn accepts_an_honest_batch_with_padding_and_probes() {
+    let (_, plan, witness) = setup(13, 16);
+    assert!(witness.statement.score.probe_count == 5);
+    let failures = failures(&plan, witness);
+    assert!(failures.is_empty(), "{}", failures[..failures.len().min(5)].join("\n"));
+}
+
+#[test]
+fn statement_is_what_the_domain_crate_computes() {
+    let mut s = Stream(7);
+    let graph = model(&mut s);
+    let plan = Plan::new(&graph, 8).unwrap();
+    let tasks = batch(&mut s, &graph, 5);
+    let witness = Witness::new(&graph, &plan, &tasks, CoreFr::from(99u8)).unwrap();
+    for (i, task) in tasks.iter().enumerate() {
+        let output = dn_core::quant::execute(&graph, &task.input);
+        assert_eq!(witness.statement.inputs[i], task.input_commitment());
+        assert_eq!(witness.statement.outputs[i], dn_core::commitment::output(&output, task.salt));
+    }
+}
+
+/// Every cell that a gate reads, changed by one: sampled over all rows.
+#[test]
+fn rejects_any_changed_cell() {
+    let (_, plan, witness) = setup(8, 8);
+    let mut s = Stream(3);
+    let mut accepted = Vec::new();
+    for _ in 0..60 {
+        let row = 1 + usize::try_from(s.next(plan.rows as u64 - 1)).unwrap();
+        let column = usize::try_from(s.next(24)).unwrap();
+        if !plan.reads(row, column) {
+            continue;
+        }
+        let mut forged = witness.clone();
+        forged.cells[row][column] += Fr::ONE;
+        if failures(&plan, forged).is_empty() {
+            accepted.push((row, column));
+        }
+    }
+    assert!(accepted.is_empty(), "{accepted:?}");
+}
+
+/// A remainder moved along its table section with its multiplicity: only the fold can tell.
+#[test]
+fn rejects_a_wrong_remainder_with_repaired_multiplicities() {
+    let (_, plan, witness) = setup(8, 8);
+    let row = plan.sections.neurons[1][2];
+    let mut forged = witness.clone();
+    let lo = |w: &Witness| (0..128u64).find(|v| Fr::from(*v) == w.cells[row][8]).unwrap();
+    let (old, new) = (lo(&witness), lo(&witness) ^ 1);
+    let tag = plan.table.divisions[0].tag_lo;
+    forged.cells[row][8] = Fr::from(new);
+    forged.multiplicities[plan.table.find((tag, old, 0)).unwrap()] -= 1;
+    forged.multiplicities[plan.table.find((tag, new, 0)).unwrap()] += 1;
+    assert!(!failures(&plan, forged).is_empty());
+}
+
+#[test]
+fn rejects_any_changed_public_input_that_the_circuit_binds() {
+    let (_, plan, witness) = setup(8, 8);
+    type Change = fn(&mut Witness);
+    let changes: [Change; 5] = [
+        |w| w.statement.inputs[3] += CoreFr::from(1u8),
+        |w| w.statement.outputs[0] += CoreFr::from(1u8),
+        |w| w.statement.score.probe_count += 1,
+        |w| w.statement.score.probe_correct += 1,
+        |w| w.statement.score.margin_sum += 1,
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut forged = witness.clone();
+        change(&mut forged);
+        assert!(!failures(&plan, forged).is_empty(), "change {i} was accepted");
+    }
+}

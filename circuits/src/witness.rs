@@ -1,0 +1,302 @@
+//! Phase 1: the cells and multiplicities of a batch.
+
+use dn_core::commitment;
+use dn_core::quant::{trace, Graph};
+use dn_core::statement::{Score, Statement};
+use ff::Field;
+use halo2_proofs::halo2curves::bn256::Fr;
+use rayon::prelude::*;
+use thiserror::Error;
+
+use crate::columns::{CELLS, LANES};
+use crate::field::{from_core, CoreFr};
+use crate::gates::{CLASSES, NO_LABEL, SLACK_OFFSET};
+use crate::plan::{class_rows, Plan};
+use crate::poseidon::{ROWS, ST, WIDTH};
+use crate::table::{packed_score, stored, Triple};
+
+/// One task of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The quantised input.
+    pub input: Vec<i8>,
+    /// Salt of both commitments.
+    pub salt: CoreFr,
+    /// Class of a probe.
+    pub label: Option<u16>,
+}
+
+impl Slot {
+    /// The padding of a batch that is not full: a zero input, salt 0, no label.
+    #[must_use]
+    pub fn null(input_len: usize) -> Self {
+        Self { input: vec![0; input_len], salt: CoreFr::from(0u8), label: None }
+    }
+
+    /// Commitment to the input and the label.
+    #[must_use]
+    pub fn input_commitment(&self) -> CoreFr {
+        commitment::input(&self.input, self.label, self.salt)
+    }
+}
+
+/// Why a batch has no witness.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum WitnessError {
+    /// More tasks than slots.
+    #[error("{got} tasks for {slots} slots")]
+    TooMany {
+        /// Tasks given.
+        got: usize,
+        /// Slots of the plan.
+        slots: usize,
+    },
+    /// An input has another length than the model's.
+    #[error("slot {slot}: the input has {got} values, the model takes {expected}")]
+    InputLength {
+        /// Index of the slot.
+        slot: usize,
+        /// Values given.
+        got: usize,
+        /// Values required.
+        expected: usize,
+    },
+    /// A label is no class of the model, or the model has only one.
+    #[error("slot {slot}: label {label} is no class of a model with {classes} outputs")]
+    Label {
+        /// Index of the slot.
+        slot: usize,
+        /// The label given.
+        label: u16,
+        /// Outputs of the model.
+        classes: usize,
+    },
+    /// A looked-up value is not in the table: the graph is not the one that was planned.
+    #[error("row {row}: {triple:?} is not in the table")]
+    Lookup {
+        /// Row of the cell.
+        row: usize,
+        /// What was looked up.
+        triple: Triple,
+    },
+}
+
+/// Everything the first phase commits to, and the statement it proves.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    /// By row.
+    pub(crate) cells: Vec<[Fr; CELLS]>,
+    /// By table row.
+    pub(crate) multiplicities: Vec<u64>,
+    /// The public inputs.
+    pub statement: Statement,
+    /// Outputs of the real tasks.
+    pub outputs: Vec<Vec<i8>>,
+}
+
+impl Witness {
+    /// Runs the batch and fills every cell. `header` is the hash of the batch's header.
+    ///
+    /// # Errors
+    /// When the batch does not fit the plan or a task does not fit the model.
+    pub fn new(
+        graph: &Graph,
+        plan: &Plan,
+        tasks: &[Slot],
+        header: CoreFr,
+    ) -> Result<Self, WitnessError> {
+        check(graph, plan, tasks)?;
+        let mut slots = tasks.to_vec();
+        slots.resize(plan.slots, Slot::null(graph.input_len()));
+        let traces: Vec<_> = slots.par_iter().map(|s| trace(graph, &s.input)).collect();
+        let outputs: Vec<Vec<i8>> =
+            traces.iter().map(|t| t.tensors[t.tensors.len() - 1].clone()).collect();
+
+        let mut w = Filler {
+            plan,
+            cells: vec![[Fr::ZERO; CELLS]; plan.rows],
+            multiplicities: vec![0; plan.table.rows.len()],
+        };
+        let inputs = w.hashes(plan.sections.input_hashes, &slots, |s| {
+            let tag = commitment::tag(commitment::DOMAIN_INPUT, s.input.len(), s.label);
+            commitment::blocks(tag, s.salt, &s.input)
+        });
+        for tensor in 0..=graph.layers.len() {
+            w.tensor(tensor, &traces)?;
+        }
+        let score = w.quality(&slots, &outputs)?;
+        let pairs: Vec<_> = slots.iter().zip(&outputs).collect();
+        let committed = w.hashes(plan.sections.output_hashes, &pairs, |(s, output)| {
+            let tag = commitment::tag(commitment::DOMAIN_OUTPUT, output.len(), None);
+            commitment::blocks(tag, s.salt, output)
+        });
+        let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        let statement = Statement { header, count, inputs, score, outputs: committed };
+        let outputs = outputs.into_iter().take(tasks.len()).collect();
+        Ok(Self { cells: w.cells, multiplicities: w.multiplicities, statement, outputs })
+    }
+}
+
+fn check(graph: &Graph, plan: &Plan, tasks: &[Slot]) -> Result<(), WitnessError> {
+    if tasks.len() > plan.slots {
+        return Err(WitnessError::TooMany { got: tasks.len(), slots: plan.slots });
+    }
+    let (expected, classes) = (graph.input_len(), graph.output_len());
+    for (slot, task) in tasks.iter().enumerate() {
+        if task.input.len() != expected {
+            return Err(WitnessError::InputLength { slot, got: task.input.len(), expected });
+        }
+        if let Some(label) = task.label {
+            if classes < 2 || usize::from(label) >= classes {
+                return Err(WitnessError::Label { slot, label, classes });
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Filler<'a> {
+    plan: &'a Plan,
+    cells: Vec<[Fr; CELLS]>,
+    multiplicities: Vec<u64>,
+}
+
+/// Small cells of one lookup row, before they become field elements.
+#[derive(Clone, Copy, Default)]
+struct Small {
+    hi: [u64; LANES],
+    lo: [u64; LANES],
+    out: [u64; LANES],
+}
+
+impl Filler<'_> {
+    /// Fills a lookup row and counts its look-ups.
+    fn lookup_row(&mut self, row: usize, tags: (u64, u64), s: &Small) -> Result<(), WitnessError> {
+        for lane in 0..LANES {
+            let pairs = [(tags.0, s.hi[lane], s.out[lane]), (tags.1, s.lo[lane], 0)];
+            for triple in pairs {
+                let index =
+                    self.plan.table.find(triple).ok_or(WitnessError::Lookup { row, triple })?;
+                self.multiplicities[index] += 1;
+            }
+            self.cells[row][lane] = Fr::from(s.hi[lane]);
+            self.cells[row][LANES + lane] = Fr::from(s.lo[lane]);
+            self.cells[row][2 * LANES + lane] = Fr::from(s.out[lane]);
+        }
+        Ok(())
+    }
+
+    fn tensor(
+        &mut self,
+        tensor: usize,
+        traces: &[dn_core::quant::Trace],
+    ) -> Result<(), WitnessError> {
+        let plan = self.plan;
+        for (neuron, first) in plan.sections.neurons[tensor].iter().enumerate() {
+            for (chunk, items) in traces.chunks(LANES).enumerate() {
+                let mut small = Small::default();
+                for (lane, item) in items.iter().enumerate() {
+                    small.out[lane] = stored(item.tensors[tensor][neuron]);
+                    if tensor > 0 {
+                        let acc = item.accumulators[tensor - 1][neuron];
+                        (small.hi[lane], small.lo[lane]) =
+                            plan.table.divisions[tensor - 1].split(acc);
+                    }
+                }
+                let tags = match tensor.checked_sub(1) {
+                    None => (plan.table.tag_input, 0),
+                    Some(l) => (plan.table.divisions[l].tag_hi, plan.table.divisions[l].tag_lo),
+                };
+                self.lookup_row(first + chunk, tags, &small)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills the permutations of one message per item and returns the hashes.
+    fn hashes<T: Sync>(
+        &mut self,
+        first: usize,
+        items: &[T],
+        blocks: impl Fn(&T) -> Vec<Vec<CoreFr>> + Sync,
+    ) -> Vec<CoreFr> {
+        let poseidon = &self.plan.poseidon;
+        let done: Vec<(Vec<[Fr; CELLS]>, Fr)> = items
+            .par_iter()
+            .map(|item| {
+                let (mut rows, mut hash) = (Vec::new(), None);
+                for block in blocks(item) {
+                    let block = block.into_iter().map(from_core);
+                    let mut state = [Fr::ZERO; WIDTH];
+                    for (to, x) in state[1..].iter_mut().zip(hash.into_iter().chain(block)) {
+                        *to = x;
+                    }
+                    let (permutation, out) = poseidon.permute(state);
+                    rows.extend(permutation);
+                    hash = Some(out);
+                }
+                (rows, hash.unwrap_or(Fr::ZERO))
+            })
+            .collect();
+        let mut at = first;
+        let mut hashes = Vec::with_capacity(items.len());
+        for (rows, hash) in done {
+            debug_assert_eq!(rows.len() % ROWS, 0);
+            self.cells[at..at + rows.len()].copy_from_slice(&rows);
+            at += rows.len();
+            hashes.push(crate::field::to_core(hash));
+        }
+        hashes
+    }
+
+    fn quality(&mut self, slots: &[Slot], outputs: &[Vec<i8>]) -> Result<Score, WitnessError> {
+        let mut score = Score::default();
+        let mut row = self.plan.sections.quality;
+        let input_rows = ROWS * commitment::permutation_count(slots[0].input.len());
+        for (i, (slot, output)) in slots.iter().zip(outputs).enumerate() {
+            score.add(output, slot.label);
+            let label_row = self.plan.sections.input_hashes + i * input_rows;
+            self.cells[label_row][ST] = Fr::from(slot.label.map_or(0, |l| u64::from(l) + 1));
+            row = self.quality_rows(row, slot.label.map(usize::from), output)?;
+        }
+        Ok(score)
+    }
+
+    /// Class rows and score row of one task; returns the row behind them.
+    fn quality_rows(
+        &mut self,
+        first: usize,
+        label: Option<usize>,
+        output: &[i8],
+    ) -> Result<usize, WitnessError> {
+        let table = &self.plan.table;
+        let best = label
+            .and_then(|label| (0..output.len()).filter(|i| *i != label).max_by_key(|i| output[*i]));
+        let other = best.map_or(NO_LABEL, |i| stored(output[i]));
+        let groups = class_rows(output.len());
+        for group in 0..groups {
+            let mut s = Small::default();
+            s.lo[1] = other;
+            for i in 0..CLASSES {
+                let class = group * CLASSES + i;
+                let byte = output.get(class).map_or(0, |q| stored(*q));
+                let labelled = u64::from(label == Some(class));
+                s.out[2 * i] = byte;
+                s.hi[2 * i] = labelled;
+                s.hi[2 * i + 1] = u64::from(best == Some(class));
+                s.lo[2 * i] = other + SLACK_OFFSET * labelled - byte;
+            }
+            self.lookup_row(first + group, (table.tag_class, table.tag_range), &s)?;
+        }
+        let mut s = Small::default();
+        s.lo[1] = other;
+        if let Some(label) = label {
+            let value = stored(output[label]);
+            (s.lo[0], s.lo[2], s.lo[3]) = (value, 1, label as u64 + 1);
+            s.hi[0] = SLACK_OFFSET + value - other;
+            s.out[0] = packed_score(s.hi[0]);
+        }
+        self.lookup_row(first + groups, (table.tag_score, table.tag_range), &s)?;
+        Ok(first + groups + 1)
+    }
+}
