@@ -16,6 +16,7 @@ mod gates;
 pub mod plan;
 pub mod poseidon;
 pub mod table;
+pub mod transcript;
 pub mod witness;
 
 pub use circuit::BatchCircuit;

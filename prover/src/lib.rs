@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The prover: structured reference string, keys with a disk cache, proofs.
+//!
+//! [`Prover::prove`] checks its own proof before it returns it: halo2's prover makes a proof of a
+//! wrong witness without complaint, and only the check tells.
+
+mod keys;
+mod proof_file;
+mod prove;
+mod srs;
+mod usage;
+
+pub use keys::{KeyStats, Keys};
+pub use proof_file::{ProofFile, ProofFileError};
+pub use prove::{Proof, ProveError, Prover};
+pub use srs::{Srs, SrsError};
+pub use usage::{cpu_seconds, peak_rss_mb, Usage};

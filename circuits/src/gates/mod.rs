@@ -13,6 +13,7 @@ use halo2_proofs::plonk::ConstraintSystem;
 use crate::columns::Columns;
 use crate::poseidon::Constants;
 
+#[cfg(test)]
 pub(crate) use lookup::HELPER_GATE;
 pub(crate) use quality::{CLASSES, NO_LABEL, SLACK_OFFSET};
 

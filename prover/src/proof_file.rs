@@ -1,0 +1,133 @@
+//! A batch proof as one file: a version line of JSON with the public inputs, then the bytes.
+
+use dn_core::commitment::{from_bytes, to_bytes};
+use dn_core::statement::Statement;
+use serde::{Deserialize, Serialize};
+use sha3::{Digest, Keccak256};
+use thiserror::Error;
+
+const FORMAT: &str = "deepnode-proof/1";
+/// Largest header line and proof that are read.
+const MAX_BYTES: usize = 1 << 22;
+
+/// What a proof file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofFile {
+    /// keccak256 of the model package.
+    pub model_id: [u8; 32],
+    /// Slots of the batch, padding included.
+    pub slots: usize,
+    /// Real inferences.
+    pub batch: usize,
+    /// The public inputs, big-endian.
+    pub instances: Vec<[u8; 32]>,
+    /// The transcript.
+    pub proof: Vec<u8>,
+}
+
+/// Why bytes are not a proof file.
+#[derive(Debug, Error)]
+pub enum ProofFileError {
+    /// There is no header line.
+    #[error("no header line: this is not a deepnode proof file")]
+    NoHeader,
+    /// The header is not the expected JSON.
+    #[error("malformed header")]
+    Header(#[source] serde_json::Error),
+    /// A field of the header is wrong.
+    #[error("header field {field} is invalid")]
+    Field {
+        /// Its name.
+        field: &'static str,
+    },
+    /// The file is larger than any proof.
+    #[error("{got} bytes; a proof file has at most {MAX_BYTES}")]
+    Size {
+        /// Bytes given.
+        got: usize,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: String,
+    model_id: String,
+    slots: usize,
+    batch: usize,
+    instances: Vec<String>,
+    proof_keccak: String,
+}
+
+impl ProofFile {
+    /// Packs a proof with its statement.
+    #[must_use]
+    pub fn new(model_id: [u8; 32], statement: &Statement, proof: Vec<u8>) -> Self {
+        let instances = statement.instances().into_iter().map(to_bytes).collect();
+        let (slots, batch) = (statement.inputs.len(), statement.count as usize);
+        Self { model_id, slots, batch, instances, proof }
+    }
+
+    /// The file's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let header = Header {
+            format: FORMAT.into(),
+            model_id: hex(&self.model_id),
+            slots: self.slots,
+            batch: self.batch,
+            instances: self.instances.iter().map(hex).collect(),
+            proof_keccak: hex(&Keccak256::digest(&self.proof).into()),
+        };
+        let mut bytes = serde_json::to_vec(&header).expect("a header of strings serialises");
+        bytes.push(b'\n');
+        bytes.extend(&self.proof);
+        bytes
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// On anything that [`Self::to_bytes`] does not write.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProofFileError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(ProofFileError::Size { got: bytes.len() });
+        }
+        let end = bytes.iter().position(|b| *b == b'\n').ok_or(ProofFileError::NoHeader)?;
+        let header: Header =
+            serde_json::from_slice(&bytes[..end]).map_err(ProofFileError::Header)?;
+        let proof = bytes[end + 1..].to_vec();
+        let field = |field| ProofFileError::Field { field };
+        if header.format != FORMAT {
+            return Err(field("format"));
+        }
+        let digest: [u8; 32] = Keccak256::digest(&proof).into();
+        if unhex(&header.proof_keccak) != Some(digest) {
+            return Err(field("proof_keccak"));
+        }
+        let instances: Option<Vec<[u8; 32]>> = header.instances.iter().map(|s| unhex(s)).collect();
+        let instances = instances.ok_or(field("instances"))?;
+        if instances.iter().any(|i| from_bytes(i).is_none()) {
+            return Err(field("instances"));
+        }
+        let expected = header.slots.checked_mul(2).and_then(|n| n.checked_add(6));
+        if expected != Some(instances.len()) || header.batch > header.slots {
+            return Err(field("slots"));
+        }
+        let model_id = unhex(&header.model_id).ok_or(field("model_id"))?;
+        Ok(Self { model_id, slots: header.slots, batch: header.batch, instances, proof })
+    }
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().fold(String::from("0x"), |s, b| s + &format!("{b:02x}"))
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.strip_prefix("0x").filter(|d| d.len() == 64 && d.is_ascii())?;
+    let mut out = [0; 32];
+    for (i, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(out)
+}

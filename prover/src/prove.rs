@@ -1,0 +1,153 @@
+//! One proof per batch.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dn_circuits::blinding::{BlindingRng, ZeroWords};
+use dn_circuits::field::{from_core, CoreFr};
+use dn_circuits::transcript::{KeccakRead, KeccakWrite};
+use dn_circuits::{BatchCircuit, Plan, PlanError, Slot, Witness, WitnessError};
+use dn_core::quant::Graph;
+use dn_core::statement::Statement;
+use halo2_proofs::halo2curves::bn256::{Bn256, Fr};
+use halo2_proofs::plonk::{create_proof, verify_proof, Error};
+use halo2_proofs::poly::commitment::ParamsProver as _;
+use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
+use halo2_proofs::poly::kzg::multiopen::{ProverSHPLONK, VerifierSHPLONK};
+use halo2_proofs::poly::kzg::strategy::SingleStrategy;
+use halo2_proofs::transcript::{TranscriptReadBuffer, TranscriptWriterBuffer};
+use rand_core::OsRng;
+use std::path::Path;
+use thiserror::Error as ThisError;
+
+use crate::keys::Keys;
+use crate::srs::{Srs, SrsError};
+use crate::usage::Usage;
+
+/// Why there is no proof.
+#[derive(Debug, ThisError)]
+pub enum ProveError {
+    /// The model does not fit the layout.
+    #[error("lay out the model")]
+    Plan(#[from] PlanError),
+    /// The batch does not fit the model.
+    #[error("fill the witness")]
+    Witness(#[from] WitnessError),
+    /// The reference string is not available.
+    #[error("load the reference string")]
+    Srs(#[from] SrsError),
+    /// The key cache cannot be written.
+    #[error("write the key cache {}", path.display())]
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The proof system failed.
+    #[error("proof system: {0}")]
+    Halo2(String),
+    /// The finished proof does not verify: the witness is wrong.
+    #[error("the finished proof does not verify")]
+    SelfCheck,
+}
+
+impl From<Error> for ProveError {
+    fn from(e: Error) -> Self {
+        Self::Halo2(e.to_string())
+    }
+}
+
+/// A proof that has been verified by its prover.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The transcript.
+    pub bytes: Vec<u8>,
+    /// The public inputs.
+    pub statement: Statement,
+    /// Outputs of the real tasks.
+    pub outputs: Vec<Vec<i8>>,
+    /// Witness, proof and self-check.
+    pub usage: Usage,
+}
+
+/// A prover for one model and batch size, with resident keys.
+#[derive(Debug)]
+pub struct Prover {
+    graph: Graph,
+    keys: Keys,
+}
+
+impl Prover {
+    /// Lays out a validated `graph` for `slots` and loads or generates its keys under `data`.
+    ///
+    /// # Errors
+    /// When the model does not fit or keys are not available.
+    pub fn new(graph: Graph, slots: usize, data: &Path, name: &str) -> Result<Self, ProveError> {
+        let plan = Plan::new(&graph, slots)?;
+        let srs = Srs::UnsafeDev { cache: data.join("srs") };
+        let keys = Keys::load(plan, &srs, &data.join("keys"), name)?;
+        Ok(Self { graph, keys })
+    }
+
+    /// The keys in use.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Proves one batch and verifies the proof. `header` is the hash of the batch's header.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model, or the proof fails its own check.
+    pub fn prove(&self, tasks: &[Slot], header: CoreFr) -> Result<Proof, ProveError> {
+        let (result, usage) = Usage::of(|| {
+            let plan = &self.keys.plan;
+            let witness = Witness::new(&self.graph, plan, tasks, header)?;
+            self.prove_witness(witness)
+        });
+        let (bytes, statement, outputs) = result?;
+        Ok(Proof { bytes, statement, outputs, usage })
+    }
+
+    fn prove_witness(
+        &self,
+        witness: Witness,
+    ) -> Result<(Vec<u8>, Statement, Vec<Vec<i8>>), ProveError> {
+        let (statement, outputs) = (witness.statement.clone(), witness.outputs.clone());
+        let instances: Vec<Fr> = statement.instances().into_iter().map(from_core).collect();
+        let zeros = ZeroWords::default();
+        let circuit =
+            BatchCircuit::for_proof(self.keys.plan.clone(), Arc::new(witness), zeros.clone());
+        let mut transcript = KeccakWrite::init(Vec::new());
+        create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, _>, _, _, _, _>(
+            &self.keys.params,
+            &self.keys.pk,
+            &[circuit],
+            &[&[&instances]],
+            BlindingRng::new(OsRng, zeros.clone()),
+            &mut transcript,
+        )?;
+        let bytes = transcript.finalize();
+        if zeros.left() != 0 || !self.verify(&instances, &bytes) {
+            return Err(ProveError::SelfCheck);
+        }
+        Ok((bytes, statement, outputs))
+    }
+
+    /// halo2's own verdict on a proof.
+    #[must_use]
+    pub fn verify(&self, instances: &[Fr], proof: &[u8]) -> bool {
+        let params = self.keys.params.verifier_params();
+        let mut transcript = KeccakRead::init(proof);
+        verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, _>, _, _, _>(
+            params,
+            self.keys.vk(),
+            SingleStrategy::new(params),
+            &[&[instances]],
+            &mut transcript,
+        )
+        .is_ok()
+    }
+}
