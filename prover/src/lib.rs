@@ -6,11 +6,13 @@
 mod keys;
 mod proof_file;
 mod prove;
+mod ptau;
 mod srs;
 mod usage;
 
 pub use keys::{KeyStats, Keys};
 pub use proof_file::{ProofFile, ProofFileError};
 pub use prove::{Proof, ProveError, Prover};
+pub use ptau::{read_ptau, PtauError};
 pub use srs::{Srs, SrsError};
 pub use usage::{cpu_seconds, peak_rss_mb, Usage};

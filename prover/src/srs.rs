@@ -27,6 +27,15 @@ pub enum SrsError {
         #[source]
         source: std::io::Error,
     },
+    /// The powers-of-tau file is not usable.
+    #[error("read the powers of tau in {}", path.display())]
+    Ptau {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: crate::ptau::PtauError,
+    },
     /// The string is shorter than the circuit.
     #[error("the reference string has 2^{available} powers, the circuit needs 2^{needed}")]
     TooSmall {
@@ -45,6 +54,11 @@ pub enum Srs {
         /// Folder of the cached files.
         cache: PathBuf,
     },
+    /// A snarkjs `.ptau` file of a ceremony.
+    Ptau {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Srs {
@@ -53,7 +67,10 @@ impl Srs {
     /// # Errors
     /// When the cached file cannot be read or written, or is too short.
     pub fn load(&self, k: u32) -> Result<ParamsKZG<Bn256>, SrsError> {
-        let Self::UnsafeDev { cache } = self;
+        let cache = match self {
+            Self::UnsafeDev { cache } => cache,
+            Self::Ptau { path } => return load_ptau(path, k),
+        };
         let path = cache.join(format!("unsafe-dev-{k}.srs"));
         let params = match read(&path) {
             Some(params) => params,
@@ -64,6 +81,13 @@ impl Srs {
         }
         Ok(params)
     }
+}
+
+fn load_ptau(path: &Path, k: u32) -> Result<ParamsKZG<Bn256>, SrsError> {
+    let bytes =
+        fs::read(path).map_err(|source| SrsError::Io { path: path.to_path_buf(), source })?;
+    crate::ptau::read_ptau(&bytes, k)
+        .map_err(|source| SrsError::Ptau { path: path.to_path_buf(), source })
 }
 
 /// A cached string; anything unreadable counts as absent and is generated again.
