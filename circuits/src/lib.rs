@@ -10,11 +10,13 @@
 pub mod blinding;
 mod circuit;
 pub mod columns;
+pub mod estimate;
 pub mod field;
 mod fold;
 mod gates;
 pub mod plan;
 pub mod poseidon;
+pub mod protocol;
 pub mod table;
 pub mod transcript;
 pub mod witness;

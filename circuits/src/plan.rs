@@ -87,8 +87,13 @@ pub(crate) fn class_rows(outputs: usize) -> usize {
 }
 
 /// Words that are folded for a message of `len` values, padding included.
-fn folded_words(len: usize) -> usize {
+pub(crate) fn folded_words(len: usize) -> usize {
     FIRST_RATE - 2 + (permutation_count(len) - 1) * NEXT_RATE
+}
+
+/// log2 of the domain that holds `rows` used rows and their blinding.
+pub(crate) fn log2_rows(rows: usize) -> u32 {
+    (rows + 2 * BLINDING_ROWS).next_power_of_two().trailing_zeros()
 }
 
 impl Plan {
@@ -128,7 +133,7 @@ impl Plan {
         for column in &mut w.fixed {
             column.resize(rows, Fr::ZERO);
         }
-        let k = (rows + 2 * BLINDING_ROWS).next_power_of_two().trailing_zeros();
+        let k = log2_rows(rows);
         if k > MAX_K {
             return Err(PlanError::Rows { rows });
         }

@@ -5,5 +5,6 @@
 //! to ([`commitment`]) and in which order a batch's public inputs stand ([`statement`]).
 
 pub mod commitment;
+pub mod protocol;
 pub mod quant;
 pub mod statement;

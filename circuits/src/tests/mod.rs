@@ -156,3 +156,16 @@ fn rejects_any_changed_public_input_that_the_circuit_binds() {
         assert!(!failures(&plan, forged).is_empty(), "change {i} was accepted");
     }
 }
+
+#[test]
+fn the_estimate_of_rows_is_exact() {
+    let mut s = Stream(5);
+    for (inputs, hidden, outputs, slots) in [(37, 9, 5, 8), (64, 32, 10, 64), (130, 3, 70, 16)] {
+        let layers =
+            vec![dense(&mut s, inputs, hidden, 7, true), dense(&mut s, hidden, outputs, 6, false)];
+        let graph = Graph { layers };
+        let plan = Plan::new(&graph, slots).unwrap();
+        let estimate = crate::estimate::estimate(&graph, slots);
+        assert_eq!((estimate.rows, estimate.k), (plan.rows, plan.k));
+    }
+}

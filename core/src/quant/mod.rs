@@ -6,7 +6,7 @@
 mod exec;
 mod graph;
 
-pub use exec::{execute, execute_batch, Trace, trace};
+pub use exec::{execute, execute_batch, trace, Trace};
 pub use graph::{Activation, Dense, Graph, GraphError, MAX_ABS_ACCUMULATOR, MAX_SHIFT};
 
 /// Offset between an int8 value and the byte that commitments and circuit cells hold.
