@@ -8,3 +8,4 @@ pub mod commitment;
 pub mod protocol;
 pub mod quant;
 pub mod statement;
+pub mod vk_data;

@@ -26,6 +26,8 @@ struct Case {
     protocol: Protocol,
     instances: Vec<Word>,
     proof: Vec<u8>,
+    #[cfg(feature = "evm")]
+    evm: std::cell::RefCell<dn_verifier::evm::EvmVerifier>,
 }
 
 impl Case {
@@ -42,10 +44,30 @@ impl Case {
         let instances: Vec<Word> = proof.statement.instances().into_iter().map(to_bytes).collect();
         let keys = prover.keys();
         let protocol = protocol::export(keys.vk(), &keys.params, instances.len());
-        Self { prover, protocol, instances, proof: proof.bytes }
+        #[cfg(feature = "evm")]
+        let evm = dn_verifier::evm::EvmVerifier::deploy(&protocol).expect("deployed").into();
+        Self {
+            prover,
+            protocol,
+            instances,
+            proof: proof.bytes,
+            #[cfg(feature = "evm")]
+            evm,
+        }
     }
 
-    /// Both verdicts, which must agree.
+    #[cfg(feature = "evm")]
+    fn on_chain(&self, instances: &[Word], proof: &[u8]) -> Option<bool> {
+        let verdict = self.evm.borrow_mut().verify(instances, proof).expect("a verdict");
+        Some(verdict.accepted)
+    }
+
+    #[cfg(not(feature = "evm"))]
+    fn on_chain(&self, _instances: &[Word], _proof: &[u8]) -> Option<bool> {
+        None
+    }
+
+    /// All verdicts, which must agree.
     fn accepts(&self, instances: &[Word], proof: &[u8]) -> bool {
         let ours = verify(&self.protocol, instances, proof).is_ok();
         let decoded: Option<Vec<_>> =
@@ -55,6 +77,7 @@ impl Case {
             && instances.len() == self.protocol.instances as usize;
         let theirs = shape && decoded.is_some_and(|i| self.prover.verify(&i, proof));
         assert_eq!(ours, theirs);
+        assert_eq!(ours, self.on_chain(instances, proof).unwrap_or(ours), "the contract differs");
         ours
     }
 }

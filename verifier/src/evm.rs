@@ -1,0 +1,155 @@
+//! Runs the Solidity verifier in an in-process EVM: the verdict and the gas of the real contract.
+
+use dn_core::protocol::{Protocol, Word};
+use dn_core::vk_data::{creation_code, vk_data, VkDataError};
+use revm::context::result::{ExecutionResult, Output};
+use revm::context::TxEnv;
+use revm::database::{CacheDB, EmptyDB};
+use revm::primitives::{hardfork::SpecId, Address, Bytes, TxKind};
+use revm::{Context, ExecuteCommitEvm, MainBuilder, MainContext};
+use sha3::{Digest, Keccak256};
+use thiserror::Error;
+
+/// ABI and creation code, checked in by `contracts/export-abi.sh`.
+const ARTIFACT: &str = include_str!("../../sdk/abi/Halo2Verifier.json");
+const SIGNATURE: &str = "verify(address,bytes,uint256[])";
+/// Limit of every transaction; below the cap of 2^24 that EIP-7825 sets.
+const GAS_LIMIT: u64 = 16_000_000;
+
+/// Why the contract could not be asked.
+#[derive(Debug, Error)]
+pub enum EvmError {
+    /// The key does not fit a data contract.
+    #[error("build the verifying-key contract")]
+    VkData(#[from] VkDataError),
+    /// The checked-in artifact is malformed.
+    #[error("the verifier's artifact is malformed")]
+    Artifact,
+    /// A transaction did not succeed.
+    #[error("{what} failed in the EVM: {reason}")]
+    Transaction {
+        /// Which one.
+        what: &'static str,
+        /// What the EVM says.
+        reason: String,
+    },
+}
+
+/// What the contract says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvmVerdict {
+    /// The return value; a revert counts as a rejection.
+    pub accepted: bool,
+    /// Gas of the transaction, calldata and its base cost of 21,000 included.
+    pub gas: u64,
+}
+
+/// The deployed contracts.
+#[derive(Debug)]
+pub struct EvmVerifier {
+    db: CacheDB<EmptyDB>,
+    verifier: Address,
+    key: Address,
+    nonce: u64,
+    /// Gas that deploying the key took.
+    pub key_gas: u64,
+    /// Bytes of the key's contract.
+    pub key_bytes: usize,
+}
+
+impl EvmVerifier {
+    /// Deploys the verifier and the key of `protocol`.
+    ///
+    /// # Errors
+    /// When the key does not fit or a deployment fails.
+    pub fn deploy(protocol: &Protocol) -> Result<Self, EvmError> {
+        let artifact: serde_json::Value =
+            serde_json::from_str(ARTIFACT).map_err(|_| EvmError::Artifact)?;
+        let code = artifact["bytecode"].as_str().and_then(|c| c.strip_prefix("0x"));
+        let code = code.and_then(|c| hex::decode(c).ok()).ok_or(EvmError::Artifact)?;
+        let data = vk_data(protocol)?;
+        let mut evm = Self {
+            db: CacheDB::new(EmptyDB::default()),
+            verifier: Address::ZERO,
+            key: Address::ZERO,
+            nonce: 0,
+            key_gas: 0,
+            key_bytes: data.len(),
+        };
+        evm.verifier = evm.create("the verifier's deployment", code)?.0;
+        (evm.key, evm.key_gas) = evm.create("the key's deployment", creation_code(&data))?;
+        Ok(evm)
+    }
+
+    /// Asks the contract.
+    ///
+    /// # Errors
+    /// When the EVM refuses the transaction itself.
+    pub fn verify(&mut self, instances: &[Word], proof: &[u8]) -> Result<EvmVerdict, EvmError> {
+        let calldata = encode_call(self.key, instances, proof);
+        let result = self.send("the call", TxKind::Call(self.verifier), calldata)?;
+        let accepted = match &result {
+            ExecutionResult::Success { output, .. } => {
+                let out = output.data();
+                out.len() == 32 && out[..31].iter().all(|b| *b == 0) && out[31] == 1
+            }
+            ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => false,
+        };
+        Ok(EvmVerdict { accepted, gas: result.tx_gas_used() })
+    }
+
+    fn create(&mut self, what: &'static str, code: Vec<u8>) -> Result<(Address, u64), EvmError> {
+        let result = self.send(what, TxKind::Create, code)?;
+        let gas = result.tx_gas_used();
+        match result {
+            ExecutionResult::Success { output: Output::Create(_, Some(address)), .. } => {
+                Ok((address, gas))
+            }
+            other => Err(EvmError::Transaction { what, reason: format!("{other:?}") }),
+        }
+    }
+
+    fn send(
+        &mut self,
+        what: &'static str,
+        kind: TxKind,
+        data: Vec<u8>,
+    ) -> Result<ExecutionResult, EvmError> {
+        let failed = |reason: String| EvmError::Transaction { what, reason };
+        let tx = TxEnv::builder()
+            .caller(Address::repeat_byte(0x11))
+            .kind(kind)
+            .data(Bytes::from(data))
+            .gas_limit(GAS_LIMIT)
+            .nonce(self.nonce)
+            .build()
+            .map_err(|e| failed(format!("{e:?}")))?;
+        self.nonce += 1;
+        let mut evm = Context::mainnet()
+            .with_db(&mut self.db)
+            .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::PRAGUE))
+            .build_mainnet();
+        evm.transact_commit(tx).map_err(|e| failed(format!("{e:?}")))
+    }
+}
+
+/// ABI encoding of `verify(address vk, bytes proof, uint256[] instances)`.
+fn encode_call(key: Address, instances: &[Word], proof: &[u8]) -> Vec<u8> {
+    let number = |n: usize| {
+        let mut word = [0u8; 32];
+        word[24..].copy_from_slice(&(n as u64).to_be_bytes());
+        word
+    };
+    let padded = proof.len().next_multiple_of(32);
+    let mut data = Keccak256::digest(SIGNATURE)[..4].to_vec();
+    data.extend([0; 12]);
+    data.extend(key.as_slice());
+    data.extend(number(3 * 32));
+    data.extend(number(4 * 32 + padded));
+    data.extend(number(proof.len()));
+    data.extend(proof);
+    data.resize(4 + 4 * 32 + padded, 0);
+    data.extend(number(instances.len()));
+    data.extend(instances.iter().flatten());
+    data
+}
