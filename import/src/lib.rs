@@ -1,1 +1,106 @@
-//! Placeholder.
+//! From an ONNX file to a quantised model package.
+//!
+//! Floats end here: everything behind a [`Package`] is integers. Unsupported and malformed files
+//! are errors that name the node and the reason.
+
+mod error;
+mod float;
+pub mod npz;
+mod onnx;
+mod package;
+mod quantize;
+
+use dn_core::quant::execute;
+
+pub use error::{ImportError, PackageError};
+pub use package::Package;
+
+use float::FloatModel;
+
+/// Inputs that set the scales, with labels if accuracy is to be reported.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Calibration {
+    /// One row per example, raw model inputs.
+    pub x: Vec<Vec<f32>>,
+    /// Class of each example.
+    pub y: Option<Vec<i64>>,
+}
+
+/// Accuracy of the float and of the quantised model on the same examples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accuracy {
+    /// Share of examples whose arg-max is the label, in `[0, 1]`.
+    pub float: f64,
+    /// The same for the quantised model.
+    pub int8: f64,
+}
+
+/// A float model and the package made from it.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The quantised model.
+    pub package: Package,
+    float: FloatModel,
+}
+
+impl Imported {
+    /// Accuracy on labelled examples; `None` without labels.
+    #[must_use]
+    pub fn accuracy(&self, examples: &Calibration) -> Option<Accuracy> {
+        let labels = examples.y.as_ref()?;
+        let share = |predict: &dyn Fn(&[f32]) -> usize| {
+            let pairs = examples.x.iter().zip(labels);
+            let right = pairs.filter(|(x, y)| usize::try_from(**y) == Ok(predict(x))).count();
+            right as f64 / examples.x.len().max(1) as f64
+        };
+        Some(Accuracy {
+            float: share(&|x| arg_max(&self.float.run(x).1)),
+            int8: share(&|x| {
+                arg_max(&execute(&self.package.graph, &self.package.quantize_input(x)))
+            }),
+        })
+    }
+}
+
+/// Index of the largest value, the first of several.
+#[must_use]
+pub fn arg_max<T: PartialOrd>(values: &[T]) -> usize {
+    (0..values.len()).reduce(|best, i| if values[i] > values[best] { i } else { best }).unwrap_or(0)
+}
+
+/// Reads an ONNX file and quantises it by calibration data.
+///
+/// # Errors
+/// When the file is malformed or unsupported, or the data does not fit the model.
+pub fn import_onnx(
+    bytes: &[u8],
+    calibration: &Calibration,
+    name: &str,
+) -> Result<Imported, ImportError> {
+    let float = FloatModel::read(bytes)?;
+    let bad = |reason: String| ImportError::Calibration { reason };
+    if calibration.x.is_empty() {
+        return Err(bad("there are no examples".into()));
+    }
+    let expected = float.layers[0].inputs;
+    if let Some(row) = calibration.x.iter().find(|r| r.len() != expected) {
+        return Err(bad(format!(
+            "an example has {} values, the model takes {expected}",
+            row.len()
+        )));
+    }
+    if calibration.x.iter().flatten().any(|v| !v.is_finite()) {
+        return Err(bad("a value is not finite".into()));
+    }
+    if calibration.y.as_ref().is_some_and(|y| y.len() != calibration.x.len()) {
+        return Err(bad("there are not as many labels as examples".into()));
+    }
+    let q = quantize::quantize(&float, &calibration.x)?;
+    let package = Package {
+        name: name.to_owned(),
+        graph: q.graph,
+        input_scale: q.input_scale,
+        output_scale: q.output_scale,
+    };
+    Ok(Imported { package, float })
+}
