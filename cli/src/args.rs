@@ -1,0 +1,130 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Verified inference: quantise models, run them, prove batches, verify proofs.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print one JSON object on stdout; progress and logs go to stderr.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Folder of keys and reference strings.
+    #[arg(long, global = true, env = "DEEPNODE_DATA_DIR", default_value = ".deepnode")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Import, inspect, run, prove and verify models.
+    #[command(subcommand)]
+    Model(ModelCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Quantise an ONNX file into a model package.
+    Import(Import),
+    /// Show what a package holds and what proving it takes.
+    Inspect(Inspect),
+    /// Run a package with the integer reference executor.
+    Run(Run),
+    /// Prove one batch of inferences.
+    Prove(Prove),
+    /// Verify a batch proof.
+    Verify(Verify),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The ONNX file.
+    pub(crate) onnx: PathBuf,
+    /// Arrays `x` and, for accuracy, `y`.
+    #[arg(long)]
+    pub(crate) calibration: PathBuf,
+    /// Report accuracy on these arrays instead of the calibration data.
+    #[arg(long)]
+    pub(crate) heldout: Option<PathBuf>,
+    /// The package to write.
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The model package.
+    pub(crate) package: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The model package.
+    pub(crate) package: PathBuf,
+    /// Array `x`, one row per example; `y` for accuracy.
+    #[arg(long)]
+    pub(crate) inputs: PathBuf,
+    /// Arrays to write: `logits` float32 and `q` int8.
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// The model package.
+    pub(crate) package: PathBuf,
+    /// Array `x`, one row per example.
+    #[arg(long)]
+    pub(crate) inputs: PathBuf,
+    /// Inferences in the proof: a number, or `auto` for the cheapest size per inference up to 256.
+    #[arg(long, default_value = "auto")]
+    pub(crate) batch: Batch,
+    /// The proof to write.
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The model package.
+    pub(crate) package: PathBuf,
+    /// The proof.
+    pub(crate) proof: PathBuf,
+    /// Also run the Solidity verifier in an in-process EVM and report its gas.
+    #[arg(long)]
+    pub(crate) evm: bool,
+}
+
+/// How many inferences one proof covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Batch {
+    /// The planner decides.
+    Auto,
+    /// This many.
+    Exactly(usize),
+}
+
+impl FromStr for Batch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            _ => match text.parse() {
+                Ok(n) if n > 0 => Ok(Self::Exactly(n)),
+                _ => Err("expected a positive number or auto".into()),
+            },
+        }
+    }
+}

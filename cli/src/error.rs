@@ -1,0 +1,128 @@
+//! Failures with a stable code and a hint.
+
+use std::error::Error;
+use std::path::Path;
+
+use dn_import::npz::NpzError;
+use dn_import::{ImportError, PackageError};
+use dn_prover::{ProofFileError, ProveError};
+use dn_verifier::evm::EvmError;
+use dn_verifier::VerifyError;
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Stable identifier.
+    code: &'static str,
+    /// What went wrong, cause by cause.
+    message: String,
+    /// What to do next.
+    hint: &'static str,
+}
+
+/// The error and its causes in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl Failure {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>, hint: &'static str) -> Self {
+        Self { code, message: message.into(), hint }
+    }
+
+    fn of(code: &'static str, error: &dyn Error, hint: &'static str) -> Self {
+        Self::new(code, chain(error), hint)
+    }
+
+    pub(crate) fn file(path: &Path, error: &std::io::Error) -> Self {
+        let message = format!("{}: {error}", path.display());
+        Self::new("file", message, "check the path and its permissions")
+    }
+
+    /// Writes the failure to stderr, and as JSON to stdout if asked for.
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the output of a command")]
+    pub(crate) fn report(&self, json: bool) {
+        if json {
+            let error = serde_json::json!({
+                "error": { "code": self.code, "message": self.message, "hint": self.hint }
+            });
+            println!("{error}");
+        }
+        eprintln!("error[{}]: {}\nhint: {}", self.code, self.message, self.hint);
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(e: ImportError) -> Self {
+        let (code, hint) = match &e {
+            ImportError::Decode(_) => ("onnx_malformed", "export the model again as ONNX"),
+            ImportError::Graph { .. } => {
+                ("onnx_unsupported", "a chain with one input and one output is supported")
+            }
+            ImportError::Node { .. } => (
+                "onnx_unsupported",
+                "supported: Gemm, MatMul, Add of a bias, Flatten, Reshape and element-wise activations",
+            ),
+            ImportError::Calibration { .. } => {
+                ("calibration", "give raw model inputs as array x, one row per example")
+            }
+            ImportError::Quantized(_) => {
+                ("quantization", "the model is too wide for exact int32 arithmetic; split the layer")
+            }
+            ImportError::Package(_) => ("package", "report this model: its package cannot be written"),
+        };
+        Self::of(code, &e, hint)
+    }
+}
+
+impl From<PackageError> for Failure {
+    fn from(e: PackageError) -> Self {
+        Self::of("package", &e, "make the package again with deepnode model import")
+    }
+}
+
+impl From<NpzError> for Failure {
+    fn from(e: NpzError) -> Self {
+        Self::of("npz", &e, "write the arrays with numpy.savez(file, x=..., y=...)")
+    }
+}
+
+impl From<ProveError> for Failure {
+    fn from(e: ProveError) -> Self {
+        let (code, hint) = match &e {
+            ProveError::Plan(_) => ("plan", "choose a smaller batch or a smaller model"),
+            ProveError::Witness(_) => ("input_shape", "give inputs of the model's length"),
+            ProveError::Srs(_) => ("srs", "use a larger powers-of-tau file or a smaller batch"),
+            ProveError::Cache { .. } => ("cache", "set --data-dir to a folder that can be written"),
+            ProveError::Halo2(_) => ("proof_system", "report this model and batch"),
+            ProveError::SelfCheck => {
+                ("self_check", "the keys may belong to another version: remove the data folder")
+            }
+        };
+        Self::of(code, &e, hint)
+    }
+}
+
+impl From<ProofFileError> for Failure {
+    fn from(e: ProofFileError) -> Self {
+        Self::of("proof_malformed", &e, "make the proof again with deepnode model prove")
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(e: VerifyError) -> Self {
+        Self::of("proof_rejected", &e, "do not rely on these answers: the proof does not hold")
+    }
+}
+
+impl From<EvmError> for Failure {
+    fn from(e: EvmError) -> Self {
+        Self::of("evm", &e, "the contracts could not be run; the native verdict stands")
+    }
+}

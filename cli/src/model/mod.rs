@@ -1,0 +1,81 @@
+//! `deepnode model ...`
+
+mod import;
+mod inspect;
+mod prove;
+mod run;
+mod verify;
+
+use std::fs;
+use std::path::Path;
+
+use dn_import::npz;
+use dn_import::{Calibration, Package};
+
+use crate::error::Failure;
+use crate::output::Report;
+
+pub(crate) use import::import;
+pub(crate) use inspect::inspect;
+pub(crate) use prove::prove;
+pub(crate) use run::run;
+pub(crate) use verify::verify;
+
+/// A package with the id that its bytes have.
+struct Loaded {
+    package: Package,
+    id: [u8; 32],
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|e| Failure::file(path, &e))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(|e| Failure::file(path, &e))
+}
+
+fn load(path: &Path) -> Result<Loaded, Failure> {
+    let bytes = read(path)?;
+    let package = Package::from_bytes(&bytes)?;
+    Ok(Loaded { package, id: Package::model_id(&bytes) })
+}
+
+/// Reads examples and checks their length against the model.
+fn inputs(path: &Path, package: &Package) -> Result<Calibration, Failure> {
+    let examples = npz::read(path)?;
+    let expected = package.graph.input_len();
+    match examples.x.iter().find(|row| row.len() != expected) {
+        None => Ok(examples),
+        Some(row) => Err(Failure::new(
+            "input_shape",
+            format!("an example has {} values, the model takes {expected}", row.len()),
+            "give array x with one row of that length per example",
+        )),
+    }
+}
+
+fn id_text(id: &[u8; 32]) -> String {
+    format!("0x{}", hex::encode(id))
+}
+
+/// What proving takes at a batch size.
+fn estimates(report: &mut Report, package: &Package, batch: usize) {
+    let estimate =
+        dn_circuits::estimate::estimate(&package.graph, dn_circuits::estimate::slots_for(batch));
+    report
+        .set("batch", batch)
+        .set("slots", estimate.slots)
+        .set("rows", estimate.rows)
+        .set("k", estimate.k)
+        .set("estimated_cpu_s", crate::output::thousandths(estimate.cpu_s))
+        .set("estimated_memory_mb", estimate.memory_mb.round());
+}
+
+/// Largest batch that the planner chooses by itself.
+const AUTO_LIMIT: usize = 256;
+
+/// The planner's batch size for `available` inputs.
+fn auto_batch(package: &Package, available: usize) -> usize {
+    dn_circuits::estimate::best_batch(&package.graph, available.min(AUTO_LIMIT))
+}

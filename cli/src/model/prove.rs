@@ -1,0 +1,85 @@
+//! `deepnode model prove`
+
+use dn_circuits::estimate::slots_for;
+use dn_circuits::field::CoreFr;
+use dn_circuits::Slot;
+use dn_core::commitment::from_bytes;
+use dn_prover::{peak_rss_mb, Proof, ProofFile, Prover};
+use rand_core::{OsRng, RngCore};
+
+use super::{auto_batch, id_text, inputs, load, write, Loaded};
+use crate::args::{Batch, Global, Prove};
+use crate::error::Failure;
+use crate::output::{spinner, thousandths, Report};
+
+/// Proves the first inputs as one batch.
+pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
+    let loaded = load(&args.package)?;
+    let examples = inputs(&args.inputs, &loaded.package)?;
+    let batch = match args.batch {
+        Batch::Auto => auto_batch(&loaded.package, examples.x.len()),
+        Batch::Exactly(n) if n <= examples.x.len() => n,
+        Batch::Exactly(n) => {
+            return Err(Failure::new(
+                "batch",
+                format!("a batch of {n} needs {n} inputs, the file has {}", examples.x.len()),
+                "give more inputs or a smaller --batch",
+            ));
+        }
+    };
+    let tasks: Vec<Slot> = examples.x[..batch]
+        .iter()
+        .map(|x| Slot { input: loaded.package.quantize_input(x), salt: random_salt(), label: None })
+        .collect();
+
+    let progress = spinner("loading or generating keys");
+    let prover = keys(&loaded, slots_for(batch), global)?;
+    progress.set_message("proving");
+    // A proof outside the rollup belongs to no batch header.
+    let proof = prover.prove(&tasks, CoreFr::from(0u8))?;
+    progress.finish_and_clear();
+
+    let file = ProofFile::new(loaded.id, &proof.statement, proof.bytes.clone());
+    write(&args.output, &file.to_bytes())?;
+    Ok(report(&loaded, &prover, &proof, batch))
+}
+
+/// A prover with the keys of a model at a batch size.
+pub(super) fn keys(loaded: &Loaded, slots: usize, global: &Global) -> Result<Prover, Failure> {
+    let name = hex::encode(loaded.id);
+    Ok(Prover::new(loaded.package.graph.clone(), slots, &global.data_dir, &name)?)
+}
+
+fn random_salt() -> CoreFr {
+    loop {
+        let mut bytes = [0; 32];
+        OsRng.fill_bytes(&mut bytes);
+        bytes[0] &= 0x3f;
+        if let Some(salt) = from_bytes(&bytes) {
+            return salt;
+        }
+    }
+}
+
+fn report(loaded: &Loaded, prover: &Prover, proof: &Proof, batch: usize) -> Report {
+    let keys = prover.keys();
+    let per_inference = proof.usage.cpu_s * 1000.0 / batch as f64;
+    let mut report = Report::default();
+    report
+        .set("model_id", id_text(&loaded.id))
+        .set("batch", batch)
+        .set("slots", keys.plan.slots)
+        .set("cpu_s", thousandths(proof.usage.cpu_s))
+        .set("cpu_ms_per_inference", thousandths(per_inference))
+        .set("wall_s", thousandths(proof.usage.wall_s))
+        .set("peak_rss_mb", peak_rss_mb().round())
+        .set("k", keys.plan.k)
+        .set("rows", keys.plan.rows)
+        .set("advice_columns", keys.vk().cs().num_advice_columns())
+        .set("proof_bytes", proof.bytes.len())
+        .set("vk_bytes", keys.stats.vk_bytes)
+        .set("pk_bytes", keys.stats.pk_bytes)
+        .set("keygen_cpu_s", thousandths(keys.stats.keygen.cpu_s))
+        .set("keys_cached", keys.stats.cached);
+    report
+}

@@ -1,0 +1,81 @@
+//! `deepnode model verify`
+
+use dn_circuits::protocol;
+use dn_core::commitment::to_bytes;
+use dn_core::statement;
+use dn_prover::{ProofFile, Usage};
+use dn_verifier::evm::EvmVerifier;
+
+use super::prove::keys;
+use super::{id_text, load, read};
+use crate::args::{Global, Verify};
+use crate::error::Failure;
+use crate::output::{spinner, thousandths, Report};
+
+/// Verifies a proof against the key that the package itself yields.
+pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> {
+    let loaded = load(&args.package)?;
+    let file = ProofFile::from_bytes(&read(&args.proof)?)?;
+    check_header(&file, &loaded.id)?;
+    let progress = spinner("deriving the verifying key");
+    let prover = keys(&loaded, file.slots, global)?;
+    let protocol = protocol::export(prover.keys().vk(), &prover.keys().params, file.instances.len());
+    progress.set_message("verifying");
+    let (verdict, usage) =
+        Usage::of(|| dn_verifier::verify(&protocol, &file.instances, &file.proof));
+    verdict?;
+    let mut report = Report::default();
+    report
+        .set("verified", true)
+        .set("model_id", id_text(&loaded.id))
+        .set("batch", file.batch)
+        .set("slots", file.slots)
+        .set("cpu_s", thousandths(usage.cpu_s))
+        .set("wall_s", thousandths(usage.wall_s))
+        .set("k", protocol.k)
+        .set("advice_columns", protocol.advice_columns())
+        .set("proof_bytes", file.proof.len());
+    if args.evm {
+        let mut evm = EvmVerifier::deploy(&protocol)?;
+        let verdict = evm.verify(&file.instances, &file.proof)?;
+        if !verdict.accepted {
+            return Err(Failure::new(
+                "proof_rejected",
+                "the Solidity verifier rejects the proof",
+                "do not rely on these answers: the proof does not hold",
+            ));
+        }
+        report
+            .set("gas", verdict.gas)
+            .set("gas_per_inference", verdict.gas / file.batch.max(1) as u64)
+            .set("vk_bytes", evm.key_bytes)
+            .set("vk_deploy_gas", evm.key_gas);
+    }
+    progress.finish_and_clear();
+    Ok(report)
+}
+
+/// The parts of the statement that the circuit leaves to its reader.
+fn check_header(file: &ProofFile, id: &[u8; 32]) -> Result<(), Failure> {
+    let reject = |message: &str| {
+        let hint = "verify with the package that the proof was made for";
+        Err(Failure::new("proof_rejected", message, hint))
+    };
+    if file.model_id != *id {
+        return reject("the proof is for another model");
+    }
+    let expected = statement::len(file.slots);
+    if file.instances.len() != expected {
+        return reject("the proof has the wrong number of public inputs");
+    }
+    let version = to_bytes(ark_version());
+    let count = to_bytes((file.batch as u64).into());
+    if file.instances[0] != version || file.instances[2] != count {
+        return reject("the proof's version or count is not the one in its header");
+    }
+    Ok(())
+}
+
+fn ark_version() -> dn_circuits::field::CoreFr {
+    statement::VERSION.into()
+}
