@@ -305,7 +305,7 @@ pub(crate) fn power(base: &Ex, n: usize) -> Ex {
     match n {
         0 => constant(1),
         1 => base.clone(),
-        _ if n % 2 == 0 => {
+        _ if n.is_multiple_of(2) => {
             let half = power(base, n / 2);
             half.clone() * half
         }

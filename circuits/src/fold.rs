@@ -68,10 +68,10 @@ pub(crate) fn fold(
     let table = table_terms(plan, witness, &p);
     let mut accumulators = Vec::with_capacity(plan.rows);
     let mut previous = [Fr::ZERO; ACCUMULATORS];
-    for row in 0..plan.rows {
+    for (row, inverses) in helpers.iter().enumerate() {
         let r = Row { plan, p: &p, row, cells: &witness.cells[row], before: &previous };
         let mut next = [Fr::ZERO; ACCUMULATORS];
-        let looked_up = if r.is(Fx::Lookup) { helpers[row].iter().sum::<Fr>() } else { Fr::ZERO };
+        let looked_up = if r.is(Fx::Lookup) { inverses.iter().sum::<Fr>() } else { Fr::ZERO };
         let used = table.get(row).copied().unwrap_or(Fr::ZERO);
         next[Acc::Sum as usize] = r.before(Acc::Sum) + looked_up - used;
         r.activations(&mut next);

@@ -102,7 +102,7 @@ impl Plan {
     /// # Errors
     /// When the shape does not fit the layout.
     pub fn new(graph: &Graph, slots: usize) -> Result<Self, PlanError> {
-        if slots == 0 || slots % LANES != 0 {
+        if slots == 0 || !slots.is_multiple_of(LANES) {
             return Err(PlanError::Slots { slots });
         }
         if graph.output_len() > MAX_CLASSES {

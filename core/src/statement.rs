@@ -17,7 +17,7 @@
 use ark_bn254::Fr;
 
 /// Identifies this statement: the ASCII bytes of `dn-batch` followed by version 1.
-pub const VERSION: u128 = 0x646e_2d62_6174_6368_01;
+pub const VERSION: u128 = 0x64_6e2d_6261_7463_6801;
 
 /// Index of the first input commitment.
 pub const INPUTS_AT: usize = 3;

@@ -102,19 +102,15 @@ impl Prover {
     /// # Errors
     /// When the batch does not fit the model, or the proof fails its own check.
     pub fn prove(&self, tasks: &[Slot], header: CoreFr) -> Result<Proof, ProveError> {
-        let (result, usage) = Usage::of(|| {
+        let (proof, usage) = Usage::of(|| {
             let plan = &self.keys.plan;
-            let witness = Witness::new(&self.graph, plan, tasks, header)?;
-            self.prove_witness(witness)
+            self.prove_witness(Witness::new(&self.graph, plan, tasks, header)?)
         });
-        let (bytes, statement, outputs) = result?;
-        Ok(Proof { bytes, statement, outputs, usage })
+        Ok(Proof { usage, ..proof? })
     }
 
-    fn prove_witness(
-        &self,
-        witness: Witness,
-    ) -> Result<(Vec<u8>, Statement, Vec<Vec<i8>>), ProveError> {
+    /// A proof whose usage is not filled in.
+    fn prove_witness(&self, witness: Witness) -> Result<Proof, ProveError> {
         let (statement, outputs) = (witness.statement.clone(), witness.outputs.clone());
         let instances: Vec<Fr> = statement.instances().into_iter().map(from_core).collect();
         let zeros = ZeroWords::default();
@@ -133,7 +129,7 @@ impl Prover {
         if zeros.left() != 0 || !self.verify(&instances, &bytes) {
             return Err(ProveError::SelfCheck);
         }
-        Ok((bytes, statement, outputs))
+        Ok(Proof { bytes, statement, outputs, usage: Usage::default() })
     }
 
     /// halo2's own verdict on a proof.
