@@ -1,1 +1,8 @@
-//! Placeholder.
+//! What programs around the rollup share: contract bindings, typed signing, deployment.
+
+pub mod contracts;
+mod deploy;
+mod order;
+
+pub use deploy::{deploy, deploy_code, DeployError, Deployment, Roles};
+pub use order::{domain, header_instance, sign, task_id, Order, Receipt};

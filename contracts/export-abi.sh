@@ -1,0 +1,21 @@
+#!/bin/sh
+# Builds the contracts and writes ABI and creation code of each to sdk/abi/<Name>.json.
+# The files are checked in, so that the Rust build needs neither forge nor solc.
+set -eu
+cd "$(dirname "$0")"
+./setup.sh
+node_modules/@foundry-rs/forge-linux-amd64/bin/forge build src
+mkdir -p ../sdk/abi
+node - "$@" <<'JS'
+const fs = require("fs");
+const names = ["DnToken", "Staking", "ModelRegistry", "InferenceRollup", "Halo2Verifier", "IHalo2Verifier"];
+for (const name of names) {
+  const path = `out/${name}.sol/${name}.json`;
+  if (!fs.existsSync(path)) {
+    console.log(`contracts: ${name} is not built, skipped`);
+    continue;
+  }
+  const { abi, bytecode } = JSON.parse(fs.readFileSync(path, "utf8"));
+  fs.writeFileSync(`../sdk/abi/${name}.json`, JSON.stringify({ abi, bytecode: bytecode.object }) + "\n");
+}
+JS

@@ -1,0 +1,39 @@
+//! Bindings of the contracts, generated from the artifacts under `sdk/abi`.
+#![allow(missing_docs, reason = "generated; the documentation stands in contracts/src/interfaces")]
+#![allow(clippy::too_many_arguments, reason = "generated")]
+#![allow(unreachable_pub, reason = "generated")]
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    DnToken,
+    "abi/DnToken.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    Staking,
+    "abi/Staking.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    ModelRegistry,
+    "abi/ModelRegistry.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    Halo2Verifier,
+    "abi/Halo2Verifier.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    InferenceRollup,
+    "abi/InferenceRollup.json"
+);
