@@ -154,7 +154,10 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
         nextBatchId = header.batchId + 1;
         bytes32 headerHash = keccak256(abi.encode(header));
         _batches[header.batchId] = Batch({
-            headerHash: headerHash, committedAt: time, deadline: header.deadline, status: BatchStatus.Committed
+            headerHash: headerHash,
+            committedAt: time,
+            deadline: header.deadline,
+            status: BatchStatus.Committed
         });
         emit BatchCommitted(header.batchId, header.modelId, header.prover, headerHash, header.deadline);
     }
@@ -249,7 +252,10 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
     }
 
     /// @dev Checks the header against the commitment and marks the batch proven; a later failure reverts that too.
-    function _closeBatch(BatchHeader calldata header, Slot[] calldata slots) private returns (uint64 committedAt) {
+    function _closeBatch(BatchHeader calldata header, Slot[] calldata slots)
+        private
+        returns (uint64 committedAt)
+    {
         Batch storage b = _batches[header.batchId];
         require(b.status == BatchStatus.Committed, BatchNotOpen(header.batchId, b.status));
         bytes32 headerHash = keccak256(abi.encode(header));
@@ -340,7 +346,7 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
     {
         require(_tasks[slot.taskId] == 0, TaskAlreadyProven(slot.taskId));
         // Zero would read as "not proven"; no honest commitment is zero.
-        require(output != 0, WrongInstance(0, 1, 0));
+        require(output != 0, ZeroOutput(slot.taskId));
         uint256 balance = balanceOf[user];
         if (balance < price) {
             _tasks[slot.taskId] = output;

@@ -53,7 +53,11 @@ library Powr {
     }
 
     /// @notice Quality of a batch from the sums that its proof states: accuracy, scaled by 3/4 to 1 of confidence.
-    function quality(uint32 probeCount, uint32 probeCorrect, uint32 marginSum) internal pure returns (uint256) {
+    function quality(uint32 probeCount, uint32 probeCorrect, uint32 marginSum)
+        internal
+        pure
+        returns (uint256)
+    {
         require(probeCount != 0, NoProbes());
         require(probeCorrect <= probeCount, MoreCorrectThanProbes(probeCorrect, probeCount));
         uint256 mostMargin = MAX_MARGIN * probeCount;

@@ -8,5 +8,8 @@ interface IHalo2Verifier {
     /// @param vk Data contract that holds the verifying key of one model version.
     /// @param proof Transcript bytes, points uncompressed.
     /// @param instances Public inputs, each below the field order.
-    function verify(address vk, bytes calldata proof, uint256[] calldata instances) external view returns (bool);
+    function verify(address vk, bytes calldata proof, uint256[] calldata instances)
+        external
+        view
+        returns (bool);
 }

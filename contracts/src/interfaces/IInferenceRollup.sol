@@ -67,7 +67,11 @@ interface IInferenceRollup {
     event Deposited(address indexed user, uint256 amount);
     event Withdrawn(address indexed user, uint256 amount);
     event BatchCommitted(
-        uint64 indexed batchId, bytes32 indexed modelId, address indexed prover, bytes32 headerHash, uint64 deadline
+        uint64 indexed batchId,
+        bytes32 indexed modelId,
+        address indexed prover,
+        bytes32 headerHash,
+        uint64 deadline
     );
     event BatchProven(
         uint64 indexed batchId,
@@ -88,9 +92,15 @@ interface IInferenceRollup {
         bytes32 outputHash,
         uint256 fee
     );
-    event TaskUnpaid(bytes32 indexed taskId, uint64 indexed batchId, address indexed user, bytes32 outputHash, uint256 fee);
+    event TaskUnpaid(
+        bytes32 indexed taskId, uint64 indexed batchId, address indexed user, bytes32 outputHash, uint256 fee
+    );
     event ReceiptSlashed(
-        bytes32 indexed taskId, address indexed worker, address indexed reporter, uint256 slashed, uint256 refunded
+        bytes32 indexed taskId,
+        address indexed worker,
+        address indexed reporter,
+        uint256 slashed,
+        uint256 refunded
     );
     event SequencerChanged(address indexed previous, address indexed current);
 
@@ -118,6 +128,7 @@ interface IInferenceRollup {
     error OrderExpired(bytes32 taskId, uint64 deadline);
     error FeeAboveMaximum(bytes32 taskId, uint256 price, uint256 maxFee);
     error TaskAlreadyProven(bytes32 taskId);
+    error ZeroOutput(bytes32 taskId);
     error VerifyingKeyChanged(bytes32 modelId);
     /// @notice The quality sums contradict each other: more correct than probes, or a margin out of range.
     error ScoreOutOfRange(uint256 probeCount, uint256 probeCorrect, uint256 marginSum);

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {DnToken} from "../../src/DnToken.sol";
+import {InferenceRollup} from "../../src/InferenceRollup.sol";
+import {ModelRegistry} from "../../src/ModelRegistry.sol";
+import {Staking} from "../../src/Staking.sol";
+import {IInferenceRollup} from "../../src/interfaces/IInferenceRollup.sol";
+import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
+import {IStaking} from "../../src/interfaces/IStaking.sol";
+import {FakeVerifier} from "./FakeVerifier.sol";
+import {TestBase} from "./TestBase.sol";
+
+/// @dev A deployed system with one model of four slots, and batches ready to be committed and proven.
+abstract contract RollupFixture is TestBase {
+    uint32 internal constant SLOTS = 4;
+    // Not a multiple of 100: every share of it rounds.
+    uint128 internal constant PRICE = 1 ether + 7;
+    uint256 internal constant USER_KEY = 0xA1;
+    uint256 internal constant OTHER_USER_KEY = 0xA2;
+    uint256 internal constant WORKER_KEY = 0xB1;
+    uint256 internal constant MINIMUM_STAKE = 100 ether;
+    bytes32 internal constant MODEL = keccak256("model");
+    bytes32 internal constant NULL_INPUT = bytes32(uint256(0x1234));
+    address internal constant SEQUENCER = address(0x5E0);
+    address internal constant DEVELOPER = address(0xDE7);
+    address internal constant PROVER = address(0x9807);
+    address internal constant VALIDATORS = address(0x7A1);
+    address internal constant TREASURY = address(0x77EA);
+    address internal constant VK = address(0x7777);
+
+    DnToken internal token;
+    Staking internal staking;
+    ModelRegistry internal registry;
+    FakeVerifier internal verifier;
+    InferenceRollup internal rollup;
+    address internal user;
+    address internal otherUser;
+    address internal worker;
+    uint64 internal nextNonce;
+
+    struct Bundle {
+        IInferenceRollup.BatchHeader header;
+        IInferenceRollup.Slot[] slots;
+        IInferenceRollup.Order[] orders;
+        bytes[] signatures;
+        uint256[] instances;
+        bytes proof;
+    }
+
+    function _deploySystem() internal {
+        vm.warp(1_800_000_000);
+        (user, otherUser, worker) = (vm.addr(USER_KEY), vm.addr(OTHER_USER_KEY), vm.addr(WORKER_KEY));
+        token = new DnToken();
+        staking = new Staking(token, MINIMUM_STAKE);
+        registry = new ModelRegistry();
+        verifier = new FakeVerifier();
+        rollup = new InferenceRollup(
+            InferenceRollup.Config({
+                token: token,
+                staking: staking,
+                registry: registry,
+                verifier: verifier,
+                sequencer: SEQUENCER,
+                validatorPool: VALIDATORS,
+                treasury: TREASURY
+            })
+        );
+        staking.setRollup(address(rollup));
+        vm.etch(VK, hex"00112233");
+        vm.prank(DEVELOPER);
+        registry.register(_spec(MODEL, SLOTS));
+    }
+
+    function _spec(bytes32 modelId, uint32 slots) internal pure returns (IModelRegistry.ModelSpec memory) {
+        return IModelRegistry.ModelSpec({
+            modelId: modelId,
+            vk: VK,
+            batchSlots: slots,
+            workUnits: 1000,
+            price: PRICE,
+            nullInputHash: NULL_INPUT,
+            developer: DEVELOPER,
+            service: "digits"
+        });
+    }
+
+    function _deposit(address account, uint256 amount) internal {
+        token.transfer(account, amount);
+        vm.prank(account);
+        token.approve(address(rollup), amount);
+        vm.prank(account);
+        rollup.deposit(amount);
+    }
+
+    function _stake(IStaking.Role role, address account, uint256 amount) internal {
+        token.transfer(account, amount);
+        vm.prank(account);
+        token.approve(address(staking), amount);
+        vm.prank(account);
+        staking.stake(role, amount);
+    }
+
+    function _order(address account) internal returns (IInferenceRollup.Order memory) {
+        ++nextNonce;
+        return IInferenceRollup.Order({
+            user: account,
+            modelId: MODEL,
+            inputHash: bytes32(uint256(keccak256(abi.encode("input", nextNonce))) >> 4),
+            maxFee: PRICE,
+            deadline: uint64(block.timestamp + 1 hours),
+            nonce: nextNonce
+        });
+    }
+
+    function _sign(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev `count` tasks of `user`, executed by `worker`, proven with the next batch id.
+    function _bundle(uint256 count) internal returns (Bundle memory b) {
+        return _bundle(count, MODEL, SLOTS);
+    }
+
+    function _bundle(uint256 count, bytes32 modelId, uint32 batchSlots) internal returns (Bundle memory b) {
+        b.orders = new IInferenceRollup.Order[](count);
+        for (uint256 i; i < count; ++i) {
+            b.orders[i] = _order(user);
+            b.orders[i].modelId = modelId;
+        }
+        b.header = IInferenceRollup.BatchHeader({
+            chainId: block.chainid,
+            rollup: address(rollup),
+            batchId: rollup.nextBatchId(),
+            modelId: modelId,
+            slotsHash: 0,
+            prover: PROVER,
+            deadline: uint64(block.timestamp + 1 hours)
+        });
+        _seal(b, batchSlots);
+    }
+
+    /// @dev Derives slots, signatures, instances and proof from the orders and the header.
+    function _seal(Bundle memory b, uint32 batchSlots) internal view {
+        uint256 count = b.orders.length;
+        b.slots = new IInferenceRollup.Slot[](count);
+        b.signatures = new bytes[](count);
+        b.instances = new uint256[](6 + 2 * batchSlots);
+        for (uint256 i; i < count; ++i) {
+            bytes32 digest = rollup.orderDigest(b.orders[i]);
+            b.slots[i] = IInferenceRollup.Slot(digest, worker);
+            b.signatures[i] = _sign(b.orders[i].user == otherUser ? OTHER_USER_KEY : USER_KEY, digest);
+        }
+        b.header.slotsHash = keccak256(abi.encode(b.slots));
+        b.instances[0] = rollup.STATEMENT_VERSION();
+        b.instances[1] = uint256(keccak256(abi.encode(b.header))) & ((1 << 253) - 1);
+        b.instances[2] = count;
+        for (uint256 i; i < batchSlots; ++i) {
+            b.instances[3 + i] = uint256(i < count ? b.orders[i].inputHash : NULL_INPUT);
+            b.instances[6 + batchSlots + i] =
+                uint256(keccak256(abi.encode("output", b.instances[3 + i]))) >> 4;
+        }
+        _reprove(b);
+    }
+
+    function _reprove(Bundle memory b) internal view {
+        b.proof = verifier.prove(VK, b.instances);
+    }
+
+    function _commit(Bundle memory b) internal {
+        vm.prank(SEQUENCER);
+        rollup.commitBatch(b.header);
+    }
+
+    function _prove(Bundle memory b) internal {
+        rollup.proveBatch(b.header, b.slots, b.orders, b.signatures, b.instances, b.proof);
+    }
+
+    function _proveReverts(Bundle memory b, bytes memory reason) internal {
+        vm.expectRevert(reason);
+        _prove(b);
+    }
+
+    /// @dev The worker's receipt for task `i`, honest unless `output` differs from the proven one.
+    function _receipt(Bundle memory b, uint256 i, uint256 output)
+        internal
+        view
+        returns (IInferenceRollup.Receipt memory receipt, bytes memory signature)
+    {
+        receipt = IInferenceRollup.Receipt({
+            taskId: b.slots[i].taskId,
+            modelId: b.orders[i].modelId,
+            inputHash: b.orders[i].inputHash,
+            outputHash: bytes32(output),
+            startedAtMs: 1,
+            finishedAtMs: 2
+        });
+        signature = _sign(WORKER_KEY, rollup.receiptDigest(receipt));
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+/// @dev The cheat codes of forge that the tests use.
+interface Vm {
+    function prank(address caller) external;
+    function warp(uint256 time) external;
+    function chainId(uint256 id) external;
+    function etch(address at, bytes calldata code) external;
+    function expectRevert(bytes calldata data) external;
+    function expectRevert() external;
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function addr(uint256 key) external pure returns (address);
+    function readFile(string calldata path) external view returns (string memory);
+    function parseJsonUintArray(string calldata json, string calldata key)
+        external
+        pure
+        returns (uint256[] memory);
+}
+
+/// @title The little that forge needs of a test contract.
+abstract contract TestBase {
+    // forge looks for this name.
+    bool public IS_TEST = true;
+
+    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    error NotEqual(string what, uint256 got, uint256 expected);
+
+    function eq(uint256 got, uint256 expected, string memory what) internal pure {
+        require(got == expected, NotEqual(what, got, expected));
+    }
+
+    function bound(uint256 x, uint256 low, uint256 high) internal pure returns (uint256) {
+        uint256 size = high - low + 1;
+        return size == 0 ? x : low + x % size;
+    }
+}
