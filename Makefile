@@ -8,7 +8,7 @@ export DEEPNODE_CACHE ?= $(HOME)/.cache/deepnode
 export CARGO_TARGET_DIR ?= $(DEEPNODE_CACHE)/target
 export RUSTDOCFLAGS := -D warnings
 
-.PHONY: help tools setup build check test bench clean
+.PHONY: help tools setup build check test demo bench
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,3 +30,9 @@ check: ## Format, lints and documentation.
 test: setup check ## Sets up and passes every test.
 	cargo test --workspace --locked
 	contracts/test.sh
+
+demo: setup ## Sets up and runs the digits model from ONNX to paid batches.
+	cargo run --quiet --locked -p dn-e2e --bin demo -- $(DEEPNODE_CACHE)/data
+
+bench: setup ## Prints cost and gas of digits proofs at several batch sizes.
+	scripts/bench.sh

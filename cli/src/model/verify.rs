@@ -19,7 +19,8 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
     check_header(&file, &loaded.id)?;
     let progress = spinner("deriving the verifying key");
     let prover = keys(&loaded, file.slots, global)?;
-    let protocol = protocol::export(prover.keys().vk(), &prover.keys().params, file.instances.len());
+    let protocol =
+        protocol::export(prover.keys().vk(), &prover.keys().params, file.instances.len());
     progress.set_message("verifying");
     let (verdict, usage) =
         Usage::of(|| dn_verifier::verify(&protocol, &file.instances, &file.proof));
