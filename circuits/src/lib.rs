@@ -5,7 +5,7 @@
 //! the verifying key is the commitment to the model. A batch's witness ([`witness`]) holds a few
 //! small cells per activation value and none per multiplication: linear layers are checked once
 //! per batch on values folded by challenges that are drawn after the witness is committed
-//! ([`gates`]). The statement is [`dn_core::statement`].
+//! (`gates`). The statement is [`dn_core::statement`].
 
 pub mod blinding;
 mod circuit;

@@ -1,7 +1,7 @@
 //! Verifies batch proofs on ark-bn254, written from the protocol: no code of the prover or of
 //! halo2 is in here.
 //!
-//! [`verify`] takes bytes from anywhere, never panics on them and says why it rejects.
+//! [`verify()`] takes bytes from anywhere, never panics on them and says why it rejects.
 
 #[cfg(feature = "evm")]
 pub mod evm;
