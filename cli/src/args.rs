@@ -24,6 +24,9 @@ pub(crate) struct Global {
     /// Folder of keys and reference strings.
     #[arg(long, global = true, env = "DEEPNODE_DATA_DIR", default_value = ".deepnode")]
     pub(crate) data_dir: PathBuf,
+    /// Powers of tau of a ceremony, a snarkjs .ptau file. Without it the unsafe development string is used.
+    #[arg(long, global = true, env = "DEEPNODE_SRS")]
+    pub(crate) srs: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

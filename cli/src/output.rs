@@ -42,6 +42,12 @@ pub(crate) fn print(report: &Report, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Says something on stderr that the user should know.
+#[expect(clippy::print_stderr, reason = "the output of a command")]
+pub(crate) fn warn(text: &str) {
+    eprintln!("warning: {text}");
+}
+
 /// Shows on stderr that a long step is running.
 pub(crate) fn spinner(message: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");

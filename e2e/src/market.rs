@@ -82,7 +82,7 @@ impl Market {
         let bytes = package.to_bytes()?;
         let model_id = B256::from(Package::model_id(&bytes));
         let name = format!("{model_id:x}");
-        let prover = Prover::new(package.graph.clone(), slots, data, &name)?;
+        let prover = Prover::new(package.graph.clone(), slots, data, &name, None)?;
         let instances = dn_core::statement::len(slots);
         let protocol = protocol::export(prover.keys().vk(), &prover.keys().params, instances);
 

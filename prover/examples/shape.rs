@@ -26,7 +26,7 @@ fn main() {
     let graph = Graph { layers };
     graph.validate().expect("a valid graph");
     let data = std::env::temp_dir().join("dn-shape");
-    let prover = Prover::new(graph, slots, &data, &args[1]).expect("keys");
+    let prover = Prover::new(graph, slots, &data, &args[1], None).expect("keys");
     let tasks: Vec<Slot> = (0..slots)
         .map(|i| Slot { input: vec![i as i8; dims[0]], salt: CoreFr::from(i as u64), label: None })
         .collect();

@@ -10,6 +10,7 @@ use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine};
 use halo2_proofs::plonk::{keygen_pk, keygen_vk, ProvingKey, VerifyingKey};
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::SerdeFormat;
+use sha3::{Digest, Keccak256};
 
 use crate::prove::ProveError;
 use crate::srs::Srs;
@@ -54,7 +55,7 @@ impl Keys {
     pub fn load(plan: Plan, srs: &Srs, cache: &Path, name: &str) -> Result<Self, ProveError> {
         let params = srs.load(plan.k)?;
         let plan = Arc::new(plan);
-        let path = cache.join(format!("{name}-{}.pk", plan.slots));
+        let path = cache.join(format!("{name}-{}-{}.pk", plan.slots, srs_tag(&params)));
         let mut stats = KeyStats { cached: true, ..KeyStats::default() };
         let pk = match read(&path) {
             Some(pk) => pk,
@@ -86,6 +87,12 @@ fn generate(
     let circuit = BatchCircuit::for_keys(plan.clone());
     let vk = keygen_vk(params, &circuit)?;
     Ok(keygen_pk(params, vk, &circuit)?)
+}
+
+/// Names a reference string: keys made with another one must not be mistaken for its keys.
+fn srs_tag(params: &ParamsKZG<Bn256>) -> String {
+    let point = format!("{:?}", params.s_g2());
+    Keccak256::digest(point)[..4].iter().fold(String::new(), |s, b| s + &format!("{b:02x}"))
 }
 
 fn read(path: &PathBuf) -> Option<ProvingKey<G1Affine>> {

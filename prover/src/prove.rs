@@ -81,12 +81,22 @@ pub struct Prover {
 
 impl Prover {
     /// Lays out a validated `graph` for `slots` and loads or generates its keys under `data`.
+    /// Without a `.ptau` file the reference string is the unsafe one for development.
     ///
     /// # Errors
     /// When the model does not fit or keys are not available.
-    pub fn new(graph: Graph, slots: usize, data: &Path, name: &str) -> Result<Self, ProveError> {
+    pub fn new(
+        graph: Graph,
+        slots: usize,
+        data: &Path,
+        name: &str,
+        ptau: Option<&Path>,
+    ) -> Result<Self, ProveError> {
         let plan = Plan::new(&graph, slots)?;
-        let srs = Srs::UnsafeDev { cache: data.join("srs") };
+        let srs = match ptau {
+            Some(path) => Srs::Ptau { path: path.to_path_buf() },
+            None => Srs::UnsafeDev { cache: data.join("srs") },
+        };
         let keys = Keys::load(plan, &srs, &data.join("keys"), name)?;
         Ok(Self { graph, keys })
     }

@@ -24,7 +24,7 @@ fn graph() -> Graph {
 #[test]
 fn proves_hides_and_rejects() {
     let data = std::env::temp_dir().join(format!("dn-prover-{}", std::process::id()));
-    let prover = Prover::new(graph(), 8, &data, "test").expect("keys");
+    let prover = Prover::new(graph(), 8, &data, "test", None).expect("keys");
     let tasks: Vec<Slot> = (0..5)
         .map(|i: i8| Slot {
             input: (0..10).map(|j| i * 20 - j * 9).collect(),

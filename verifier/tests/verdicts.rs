@@ -32,7 +32,7 @@ struct Case {
 
 impl Case {
     fn new(folder: &std::path::Path) -> Self {
-        let prover = Prover::new(graph(3), 8, folder, "verdicts").expect("keys");
+        let prover = Prover::new(graph(3), 8, folder, "verdicts", None).expect("keys");
         let tasks: Vec<Slot> = (0..6)
             .map(|i: i8| Slot {
                 input: (0..8).map(|j| i * 20 - j * 9).collect(),
@@ -121,7 +121,7 @@ fn agrees_with_halo2_on_good_and_corrupted_proofs() {
     assert!(matches!(verdict, Err(VerifyError::Instance { index: 3 })));
     assert!(!case.accepts(&case.instances[1..], &case.proof));
 
-    let other = Prover::new(graph(4), 8, &folder, "verdicts-other").expect("keys");
+    let other = Prover::new(graph(4), 8, &folder, "verdicts-other", None).expect("keys");
     let wrong = protocol::export(other.keys().vk(), &other.keys().params, case.instances.len());
     assert!(verify(&wrong, &case.instances, &case.proof).is_err());
     let mut broken = case.protocol.clone();

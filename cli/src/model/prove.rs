@@ -10,7 +10,7 @@ use rand_core::{OsRng, RngCore};
 use super::{auto_batch, id_text, inputs, load, write, Loaded};
 use crate::args::{Batch, Global, Prove};
 use crate::error::Failure;
-use crate::output::{spinner, thousandths, Report};
+use crate::output::{self, spinner, thousandths, Report};
 
 /// Proves the first inputs as one batch.
 pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
@@ -47,7 +47,11 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
 /// A prover with the keys of a model at a batch size.
 pub(super) fn keys(loaded: &Loaded, slots: usize, global: &Global) -> Result<Prover, Failure> {
     let name = hex::encode(loaded.id);
-    Ok(Prover::new(loaded.package.graph.clone(), slots, &global.data_dir, &name)?)
+    let (graph, ptau) = (loaded.package.graph.clone(), global.srs.as_deref());
+    if ptau.is_none() {
+        output::warn("the reference string is the development one: its secret is public, so anyone can forge proofs");
+    }
+    Ok(Prover::new(graph, slots, &global.data_dir, &name, ptau)?)
 }
 
 fn random_salt() -> CoreFr {
