@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::path::Path;
 
+use dn_core::proof_file::ProofFileError;
 use dn_import::npz::NpzError;
 use dn_import::{ImportError, PackageError};
-use dn_prover::{ProofFileError, ProveError};
+use dn_prover::ProveError;
 use dn_verifier::evm::EvmError;
 use dn_verifier::VerifyError;
 

@@ -15,7 +15,7 @@
 //! class + 1 for a probe; a probe's commitment looks like any other. The output of a task is
 //! committed to with the input's salt, so it is a function of the input alone.
 
-use ark_bn254::Fr;
+pub use ark_bn254::Fr;
 use ark_ff::{BigInteger, PrimeField, Zero};
 use light_poseidon::{Poseidon, PoseidonHasher};
 

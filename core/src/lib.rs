@@ -2,10 +2,14 @@
 //!
 //! No I/O, no async, no clock. Everything that two programs must agree on to the bit is written
 //! here once: what a quantised model computes ([`quant`]), how inputs and outputs are committed
-//! to ([`commitment`]) and in which order a batch's public inputs stand ([`statement`]).
+//! to ([`commitment`]) and in which order a batch's public inputs stand ([`statement`]), how
+//! a task lives ([`task`]) and what the sequencer says over HTTP ([`api`]).
 
+pub mod api;
 pub mod commitment;
+pub mod proof_file;
 pub mod protocol;
 pub mod quant;
 pub mod statement;
+pub mod task;
 pub mod vk_data;

@@ -28,6 +28,13 @@ pub fn len(slots: usize) -> usize {
     6 + 2 * slots
 }
 
+/// Slots of a batch with `len` public inputs, if there is such a batch.
+#[must_use]
+pub fn slots(len: usize) -> Option<usize> {
+    let slots = len.checked_sub(self::len(0))? / 2;
+    (self::len(slots) == len).then_some(slots)
+}
+
 /// Index of `probe_count`.
 #[must_use]
 pub fn score_at(slots: usize) -> usize {

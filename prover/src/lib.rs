@@ -3,15 +3,15 @@
 //! [`Prover::prove`] checks its own proof before it returns it: halo2's prover makes a proof of a
 //! wrong witness without complaint, and only the check tells.
 
+#[cfg(feature = "daemon")]
+pub mod daemon;
 mod keys;
-mod proof_file;
 mod prove;
 mod ptau;
 mod srs;
 mod usage;
 
 pub use keys::{KeyStats, Keys};
-pub use proof_file::{ProofFile, ProofFileError};
 pub use prove::{Proof, ProveError, Prover};
 pub use ptau::{read_ptau, PtauError};
 pub use srs::{Srs, SrsError};

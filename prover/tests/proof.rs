@@ -2,8 +2,9 @@
 
 use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::Slot;
+use dn_core::proof_file::ProofFile;
 use dn_core::quant::{Activation, Dense, Graph};
-use dn_prover::{ProofFile, Prover};
+use dn_prover::Prover;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 fn graph() -> Graph {

@@ -33,6 +33,14 @@ impl Account {
         self.signer.address()
     }
 
+    /// Id of the chain it is connected to.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn chain_id(&self) -> Result<u64, TransportError> {
+        self.provider.get_chain_id().await
+    }
+
     /// Sets the account's gas money on a development chain.
     ///
     /// # Errors

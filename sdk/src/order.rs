@@ -1,6 +1,6 @@
 //! EIP-712 orders and receipts, and the header's public input.
 
-use alloy::primitives::{keccak256, Address, B256, U256};
+use alloy::primitives::{keccak256, Address, Signature, B256, U256};
 use alloy::signers::{local::PrivateKeySigner, Error, SignerSync};
 use alloy::sol_types::{eip712_domain, Eip712Domain, SolStruct, SolValue};
 
@@ -27,6 +27,14 @@ alloy::sol! {
         bytes32 outputHash;
         uint64 startedAtMs;
         uint64 finishedAtMs;
+    }
+
+    /// A node's proof that it holds its key.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Register {
+        address node;
+        uint8 role;
+        uint64 timestampMs;
     }
 }
 
@@ -59,9 +67,54 @@ pub fn sign<T: SolStruct>(
     Ok(signer.sign_hash_sync(&message.eip712_signing_hash(domain))?.as_bytes().to_vec())
 }
 
+/// The account that signed a message, if the signature is one that the contracts accept: 65 bytes,
+/// `v` of 27 or 28, `s` in the lower half.
+#[must_use]
+pub fn recover<T: SolStruct>(
+    message: &T,
+    domain: &Eip712Domain,
+    signature: &[u8],
+) -> Option<Address> {
+    if signature.len() != 65 || !matches!(signature[64], 27 | 28) {
+        return None;
+    }
+    let signature = Signature::from_raw(signature).ok()?;
+    if signature.normalize_s().is_some() {
+        return None;
+    }
+    signature.recover_address_from_prehash(&message.eip712_signing_hash(domain)).ok()
+}
+
 /// The public input that binds a batch to its header: its hash without the top three bits.
 #[must_use]
 pub fn header_instance(header: &BatchHeader) -> U256 {
     let mask = (U256::from(1) << 253) - U256::from(1);
     U256::from_be_bytes(keccak256(header.abi_encode()).0) & mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_signatures_that_contracts_accept_are_recovered() {
+        let signer = PrivateKeySigner::random();
+        let domain = domain(31337, Address::repeat_byte(7));
+        let message = Register { node: signer.address(), role: 0, timestampMs: 1 };
+        let good = sign(&message, &domain, &signer).unwrap();
+        assert_eq!(recover(&message, &domain, &good), Some(signer.address()));
+
+        let other = Register { role: 1, ..message.clone() };
+        assert_ne!(recover(&other, &domain, &good), Some(signer.address()));
+        assert_eq!(recover(&message, &domain, &good[..64]), None);
+        let parity = [&good[..64], &[good[64] - 27]].concat();
+        assert_eq!(recover(&message, &domain, &parity), None);
+        let signature = Signature::from_raw(&good).unwrap();
+        let order = U256::from_str_radix(
+            "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
+            16,
+        );
+        let high = Signature::new(signature.r(), order.unwrap() - signature.s(), !signature.v());
+        assert_eq!(recover(&message, &domain, &high.as_bytes()), None);
+    }
 }

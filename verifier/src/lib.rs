@@ -3,6 +3,8 @@
 //!
 //! [`verify()`] takes bytes from anywhere, never panics on them and says why it rejects.
 
+#[cfg(feature = "daemon")]
+pub mod daemon;
 #[cfg(feature = "evm")]
 pub mod evm;
 mod field;

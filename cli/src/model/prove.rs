@@ -4,7 +4,8 @@ use dn_circuits::estimate::slots_for;
 use dn_circuits::field::CoreFr;
 use dn_circuits::Slot;
 use dn_core::commitment::from_bytes;
-use dn_prover::{peak_rss_mb, Proof, ProofFile, Prover};
+use dn_core::proof_file::ProofFile;
+use dn_prover::{peak_rss_mb, Proof, Prover};
 use rand_core::{OsRng, RngCore};
 
 use super::{auto_batch, id_text, inputs, load, write, Loaded};

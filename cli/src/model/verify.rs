@@ -2,8 +2,9 @@
 
 use dn_circuits::protocol;
 use dn_core::commitment::to_bytes;
+use dn_core::proof_file::ProofFile;
 use dn_core::statement;
-use dn_prover::{ProofFile, Usage};
+use dn_prover::Usage;
 use dn_verifier::evm::EvmVerifier;
 
 use super::prove::keys;

@@ -1,7 +1,7 @@
 //! A batch proof as one file: a version line of JSON with the public inputs, then the bytes.
 
-use dn_core::commitment::{from_bytes, to_bytes};
-use dn_core::statement::Statement;
+use crate::commitment::{from_bytes, to_bytes};
+use crate::statement::{self, Statement};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
@@ -110,8 +110,7 @@ impl ProofFile {
         if instances.iter().any(|i| from_bytes(i).is_none()) {
             return Err(field("instances"));
         }
-        let expected = header.slots.checked_mul(2).and_then(|n| n.checked_add(6));
-        if expected != Some(instances.len()) || header.batch > header.slots {
+        if statement::slots(instances.len()) != Some(header.slots) || header.batch > header.slots {
             return Err(field("slots"));
         }
         let model_id = unhex(&header.model_id).ok_or(field("model_id"))?;

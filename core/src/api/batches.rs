@@ -1,0 +1,115 @@
+//! What everybody can see about batches.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Address, Bytes, Bytes32, OrderView, ReceiptView};
+
+/// Life of a batch. `Proven` and `Expired` are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BatchState {
+    /// Its tasks are fixed; the commitment is on its way to the chain.
+    Formed,
+    /// The chain holds its header.
+    Committed,
+    /// A proof has been verified by the sequencer and is on its way to the chain.
+    ProofReady,
+    /// The chain has accepted the proof and paid.
+    Proven,
+    /// Closed without a proof; nothing was charged.
+    Expired,
+}
+
+impl BatchState {
+    /// Name in the interface and in storage.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Formed => "formed",
+            Self::Committed => "committed",
+            Self::ProofReady => "proof_ready",
+            Self::Proven => "proven",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Reads [`Self::as_str`].
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Formed, Self::Committed, Self::ProofReady, Self::Proven, Self::Expired];
+        all.into_iter().find(|s| s.as_str() == name)
+    }
+}
+
+/// The header whose hash the chain holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HeaderView {
+    /// Chain of the rollup.
+    pub chain_id: u64,
+    /// The rollup contract.
+    pub rollup: Address,
+    /// Position among the batches.
+    pub batch_id: u64,
+    /// The model.
+    pub model_id: Bytes32,
+    /// Hash of the tasks and their workers.
+    pub slots_hash: Bytes32,
+    /// Receives the proving share.
+    pub prover: Address,
+    /// Last unix second at which the batch may be proven.
+    pub deadline: u64,
+}
+
+/// One real task of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BatchSlot {
+    /// The task.
+    pub task_id: Bytes32,
+    /// The worker that is paid.
+    pub worker: Address,
+    /// The user's order.
+    pub order: OrderView,
+    /// The user's signature of the order.
+    pub signature: Bytes,
+    /// The worker's receipt.
+    pub receipt: ReceiptView,
+}
+
+/// A batch with everything that is needed to check it, inputs and outputs excepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BatchView {
+    /// Where the batch is in its life.
+    pub state: BatchState,
+    /// Its header.
+    pub header: HeaderView,
+    /// Its tasks, in order. Empty in lists.
+    pub slots: Vec<BatchSlot>,
+    /// Number of tasks.
+    pub count: u32,
+    /// The transaction that committed it.
+    pub commit_tx: Option<Bytes32>,
+    /// The transaction that proved it.
+    pub prove_tx: Option<Bytes32>,
+    /// Gas of that transaction.
+    pub prove_gas: Option<u64>,
+    /// Time from commitment to a proof that the sequencer had verified.
+    pub proving_ms: Option<u64>,
+    /// What went wrong last, if anything.
+    pub reason: Option<String>,
+    /// When the batch was formed.
+    pub created_at_ms: u64,
+}
+
+/// `GET /v1/batches/{id}/proof` as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProofView {
+    /// Public inputs in the order of the statement.
+    pub instances: Vec<Bytes32>,
+    /// The transcript.
+    pub proof: Bytes,
+}

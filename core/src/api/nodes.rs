@@ -1,0 +1,162 @@
+//! What workers and provers say and hear.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Address, Bytes, Bytes32, ReceiptView};
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Executes tasks.
+    Worker,
+    /// Proves batches.
+    Prover,
+}
+
+/// `POST /v1/node/register`. The node proves that it holds its key by an EIP-712 signature of
+/// `Register(address node,uint8 role,uint64 timestampMs)`, role 0 for workers and 1 for provers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// The node's account: it signs receipts and is paid.
+    pub node: Address,
+    /// What it does.
+    pub role: Role,
+    /// The node's clock; must be near the sequencer's.
+    pub timestamp_ms: u64,
+    /// The 65-byte signature.
+    pub signature: Bytes,
+}
+
+/// Answer to [`Register`]. Later requests carry `Authorization: Bearer <token>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Session {
+    /// Authenticates the node until it registers again.
+    pub token: Bytes32,
+    /// Chain of the rollup.
+    pub chain_id: u64,
+    /// The rollup contract; with the chain id it is the EIP-712 domain of receipts.
+    pub rollup: Address,
+    /// A node is expected to be heard from this often.
+    pub heartbeat_ms: u64,
+}
+
+/// `POST /v1/node/lease`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRequest {
+    /// Most tasks that are wanted.
+    pub limit: u32,
+    /// How long to wait for a first task.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// A task on lease. All tasks of one answer are of one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LeasedTask {
+    /// The task.
+    pub task_id: Bytes32,
+    /// Names this lease: a result under an older one is refused.
+    pub fence: u64,
+    /// When the lease ends unless the node is heard from.
+    pub expires_at_ms: u64,
+    /// The model to run.
+    pub model_id: Bytes32,
+    /// The quantised input.
+    pub input: Vec<i8>,
+    /// Salt of both commitments.
+    pub salt: Bytes32,
+    /// Commitment to the input; a worker checks it before it signs.
+    pub input_hash: Bytes32,
+}
+
+/// `POST /v1/node/heartbeat`: extends the leases of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Beat {}
+
+/// `POST /v1/node/result`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TaskResult {
+    /// Fence of the lease.
+    pub fence: u64,
+    /// The answer.
+    pub output: Vec<i8>,
+    /// The signed receipt.
+    pub receipt: ReceiptView,
+}
+
+/// A node as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NodeView {
+    /// Its account.
+    pub node: Address,
+    /// What it does.
+    pub role: Role,
+    /// When it was last heard from.
+    pub last_seen_ms: u64,
+    /// Whether it has been heard from lately.
+    pub is_alive: bool,
+    /// Tasks executed or batches proven.
+    pub completed: u64,
+}
+
+/// One slot of a proving job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProofSlot {
+    /// The quantised input.
+    pub input: Vec<i8>,
+    /// Salt of both commitments.
+    pub salt: Bytes32,
+    /// Class of a probe.
+    pub label: Option<u16>,
+}
+
+/// `POST /v1/node/proof-job`: a batch to prove, on lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProofJob {
+    /// The batch.
+    pub batch_id: u64,
+    /// Names this lease: a proof under an older one is refused.
+    pub fence: u64,
+    /// When the lease ends unless the node is heard from.
+    pub expires_at_ms: u64,
+    /// The model.
+    pub model_id: Bytes32,
+    /// Path of the package on the sequencer.
+    pub package_path: String,
+    /// Slots of the circuit; the ones after the tasks are padding.
+    pub batch_slots: u32,
+    /// Public input that binds the proof to the batch header.
+    pub header: Bytes32,
+    /// The tasks, in order.
+    pub slots: Vec<ProofSlot>,
+}
+
+/// `POST /v1/node/proof-result`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ProofResult {
+    /// The batch.
+    pub batch_id: u64,
+    /// Fence of the lease.
+    pub fence: u64,
+    /// Public inputs in the order of the statement.
+    pub instances: Vec<Bytes32>,
+    /// The transcript.
+    pub proof: Bytes,
+}

@@ -1,0 +1,163 @@
+//! What users see.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Address, Amount, Bytes, Bytes32};
+use crate::task::{Reason, TaskState};
+
+/// A user's order, as it is signed by EIP-712. Its digest is the task's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OrderView {
+    /// Pays.
+    pub user: Address,
+    /// The model that answers.
+    pub model_id: Bytes32,
+    /// Commitment to the input.
+    pub input_hash: Bytes32,
+    /// Most that the user pays, in token wei.
+    pub max_fee: Amount,
+    /// Last unix second at which a batch with this task may be committed.
+    pub deadline: u64,
+    /// Makes equal orders different.
+    pub nonce: u64,
+}
+
+/// `POST /v1/tasks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SubmitTask {
+    /// The quantised input, of the model's length.
+    pub input: Vec<i8>,
+    /// Salt of the commitments: a random big-endian field element.
+    pub salt: Bytes32,
+    /// The order.
+    pub order: OrderView,
+    /// The user's 65-byte signature of the order.
+    pub signature: Bytes,
+}
+
+/// A worker's signed statement about one execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptView {
+    /// The task.
+    pub task_id: Bytes32,
+    /// The model that was run.
+    pub model_id: Bytes32,
+    /// Commitment to the input.
+    pub input_hash: Bytes32,
+    /// Commitment to the output.
+    pub output_hash: Bytes32,
+    /// Start of the execution, by the worker's clock.
+    pub started_at_ms: u64,
+    /// End of the execution, by the worker's clock.
+    pub finished_at_ms: u64,
+    /// The worker.
+    pub worker: Address,
+    /// The worker's 65-byte EIP-712 signature of the fields above, `worker` excepted.
+    pub signature: Bytes,
+}
+
+/// A task as its user sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TaskView {
+    /// EIP-712 digest of the order.
+    pub task_id: Bytes32,
+    /// The model.
+    pub model_id: Bytes32,
+    /// Pays.
+    pub user: Address,
+    /// Where the task is in its life.
+    pub state: TaskState,
+    /// Why it is there, when that is not the ordinary course.
+    pub reason: Option<Reason>,
+    /// The worker's answer, from `executed` on. Not verified before `proven`.
+    pub output: Option<Vec<i8>>,
+    /// Commitment to the answer.
+    pub output_hash: Option<Bytes32>,
+    /// The commitment that was proven, from `proven` on.
+    pub proven_output_hash: Option<Bytes32>,
+    /// The worker's receipt.
+    pub receipt: Option<ReceiptView>,
+    /// The batch that holds the task.
+    pub batch_id: Option<u64>,
+    /// The transaction that proved the batch.
+    pub tx_hash: Option<Bytes32>,
+    /// When the task became durable.
+    pub created_at_ms: u64,
+    /// Last change of state.
+    pub updated_at_ms: u64,
+}
+
+/// A model that the sequencer serves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ModelView {
+    /// Keccak-256 of the package.
+    pub model_id: Bytes32,
+    /// Name for people.
+    pub name: String,
+    /// Task category in which the model competes.
+    pub service: String,
+    /// int8 values in an input.
+    pub input_len: usize,
+    /// int8 values in an output.
+    pub output_len: usize,
+    /// Float value of one input step, as the package has it.
+    pub input_scale: f32,
+    /// Float value of one output step, as the package has it.
+    pub output_scale: f32,
+    /// Tasks in a batch.
+    pub batch_slots: u32,
+    /// Work of one task.
+    pub work_units: u64,
+    /// Fee of one task.
+    pub price: Amount,
+    /// Receives the royalty.
+    pub developer: Address,
+    /// Data contract with the verifying key.
+    pub vk: Address,
+    /// Input commitment of a padding slot.
+    pub null_input_hash: Bytes32,
+}
+
+/// The rollup that a sequencer serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChainView {
+    /// The chain's id.
+    pub chain_id: u64,
+    /// The rollup contract; with the chain id it is the EIP-712 domain.
+    pub rollup: Address,
+    /// The token of fees and stakes.
+    pub token: Address,
+    /// Stakes of nodes.
+    pub staking: Address,
+    /// Registered models.
+    pub registry: Address,
+    /// The account that commits batches.
+    pub sequencer: Address,
+}
+
+/// A change of state, in the order of `seq`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Event {
+    /// Position in the log; also the id of the server-sent event.
+    pub seq: u64,
+    /// The task.
+    pub task_id: Bytes32,
+    /// Its state from here on.
+    pub state: TaskState,
+    /// Why, when that is not the ordinary course.
+    pub reason: Option<Reason>,
+    /// The batch, once there is one.
+    pub batch_id: Option<u64>,
+    /// When.
+    pub at_ms: u64,
+}

@@ -1,0 +1,17 @@
+//! The prover's program.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use dn_prover::daemon::{run, Config};
+use dn_service::{exit_code, init_tracing, Shutdown};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit_code(&start(Config::parse()).await)
+}
+
+async fn start(config: Config) -> anyhow::Result<()> {
+    init_tracing()?;
+    run(config, Shutdown::on_signal()?).await
+}

@@ -1,0 +1,85 @@
+//! What workers and provers have in common: a session with the sequencer that stays alive.
+
+use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use alloy::signers::local::PrivateKeySigner;
+use dn_core::api::{Role, Session};
+
+use crate::{Client, ClientError};
+
+/// Sends heartbeats from a thread of its own, so that a busy node is not taken for a dead one.
+/// Dropping it ends the thread.
+#[derive(Debug)]
+pub struct Heart {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Heart {
+    /// Sends a heartbeat of the client's node every so often. A beat that fails is left out: the
+    /// next one makes up for it.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(client: Client, every: Duration) -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("heartbeat".into()).spawn(move || {
+            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                let _ = runtime.block_on(client.heartbeat());
+            }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been printed; there is nothing else to do about it.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A node that is registered with a sequencer.
+#[derive(Debug)]
+pub struct Node {
+    /// Requests of this client are the node's.
+    pub client: Client,
+    /// What the sequencer said.
+    pub session: Session,
+    _heart: Heart,
+}
+
+/// Why a node has no session.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The sequencer does not take it.
+    #[error("register with the sequencer")]
+    Register(#[from] ClientError),
+    /// The heartbeat's thread cannot be started.
+    #[error("start the heartbeat")]
+    Heart(#[from] std::io::Error),
+}
+
+impl Node {
+    /// Registers a node and keeps its session alive.
+    ///
+    /// # Errors
+    /// When the sequencer cannot be reached or refuses.
+    pub async fn register(
+        url: &str,
+        role: Role,
+        signer: &PrivateKeySigner,
+    ) -> Result<Self, NodeError> {
+        let mut client = Client::new(url)?;
+        let session = client.register(role, signer).await?;
+        let every = Duration::from_millis(session.heartbeat_ms.max(100));
+        let heart = Heart::start(client.clone(), every)?;
+        Ok(Self { client, session, _heart: heart })
+    }
+}

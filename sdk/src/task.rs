@@ -1,0 +1,78 @@
+//! A user's side of a task.
+
+use alloy::primitives::B256;
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::Eip712Domain;
+use dn_core::api::{Bytes, Bytes32, ChainView, ModelView, ReceiptView, SubmitTask};
+use dn_core::commitment::{self, from_bytes, to_bytes, Fr};
+use rand::Rng as _;
+
+use crate::wire;
+use crate::{domain, sign, Order, Receipt};
+
+/// Draws a salt: 31 random bytes, which are below the field's order.
+#[must_use]
+pub fn random_salt() -> Fr {
+    let mut salt = [0; 32];
+    rand::thread_rng().fill(&mut salt[1..]);
+    from_bytes(&salt).expect("31 bytes are below the field's order")
+}
+
+/// When and how often: what makes a user's order differ from their others.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Last unix second at which a batch with the task may be committed.
+    pub deadline: u64,
+    /// Makes equal orders different.
+    pub nonce: u64,
+}
+
+/// Signs an order for `model` to answer a quantised input, at the model's price.
+///
+/// # Errors
+/// When the key cannot sign.
+pub fn signed_task(
+    chain: &ChainView,
+    model: &ModelView,
+    signer: &PrivateKeySigner,
+    input: Vec<i8>,
+    salt: Fr,
+    terms: Terms,
+) -> Result<SubmitTask, alloy::signers::Error> {
+    let order = Order {
+        user: signer.address(),
+        modelId: B256::from(model.model_id.0),
+        inputHash: B256::from(to_bytes(commitment::input(&input, None, salt))),
+        maxFee: model.price.0,
+        deadline: terms.deadline,
+        nonce: terms.nonce,
+    };
+    let signature = sign(&order, &domain(chain.chain_id, wire::address(chain.rollup)), signer)?;
+    Ok(SubmitTask {
+        input,
+        salt: Bytes32(to_bytes(salt)),
+        order: wire::order_view(&order),
+        signature: Bytes(signature),
+    })
+}
+
+/// Signs a worker's receipt for an output.
+///
+/// # Errors
+/// When the key cannot sign.
+pub fn signed_receipt(
+    domain: &Eip712Domain,
+    signer: &PrivateKeySigner,
+    receipt: &Receipt,
+) -> Result<ReceiptView, alloy::signers::Error> {
+    Ok(ReceiptView {
+        task_id: wire::api_bytes32(receipt.taskId),
+        model_id: wire::api_bytes32(receipt.modelId),
+        input_hash: wire::api_bytes32(receipt.inputHash),
+        output_hash: wire::api_bytes32(receipt.outputHash),
+        started_at_ms: receipt.startedAtMs,
+        finished_at_ms: receipt.finishedAtMs,
+        worker: wire::api_address(signer.address()),
+        signature: Bytes(sign(receipt, domain, signer)?),
+    })
+}

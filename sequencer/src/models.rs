@@ -1,0 +1,166 @@
+//! The models that the sequencer serves.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use alloy::primitives::keccak256;
+use dn_core::api::{Amount, Bytes32, ModelView};
+use dn_core::protocol::{Protocol, ProtocolError};
+use dn_core::statement;
+use dn_core::vk_data::{vk_data, VkDataError};
+use dn_import::{Package, PackageError};
+use dn_sdk::contracts::IModelRegistry::ModelSpec;
+use dn_sdk::wire;
+use thiserror::Error;
+
+use crate::chain::{Chain, ChainError};
+
+/// Suffix of package files.
+const PACKAGE: &str = "dnpkg";
+/// Suffix of their verifying keys.
+const PROTOCOL: &str = "protocol";
+
+/// Why a model cannot be served.
+#[derive(Debug, Error)]
+pub(crate) enum ModelError {
+    /// A file cannot be read.
+    #[error("read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not a package.
+    #[error("{} is not a model package", path.display())]
+    Package {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: PackageError,
+    },
+    /// The sidecar is not a verifying key.
+    #[error("{} is not a verifying key", path.display())]
+    Protocol {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: ProtocolError,
+    },
+    /// The key has no on-chain form.
+    #[error("the verifying key has no data contract")]
+    VkData(#[from] VkDataError),
+    /// The registry does not have the model.
+    #[error("look up model {model_id}")]
+    Registry {
+        /// The model.
+        model_id: Bytes32,
+        /// The cause.
+        #[source]
+        source: ChainError,
+    },
+    /// The registered key or batch size is another one.
+    #[error("the registry has another {what} for model {model_id}")]
+    Mismatch {
+        /// The model.
+        model_id: Bytes32,
+        /// Which part.
+        what: &'static str,
+    },
+}
+
+/// A model with its verifying key.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    /// What users see.
+    pub(crate) view: ModelView,
+    /// The package file.
+    pub(crate) package: Vec<u8>,
+    /// Its verifying key.
+    pub(crate) protocol: Protocol,
+}
+
+/// Models by id.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Models(BTreeMap<Bytes32, Arc<Model>>);
+
+impl Models {
+    /// A set of models.
+    #[must_use]
+    pub(crate) fn new(models: impl IntoIterator<Item = Model>) -> Self {
+        Self(models.into_iter().map(|m| (m.view.model_id, Arc::new(m))).collect())
+    }
+
+    /// Reads every package of `folder` with its key and its entry in the registry.
+    ///
+    /// # Errors
+    /// Names the first file or entry that does not fit.
+    pub(crate) async fn load(folder: &Path, chain: &Chain) -> Result<Self, ModelError> {
+        let read = |path: &Path, source| ModelError::Read { path: path.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(|e| read(folder, e))?;
+        let mut models = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|e| read(folder, e))? {
+            let path = entry.map_err(|e| read(folder, e))?.path();
+            if path.extension().is_some_and(|e| e == PACKAGE) {
+                models.push(load_model(&path, chain).await?);
+            }
+        }
+        Ok(Self::new(models))
+    }
+
+    /// The model with this id.
+    #[must_use]
+    pub(crate) fn get(&self, id: Bytes32) -> Option<&Arc<Model>> {
+        self.0.get(&id)
+    }
+
+    /// Every model.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.0.values()
+    }
+}
+
+async fn load_model(path: &Path, chain: &Chain) -> Result<Model, ModelError> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })
+    };
+    let package = read(path)?;
+    let model_id = Bytes32(keccak256(&package).0);
+    let parsed = Package::from_bytes(&package)
+        .map_err(|source| ModelError::Package { path: path.to_owned(), source })?;
+    let sidecar = path.with_extension(PROTOCOL);
+    let protocol = Protocol::from_bytes(&read(&sidecar)?)
+        .map_err(|source| ModelError::Protocol { path: sidecar, source })?;
+    let registry = |source| ModelError::Registry { model_id, source };
+    let spec = chain.model(model_id).await.map_err(registry)?;
+    let code_hash = chain.code_hash(spec.vk).await.map_err(registry)?;
+    if code_hash != keccak256(vk_data(&protocol)?) {
+        return Err(ModelError::Mismatch { model_id, what: "verifying key" });
+    }
+    if protocol.instances as usize != statement::len(spec.batchSlots as usize) {
+        return Err(ModelError::Mismatch { model_id, what: "batch size" });
+    }
+    Ok(Model { view: view(model_id, &parsed, spec), package, protocol })
+}
+
+fn view(model_id: Bytes32, package: &Package, spec: ModelSpec) -> ModelView {
+    ModelView {
+        model_id,
+        name: package.name.clone(),
+        service: spec.service,
+        input_len: package.graph.input_len(),
+        output_len: package.graph.output_len(),
+        input_scale: package.input_scale,
+        output_scale: package.output_scale,
+        batch_slots: spec.batchSlots,
+        work_units: spec.workUnits,
+        price: Amount(spec.price),
+        developer: wire::api_address(spec.developer),
+        vk: wire::api_address(spec.vk),
+        null_input_hash: wire::api_bytes32(spec.nullInputHash),
+    }
+}
