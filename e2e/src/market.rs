@@ -86,7 +86,7 @@ impl Market {
         let instances = dn_core::statement::len(slots);
         let protocol = protocol::export(prover.keys().vk(), &prover.keys().params, instances);
 
-        let chain = Anvil::spawn(anvil)?;
+        let chain = Anvil::spawn(anvil, None)?;
         let members = members(chain.url()).await?;
         let sequencer = &members.sequencer;
         let roles = Roles {

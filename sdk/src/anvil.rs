@@ -3,8 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::process::{kill_process, Pid, Signal};
 use thiserror::Error;
+
+/// How long the chain may take to write its state.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running chain. Dropping it ends the process.
 #[derive(Debug)]
@@ -31,14 +36,19 @@ pub enum AnvilError {
 }
 
 impl Anvil {
-    /// Starts `program` on a free port of 127.0.0.1.
+    /// Starts `program` on a free port of 127.0.0.1. With a `state` file the chain goes on from it
+    /// and is written to it, every two seconds and at the end.
     ///
     /// # Errors
     /// When it cannot be started or ends at once.
-    pub fn spawn(program: &Path) -> Result<Self, AnvilError> {
+    pub fn spawn(program: &Path, state: Option<&Path>) -> Result<Self, AnvilError> {
         let source = |source| AnvilError::Start { program: program.display().to_string(), source };
-        let mut child = Command::new(program)
-            .args(["--host", "127.0.0.1", "--port", "0", "--hardfork", "prague"])
+        let mut command = Command::new(program);
+        command.args(["--host", "127.0.0.1", "--port", "0", "--hardfork", "prague"]);
+        if let Some(state) = state {
+            command.arg("--state").arg(state).args(["--state-interval", "2"]);
+        }
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .stdin(Stdio::null())
@@ -69,7 +79,14 @@ impl Anvil {
 
 impl Drop for Anvil {
     fn drop(&mut self) {
-        // The process may have ended already; then there is nothing left to do.
+        // Asked to end, it writes its state. It may have ended already; then nothing is left to do.
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let deadline = Instant::now() + STOP_LIMIT;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

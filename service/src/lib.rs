@@ -4,6 +4,7 @@ mod failure;
 mod shutdown;
 
 use std::future::IntoFuture as _;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub fn init_tracing() -> Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .try_init()
         .map_err(|e| anyhow::anyhow!("set up logging: {e}"))
 }
@@ -55,7 +57,7 @@ pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
 /// When the server fails.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> Result<()> {
     let address = listener.local_addr().context("read the bound address")?;
-    tracing::info!(%address, "listening");
+    tracing::info!(%address, pid = std::process::id(), "listening");
     let mut stop = shutdown.clone();
     let server = axum::serve(listener, router);
     let server = server.with_graceful_shutdown(async move { stop.requested().await });

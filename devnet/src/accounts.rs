@@ -1,0 +1,71 @@
+//! Who takes part.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use dn_sdk::{read_or_create_key, Account};
+
+use crate::Options;
+
+/// Everybody who takes part.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    /// Deploys the contracts and commits batches.
+    pub sequencer: Account,
+    /// Order and pay.
+    pub users: Vec<Account>,
+    /// Answer and sign receipts.
+    pub workers: Vec<Account>,
+    /// Is paid for proofs.
+    pub prover: Account,
+    /// Registers models.
+    pub developer: Account,
+    /// Checks batches; receives the validators' share.
+    pub validator: Account,
+    /// Receives dust.
+    pub treasury: Account,
+}
+
+impl Accounts {
+    /// Reads the keys in the state folder; draws those that are missing.
+    pub(crate) fn open(options: &Options, url: &str) -> Result<Self> {
+        let open = |name: &str| {
+            let key = read_or_create_key(&key_file(&options.state, name))?;
+            Account::connect(key, url).context("the chain's URL")
+        };
+        let many = |name: &str, count: usize| -> Result<Vec<Account>> {
+            (1..=count).map(|i| open(&format!("{name}-{i}"))).collect()
+        };
+        Ok(Self {
+            sequencer: open("sequencer")?,
+            users: many("user", options.users)?,
+            workers: many("worker", options.workers)?,
+            prover: open("prover")?,
+            developer: open("developer")?,
+            validator: open("validator")?,
+            treasury: open("treasury")?,
+        })
+    }
+
+    /// Everybody with a name.
+    #[must_use]
+    pub fn named(&self) -> Vec<(String, &Account)> {
+        let number = |name: &'static str| move |(i, a)| (format!("{name} {}", i + 1), a);
+        let users = self.users.iter().enumerate().map(number("user"));
+        let workers = self.workers.iter().enumerate().map(number("worker"));
+        let others = [
+            ("prover", &self.prover),
+            ("developer", &self.developer),
+            ("validator", &self.validator),
+            ("treasury", &self.treasury),
+            ("sequencer", &self.sequencer),
+        ];
+        let others = others.into_iter().map(|(name, a)| (name.to_owned(), a));
+        users.chain(workers).chain(others).collect()
+    }
+}
+
+/// Where an account's key is.
+pub(crate) fn key_file(state: &Path, name: &str) -> PathBuf {
+    state.join("keys").join(format!("{name}.key"))
+}

@@ -1,0 +1,150 @@
+//! The first state of the chain: contracts, funds, stakes and models.
+
+use std::path::Path;
+
+use alloy::primitives::{Address, B256, U256};
+use anyhow::{ensure, Context as _, Result};
+use dn_circuits::{protocol, Slot};
+use dn_core::api::Bytes32;
+use dn_core::commitment::to_bytes;
+use dn_core::protocol::Protocol;
+use dn_core::vk_data::{creation_code, vk_data};
+use dn_import::Package;
+use dn_prover::Prover;
+use dn_sdk::contracts::{DnToken, IModelRegistry, InferenceRollup, ModelRegistry, Staking};
+use dn_sdk::{deploy, deploy_code, Account, Deployment, Roles};
+use serde::{Deserialize, Serialize};
+
+use crate::{Accounts, Offer, Options};
+
+/// One DN in wei.
+const DN: u128 = 1_000_000_000_000_000_000;
+/// Escrow of each user and stake of each worker, in wei of DN.
+const FUNDS: u128 = 100 * DN;
+/// What each member gets for gas, in wei of the chain's money.
+const GAS_MONEY: u128 = 1_000 * DN;
+/// `IStaking.Role.Worker`.
+const WORKER_ROLE: u8 = 0;
+
+/// The contracts, as they are remembered between starts.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    token: Address,
+    staking: Address,
+    registry: Address,
+    verifier: Address,
+    rollup: Address,
+}
+
+/// The contracts of the state folder; deploys and funds them at the first start.
+pub(crate) async fn contracts(state: &Path, accounts: &Accounts) -> Result<Deployment> {
+    let file = state.join("rollup.json");
+    if let Ok(text) = std::fs::read_to_string(&file) {
+        let r: Record = serde_json::from_str(&text).context("read rollup.json")?;
+        let Record { token, staking, registry, verifier, rollup } = r;
+        return Ok(Deployment { token, staking, registry, verifier, rollup });
+    }
+    for (_, account) in accounts.named() {
+        account.fund_on_dev_chain(U256::from(GAS_MONEY)).await.context("give gas money")?;
+    }
+    let roles = Roles {
+        sequencer: accounts.sequencer.address(),
+        validator_pool: accounts.validator.address(),
+        treasury: accounts.treasury.address(),
+        minimum_stake_wei: U256::from(FUNDS),
+    };
+    let d = deploy(&accounts.sequencer.provider, roles).await.context("deploy the contracts")?;
+    fund(accounts, &d).await.context("fund users and workers")?;
+    let Deployment { token, staking, registry, verifier, rollup } = d;
+    let record = Record { token, staking, registry, verifier, rollup };
+    std::fs::write(&file, serde_json::to_vec_pretty(&record)?).context("write rollup.json")?;
+    Ok(d)
+}
+
+/// Gives users DN and deposits it, gives workers DN and stakes it.
+async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
+    let amount = U256::from(FUNDS);
+    let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
+    for user in &accounts.users {
+        sent(token.transfer(user.address(), amount).send().await?).await?;
+        approve(user, contracts, contracts.rollup, amount).await?;
+        let rollup = InferenceRollup::new(contracts.rollup, &user.provider);
+        sent(rollup.deposit(amount).send().await?).await?;
+    }
+    for worker in &accounts.workers {
+        sent(token.transfer(worker.address(), amount).send().await?).await?;
+        approve(worker, contracts, contracts.staking, amount).await?;
+        let staking = Staking::new(contracts.staking, &worker.provider);
+        sent(staking.stake(WORKER_ROLE, amount).send().await?).await?;
+    }
+    Ok(())
+}
+
+async fn approve(
+    owner: &Account,
+    contracts: &Deployment,
+    spender: Address,
+    amount: U256,
+) -> Result<()> {
+    let token = DnToken::new(contracts.token, &owner.provider);
+    sent(token.approve(spender, amount).send().await?).await
+}
+
+type Pending = alloy::providers::PendingTransactionBuilder<alloy::network::Ethereum>;
+
+async fn sent(pending: Pending) -> Result<()> {
+    let receipt = pending.get_receipt().await?;
+    ensure!(receipt.status(), "transaction {} reverted", receipt.transaction_hash);
+    Ok(())
+}
+
+/// Makes a model's keys, registers it and puts it where the sequencer finds it.
+pub(crate) async fn offer(
+    options: &Options,
+    accounts: &Accounts,
+    contracts: &Deployment,
+    offer: &Offer,
+) -> Result<Bytes32> {
+    let id = Bytes32(Package::model_id(&offer.package));
+    let file = options.state.join("models").join(format!("{id}.dnpkg"));
+    if file.exists() {
+        return Ok(id);
+    }
+    let package = Package::from_bytes(&offer.package).context("read the package")?;
+    let protocol = verifying_key(options, &package, id, offer.slots as usize).await?;
+    let developer = &accounts.developer;
+    let code = creation_code(&vk_data(&protocol)?);
+    let vk = deploy_code(&developer.provider, code).await.context("deploy the verifying key")?;
+    let null = Slot::null(package.graph.input_len()).input_commitment();
+    let spec = IModelRegistry::ModelSpec {
+        modelId: B256::from(id.0),
+        vk,
+        batchSlots: offer.slots,
+        workUnits: package.graph.macs(),
+        price: offer.price.0,
+        nullInputHash: B256::from(to_bytes(null)),
+        developer: developer.address(),
+        service: offer.service.clone(),
+    };
+    let registry = ModelRegistry::new(contracts.registry, &developer.provider);
+    sent(registry.register(spec).send().await.context("register the model")?).await?;
+    std::fs::write(file.with_extension("protocol"), protocol.to_bytes())?;
+    std::fs::write(&file, &offer.package)?;
+    Ok(id)
+}
+
+/// The verifying key of a model; its proving key stays in the cache for the prover.
+async fn verifying_key(
+    options: &Options,
+    package: &Package,
+    id: Bytes32,
+    slots: usize,
+) -> Result<Protocol> {
+    let (graph, data) = (package.graph.clone(), options.data.clone());
+    let made = tokio::task::spawn_blocking(move || -> Result<Protocol> {
+        let prover = Prover::new(graph, slots, &data, &id.to_string(), None)?;
+        let (keys, instances) = (prover.keys(), dn_core::statement::len(slots));
+        Ok(protocol::export(keys.vk(), &keys.params, instances))
+    });
+    made.await?.context("make the model's keys")
+}
