@@ -84,13 +84,13 @@ impl From<ImportError> for Failure {
 
 impl From<PackageError> for Failure {
     fn from(e: PackageError) -> Self {
-        Self::of("package", &e, "make the package again with deepnode model import")
+        Self::of(e.code(), &e, e.hint())
     }
 }
 
 impl From<NpzError> for Failure {
     fn from(e: NpzError) -> Self {
-        Self::of("npz", &e, "write the arrays with numpy.savez(file, x=..., y=...)")
+        Self::of(e.code(), &e, e.hint())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a model, a package or an array file cannot be used.
 
+use std::path::PathBuf;
+
 use dn_core::quant::GraphError;
 use thiserror::Error;
 
@@ -39,9 +41,18 @@ pub enum ImportError {
     Package(#[from] PackageError),
 }
 
-/// Bytes that are not a model package.
+/// A file that is not a model package.
 #[derive(Debug, Error)]
 pub enum PackageError {
+    /// The file cannot be read.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The container is malformed.
     #[error("not a safetensors file")]
     Container(#[source] safetensors::SafeTensorError),
@@ -68,4 +79,26 @@ pub enum PackageError {
     /// The graph breaks a rule of the integer semantics.
     #[error("the graph is invalid")]
     Graph(#[from] GraphError),
+}
+
+impl PackageError {
+    /// Stable identifier that programs print.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        if matches!(self, Self::Io { .. }) {
+            "file"
+        } else {
+            "package"
+        }
+    }
+
+    /// What the user can do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        if matches!(self, Self::Io { .. }) {
+            "check the path and its permissions"
+        } else {
+            "make the package again with deepnode model import"
+        }
+    }
 }

@@ -26,6 +26,17 @@ pub struct Calibration {
     pub y: Option<Vec<i64>>,
 }
 
+impl Calibration {
+    /// Share of `outputs` whose arg-max is the label, in `[0, 1]`; `None` without labels.
+    #[must_use]
+    pub fn accuracy(&self, outputs: &[Vec<i8>]) -> Option<f64> {
+        let labels = self.y.as_ref()?;
+        let pairs = outputs.iter().zip(labels);
+        let right = pairs.filter(|(q, y)| usize::try_from(**y) == Ok(arg_max(q))).count();
+        Some(right as f64 / labels.len().max(1) as f64)
+    }
+}
+
 /// Accuracy of the float and of the quantised model on the same examples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Accuracy {

@@ -1,14 +1,16 @@
 //! Arrays in numpy's `.npz` format.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use npyz::npz::{NpzArchive, NpzWriter};
 use npyz::{DType, NpyFile, TypeChar, WriterBuilder};
 use thiserror::Error;
+use zip::write::FileOptions;
+use zip::DateTime;
 
-use crate::Calibration;
+use crate::{Calibration, Package};
 
 /// Largest number of values in one array.
 const MAX_VALUES: u64 = 1 << 28;
@@ -39,6 +41,36 @@ pub enum NpzError {
         /// Why.
         reason: String,
     },
+    /// The examples do not have the model's length.
+    #[error("an example has {got} values, the model takes {expected}")]
+    InputLength {
+        /// Length found.
+        got: usize,
+        /// Length required.
+        expected: usize,
+    },
+}
+
+impl NpzError {
+    /// Stable identifier that programs print.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InputLength { .. } => "input_shape",
+            Self::Io { .. } | Self::Missing { .. } | Self::Array { .. } => "npz",
+        }
+    }
+
+    /// What the user can do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::InputLength { .. } => "give array x with one row of that length per example",
+            Self::Io { .. } | Self::Missing { .. } | Self::Array { .. } => {
+                "write the arrays with numpy.savez(file, x=..., y=...)"
+            }
+        }
+    }
 }
 
 type Archive = NpzArchive<BufReader<File>>;
@@ -64,6 +96,19 @@ pub fn read(path: &Path) -> Result<Calibration, NpzError> {
         return Err(NpzError::Array { name: "y", reason });
     }
     Ok(Calibration { x, y })
+}
+
+/// Reads examples for a model: [`read`], and every row has the length of the model's input.
+///
+/// # Errors
+/// As [`read`], and [`NpzError::InputLength`].
+pub fn read_for(path: &Path, package: &Package) -> Result<Calibration, NpzError> {
+    let examples = read(path)?;
+    let expected = package.graph.input_len();
+    match examples.x.iter().find(|row| row.len() != expected) {
+        None => Ok(examples),
+        Some(row) => Err(NpzError::InputLength { got: row.len(), expected }),
+    }
 }
 
 type Shaped = (Vec<u64>, Vec<f64>);
@@ -111,25 +156,28 @@ fn values<R: std::io::Read>(
     })
 }
 
-/// Writes `logits` (float32) and `q` (int8), both `[examples, outputs]`.
+/// Writes the outputs `q` of a package as `logits` (float32) and `q` (int8), both
+/// `[examples, outputs]`.
+///
+/// The same outputs give the same bytes: entries carry no time.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_outputs(path: &Path, logits: &[Vec<f32>], q: &[Vec<i8>]) -> Result<(), NpzError> {
+pub fn write_outputs(path: &Path, package: &Package, q: &[Vec<i8>]) -> Result<(), NpzError> {
     let io = |source| NpzError::Io { path: path.to_path_buf(), source };
     let width = q.first().map_or(0, Vec::len) as u64;
     let shape = [q.len() as u64, width];
+    let options = FileOptions::default().last_modified_time(DateTime::default());
     let file = BufWriter::new(File::create(path).map_err(io)?);
     let mut npz = NpzWriter::new(file);
     let write = |npz: &mut NpzWriter<BufWriter<File>>| -> std::io::Result<()> {
-        let mut array =
-            npz.array("logits", Default::default())?.default_dtype().shape(&shape).begin_nd()?;
-        array.extend(logits.iter().flatten().copied())?;
+        let mut array = npz.array("logits", options)?.default_dtype().shape(&shape).begin_nd()?;
+        array.extend(q.iter().flat_map(|row| package.dequantize_output(row)))?;
         array.finish()?;
-        let mut array =
-            npz.array("q", Default::default())?.default_dtype().shape(&shape).begin_nd()?;
+        let mut array = npz.array("q", options)?.default_dtype().shape(&shape).begin_nd()?;
         array.extend(q.iter().flatten().copied())?;
-        array.finish()
+        array.finish()?;
+        npz.zip_writer().finish()?.flush()
     };
     write(&mut npz).map_err(io)
 }

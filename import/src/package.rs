@@ -5,6 +5,8 @@
 //! the keccak256 of the file, so it covers scales and tables too.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
 
 use dn_core::quant::{Activation, Dense, Graph};
 use safetensors::tensor::{Dtype, TensorView};
@@ -105,6 +107,16 @@ impl Package {
         let metadata = HashMap::from([(HEADER.to_owned(), json)]);
         let views = views.map_err(PackageError::Container)?;
         safetensors::serialize(views, Some(metadata)).map_err(PackageError::Container)
+    }
+
+    /// Reads and checks a package's file; gives the package and its id.
+    ///
+    /// # Errors
+    /// [`PackageError::Io`] when the file cannot be read, else as [`Package::from_bytes`].
+    pub fn read(path: &Path) -> Result<(Self, [u8; 32]), PackageError> {
+        let io = |source| PackageError::Io { path: path.to_path_buf(), source };
+        let bytes = fs::read(path).map_err(io)?;
+        Ok((Self::from_bytes(&bytes)?, Self::model_id(&bytes)))
     }
 
     /// Reads and checks a package.

@@ -16,7 +16,7 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     let bytes = imported.package.to_bytes()?;
     write(&args.output, &bytes)?;
     let examples = match &args.heldout {
-        Some(path) => super::inputs(path, &imported.package)?,
+        Some(path) => npz::read_for(path, &imported.package)?,
         None => calibration,
     };
     let accuracy = imported.accuracy(&examples);

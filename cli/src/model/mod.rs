@@ -9,8 +9,7 @@ mod verify;
 use std::fs;
 use std::path::Path;
 
-use dn_import::npz;
-use dn_import::{Calibration, Package};
+use dn_import::Package;
 
 use crate::error::Failure;
 use crate::output::Report;
@@ -36,23 +35,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn load(path: &Path) -> Result<Loaded, Failure> {
-    let bytes = read(path)?;
-    let package = Package::from_bytes(&bytes)?;
-    Ok(Loaded { package, id: Package::model_id(&bytes) })
-}
-
-/// Reads examples and checks their length against the model.
-fn inputs(path: &Path, package: &Package) -> Result<Calibration, Failure> {
-    let examples = npz::read(path)?;
-    let expected = package.graph.input_len();
-    match examples.x.iter().find(|row| row.len() != expected) {
-        None => Ok(examples),
-        Some(row) => Err(Failure::new(
-            "input_shape",
-            format!("an example has {} values, the model takes {expected}", row.len()),
-            "give array x with one row of that length per example",
-        )),
-    }
+    let (package, id) = Package::read(path)?;
+    Ok(Loaded { package, id })
 }
 
 fn id_text(id: &[u8; 32]) -> String {

@@ -5,10 +5,11 @@ use dn_circuits::field::CoreFr;
 use dn_circuits::Slot;
 use dn_core::commitment::from_bytes;
 use dn_core::proof_file::ProofFile;
+use dn_import::npz;
 use dn_prover::{peak_rss_mb, Proof, Prover};
 use rand_core::{OsRng, RngCore};
 
-use super::{auto_batch, id_text, inputs, load, write, Loaded};
+use super::{auto_batch, id_text, load, write, Loaded};
 use crate::args::{Batch, Global, Prove};
 use crate::error::Failure;
 use crate::output::{self, spinner, thousandths, Report};
@@ -16,7 +17,7 @@ use crate::output::{self, spinner, thousandths, Report};
 /// Proves the first inputs as one batch.
 pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
     let loaded = load(&args.package)?;
-    let examples = inputs(&args.inputs, &loaded.package)?;
+    let examples = npz::read_for(&args.inputs, &loaded.package)?;
     let batch = match args.batch {
         Batch::Auto => auto_batch(&loaded.package, examples.x.len()),
         Batch::Exactly(n) if n <= examples.x.len() => n,
