@@ -34,6 +34,41 @@ pub(crate) enum Command {
     /// Import, inspect, run, prove and verify models.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Run a whole rollup on this machine: chain, contracts, sequencer, workers, prover, validator.
+    ///
+    /// Keys and reference string are for development: never use it for money.
+    Devnet(Devnet),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Devnet {
+    /// Folder of all state; a second start goes on where the first one stopped.
+    #[arg(long, env = "DEEPNODE_STATE", default_value = "devnet")]
+    pub(crate) state: PathBuf,
+    /// A model package to register and serve; can be given several times.
+    #[arg(long = "model", required = true)]
+    pub(crate) models: Vec<PathBuf>,
+    /// Tasks in a batch of these models.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) batch: u32,
+    /// Fee of one task, in wei of DN.
+    #[arg(long, default_value_t = 10_000_000_000_000_000)]
+    pub(crate) price: u128,
+    /// Users with DN in escrow; their keys are in the state folder.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) users: usize,
+    /// Workers to run.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) workers: usize,
+    /// What the workers run models on: torch or reference.
+    #[arg(long, default_value = "torch")]
+    pub(crate) backend: String,
+    /// Folder of the services' programs; by default this program's own.
+    #[arg(long)]
+    pub(crate) programs: Option<PathBuf>,
+    /// foundry's native anvil; by default the one that make setup fetches.
+    #[arg(long, env = "DEEPNODE_ANVIL")]
+    pub(crate) anvil: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

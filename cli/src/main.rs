@@ -1,6 +1,7 @@
 //! `deepnode`: the command line of users, model developers and operators.
 
 mod args;
+mod devnet;
 mod error;
 mod model;
 mod output;
@@ -13,13 +14,13 @@ use args::{Cli, Command, ModelCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let Command::Model(command) = cli.command;
-    let done = match &command {
-        ModelCommand::Import(a) => model::import(a, &cli.global),
-        ModelCommand::Inspect(a) => model::inspect(a, &cli.global),
-        ModelCommand::Run(a) => model::run(a, &cli.global),
-        ModelCommand::Prove(a) => model::prove(a, &cli.global),
-        ModelCommand::Verify(a) => model::verify(a, &cli.global),
+    let done = match &cli.command {
+        Command::Model(ModelCommand::Import(a)) => model::import(a, &cli.global),
+        Command::Model(ModelCommand::Inspect(a)) => model::inspect(a, &cli.global),
+        Command::Model(ModelCommand::Run(a)) => model::run(a, &cli.global),
+        Command::Model(ModelCommand::Prove(a)) => model::prove(a, &cli.global),
+        Command::Model(ModelCommand::Verify(a)) => model::verify(a, &cli.global),
+        Command::Devnet(a) => devnet::devnet(a, &cli.global),
     };
     match done.and_then(|report| output::print(&report, cli.global.json)) {
         Ok(()) => ExitCode::SUCCESS,
