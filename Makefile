@@ -6,7 +6,11 @@ SHELL := /bin/bash
 
 export DEEPNODE_CACHE ?= $(HOME)/.cache/deepnode
 export CARGO_TARGET_DIR ?= $(DEEPNODE_CACHE)/target
+export LIBTORCH ?= $(DEEPNODE_CACHE)/libtorch
 export RUSTDOCFLAGS := -D warnings
+
+# The worker runs on libtorch; a plain cargo command builds everything without it.
+FEATURES := --features dn-worker/torch
 
 .PHONY: help tools setup build check test demo bench
 
@@ -16,19 +20,20 @@ help: ## Lists the commands.
 tools: ## Checks that the machine has what the build needs.
 	@scripts/check-tools.sh
 
-setup: tools ## Fetches pinned parts: npm packages with anvil, forge and solc.
+setup: tools ## Fetches pinned parts: npm packages with anvil, forge and solc; libtorch.
 	@contracts/setup.sh
+	@scripts/setup-libtorch.sh
 
 build: setup ## Builds every program.
-	cargo build --workspace --locked
+	cargo build --workspace --locked $(FEATURES)
 
-check: ## Format, lints and documentation.
+check: setup ## Format, lints and documentation.
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo doc --workspace --no-deps --locked
+	cargo clippy --workspace --all-targets --locked $(FEATURES) -- -D warnings
+	cargo doc --workspace --no-deps --locked $(FEATURES)
 
 test: setup check ## Sets up and passes every test.
-	cargo test --workspace --locked
+	cargo test --workspace --locked $(FEATURES)
 	contracts/test.sh
 
 demo: setup ## Sets up and runs the digits model from ONNX to paid batches.

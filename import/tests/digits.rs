@@ -50,3 +50,15 @@ fn malformed_models_are_errors_and_name_the_node() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn the_same_outputs_give_the_same_file_at_any_time() {
+    let onnx = std::fs::read(path("mlp.onnx")).unwrap();
+    let calibration = npz::read(&path("calibration.npz")).unwrap();
+    let package = import_onnx(&onnx, &calibration, "digits").unwrap().package;
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outputs.npz");
+    npz::write_outputs(&file, &package, &[vec![1; 10], vec![-1; 10]]).unwrap();
+    let bytes = std::fs::read(file).unwrap();
+    // A zip entry starts with its MS-DOS time and date at byte 10: 1980-01-01 00:00.
+    assert_eq!(bytes[10..14], [0, 0, 0x21, 0]);
+}

@@ -1,6 +1,7 @@
 //! `dn-worker run` as a process, on the digits model.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

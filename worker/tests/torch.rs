@@ -1,7 +1,7 @@
 //! libtorch against the integer semantics, bit for bit.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(feature = "torch")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dn_core::quant::{execute_batch, Activation, Dense, Graph, MAX_ABS_ACCUMULATOR, MAX_SHIFT};
 use dn_worker::backend::{open, Backend, BackendError, BackendKind, Torch};
@@ -128,7 +128,7 @@ fn every_accumulator_near_a_rounding_border_equals_the_reference() {
 }
 
 /// The middle layer is valid, but a sum of its products without the bias can leave the integers
-/// that f32 holds: it runs in f64, between two layers in f32.
+/// that f32 holds: it runs in f64, between two layers in f32, and the types fit together.
 #[test]
 fn a_layer_beyond_f32_between_others_equals_the_reference() {
     one_thread();
