@@ -28,6 +28,9 @@ pub(crate) fn thousandths(x: f64) -> f64 {
 #[expect(clippy::print_stdout, reason = "the output of a command")]
 #[expect(clippy::unnecessary_wraps, reason = "a step in a chain of fallible ones")]
 pub(crate) fn print(report: &Report, json: bool) -> Result<(), Failure> {
+    if report.0.is_empty() {
+        return Ok(());
+    }
     if json {
         println!("{}", Value::Object(report.0.clone()));
         return Ok(());

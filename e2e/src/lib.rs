@@ -1,8 +1,10 @@
-//! A rollup on a development chain, driven from one process: contracts, model, users, workers and
-//! a prover. The end-to-end tests and the demonstration run on it.
+//! What the demonstration and the end-to-end tests share: the digits model, a development network
+//! around it, users who send their images in.
 
-mod market;
-mod settle;
+mod digits;
+mod network;
+mod user;
 
-pub use market::{Balances, Market, Members};
-pub use settle::{settle_batch, Answer, Settled, Task};
+pub use digits::Digits;
+pub use network::{options, programs, BATCH};
+pub use user::{settled, User};

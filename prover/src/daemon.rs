@@ -104,7 +104,9 @@ impl Provers {
         tracing::info!(batch_id, cpu_s = proof.usage.cpu_s, "batch proven");
         let instances =
             proof.statement.instances().into_iter().map(|x| Bytes32(to_bytes(x))).collect();
-        let result = ProofResult { batch_id, fence, instances, proof: proof.bytes.into() };
+        let cpu_ms = (proof.usage.cpu_s * 1e3) as u64;
+        let proof = proof.bytes.into();
+        let result = ProofResult { batch_id, fence, instances, proof, cpu_ms };
         match self.node.client.proof_result(&result).await {
             Ok(_) => Ok(true),
             Err(ClientError::Refused(problem)) if problem.code == "lease_lost" => {

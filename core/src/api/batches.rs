@@ -98,6 +98,8 @@ pub struct BatchView {
     pub prove_gas: Option<u64>,
     /// Time from commitment to a proof that the sequencer had verified.
     pub proving_ms: Option<u64>,
+    /// CPU time of the proof, as the prover measured it.
+    pub prove_cpu_ms: Option<u64>,
     /// What went wrong last, if anything.
     pub reason: Option<String>,
     /// When the batch was formed.

@@ -159,4 +159,6 @@ pub struct ProofResult {
     pub instances: Vec<Bytes32>,
     /// The transcript.
     pub proof: Bytes,
+    /// CPU time of witness, proof and self-check, as the prover measured it.
+    pub cpu_ms: u64,
 }

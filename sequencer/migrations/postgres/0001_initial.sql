@@ -22,7 +22,8 @@ create table batch (
     prove_gas bigint,
     created_at_ms bigint not null,
     committed_at_ms bigint,
-    proof_at_ms bigint
+    proof_at_ms bigint,
+    prove_cpu_ms bigint
 );
 
 create index batch_by_state on batch (state, batch_id);

@@ -22,7 +22,8 @@ create table batch (
     prove_gas integer,
     created_at_ms integer not null,
     committed_at_ms integer,
-    proof_at_ms integer
+    proof_at_ms integer,
+    prove_cpu_ms integer
 ) strict;
 
 create index batch_by_state on batch (state, batch_id);

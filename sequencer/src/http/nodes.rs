@@ -260,7 +260,7 @@ pub(crate) async fn proof_result(
         if batch.fence()? != result.fence {
             return Err(ApiError::LeaseLost);
         }
-        batches::set_proof(&mut tx, id, &result.instances, &result.proof.0, now_ms()).await?;
+        batches::set_proof(&mut tx, &result, now_ms()).await?;
         tx.commit().await?;
         tracing::info!(batch_id = id, %prover, bytes = result.proof.0.len(), "proof verified");
         app.notify();

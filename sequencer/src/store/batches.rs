@@ -1,6 +1,6 @@
 //! Batches.
 
-use dn_core::api::{Address, BatchState, BatchView, Bytes32, HeaderView};
+use dn_core::api::{Address, BatchState, BatchView, Bytes32, HeaderView, ProofResult};
 use sqlx::AnyPool;
 use sqlx::FromRow;
 
@@ -31,6 +31,7 @@ pub(crate) struct BatchRow {
     created_at_ms: i64,
     committed_at_ms: Option<i64>,
     proof_at_ms: Option<i64>,
+    prove_cpu_ms: Option<i64>,
 }
 
 /// What is fixed when a batch is formed.
@@ -113,6 +114,7 @@ impl BatchRow {
             commit_tx: maybe_b32("commit_tx", self.commit_tx.as_ref())?,
             prove_tx: maybe_b32("prove_tx", self.prove_tx.as_ref())?,
             prove_gas: self.prove_gas.map(|g| unsigned("prove_gas", g)).transpose()?,
+            prove_cpu_ms: self.prove_cpu_ms.map(|ms| unsigned("prove_cpu_ms", ms)).transpose()?,
             proving_ms: proving.and_then(|ms| u64::try_from(ms).ok()),
             reason: self.reason.clone(),
             created_at_ms: unsigned("created_at_ms", self.created_at_ms)?,
@@ -159,7 +161,7 @@ pub(crate) async fn list(db: &AnyPool, from: u64, limit: u32) -> Result<Vec<Batc
     Ok(sqlx::query_as(
         "select batch_id, model_id, state, slots_hash, header_hash, prover, deadline_s, task_count,
              fence, lease_node, lease_expires_ms, null as instances, null as proof, attempts,
-             reason, commit_tx, prove_tx, prove_gas, created_at_ms, committed_at_ms, proof_at_ms
+             reason, commit_tx, prove_tx, prove_gas, created_at_ms, committed_at_ms, proof_at_ms, prove_cpu_ms
            from batch where batch_id >= $1 order by batch_id limit $2",
     )
     .bind(signed(from))
@@ -273,20 +275,19 @@ pub(crate) async fn set_committed(tx: &mut Write, id: u64, now_ms: u64) -> Resul
 /// Stores a proof that has been verified.
 pub(crate) async fn set_proof(
     tx: &mut Write,
-    id: u64,
-    instances: &[Bytes32],
-    proof: &[u8],
+    result: &ProofResult,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    let instances: Vec<u8> = instances.iter().flat_map(|w| w.0).collect();
+    let instances: Vec<u8> = result.instances.iter().flat_map(|w| w.0).collect();
     sqlx::query(
         "update batch set state = 'proof_ready', instances = $1, proof = $2, proof_at_ms = $3,
-             lease_expires_ms = null where batch_id = $4 and state = 'committed'",
+             prove_cpu_ms = $4, lease_expires_ms = null where batch_id = $5 and state = 'committed'",
     )
     .bind(instances)
-    .bind(proof)
+    .bind(result.proof.0.as_slice())
     .bind(signed(now_ms))
-    .bind(signed(id))
+    .bind(signed(result.cpu_ms))
+    .bind(signed(result.batch_id))
     .execute(&mut **tx)
     .await?;
     Ok(())

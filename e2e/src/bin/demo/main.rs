@@ -1,0 +1,159 @@
+//! `make demo`: the digits model from ONNX to paid batches, through the real services.
+
+mod report;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Context as _, Result};
+use dn_core::api::{BatchState, BatchView, TaskView};
+use dn_core::task::TaskState;
+use dn_devnet::{Balances, Devnet};
+use dn_e2e::{options, Digits, User};
+use dn_verifier::daemon::Verdict;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Images that go in.
+const TASKS: usize = 256;
+/// Requests that are open at once, of all users.
+const CONCURRENCY: usize = 16;
+/// Longest wait for all proofs.
+const LIMIT: Duration = Duration::from_secs(600);
+/// Between two looks at the batches.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Everything that the report shows.
+struct Outcome {
+    answers: Vec<TaskView>,
+    latencies: Vec<Duration>,
+    right: usize,
+    batches: Vec<BatchView>,
+    proof_bytes: Vec<usize>,
+    verdicts: Vec<Verdict>,
+    before: Balances,
+    after: Balances,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1).map(PathBuf::from);
+    let state = args.next().unwrap_or_else(|| "demo".into());
+    let data = args.next().unwrap_or_else(|| ".deepnode".into());
+    let digits = Digits::import()?;
+    report::model(&digits);
+    let options = options(&digits.package, state, data)?;
+    let progress = bar(0, "{spinner} starting chain, contracts, keys, services {elapsed}");
+    let mut devnet = Devnet::start(&options).await.context("start the network")?;
+    progress.finish_and_clear();
+    report::network(&devnet, &options.state);
+    let outcome = run(&mut devnet, &digits).await?;
+    report::outcome(&outcome);
+    let progress = bar(0, "{spinner} stopping the services {elapsed}");
+    drop(devnet);
+    progress.finish_and_clear();
+    check(&outcome)
+}
+
+fn bar(length: usize, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length as u64);
+    bar.enable_steady_tick(Duration::from_millis(120));
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+async fn run(devnet: &mut Devnet, digits: &Digits) -> Result<Outcome> {
+    let before = devnet.balances().await?;
+    let (answers, latencies) = ask(devnet, digits).await?;
+    let is_right = |(i, t): (usize, &TaskView)| {
+        t.output.as_deref().is_some_and(|output| digits.is_right(i, output))
+    };
+    let right = answers.iter().enumerate().filter(|t| is_right(*t)).count();
+    let batches = settle(devnet).await?;
+    let client = devnet.client()?;
+    let mut proof_bytes = Vec::new();
+    for batch in &batches {
+        proof_bytes.push(client.proof(batch.header.batch_id).await?.proof.0.len());
+    }
+    let mut proven = Vec::new();
+    for answer in &answers {
+        proven.push(client.task(answer.task_id, Duration::ZERO).await?);
+    }
+    let verdicts = verdicts(devnet, batches.len()).await?;
+    let after = devnet.balances().await?;
+    let answers = proven;
+    Ok(Outcome { answers, latencies, right, batches, proof_bytes, verdicts, before, after })
+}
+
+/// Two users take turns to send one image each; answers come back in the order of the images.
+async fn ask(devnet: &Devnet, digits: &Digits) -> Result<(Vec<TaskView>, Vec<Duration>)> {
+    let users = [User::new(devnet, 0).await?, User::new(devnet, 1).await?];
+    let progress = bar(TASKS, "answers  {bar:40} {pos}/{len} {elapsed}");
+    let asked = stream::iter(digits.inputs.iter().take(TASKS).enumerate()).map(|(i, input)| {
+        let (user, progress) = (&users[i % 2], &progress);
+        async move {
+            let answer = user.ask(input, i as u64).await?;
+            progress.inc(1);
+            anyhow::Ok(answer)
+        }
+    });
+    let answers: Vec<(TaskView, Duration)> = asked.buffered(CONCURRENCY).try_collect().await?;
+    progress.finish();
+    Ok(answers.into_iter().unzip())
+}
+
+/// Waits until every task is in a batch that the chain has accepted.
+async fn settle(devnet: &mut Devnet) -> Result<Vec<BatchView>> {
+    let client = devnet.client()?;
+    let progress = bar(TASKS, "paid     {bar:40} {pos}/{len} {elapsed} {msg}");
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        devnet.restart_ended()?;
+        let batches = client.batches(0).await?;
+        let proven = batches.iter().filter(|b| b.state == BatchState::Proven);
+        let paid: u64 = proven.map(|b| u64::from(b.count)).sum();
+        progress.set_position(paid);
+        let open = batches.iter().find(|b| b.state != BatchState::Proven);
+        progress.set_message(open.map_or(String::new(), |b| {
+            format!("batch {}: {}", b.header.batch_id, b.state.as_str())
+        }));
+        if paid >= TASKS as u64 {
+            progress.finish();
+            return Ok(batches);
+        }
+        ensure!(Instant::now() < deadline, "{paid} of {TASKS} tasks were paid in {LIMIT:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Waits for the validator's word on every batch.
+async fn verdicts(devnet: &Devnet, batches: usize) -> Result<Vec<Verdict>> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let text = std::fs::read_to_string(devnet.verdicts()).unwrap_or_default();
+        let verdicts: Vec<Verdict> =
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        if verdicts.len() >= batches {
+            return Ok(verdicts);
+        }
+        ensure!(Instant::now() < deadline, "the validator judged {} batches", verdicts.len());
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Every task settled once, every verification passed, and the books balance.
+fn check(outcome: &Outcome) -> Result<()> {
+    let Outcome { answers, batches, verdicts, before, after, .. } = outcome;
+    let is_paid = |t: &TaskView| {
+        let is_same = t.proven_output_hash.is_some() && t.proven_output_hash == t.output_hash;
+        t.state == TaskState::Proven && t.reason.is_none() && is_same
+    };
+    let paid = answers.iter().filter(|t| is_paid(t)).count();
+    let in_batches: u32 = batches.iter().map(|b| b.count).sum();
+    ensure!(paid == TASKS && in_batches as usize == TASKS, "{paid} of {TASKS} tasks are settled");
+    ensure!(verdicts.iter().all(|v| v.is_valid), "the validator found a flaw: {verdicts:?}");
+    ensure!(after.balance_since(before), "the books do not balance");
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What the demonstration prints.
+#![expect(clippy::print_stdout, reason = "the output of a command")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use alloy::primitives::utils::format_ether;
+use alloy::primitives::U256;
+use dn_devnet::Devnet;
+use dn_e2e::Digits;
+
+use crate::Outcome;
+
+pub(crate) fn model(digits: &Digits) {
+    println!(
+        "digits MLP 64-32-10 on {} held-out images: float {:.2} %, int8 {:.2} %",
+        digits.inputs.len(),
+        digits.accuracy.float * 100.0,
+        digits.accuracy.int8 * 100.0
+    );
+}
+
+pub(crate) fn network(devnet: &Devnet, state: &Path) {
+    println!("sequencer {}   chain {}   state {}", devnet.url, devnet.rpc_url(), state.display());
+    let processes = devnet.processes();
+    let names: Vec<String> = processes.iter().map(|(name, pid)| format!("{name} {pid}")).collect();
+    println!("processes: {}", names.join(", "));
+}
+
+pub(crate) fn outcome(outcome: &Outcome) {
+    let tasks = outcome.answers.len();
+    let percent = 100.0 * outcome.right as f64 / tasks as f64;
+    let mut latencies = outcome.latencies.clone();
+    latencies.sort_unstable();
+    println!("\n{tasks} tasks answered, {} right ({percent:.2} %)", outcome.right);
+    println!("answer after {} (median), {} (slowest)", middle(&latencies), last(&latencies));
+    batches(outcome);
+    balances(outcome);
+    let is_balanced = outcome.after.balance_since(&outcome.before);
+    println!("sum of DN unchanged: {}", if is_balanced { "yes" } else { "no" });
+}
+
+fn middle(sorted: &[Duration]) -> String {
+    sorted.get(sorted.len() / 2).map_or_else(String::new, |d| format!("{} ms", d.as_millis()))
+}
+
+fn last(sorted: &[Duration]) -> String {
+    sorted.last().map_or_else(String::new, |d| format!("{} ms", d.as_millis()))
+}
+
+fn batches(outcome: &Outcome) {
+    println!(
+        "\nbatch  tasks  prove CPU s  ms/inference  proof bytes  verified   gas        transaction"
+    );
+    for ((batch, bytes), verdict) in
+        outcome.batches.iter().zip(&outcome.proof_bytes).zip(&outcome.verdicts)
+    {
+        let cpu_ms = batch.prove_cpu_ms.unwrap_or(0) as f64;
+        let verified =
+            if verdict.is_valid { format!("{} ms", verdict.verify_ms) } else { "NO".into() };
+        println!(
+            "{:5}  {:5}  {:11.2}  {:12.1}  {bytes:11}  {verified:9}  {:9}  {}",
+            batch.header.batch_id,
+            batch.count,
+            cpu_ms / 1e3,
+            cpu_ms / f64::from(batch.count),
+            batch.prove_gas.unwrap_or(0),
+            batch.prove_tx.map_or_else(String::new, |tx| tx.to_string()),
+        );
+    }
+}
+
+fn balances(outcome: &Outcome) {
+    let (before, after) = (&outcome.before, &outcome.after);
+    println!("\n{:12}  {:>10}  {:>10}  {:>10}", "DN", "before", "after", "change");
+    for ((name, old), (_, new)) in before.members.iter().zip(&after.members) {
+        line(name, *old, *new);
+    }
+    line("stakes", before.staked_tokens, after.staked_tokens);
+    line("burned", U256::ZERO, before.supply.saturating_sub(after.supply));
+}
+
+fn line(name: &str, old: U256, new: U256) {
+    let change =
+        if new < old { format!("-{}", dn(old - new)) } else { format!("+{}", dn(new - old)) };
+    println!("{name:12}  {:>10}  {:>10}  {change:>10}", dn(old), dn(new));
+}
+
+/// Whole DN with four digits behind the point.
+fn dn(wei: U256) -> String {
+    let text = format_ether(wei);
+    let end = text.find('.').map_or(text.len(), |point| (point + 5).min(text.len()));
+    text[..end].to_owned()
+}
