@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use dn_circuits::Slot;
-use dn_core::api::{Bytes32, ProofJob, ProofResult, Role};
+use dn_core::api::{Beat, Bytes32, ProofJob, ProofResult, Role};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_import::Package;
 use dn_sdk::{read_or_create_key, ClientError, Node};
@@ -98,6 +98,13 @@ impl Provers {
     /// Does one job. False when there is none.
     async fn serve_one(&mut self) -> Result<bool> {
         let Some(job) = self.node.client.proof_job().await? else { return Ok(false) };
+        self.node.held.set(Beat { batches: vec![job.batch_id], ..Beat::default() });
+        let done = self.work(job).await;
+        self.node.held.set(Beat::default());
+        done.map(|()| true)
+    }
+
+    async fn work(&mut self, job: ProofJob) -> Result<()> {
         let (batch_id, fence) = (job.batch_id, job.fence);
         let prover = self.prover(job.model_id, job.batch_slots).await?;
         let proof = tokio::task::spawn_blocking(move || prove(&prover, &job)).await??;
@@ -108,10 +115,10 @@ impl Provers {
         let proof = proof.bytes.into();
         let result = ProofResult { batch_id, fence, instances, proof, cpu_ms };
         match self.node.client.proof_result(&result).await {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(()),
             Err(ClientError::Refused(problem)) if problem.code == "lease_lost" => {
                 tracing::warn!(batch_id, "another prover has the batch");
-                Ok(true)
+                Ok(())
             }
             Err(error) => Err(error.into()),
         }

@@ -19,6 +19,11 @@ use crate::{domain, sign, wire};
 /// Longest wait for an answer; above the longest long poll.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Attempts to deliver a result, with pauses that double: half a minute in all.
+const DELIVERIES: u32 = 8;
+/// The first of these pauses.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
 /// Why a request has no answer.
 #[derive(Debug, Error)]
 pub enum ClientError {
@@ -96,6 +101,23 @@ impl Client {
     ) -> Result<T, ClientError> {
         let request = self.http.post(format!("{}{path}", self.base)).json(body);
         Ok(self.send(request).await?.json().await?)
+    }
+
+    /// Repeats a request that does no harm twice while the sequencer cannot be reached.
+    async fn post_until_answered<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..DELIVERIES {
+            match self.post(path, body).await {
+                Err(ClientError::Transport(_)) => tokio::time::sleep(pause).await,
+                answered => return answered,
+            }
+            pause *= 2;
+        }
+        self.post(path, body).await
     }
 
     /// The rollup that the sequencer serves.
@@ -222,13 +244,13 @@ impl Client {
         self.post("/v1/node/lease", &LeaseRequest { limit, wait_ms }).await
     }
 
-    /// Extends the node's leases.
+    /// Extends the leases that are named.
     ///
     /// # Errors
     /// As every request.
-    pub async fn heartbeat(&self) -> Result<(), ClientError> {
-        let _: Beat = self.post("/v1/node/heartbeat", &Beat {}).await?;
-        Ok(())
+    pub async fn heartbeat(&self, beat: &Beat) -> Result<(), ClientError> {
+        let request = self.http.post(format!("{}/v1/node/heartbeat", self.base)).json(beat);
+        self.send(request).await.map(drop)
     }
 
     /// Delivers an answer.
@@ -236,7 +258,7 @@ impl Client {
     /// # Errors
     /// As every request; `lease_lost` when the lease is no longer this node's.
     pub async fn result(&self, result: &TaskResult) -> Result<TaskView, ClientError> {
-        self.post("/v1/node/result", result).await
+        self.post_until_answered("/v1/node/result", result).await
     }
 
     /// Leases a batch to prove, if there is one.
@@ -244,7 +266,7 @@ impl Client {
     /// # Errors
     /// As every request.
     pub async fn proof_job(&self) -> Result<Option<ProofJob>, ClientError> {
-        self.post("/v1/node/proof-job", &Beat {}).await
+        self.post("/v1/node/proof-job", &()).await
     }
 
     /// Delivers a proof.
@@ -252,6 +274,6 @@ impl Client {
     /// # Errors
     /// As every request; `proof_rejected` when it does not verify.
     pub async fn proof_result(&self, result: &ProofResult) -> Result<BatchView, ClientError> {
-        self.post("/v1/node/proof-result", result).await
+        self.post_until_answered("/v1/node/proof-result", result).await
     }
 }

@@ -17,6 +17,6 @@ pub use anvil::{Anvil, AnvilError};
 pub use client::{Client, ClientError};
 pub use deploy::{deploy, deploy_code, DeployError, Deployment, Roles};
 pub use key::{read_key, read_or_create_key, KeyError};
-pub use node::{Heart, Node, NodeError};
+pub use node::{Heart, Held, Node, NodeError};
 pub use order::{domain, header_instance, recover, sign, task_id, Order, Receipt, Register};
 pub use task::{random_salt, signed_receipt, signed_task, Terms};

@@ -1,13 +1,29 @@
 //! What workers and provers have in common: a session with the sequencer that stays alive.
 
 use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
-use dn_core::api::{Role, Session};
+use dn_core::api::{Beat, Role, Session};
 
 use crate::{Client, ClientError};
+
+/// What a node is working on. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Held(Arc<Mutex<Beat>>);
+
+impl Held {
+    /// Names the work whose leases shall be extended from here on, in place of what was named.
+    pub fn set(&self, work: Beat) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = work;
+    }
+
+    fn get(&self) -> Beat {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// Sends heartbeats from a thread of its own, so that a busy node is not taken for a dead one.
 /// Dropping it ends the thread.
@@ -18,17 +34,17 @@ pub struct Heart {
 }
 
 impl Heart {
-    /// Sends a heartbeat of the client's node every so often. A beat that fails is left out: the
+    /// Sends a heartbeat of the client's node, naming what it holds, every so often. A beat that fails is left out: the
     /// next one makes up for it.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(client: Client, every: Duration) -> std::io::Result<Self> {
+    pub fn start(client: Client, held: Held, every: Duration) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("heartbeat".into()).spawn(move || {
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                let _ = runtime.block_on(client.heartbeat());
+                let _ = runtime.block_on(client.heartbeat(&held.get()));
             }
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
@@ -52,6 +68,8 @@ pub struct Node {
     pub client: Client,
     /// What the sequencer said.
     pub session: Session,
+    /// What it is working on.
+    pub held: Held,
     _heart: Heart,
 }
 
@@ -79,7 +97,8 @@ impl Node {
         let mut client = Client::new(url)?;
         let session = client.register(role, signer).await?;
         let every = Duration::from_millis(session.heartbeat_ms.max(100));
-        let heart = Heart::start(client.clone(), every)?;
-        Ok(Self { client, session, _heart: heart })
+        let held = Held::default();
+        let heart = Heart::start(client.clone(), held.clone(), every)?;
+        Ok(Self { client, session, held, _heart: heart })
     }
 }

@@ -12,7 +12,7 @@ use alloy::primitives::B256;
 use alloy::sol_types::Eip712Domain;
 use anyhow::{ensure, Context as _, Result};
 use clap::Args;
-use dn_core::api::{Bytes32, LeasedTask, Role, TaskResult};
+use dn_core::api::{Beat, Bytes32, LeasedTask, Role, TaskResult};
 use dn_core::commitment::{self, from_bytes, to_bytes};
 use dn_import::Package;
 use dn_sdk::{domain, read_or_create_key, signed_receipt, wire, ClientError, Node, Receipt};
@@ -116,13 +116,22 @@ impl Worker {
         Ok(model)
     }
 
-    /// Leases tasks, runs them and delivers the answers.
+    /// Leases tasks and works on them.
     async fn serve_some(&mut self) -> Result<()> {
         let leased = self.node.client.lease(self.args.batch, LONG_POLL).await?;
         let Some(first) = leased.first() else { return Ok(()) };
         let model_id = first.model_id;
+        let tasks = leased.iter().map(|t| t.task_id).collect();
+        self.node.held.set(Beat { tasks, ..Beat::default() });
+        let done = self.execute(model_id, &leased).await;
+        self.node.held.set(Beat::default());
+        done
+    }
+
+    /// Runs tasks of one model and delivers the answers.
+    async fn execute(&mut self, model_id: Bytes32, leased: &[LeasedTask]) -> Result<()> {
         ensure!(leased.iter().all(|t| t.model_id == model_id), "a lease of several models");
-        for task in &leased {
+        for task in leased {
             check_input(task)?;
         }
         let model = self.model(model_id).await?;

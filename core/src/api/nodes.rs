@@ -77,11 +77,19 @@ pub struct LeasedTask {
     pub input_hash: Bytes32,
 }
 
-/// `POST /v1/node/heartbeat`: extends the leases of the node.
+/// `POST /v1/node/heartbeat`: extends the leases that are named. A lease that a node no longer
+/// names, because it was started again or gave up, ends by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Beat {}
+pub struct Beat {
+    /// Tasks that the node is working on.
+    #[serde(default)]
+    pub tasks: Vec<Bytes32>,
+    /// Batches that the node is proving.
+    #[serde(default)]
+    pub batches: Vec<u64>,
+}
 
 /// `POST /v1/node/result`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use alloy::primitives::keccak256;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::Json;
 use dn_core::api::{
     Address, BatchView, Beat, Bytes32, LeaseRequest, LeasedTask, NodeView, Problem, ProofJob,
@@ -72,20 +73,26 @@ pub(crate) async fn register(
     }))
 }
 
-/// Extends the leases of the node.
+/// Extends the leases that the node names.
 #[utoipa::path(post, path = "/v1/node/heartbeat", request_body = Beat,
-    responses((status = 200, body = Beat), (status = 401, body = Problem)))]
+    responses((status = 204), (status = "4XX", body = Problem)))]
 pub(crate) async fn heartbeat(
     State(app): State<App>,
     node: Node,
-    ApiJson(Beat {}): ApiJson<Beat>,
-) -> Result<Json<Beat>, ApiError> {
+    ApiJson(beat): ApiJson<Beat>,
+) -> Result<StatusCode, ApiError> {
     let (address, end) = (node.address, app.lease_end_ms());
-    let mut tx = store::write(&app.db).await?;
-    tasks::extend_leases(&mut tx, address, end).await?;
-    batches::extend_leases(&mut tx, address, end).await?;
-    tx.commit().await?;
-    Ok(Json(Beat {}))
+    if !beat.tasks.is_empty() || !beat.batches.is_empty() {
+        let mut tx = store::write(&app.db).await?;
+        for id in beat.tasks.iter().take(MAX_LEASED as usize) {
+            tasks::extend_lease(&mut tx, *id, address, end).await?;
+        }
+        for id in beat.batches.iter().take(MAX_LEASED as usize) {
+            batches::extend_lease(&mut tx, *id, address, end).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Leases tasks to a worker; waits for a first one.
@@ -199,12 +206,11 @@ fn check_receipt(
 }
 
 /// Leases a batch to a prover, if there is one.
-#[utoipa::path(post, path = "/v1/node/proof-job", request_body = Beat,
+#[utoipa::path(post, path = "/v1/node/proof-job",
     responses((status = 200, body = Option<ProofJob>), (status = "4XX", body = Problem)))]
 pub(crate) async fn proof_job(
     State(app): State<App>,
     node: Node,
-    ApiJson(Beat {}): ApiJson<Beat>,
 ) -> Result<Json<Option<ProofJob>>, ApiError> {
     let prover = node.require(Role::Prover)?;
     let now = now_ms();

@@ -241,17 +241,20 @@ pub(crate) async fn lease(
     get_for_write(tx, id).await
 }
 
-/// Extends the leases of a prover.
-pub(crate) async fn extend_leases(
+/// Extends a prover's lease of a batch, if it still has it.
+pub(crate) async fn extend_lease(
     tx: &mut Write,
+    id: u64,
     prover: Address,
     expires_ms: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "update batch set lease_expires_ms = $1
-          where lease_node = $2 and lease_expires_ms is not null and state = 'committed'",
+          where batch_id = $2 and lease_node = $3 and state = 'committed'
+            and lease_expires_ms is not null",
     )
     .bind(signed(expires_ms))
+    .bind(signed(id))
     .bind(prover.0.as_slice())
     .execute(&mut **tx)
     .await?;

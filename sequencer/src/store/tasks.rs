@@ -306,17 +306,22 @@ pub(crate) async fn lease(
     get_for_write(tx, row.id()?).await
 }
 
-/// Extends the leases of a worker.
-pub(crate) async fn extend_leases(
+/// Extends a worker's lease of a task, if it still has it.
+pub(crate) async fn extend_lease(
     tx: &mut Write,
+    id: Bytes32,
     worker: dn_core::api::Address,
     expires_ms: u64,
 ) -> Result<(), StoreError> {
-    sqlx::query("update task set lease_expires_ms = $1 where worker = $2 and state = 'assigned'")
-        .bind(signed(expires_ms))
-        .bind(worker.0.as_slice())
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "update task set lease_expires_ms = $1
+          where task_id = $2 and worker = $3 and state = 'assigned'",
+    )
+    .bind(signed(expires_ms))
+    .bind(id.0.as_slice())
+    .bind(worker.0.as_slice())
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -1,0 +1,147 @@
+//! The HTTP interface as a user sees it: bad input gets a precise answer, good input exactly one task.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dn_core::api::{Amount, Bytes32, Problem, Role, SubmitTask};
+use dn_core::task::TaskState;
+use dn_devnet::Devnet;
+use dn_e2e::{options, Digits, User};
+use dn_sdk::Node;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::StatusCode;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// A running network without batches, so that tasks stay where they are.
+async fn network(name: &str) -> (Devnet, Digits) {
+    let digits = Digits::import().unwrap();
+    let mut options = options(&digits.package, folder(name), folder("data")).unwrap();
+    options.running_workers = 1;
+    options.batch_wait = Duration::from_secs(3600);
+    (Devnet::start(&options).await.unwrap(), digits)
+}
+
+async fn post(devnet: &Devnet, path: &str, body: Vec<u8>) -> (StatusCode, Problem) {
+    let request = reqwest::Client::new().post(format!("{}{path}", devnet.url)).body(body);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+    (response.status(), response.json().await.unwrap())
+}
+
+async fn refused(devnet: &Devnet, task: &SubmitTask) -> String {
+    let (status, problem) = post(devnet, "/v1/tasks", serde_json::to_vec(task).unwrap()).await;
+    assert_eq!(status.as_u16(), problem.status);
+    assert!(status.is_client_error(), "{problem:?}");
+    assert!(!problem.hint.is_empty() && !problem.detail.is_empty());
+    problem.code
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_interface_is_precise() {
+    let (devnet, digits) = network("interface").await;
+    let user = User::new(&devnet, 0).await.unwrap();
+    bad_tasks_are_named(&devnet, &user, &digits).await;
+    bad_requests_are_named(&devnet).await;
+    a_task_is_taken_once(&user, &digits).await;
+    events_tell_a_task_s_life(&devnet, &user, &digits).await;
+    nodes_are_checked(&devnet).await;
+    everything_is_served(&devnet).await;
+}
+
+async fn bad_tasks_are_named(devnet: &Devnet, user: &User, digits: &Digits) {
+    let good = user.order(&digits.inputs[0], 1000).unwrap();
+    let with = |change: fn(&mut SubmitTask)| {
+        let mut task = good.clone();
+        change(&mut task);
+        task
+    };
+    let cases = [
+        ("input_shape", with(|t| t.input.truncate(63))),
+        ("input_hash_mismatch", with(|t| t.input[0] ^= 1)),
+        ("input_hash_mismatch", with(|t| t.salt.0[31] ^= 1)),
+        ("salt_range", with(|t| t.salt = Bytes32([0xff; 32]))),
+        ("model_not_found", with(|t| t.order.model_id = Bytes32([7; 32]))),
+        ("fee_below_price", with(|t| t.order.max_fee = Amount(1))),
+        ("order_expired", with(|t| t.order.deadline = 1)),
+        ("bad_signature", with(|t| t.signature.0[10] ^= 1)),
+        ("bad_signature", with(|t| t.signature.0.truncate(64))),
+        ("bad_signature", with(|t| t.order.nonce += 1)),
+    ];
+    for (code, task) in cases {
+        assert_eq!(refused(devnet, &task).await, code);
+    }
+    // Another chain's order is signed in another domain.
+    let mut other = user.clone();
+    other.chain.chain_id += 1;
+    let task = other.order(&digits.inputs[0], 1001).unwrap();
+    assert_eq!(refused(devnet, &task).await, "bad_signature");
+}
+
+async fn bad_requests_are_named(devnet: &Devnet) {
+    let (status, problem) = post(devnet, "/v1/tasks", b"{".to_vec()).await;
+    assert_eq!((status.as_u16(), problem.code.as_str()), (400, "malformed_json"));
+    let (status, problem) = post(devnet, "/v1/tasks", vec![b' '; (1 << 20) + 1]).await;
+    assert_eq!((status.as_u16(), problem.code.as_str()), (413, "body_too_large"));
+    let (status, problem) = post(devnet, "/v1/nowhere", Vec::new()).await;
+    assert_eq!((status.as_u16(), problem.code.as_str()), (404, "not_found"));
+    let (status, problem) = post(devnet, "/v1/node/lease", b"{\"limit\":1}".to_vec()).await;
+    assert_eq!((status.as_u16(), problem.code.as_str()), (401, "unauthorized"));
+    for (path, code) in [
+        ("/v1/tasks/0x12", "malformed_path"),
+        (&format!("/v1/tasks/{}", Bytes32([1; 32])), "not_found"),
+        ("/v1/batches?from=x", "malformed_query"),
+        ("/v1/batches/7", "not_found"),
+    ] {
+        let response = reqwest::get(format!("{}{path}", devnet.url)).await.unwrap();
+        assert_eq!(response.json::<Problem>().await.unwrap().code, code, "{path}");
+    }
+}
+
+async fn a_task_is_taken_once(user: &User, digits: &Digits) {
+    let task = user.order(&digits.inputs[1], 1).unwrap();
+    let first = user.client.submit(&task, Some("once")).await.unwrap();
+    let again = user.client.submit(&task, Some("once")).await.unwrap();
+    assert_eq!(first.task_id, again.task_id);
+    let other = user.order(&digits.inputs[2], 2).unwrap();
+    let error = user.client.submit(&other, Some("once")).await.unwrap_err();
+    assert_eq!(error.code(), Some("idempotency_conflict"));
+    let error = user.client.submit(&other, Some("not a key")).await.unwrap_err();
+    assert_eq!(error.code(), Some("malformed_idempotency_key"));
+}
+
+async fn events_tell_a_task_s_life(devnet: &Devnet, user: &User, digits: &Digits) {
+    let (task, _) = user.ask(&digits.inputs[3], 3).await.unwrap();
+    assert_eq!(task.state, TaskState::Executed);
+    assert!(task.receipt.is_some());
+    let url = format!("{}/v1/tasks/{}/events", devnet.url, task.task_id);
+    let mut response = reqwest::get(url).await.unwrap();
+    let mut text = String::new();
+    while text.matches("\n\n").count() < 3 {
+        let chunk = response.chunk().await.unwrap().expect("the stream goes on");
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    let states: Vec<&str> =
+        ["queued", "assigned", "executed"].into_iter().filter(|s| text.contains(*s)).collect();
+    assert_eq!(states.len(), 3, "{text}");
+    assert!(text.contains("id:"), "{text}");
+}
+
+async fn nodes_are_checked(devnet: &Devnet) {
+    let stranger = &devnet.accounts.treasury.signer;
+    let error = Node::register(&devnet.url, Role::Worker, stranger).await.unwrap_err();
+    assert!(format!("{error:?}").contains("not_staked"), "{error:?}");
+    let node = Node::register(&devnet.url, Role::Prover, stranger).await.unwrap();
+    let error = node.client.lease(1, Duration::ZERO).await.unwrap_err();
+    assert_eq!(error.code(), Some("wrong_role"));
+    assert!(node.client.proof_job().await.unwrap().is_none());
+}
+
+async fn everything_is_served(devnet: &Devnet) {
+    for path in ["/healthz", "/readyz", "/openapi.json", "/v1/chain", "/v1/models", "/v1/nodes", "/v1/batches"] {
+        let response = reqwest::get(format!("{}{path}", devnet.url)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+}

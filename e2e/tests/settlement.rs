@@ -1,0 +1,176 @@
+//! Real services, a real chain, real proofs: what was acknowledged is settled exactly once.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use alloy::primitives::B256;
+use dn_core::api::{BatchState, Bytes32, Role, TaskResult, TaskView};
+use dn_core::commitment::{self, from_bytes, to_bytes};
+use dn_core::quant::execute;
+use dn_core::task::{Reason, TaskState};
+use dn_devnet::Devnet;
+use dn_e2e::{options, settled, Digits, User};
+use dn_sdk::contracts::{IInferenceRollup, InferenceRollup};
+use dn_sdk::{domain, signed_receipt, wire, Node, Receipt};
+use dn_verifier::daemon::Verdict;
+
+/// Longest wait for a proof on a busy machine.
+const LIMIT: Duration = Duration::from_secs(180);
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+async fn verdict(devnet: &Devnet, batch_id: u64) -> Verdict {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let text = std::fs::read_to_string(devnet.verdicts()).unwrap_or_default();
+        let mut verdicts = text.lines().filter_map(|l| serde_json::from_str::<Verdict>(l).ok());
+        if let Some(verdict) = verdicts.find(|v| v.batch_id == batch_id) {
+            return verdict;
+        }
+        assert!(Instant::now() < deadline, "no verdict on batch {batch_id}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Leases the only task as `worker` and answers it with another class than the model's.
+async fn answer_falsely(devnet: &Devnet, digits: &Digits) -> (Bytes32, Vec<i8>) {
+    let worker = &devnet.accounts.workers[0];
+    let node = Node::register(&devnet.url, Role::Worker, &worker.signer).await.unwrap();
+    let leased = node.client.lease(1, Duration::from_secs(10)).await.unwrap();
+    let task = &leased[0];
+    let mut output = execute(&digits.package.graph, &task.input);
+    output.reverse();
+    let salt = from_bytes(&task.salt.0).unwrap();
+    let receipt = Receipt {
+        taskId: B256::from(task.task_id.0),
+        modelId: B256::from(task.model_id.0),
+        inputHash: B256::from(task.input_hash.0),
+        outputHash: B256::from(to_bytes(commitment::output(&output, salt))),
+        startedAtMs: 1,
+        finishedAtMs: 2,
+    };
+    let (chain, rollup) = (node.session.chain_id, wire::address(node.session.rollup));
+    let receipt = signed_receipt(&domain(chain, rollup), &worker.signer, &receipt).unwrap();
+    let result = TaskResult { fence: task.fence, output: output.clone(), receipt };
+    let view = node.client.result(&result).await.unwrap();
+    assert_eq!(view.state, TaskState::Executed);
+    // Delivered again, it changes nothing.
+    assert_eq!(node.client.result(&result).await.unwrap(), view);
+    (task.task_id, output)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_false_receipt_is_exposed_by_the_proof_and_slashed() {
+    let digits = Digits::import().unwrap();
+    let mut options = options(&digits.package, folder("cheat"), folder("data")).unwrap();
+    options.running_workers = 0;
+    options.batch_wait = Duration::from_millis(500);
+    let devnet = Devnet::start(&options).await.unwrap();
+    let before = devnet.balances().await.unwrap();
+
+    let user = User::new(&devnet, 0).await.unwrap();
+    let task = user.order(&digits.inputs[0], 0).unwrap();
+    let id = user.client.submit(&task, None).await.unwrap().task_id;
+    let (leased, lie) = answer_falsely(&devnet, &digits).await;
+    assert_eq!(leased, id);
+
+    let proven: TaskView = settled(&user.client, id, LIMIT).await.unwrap();
+    assert_eq!(proven.reason, Some(Reason::ReceiptContradicted));
+    let truth = execute(&digits.package.graph, &digits.inputs[0]);
+    assert_ne!(lie, truth);
+    let salt = from_bytes(&task.salt.0).unwrap();
+    let truth = Bytes32(to_bytes(commitment::output(&truth, salt)));
+    assert_eq!(proven.proven_output_hash, Some(truth));
+
+    let verdict = verdict(&devnet, proven.batch_id.unwrap()).await;
+    assert!(verdict.is_valid);
+    assert_eq!(verdict.slashed, 1);
+
+    // The fee came back from the stake, the validator got a bounty, and nothing vanished.
+    let after = devnet.balances().await.unwrap();
+    assert_eq!(after.members[0], before.members[0], "the user is refunded");
+    assert!(after.staked_tokens < before.staked_tokens);
+    assert!(after.balance_since(&before));
+    replay_is_refused(&devnet, proven.batch_id.unwrap()).await;
+}
+
+/// A proof that has been accepted is of no use to anybody.
+async fn replay_is_refused(devnet: &Devnet, batch_id: u64) {
+    let client = devnet.client().unwrap();
+    let (batch, proof) = (client.batch(batch_id).await.unwrap(), client.proof(batch_id).await.unwrap());
+    assert_eq!(batch.state, BatchState::Proven);
+    let account = &devnet.accounts.treasury;
+    let rollup = InferenceRollup::new(devnet.contracts.rollup, &account.provider);
+    let slots = batch.slots.iter().map(|s| IInferenceRollup::Slot {
+        taskId: B256::from(s.task_id.0),
+        worker: wire::address(s.worker),
+    });
+    let call = rollup.proveBatch(
+        wire::rollup_header(&batch.header),
+        slots.collect(),
+        batch.slots.iter().map(|s| wire::rollup_order(&s.order)).collect(),
+        batch.slots.iter().map(|s| s.signature.0.clone().into()).collect(),
+        proof.instances.iter().map(|w| alloy::primitives::U256::from_be_bytes(w.0)).collect(),
+        proof.proof.0.into(),
+    );
+    let error = call.call().await.unwrap_err();
+    let revert = error.as_decoded_interface_error::<InferenceRollup::InferenceRollupErrors>();
+    let is_closed = matches!(revert, Some(InferenceRollup::InferenceRollupErrors::BatchNotOpen(_)));
+    assert!(is_closed, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_services_are_killed() {
+    const TASKS: usize = 24;
+    let digits = Digits::import().unwrap();
+    let mut options = options(&digits.package, folder("killed"), folder("data")).unwrap();
+    options.batch_wait = Duration::from_millis(300);
+    options.lease = Duration::from_secs(2);
+    let mut devnet = Devnet::start(&options).await.unwrap();
+    let before = devnet.balances().await.unwrap();
+    let user = User::new(&devnet, 0).await.unwrap();
+
+    let victims = ["sequencer", "worker-1", "prover", "worker-2", "sequencer", "prover"];
+    let mut ids = Vec::new();
+    for (i, input) in digits.inputs.iter().take(TASKS).enumerate() {
+        let task = user.order(input, i as u64).unwrap();
+        let key = format!("kill-{i}");
+        ids.push(user.client.submit(&task, Some(&key)).await.unwrap().task_id);
+        if i % 4 == 3 {
+            devnet.kill(victims[i / 4]).unwrap();
+            // The user repeats what got no answer, under the same key.
+            restarted(&mut devnet).await;
+            let again = user.client.submit(&task, Some(&key)).await.unwrap();
+            assert_eq!(again.task_id, ids[i]);
+        }
+    }
+    let mut outputs = Vec::new();
+    for id in &ids {
+        devnet.restart_ended().unwrap();
+        outputs.push(settled(&user.client, *id, LIMIT).await.unwrap());
+    }
+    for (task, input) in outputs.iter().zip(&digits.inputs) {
+        assert_eq!(task.reason, None);
+        assert_eq!(task.output.as_deref(), Some(&execute(&digits.package.graph, input)[..]));
+    }
+    let batches = user.client.batches(0).await.unwrap();
+    let settled: u32 = batches.iter().filter(|b| b.state == BatchState::Proven).map(|b| b.count).sum();
+    assert_eq!(settled as usize, TASKS, "each task is settled exactly once");
+    let after = devnet.balances().await.unwrap();
+    let price = user.model.price.0 * TASKS as u128;
+    assert_eq!(before.members[0].1 - after.members[0].1, alloy::primitives::U256::from(price));
+    assert!(after.balance_since(&before));
+}
+
+/// Starts what was killed again and waits until the sequencer answers.
+async fn restarted(devnet: &mut Devnet) {
+    let deadline = Instant::now() + LIMIT;
+    let client = devnet.client().unwrap();
+    while client.models().await.is_err() {
+        devnet.restart_ended().unwrap();
+        assert!(Instant::now() < deadline, "the sequencer does not come back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
