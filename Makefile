@@ -32,12 +32,14 @@ check: setup ## Format, lints and documentation.
 	cargo clippy --workspace --all-targets --locked $(FEATURES) -- -D warnings
 	cargo doc --workspace --no-deps --locked $(FEATURES)
 
-test: setup check ## Sets up and passes every test.
+test: check build ## Sets up and passes every test.
 	cargo test --workspace --locked $(FEATURES)
 	contracts/test.sh
+	scripts/test-js.sh
+	scripts/check-compose.py
 
-demo: setup ## Sets up and runs the digits model from ONNX to paid batches.
-	cargo run --quiet --locked -p dn-e2e --bin demo -- $(DEEPNODE_CACHE)/data
+demo: build ## Sets up and runs the digits model from ONNX to paid batches, through the real services.
+	$(CARGO_TARGET_DIR)/debug/demo $(DEEPNODE_CACHE)/demo $(DEEPNODE_CACHE)/data
 
 bench: setup ## Prints cost and gas of digits proofs at several batch sizes.
 	scripts/bench.sh

@@ -139,4 +139,27 @@ mod tests {
         assert_eq!(from_bytes(&to_bytes(Fr::from(-1i32))), Some(Fr::from(-1i32)));
         assert_eq!(from_bytes(&[0xff; 32]), None);
     }
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        values: Vec<i8>,
+        salt: crate::api::Bytes32,
+        label: Option<u16>,
+        input: crate::api::Bytes32,
+        output: crate::api::Bytes32,
+    }
+
+    /// The vectors were made with `poseidon-lite` by `sdk/js/vectors.js`.
+    #[test]
+    fn commitments_are_those_of_javascript() {
+        let text = include_str!("../testdata/commitment.json");
+        let file: serde_json::Value = serde_json::from_str(text).unwrap();
+        let vectors: Vec<Vector> = serde_json::from_value(file["commitments"].clone()).unwrap();
+        assert!(vectors.len() >= 10);
+        for v in vectors {
+            let salt = from_bytes(&v.salt.0).unwrap();
+            assert_eq!(to_bytes(input(&v.values, v.label, salt)), v.input.0);
+            assert_eq!(to_bytes(output(&v.values, salt)), v.output.0);
+        }
+    }
 }

@@ -50,7 +50,8 @@ pub fn quality(score: Score) -> Result<Fraction, QualityError> {
     let one = u64::from(ONE);
     let accuracy = u64::from(correct) * one / u64::from(count);
     let most = MAX_MARGIN * u64::from(count);
-    let confidence = u128::from(u64::from(margin_sum).min(most)) * u128::from(one) / u128::from(most);
+    let confidence =
+        u128::from(u64::from(margin_sum).min(most)) * u128::from(one) / u128::from(most);
     let factor = (3 * u128::from(one) + confidence) / 4;
     let quality = u128::from(accuracy) * factor / u128::from(one);
     Ok(Fraction(u32::try_from(quality).unwrap_or(ONE)))
@@ -132,7 +133,8 @@ mod tests {
 
     #[test]
     fn impossible_sums_have_no_quality() {
-        let score = |probe_count, probe_correct| Score { probe_count, probe_correct, margin_sum: 0 };
+        let score =
+            |probe_count, probe_correct| Score { probe_count, probe_correct, margin_sum: 0 };
         assert_eq!(quality(score(0, 0)), Err(QualityError::NoProbes));
         let error = QualityError::MoreCorrectThanProbes { correct: 3, count: 2 };
         assert_eq!(quality(score(2, 3)), Err(error));

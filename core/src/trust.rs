@@ -99,8 +99,13 @@ impl Trust {
     /// Weighted mean of observations and history, rounded down.
     #[must_use]
     pub fn base(self) -> Fraction {
-        let parts =
-            [self.completion, self.accuracy, self.uptime, self.speed, history_fraction(self.history)];
+        let parts = [
+            self.completion,
+            self.accuracy,
+            self.uptime,
+            self.speed,
+            history_fraction(self.history),
+        ];
         let sum: u64 = WEIGHTS.iter().zip(parts).map(|(w, part)| w * u64::from(part.0)).sum();
         // The weights sum to 2^WEIGHT_BITS, so the mean is at most ONE.
         Fraction(u32::try_from(sum >> WEIGHT_BITS).unwrap_or(ONE))

@@ -1,4 +1,5 @@
 //! The HTTP interface as a user sees it: bad input gets a precise answer, good input exactly one task.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -140,7 +141,15 @@ async fn nodes_are_checked(devnet: &Devnet) {
 }
 
 async fn everything_is_served(devnet: &Devnet) {
-    for path in ["/healthz", "/readyz", "/openapi.json", "/v1/chain", "/v1/models", "/v1/nodes", "/v1/batches"] {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/v1/chain",
+        "/v1/models",
+        "/v1/nodes",
+        "/v1/batches",
+    ] {
         let response = reqwest::get(format!("{}{path}", devnet.url)).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
     }

@@ -1,4 +1,5 @@
 //! Real services, a real chain, real proofs: what was acknowledged is settled exactly once.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -99,7 +100,8 @@ async fn a_false_receipt_is_exposed_by_the_proof_and_slashed() {
 /// A proof that has been accepted is of no use to anybody.
 async fn replay_is_refused(devnet: &Devnet, batch_id: u64) {
     let client = devnet.client().unwrap();
-    let (batch, proof) = (client.batch(batch_id).await.unwrap(), client.proof(batch_id).await.unwrap());
+    let (batch, proof) =
+        (client.batch(batch_id).await.unwrap(), client.proof(batch_id).await.unwrap());
     assert_eq!(batch.state, BatchState::Proven);
     let account = &devnet.accounts.treasury;
     let rollup = InferenceRollup::new(devnet.contracts.rollup, &account.provider);
@@ -156,7 +158,8 @@ async fn nothing_acknowledged_is_lost_when_services_are_killed() {
         assert_eq!(task.output.as_deref(), Some(&execute(&digits.package.graph, input)[..]));
     }
     let batches = user.client.batches(0).await.unwrap();
-    let settled: u32 = batches.iter().filter(|b| b.state == BatchState::Proven).map(|b| b.count).sum();
+    let settled: u32 =
+        batches.iter().filter(|b| b.state == BatchState::Proven).map(|b| b.count).sum();
     assert_eq!(settled as usize, TASKS, "each task is settled exactly once");
     let after = devnet.balances().await.unwrap();
     let price = user.model.price.0 * TASKS as u128;

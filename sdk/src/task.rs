@@ -76,3 +76,27 @@ pub fn signed_receipt(
         signature: Bytes(sign(receipt, domain, signer)?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{recover, task_id};
+
+    /// The vectors were made with ethers.js and `poseidon-lite` by `sdk/js/vectors.js`.
+    #[test]
+    fn a_signed_task_is_that_of_javascript() {
+        let text = include_str!("../../core/testdata/commitment.json");
+        let file: serde_json::Value = serde_json::from_str(text).unwrap();
+        let body: SubmitTask = serde_json::from_value(file["order"]["body"].clone()).unwrap();
+        let rollup: dn_core::api::Address =
+            serde_json::from_value(file["order"]["chain"]["rollup"].clone()).unwrap();
+        let order = wire::order(&body.order);
+        let domain = domain(31337, wire::address(rollup));
+        let id = wire::api_bytes32(task_id(&order, &domain)).to_string();
+        assert_eq!(file["order"]["task_id"], id);
+        assert_eq!(recover(&order, &domain, &body.signature.0), Some(order.user));
+        let salt = from_bytes(&body.salt.0).unwrap();
+        let hash = to_bytes(commitment::input(&body.input, None, salt));
+        assert_eq!(body.order.input_hash, Bytes32(hash));
+    }
+}

@@ -165,7 +165,7 @@ impl Chain {
 
     pub(crate) async fn batch(&self, id: u64) -> Result<BatchRecord, ChainError> {
         let batch = self.rollup().batch(id).call().await?;
-        let status = match u8::from(batch.status) {
+        let status = match batch.status {
             0 => BatchStatus::None,
             1 => BatchStatus::Committed,
             2 => BatchStatus::Proven,

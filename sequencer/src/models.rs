@@ -61,7 +61,7 @@ pub(crate) enum ModelError {
         model_id: Bytes32,
         /// The cause.
         #[source]
-        source: ChainError,
+        source: Box<ChainError>,
     },
     /// The registered key or batch size is another one.
     #[error("the registry has another {what} for model {model_id}")]
@@ -135,7 +135,7 @@ async fn load_model(path: &Path, chain: &Chain) -> Result<Model, ModelError> {
     let sidecar = path.with_extension(PROTOCOL);
     let protocol = Protocol::from_bytes(&read(&sidecar)?)
         .map_err(|source| ModelError::Protocol { path: sidecar, source })?;
-    let registry = |source| ModelError::Registry { model_id, source };
+    let registry = |e| ModelError::Registry { model_id, source: Box::new(e) };
     let spec = chain.model(model_id).await.map_err(registry)?;
     let code_hash = chain.code_hash(spec.vk).await.map_err(registry)?;
     if code_hash != keccak256(vk_data(&protocol)?) {

@@ -23,7 +23,6 @@ pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
 const MAX_WAIT_MS: u64 = 30_000;
 
 /// Every route of the interface.
-#[must_use]
 pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health))

@@ -1,0 +1,87 @@
+//! Dependencies point down: the edges between crates are those of ARCHITECTURE.md, and some
+//! libraries stay in their rooms.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// What each crate may depend on, tests excepted.
+const LAYERS: [(&str, &[&str]); 12] = [
+    ("dn-core", &[]),
+    ("dn-service", &[]),
+    ("dn-import", &["dn-core"]),
+    ("dn-circuits", &["dn-core"]),
+    ("dn-sdk", &["dn-core"]),
+    ("dn-prover", &["dn-core", "dn-circuits", "dn-import", "dn-sdk", "dn-service"]),
+    ("dn-verifier", &["dn-core", "dn-sdk", "dn-service"]),
+    ("dn-worker", &["dn-core", "dn-import", "dn-sdk", "dn-service"]),
+    ("dn-sequencer", &["dn-core", "dn-import", "dn-sdk", "dn-service", "dn-verifier"]),
+    ("dn-devnet", &["dn-core", "dn-circuits", "dn-import", "dn-prover", "dn-sdk", "dn-service"]),
+    (
+        "deepnode",
+        &[
+            "dn-core",
+            "dn-circuits",
+            "dn-devnet",
+            "dn-import",
+            "dn-prover",
+            "dn-sdk",
+            "dn-service",
+            "dn-verifier",
+        ],
+    ),
+    ("dn-e2e", &["dn-core", "dn-devnet", "dn-import", "dn-sdk", "dn-service", "dn-verifier"]),
+];
+
+/// Which crates may use a library, tests excepted.
+const ROOMS: [(&str, &[&str]); 6] = [
+    ("halo2-axiom", &["dn-circuits", "dn-prover"]),
+    ("tch", &["dn-worker"]),
+    ("sqlx", &["dn-sequencer"]),
+    ("axum", &["dn-sequencer", "dn-service"]),
+    ("revm", &["dn-verifier"]),
+    ("prost", &["dn-import"]),
+];
+
+/// Dependencies of each member of the workspace, tests excepted.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let all = package["dependencies"].as_array().unwrap().iter();
+            let needed = all.filter(|d| d["kind"].is_null()).map(|d| text(&d["name"]));
+            (text(&package["name"]), needed.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn crates_depend_on_lower_ones_only() {
+    let found = dependencies();
+    let members: BTreeSet<&String> = found.keys().collect();
+    let listed: BTreeSet<String> = LAYERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(members, listed.iter().collect(), "a crate is missing in the table");
+    for (name, allowed) in LAYERS {
+        for needed in found[name].iter().filter(|d| members.contains(d)) {
+            assert!(allowed.contains(&needed.as_str()), "{name} must not depend on {needed}");
+        }
+    }
+}
+
+#[test]
+fn libraries_stay_in_their_rooms() {
+    for (name, needed) in dependencies() {
+        for (library, rooms) in ROOMS {
+            let is_allowed = !needed.contains(library) || rooms.contains(&name.as_str());
+            assert!(is_allowed, "{name} must not use {library}");
+        }
+    }
+}

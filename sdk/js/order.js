@@ -1,0 +1,77 @@
+/**
+ * Signed orders: what `POST /v1/tasks` takes.
+ *
+ * @module order
+ */
+import { TypedDataEncoder, hexlify, randomBytes, toBeHex } from "ethers";
+import { inputCommitment } from "./commitment.js";
+
+const TYPES = {
+  Order: [
+    { name: "user", type: "address" },
+    { name: "modelId", type: "bytes32" },
+    { name: "inputHash", type: "bytes32" },
+    { name: "maxFee", type: "uint128" },
+    { name: "deadline", type: "uint64" },
+    { name: "nonce", type: "uint64" },
+  ],
+};
+
+/**
+ * The domain that separates a rollup's signatures from all others.
+ *
+ * @param {{chain_id: number, rollup: string}} chain answer of `GET /v1/chain`
+ */
+export function domain(chain) {
+  return { name: "deepnode", version: "1", chainId: chain.chain_id, verifyingContract: chain.rollup };
+}
+
+/**
+ * Id of the task that an order stands for: its EIP-712 digest.
+ *
+ * @returns {string} 0x and 64 hex digits
+ */
+export function taskId(chain, order) {
+  return TypedDataEncoder.hash(domain(chain), TYPES, order);
+}
+
+/** Draws a salt: 31 random bytes, which are below the field's order. */
+export function randomSalt() {
+  return BigInt(hexlify(randomBytes(31)));
+}
+
+/**
+ * Signs an order and makes the body of `POST /v1/tasks`.
+ *
+ * @param chain answer of `GET /v1/chain`
+ * @param model entry of `GET /v1/models`
+ * @param signer an ethers signer
+ * @param {number[]} input the quantised input
+ * @param {{deadline: number, nonce: number, salt?: bigint}} terms unix seconds until which the order is good; a
+ *   number that makes equal orders different
+ */
+export async function signedTask(chain, model, signer, input, terms) {
+  const salt = terms.salt ?? randomSalt();
+  const order = {
+    user: await signer.getAddress(),
+    modelId: model.model_id,
+    inputHash: toBeHex(inputCommitment(input, salt), 32),
+    maxFee: BigInt(model.price),
+    deadline: terms.deadline,
+    nonce: terms.nonce,
+  };
+  const signature = await signer.signTypedData(domain(chain), TYPES, order);
+  return {
+    input: Array.from(input),
+    salt: toBeHex(salt, 32),
+    order: {
+      user: order.user,
+      model_id: order.modelId,
+      input_hash: order.inputHash,
+      max_fee: model.price,
+      deadline: order.deadline,
+      nonce: order.nonce,
+    },
+    signature,
+  };
+}
