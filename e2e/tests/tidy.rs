@@ -62,6 +62,8 @@ fn programs_hold_no_test_double() {
         }
         let text = fs::read_to_string(path).unwrap();
         let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let program: String = program.lines().filter(is_code).collect();
         for word in words {
             assert!(!program.contains(word), "{name} contains {word} outside its tests");
         }
