@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Verified inference: quantise models, run them, prove batches, verify proofs.
 #[derive(Debug, Parser)]
@@ -34,10 +34,54 @@ pub(crate) enum Command {
     /// Import, inspect, run, prove and verify models.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Send tasks to a sequencer.
+    #[command(subcommand)]
+    Task(TaskCommand),
     /// Run a whole rollup on this machine: chain, contracts, sequencer, workers, prover, validator.
     ///
     /// Keys and reference string are for development: never use it for money.
     Devnet(Devnet),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// Sign an order for each input, send it in, and wait for its answer or its proof.
+    Submit(TaskSubmit),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TaskSubmit {
+    /// The sequencer's HTTP interface.
+    #[arg(long, env = "DN_SEQUENCER_URL")]
+    pub(crate) sequencer: String,
+    /// File with the user's private key, whose account has DN in escrow.
+    #[arg(long, env = "DN_KEY_FILE")]
+    pub(crate) key_file: PathBuf,
+    /// Id, name or service of the model; by default the only one.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Array `x`, one row per input.
+    #[arg(long)]
+    pub(crate) inputs: PathBuf,
+    /// How many of the inputs.
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    pub(crate) count: usize,
+    /// What to wait for.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) wait: Until,
+    /// Seconds for which the orders are good.
+    #[arg(long, default_value_t = 3600)]
+    pub(crate) life_s: u64,
+}
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// The worker's answer.
+    #[default]
+    Answered,
+    /// The proof on chain.
+    Proven,
 }
 
 #[derive(Debug, Args)]

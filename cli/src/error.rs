@@ -37,7 +37,7 @@ impl Failure {
         Self { code, message: message.into(), hint }
     }
 
-    fn of(code: &'static str, error: &dyn Error, hint: &'static str) -> Self {
+    pub(crate) fn of(code: &'static str, error: &dyn Error, hint: &'static str) -> Self {
         Self::new(code, chain(error), hint)
     }
 

@@ -5,12 +5,13 @@ mod devnet;
 mod error;
 mod model;
 mod output;
+mod task;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, ModelCommand};
+use args::{Cli, Command, ModelCommand, TaskCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::Run(a)) => model::run(a, &cli.global),
         Command::Model(ModelCommand::Prove(a)) => model::prove(a, &cli.global),
         Command::Model(ModelCommand::Verify(a)) => model::verify(a, &cli.global),
+        Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),
     };
     match done.and_then(|report| output::print(&report, cli.global.json)) {

@@ -5,6 +5,8 @@
 //! lock at the start, so that nobody reads a row, decides and then loses the race.
 
 pub(crate) mod batches;
+#[cfg(test)]
+mod conformance;
 pub(crate) mod events;
 pub(crate) mod nodes;
 pub(crate) mod outbox;
