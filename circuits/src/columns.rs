@@ -5,7 +5,7 @@
 //! | rows | lookup | `hi[l]` | `lo[l]` | `out[l]` |
 //! |---|---|---|---|---|
 //! | activation | on | quotient of item l | remainder | stored byte, `q + 128` |
-//! | quality | on | one-hot bits | slacks, sums | output bytes, score |
+//! | quality | on | output bytes, one-hot bits | slacks, sums | score |
 //! | hash | off | S-box cells of Poseidon, 24 full-size values | | |
 
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -33,7 +33,7 @@ pub enum Fx {
     TagA,
     /// Table tag of (`lo`, 0).
     TagB,
-    /// `2^shift` on activations; `2^64` where a hash row takes a label.
+    /// Range of remainders on activations; `2^64` where a hash row takes a label.
     Scale,
     /// Constant of the accumulator; tag of a hashed message.
     Offset,

@@ -7,7 +7,7 @@ use ff::{BatchInverter, Field};
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use crate::columns::{Acc, Ch, Fx, ACCUMULATORS, CHALLENGES, LANES, WEIGHT_LANES};
-use crate::gates::CLASSES;
+use crate::gates::{per_label, CLASSES};
 use crate::plan::Plan;
 use crate::poseidon::{ST, WIDTH, Z};
 use crate::witness::Witness;
@@ -29,6 +29,8 @@ struct Powers {
     ones: Fr,
     rho: [Fr; 5],
     zero_point: Fr,
+    /// One label per slack offset.
+    per_label: Fr,
 }
 
 impl Powers {
@@ -44,6 +46,7 @@ impl Powers {
             ones: (0..LANES).fold(Fr::ZERO, |a, _| a * tau + Fr::ONE),
             rho: std::array::from_fn(|i| rho.pow_vartime([i as u64])),
             zero_point: Fr::from(u64::from(ZERO_POINT.unsigned_abs())),
+            per_label: per_label(),
         }
     }
 
@@ -197,7 +200,7 @@ impl Row<'_> {
             }
         } else if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
             let bytes: Vec<Fr> = (0..CLASSES)
-                .map(|i| self.cells[2 * LANES + 2 * i] - self.weight(CLASSES + i) * p.zero_point)
+                .map(|i| self.cells[2 * i] - self.weight(CLASSES + i) * p.zero_point)
                 .collect();
             self.when(Fx::ClassesNext, p.e_words * words) + horner(&bytes, e)
         } else {
@@ -217,8 +220,8 @@ impl Row<'_> {
         if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
             let sums: Fr = (0..CLASSES)
                 .map(|i| {
-                    let (s1, s2) = (self.cells[2 * i], self.cells[2 * i + 1]);
-                    let o = self.cells[2 * LANES + 2 * i];
+                    let (o, s2) = (self.cells[2 * i], self.cells[2 * i + 1]);
+                    let s1 = (self.cells[LANES + 2 * i] - self.cells[LANES + 1] + o) * p.per_label;
                     s1 * (o + p.rho[2] + p.rho[4] * self.weight(i)) + s2 * (p.rho[1] * o + p.rho[3])
                 })
                 .sum();

@@ -242,7 +242,7 @@ impl Writer {
             starts.push(self.row);
             let chunks = self.slots / LANES;
             self.activations(graph, table, tensor, neuron);
-            let weights = consumer_weights(graph, tensor, neuron);
+            let weights = consumer_weights(graph, table, tensor, neuron);
             let span = chunks.max(weights.len().div_ceil(WEIGHT_LANES));
             let first = self.row;
             self.weight_rows(first, &weights);
@@ -276,8 +276,8 @@ impl Writer {
             let division = table.divisions[tensor - 1];
             let bias = graph.layers[tensor - 1].bias[neuron];
             self.set(Fx::TagA, row, Fr::from(division.tag_hi));
-            self.set(Fx::TagB, row, Fr::from(division.tag_lo));
-            self.set(Fx::Scale, row, Fr::from(1u64 << division.shift));
+            self.set(Fx::TagB, row, Fr::from(table.tag_lo));
+            self.set(Fx::Scale, row, Fr::from(1u64 << table.lo_bits));
             self.set(Fx::Offset, row, signed(division.offset(bias)));
         }
         if tensor > 0 {
@@ -324,7 +324,7 @@ impl Writer {
         for slot in 0..self.slots {
             for group in 0..class_rows(outputs) {
                 let row = self.row;
-                self.quality_row(table, row, table.tag_class);
+                self.quality_row(table, row);
                 self.mark(if group == 0 { Fx::Classes } else { Fx::ClassesNext }, row);
                 for i in 0..CLASSES {
                     let class = group * CLASSES + i;
@@ -336,7 +336,7 @@ impl Writer {
                 self.row += 1;
             }
             let row = self.row;
-            self.quality_row(table, row, table.tag_score);
+            self.quality_row(table, row);
             self.mark(Fx::Score, row);
             if slot == 0 {
                 self.mark(Fx::Publish, row);
@@ -346,10 +346,10 @@ impl Writer {
         }
     }
 
-    fn quality_row(&mut self, table: &Table, row: usize, tag_a: u64) {
+    fn quality_row(&mut self, table: &Table, row: usize) {
         self.mark(Fx::Lookup, row);
-        self.set(Fx::TagA, row, Fr::from(tag_a));
-        self.set(Fx::TagB, row, Fr::from(table.tag_range));
+        self.set(Fx::TagA, row, Fr::from(table.tag_score));
+        self.set(Fx::TagB, row, Fr::from(table.tag_lo));
     }
 
     /// Rows from 0 on, beside the others: which public inputs are read, in the statement's order.
@@ -365,12 +365,13 @@ impl Writer {
     }
 }
 
-/// Weights with which `neuron` of `tensor` enters the next tensor; the last one enters the copies
-/// on the quality rows.
-fn consumer_weights(graph: &Graph, tensor: usize, neuron: usize) -> Vec<Fr> {
+/// Weights, scaled, with which `neuron` of `tensor` enters the next tensor; the last one enters
+/// the copies on the quality rows.
+fn consumer_weights(graph: &Graph, table: &Table, tensor: usize, neuron: usize) -> Vec<Fr> {
     if let Some(layer) = graph.layers.get(tensor) {
         let column = layer.weights.iter().skip(neuron).step_by(layer.inputs);
-        return column.map(|w| signed(i64::from(*w))).collect();
+        let scale = table.divisions[tensor].scale();
+        return column.map(|w| signed(i64::from(*w) * scale)).collect();
     }
     let mut copies = vec![Fr::ZERO; class_rows(graph.output_len()) * CLASSES];
     copies[neuron] = Fr::ONE;

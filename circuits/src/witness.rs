@@ -205,7 +205,7 @@ impl Filler<'_> {
                 }
                 let tags = match tensor.checked_sub(1) {
                     None => (plan.table.tag_input, 0),
-                    Some(l) => (plan.table.divisions[l].tag_hi, plan.table.divisions[l].tag_lo),
+                    Some(l) => (plan.table.divisions[l].tag_hi, plan.table.tag_lo),
                 };
                 self.lookup_row(first + chunk, tags, &small)?;
             }
@@ -269,7 +269,7 @@ impl Filler<'_> {
         label: Option<usize>,
         output: &[i8],
     ) -> Result<usize, WitnessError> {
-        let table = &self.plan.table;
+        let tags = (self.plan.table.tag_score, self.plan.table.tag_lo);
         let best = label
             .and_then(|label| (0..output.len()).filter(|i| *i != label).max_by_key(|i| output[*i]));
         let other = best.map_or(NO_LABEL, |i| stored(output[i]));
@@ -281,12 +281,12 @@ impl Filler<'_> {
                 let class = group * CLASSES + i;
                 let byte = output.get(class).map_or(0, |q| stored(*q));
                 let labelled = u64::from(label == Some(class));
-                s.out[2 * i] = byte;
-                s.hi[2 * i] = labelled;
+                s.hi[2 * i] = byte;
                 s.hi[2 * i + 1] = u64::from(best == Some(class));
                 s.lo[2 * i] = other + SLACK_OFFSET * labelled - byte;
             }
-            self.lookup_row(first + group, (table.tag_class, table.tag_range), &s)?;
+            s.out = s.hi.map(packed_score);
+            self.lookup_row(first + group, tags, &s)?;
         }
         let mut s = Small::default();
         s.lo[1] = other;
@@ -296,7 +296,7 @@ impl Filler<'_> {
             s.hi[0] = SLACK_OFFSET + value - other;
             s.out[0] = packed_score(s.hi[0]);
         }
-        self.lookup_row(first + groups, (table.tag_score, table.tag_range), &s)?;
+        self.lookup_row(first + groups, tags, &s)?;
         Ok(first + groups + 1)
     }
 }

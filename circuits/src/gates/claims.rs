@@ -20,8 +20,9 @@
 //!
 //! holds at random `tau, e, omega`, and claims are kept apart by `lambda`. All monomials of a
 //! wrong trace carry different exponents, so equality at random points means equality for each
-//! item and output; both sides are below 2^40, so equality mod p is equality over the integers.
-//! Scale, offset and the tables make `(hi, lo)` the Euclidean division of the accumulator.
+//! item and output; both sides are below 2^60, so equality mod p is equality over the integers.
+//! Scale, offset and the tables make `(hi, lo)` the Euclidean division of the accumulator, which
+//! weights and offset carry scaled ([`crate::table::Division`]).
 //!
 //! Where a row is no activation the folds still run, over cells that nothing reads.
 

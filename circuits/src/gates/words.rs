@@ -3,7 +3,7 @@
 //! ```text
 //! words     act V = (act act' - absorb - classes) V' + (absorb_next + classes_next) (e^4 - 1) V'
 //!                 + absorb (e^2 s_3 + e s_4 + s_5) + absorb_next (e^3 s_2 + .. + s_5)
-//!                 + (classes + classes_next) sum_i e^(3-i) (out[2i] - 128 w_(4+i))
+//!                 + (classes + classes_next) sum_i e^(3-i) (hi[2i] - 128 w_(4+i))
 //! items     act I = (act act' - item + item_fold tau) I' + item V + score rho lo[3]
 //! labels    act G = (act act' + label (tau - 1)) G' + label cell_18
 //! publish   act O = (act act' + publish (rho - 1)) O' + publish_hash s_0 + score out[0]
@@ -38,7 +38,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let words: Vec<_> = (2..WIDTH).map(|i| state(&mut v, &constants, i)).collect();
         let zero_point = Fr::from(ZERO_POINT.unsigned_abs() as u64);
         let bytes: Vec<_> =
-            (0..CLASSES).map(|i| v.out(2 * i) - v.weight(CLASSES + i) * zero_point).collect();
+            (0..CLASSES).map(|i| v.hi(2 * i) - v.weight(CLASSES + i) * zero_point).collect();
         let keep = carried.clone() - absorb.clone() - first.clone()
             + (absorb_next.clone() + next.clone()) * (power(&e, NEXT_RATE) - constant(1));
         let folded = active.clone() * v.acc(Acc::Words)

@@ -13,6 +13,8 @@ use crate::plan::Plan;
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
+mod quality;
+
 /// A deterministic stream of small integers.
 struct Stream(u64);
 
@@ -130,9 +132,9 @@ fn rejects_a_wrong_remainder_with_repaired_multiplicities() {
     let (_, plan, witness) = setup(8, 8);
     let row = plan.sections.neurons[1][2];
     let mut forged = witness.clone();
-    let lo = |w: &Witness| (0..128u64).find(|v| Fr::from(*v) == w.cells[row][8]).unwrap();
-    let (old, new) = (lo(&witness), lo(&witness) ^ 1);
-    let tag = plan.table.divisions[0].tag_lo;
+    let lo = |w: &Witness| (0..512u64).find(|v| Fr::from(*v) == w.cells[row][8]).unwrap();
+    let (old, new) = (lo(&witness), lo(&witness) ^ 4);
+    let tag = plan.table.tag_lo;
     forged.cells[row][8] = Fr::from(new);
     forged.multiplicities[plan.table.find((tag, old, 0)).unwrap()] -= 1;
     forged.multiplicities[plan.table.find((tag, new, 0)).unwrap()] += 1;
