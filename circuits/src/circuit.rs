@@ -32,7 +32,7 @@ impl BatchCircuit {
         Self { plan, witness: None, assigns_fixed: true, zeros: ZeroWords::default() }
     }
 
-    /// The circuit of one batch. `zeros` goes to the [`crate::blinding::BlindingRng`] of its proof.
+    /// The circuit of one batch for halo2's own prover. `zeros` goes to the [`crate::blinding::BlindingRng`] of its proof.
     #[must_use]
     pub fn for_proof(plan: Arc<Plan>, witness: Arc<Witness>, zeros: ZeroWords) -> Self {
         Self { plan, witness: Some(witness), assigns_fixed: false, zeros }

@@ -195,8 +195,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Allocates every column. Helpers are the first columns of the second phase: the blinding of
-    /// [`crate::blinding`] relies on it.
+    /// Allocates every column. Helpers are the first columns of the second phase: their blinding
+    /// ([`crate::assignment`], [`crate::blinding`]) relies on it.
     pub fn allocate(cs: &mut ConstraintSystem<Fr>) -> Self {
         let cells = (0..CELLS).map(|_| cs.advice_column()).collect();
         let multiplicity = cs.advice_column();

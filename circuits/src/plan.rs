@@ -15,8 +15,9 @@ use dn_core::commitment::{
 };
 use dn_core::quant::Graph;
 use dn_core::statement;
-use ff::Field;
+use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
+use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
 use crate::columns::{Fx, FIXED, LANES, WEIGHT_LANES};
@@ -138,6 +139,20 @@ impl Plan {
             return Err(PlanError::Rows { rows });
         }
         Ok(Self { slots, rows, k, table, fixed: w.fixed, sections, poseidon: w.poseidon })
+    }
+
+    /// Hash of the fixed columns: keys of another layout or model have another one.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = Keccak256::new();
+        for column in &self.fixed {
+            for (row, x) in column.iter().enumerate().filter(|(_, x)| **x != Fr::ZERO) {
+                hasher.update((row as u64).to_be_bytes());
+                hasher.update(x.to_repr());
+            }
+            hasher.update([0xff]);
+        }
+        hasher.finalize().into()
     }
 
     pub(crate) fn fx(&self, fx: Fx, row: usize) -> Fr {

@@ -3,6 +3,7 @@
 //! [`Prover::prove`] checks its own proof before it returns it: halo2's prover makes a proof of a
 //! wrong witness without complaint, and only the check tells.
 
+mod engine;
 mod keys;
 mod proof_file;
 mod prove;

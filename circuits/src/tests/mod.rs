@@ -58,7 +58,7 @@ fn batch(s: &mut Stream, graph: &Graph, tasks: usize) -> Vec<Slot> {
         .collect()
 }
 
-fn setup(tasks: usize, slots: usize) -> (Graph, Arc<Plan>, Witness) {
+pub(crate) fn setup(tasks: usize, slots: usize) -> (Graph, Arc<Plan>, Witness) {
     let mut s = Stream(7);
     let graph = model(&mut s);
     let plan = Arc::new(Plan::new(&graph, slots).unwrap());
