@@ -1,10 +1,11 @@
 //! The columns of the one constraint system that every model shares.
 //!
-//! A model is a program in the fixed columns. Three kinds of rows use the same advice cells:
+//! A model is a program in the fixed columns. Four kinds of rows use the same advice cells:
 //!
 //! | rows | lookup | `hi[l]` | `lo[l]` | `out[l]` |
 //! |---|---|---|---|---|
-//! | activation | on | quotient of item l | remainder | stored byte, `q + 128` |
+//! | input | on | 0 | stored byte of a neuron, `q + 128` | stored byte of the one before it |
+//! | activation | on | quotient of item l | remainder | stored byte |
 //! | quality | on | output bytes, one-hot bits | slacks, sums | score |
 //! | hash | off | S-box cells of Poseidon, 24 full-size values | | |
 
@@ -35,7 +36,7 @@ pub enum Fx {
     TagB,
     /// Range of remainders on activations; `2^64` where a hash row takes a label.
     Scale,
-    /// Constant of the accumulator; tag of a hashed message.
+    /// Constant of the accumulator; minus the zero point on inputs; tag of a hashed message.
     Offset,
     /// Table: tag.
     Table0,
@@ -59,8 +60,10 @@ pub enum Fx {
     HoldW,
     /// Add the product of folded activation and weights.
     Product,
-    /// The same for packing weights, scaled by omega.
-    ProductWord,
+    /// Add the product of the activation that `Tensor` holds and weights.
+    ProductHeld,
+    /// The row's weights pack words: scaled by omega.
+    Word,
     /// A tensor begins: separate its claim by lambda.
     Claim,
     /// A tensor ends: subtract its folded accumulators.
@@ -128,9 +131,9 @@ pub enum Acc {
     Sum,
     /// Folded activation.
     X,
-    /// Folded accumulator of a neuron.
+    /// Folded accumulator of a neuron; on inputs, the folded activation of an odd neuron.
     Y,
-    /// Folded accumulators of a tensor.
+    /// Folded accumulators of a tensor; on inputs, the folded activation of an odd neuron.
     Tensor,
     /// Folded weights.
     W,

@@ -185,7 +185,9 @@ impl Row<'_> {
         };
         let weights: Vec<Fr> = (0..WEIGHT_LANES).map(|i| self.weight(i)).collect();
         let keep = self.when(Fx::WeightFold, p.e_weights) + self.fx(Fx::HoldW);
-        next[Acc::W as usize] = keep * self.before(Acc::W) + horner(&weights, e);
+        let weighed = horner(&weights, e);
+        let omega = if self.is(Fx::Word) { p.at(Ch::Omega) } else { Fr::ONE };
+        next[Acc::W as usize] = keep * self.before(Acc::W) + omega * weighed;
     }
 
     fn tasks(&self, next: &mut [Fr; ACCUMULATORS]) {
@@ -248,9 +250,9 @@ impl Row<'_> {
         let (lambda, omega) = (self.p.at(Ch::Lambda), self.p.at(Ch::Omega));
         let kept = self.before(Acc::Claims);
         let mut claims = if self.is(Fx::Claim) { lambda * kept } else { kept };
-        let product = next[Acc::X as usize] * next[Acc::W as usize];
-        claims += self.when(Fx::Product, product);
-        claims += self.when(Fx::ProductWord, omega * product);
+        let weights = next[Acc::W as usize];
+        claims += self.when(Fx::Product, next[Acc::X as usize] * weights);
+        claims += self.when(Fx::ProductHeld, next[Acc::Tensor as usize] * weights);
         claims -= self.when(Fx::Close, lambda * next[Acc::Tensor as usize]);
         let items = next[Acc::Items as usize];
         claims -= self.when(Fx::CloseWords, omega * items);

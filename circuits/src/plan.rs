@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! row 0        idle
-//! inputs       per slot: Poseidon of the input         (words folded, hash published)
-//! activations  per tensor, per neuron: chunks of 8 slots, then hold and weight rows
+//! hashes       per slot: Poseidon of the input         (words folded, hash published)
+//! inputs       per pair of neurons: chunks of 8 slots beside weight rows
+//! activations  per tensor, per neuron: chunks of 8 slots beside weight rows
 //! quality      per slot: class rows, score row         (output bytes folded, score published)
 //! outputs      per slot: Poseidon of the output
 //! ```
@@ -13,7 +14,7 @@
 use dn_core::commitment::{
     permutation_count, tag, DOMAIN_INPUT, DOMAIN_OUTPUT, FIRST_RATE, NEXT_RATE, WORD_BYTES,
 };
-use dn_core::quant::Graph;
+use dn_core::quant::{Graph, ZERO_POINT};
 use dn_core::statement;
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -92,6 +93,21 @@ pub(crate) fn folded_words(len: usize) -> usize {
     FIRST_RATE - 2 + (permutation_count(len) - 1) * NEXT_RATE
 }
 
+/// Rows of weights of one input neuron, word packing included.
+pub(crate) fn input_weight_rows(graph: &Graph) -> usize {
+    graph.layers[0].outputs.div_ceil(WEIGHT_LANES) + input_shift(graph) / WEIGHT_LANES
+}
+
+/// Weights that pack an input neuron into its word, padded to whole rows.
+pub(crate) fn input_shift(graph: &Graph) -> usize {
+    folded_words(graph.input_len()).next_multiple_of(WEIGHT_LANES)
+}
+
+/// Rows of one pair of input neurons.
+pub(crate) fn input_span(graph: &Graph, slots: usize) -> usize {
+    (slots / LANES).max(2 * input_weight_rows(graph))
+}
+
 /// log2 of the domain that holds `rows` used rows and their blinding.
 pub(crate) fn log2_rows(rows: usize) -> u32 {
     (rows + 2 * BLINDING_ROWS).next_power_of_two().trailing_zeros()
@@ -114,7 +130,8 @@ impl Plan {
             Writer { slots, row: 1, fixed: vec![Vec::new(); FIXED], poseidon: Constants::new() };
         let mut sections = Sections { input_hashes: w.row, ..Sections::default() };
         w.hashes(DOMAIN_INPUT, graph.input_len());
-        for tensor in 0..=graph.layers.len() {
+        sections.neurons.push(w.inputs(graph, &table));
+        for tensor in 1..=graph.layers.len() {
             sections.neurons.push(w.tensor(graph, &table, tensor));
         }
         sections.quality = w.row;
@@ -248,10 +265,61 @@ impl Writer {
         self.row += ROWS;
     }
 
+    /// Rows of the inputs; returns the first row of each neuron.
+    ///
+    /// A pair takes as many rows as its chunks or the weights of two neurons, whichever is more:
+    /// first the weights of the pair before it, whose odd neuron is held, then, ending on the last
+    /// row like the chunks, those of its even neuron.
+    fn inputs(&mut self, graph: &Graph, table: &Table) -> Vec<usize> {
+        let (neurons, chunks) = (graph.input_len(), self.slots / LANES);
+        let weight_rows = input_weight_rows(graph);
+        let span = input_span(graph, self.slots);
+        let mut starts = Vec::with_capacity(neurons);
+        for even in (0..neurons).step_by(2) {
+            if let Some(held) = even.checked_sub(1) {
+                self.input_weights(graph, table, held, Fx::ProductHeld);
+                self.row -= weight_rows;
+            }
+            let end = self.row + span;
+            let has_odd = even + 1 < neurons;
+            for row in end - chunks..end {
+                self.mark(Fx::Lookup, row);
+                self.set(Fx::TagA, row, Fr::from(table.tag_input));
+                if row > end - chunks {
+                    self.mark(Fx::Chunk, row);
+                }
+                if has_odd {
+                    self.set(Fx::TagB, row, Fr::from(table.tag_byte));
+                    self.set(Fx::Offset, row, signed(-i64::from(ZERO_POINT)));
+                }
+            }
+            if has_odd {
+                self.mark(Fx::Neuron, end - 1);
+            }
+            self.row = end - weight_rows;
+            self.input_weights(graph, table, even, Fx::Product);
+            starts.extend([end - chunks, end - chunks]);
+        }
+        if neurons.is_multiple_of(2) {
+            self.input_weights(graph, table, neurons - 1, Fx::ProductHeld);
+        }
+        starts.truncate(neurons);
+        starts
+    }
+
+    /// Weights of an input neuron, then those that pack it into its word.
+    fn input_weights(&mut self, graph: &Graph, table: &Table, neuron: usize, product: Fx) {
+        let words = self.row + graph.layers[0].outputs.div_ceil(WEIGHT_LANES);
+        self.weight_rows(self.row, &consumer_weights(graph, table, 0, neuron));
+        self.row = words;
+        self.mark(Fx::WeightFold, words);
+        self.word_weights(graph.input_len(), neuron);
+        self.mark(product, self.row - 1);
+    }
+
     /// Rows of one tensor; returns the first row of each neuron.
     fn tensor(&mut self, graph: &Graph, table: &Table, tensor: usize) -> Vec<usize> {
-        let neurons =
-            if tensor == 0 { graph.input_len() } else { graph.layers[tensor - 1].outputs };
+        let neurons = graph.layers[tensor - 1].outputs;
         let mut starts = Vec::with_capacity(neurons);
         for neuron in 0..neurons {
             starts.push(self.row);
@@ -269,11 +337,29 @@ impl Writer {
             }
             self.mark(Fx::Product, first + span - 1);
             self.row += span;
-            if tensor == 0 || tensor == graph.layers.len() {
-                self.word_rows(neurons, neuron);
+            if tensor == graph.layers.len() {
+                let first = self.row;
+                self.word_weights(neurons, neuron);
+                for row in first..self.row {
+                    self.mark(Fx::HoldX, row);
+                }
+                self.mark(Fx::Product, self.row - 1);
             }
         }
+        if tensor == 1 {
+            self.shift_rows(graph);
+        }
+        self.mark(Fx::Close, self.row - 1);
         starts
+    }
+
+    /// Rows that shift the first layer's accumulators by the words behind its weights.
+    fn shift_rows(&mut self, graph: &Graph) {
+        for _ in 0..input_shift(graph) {
+            self.mark(Fx::Neuron, self.row);
+            self.mark(Fx::NeuronFold, self.row);
+            self.row += 1;
+        }
     }
 
     fn activations(&mut self, graph: &Graph, table: &Table, tensor: usize, neuron: usize) {
@@ -284,10 +370,6 @@ impl Writer {
             if row > first {
                 self.mark(Fx::Chunk, row);
             }
-            if tensor == 0 {
-                self.set(Fx::TagA, row, Fr::from(table.tag_input));
-                continue;
-            }
             let division = table.divisions[tensor - 1];
             let bias = graph.layers[tensor - 1].bias[neuron];
             self.set(Fx::TagA, row, Fr::from(division.tag_hi));
@@ -295,16 +377,11 @@ impl Writer {
             self.set(Fx::Scale, row, Fr::from(1u64 << table.lo_bits));
             self.set(Fx::Offset, row, signed(division.offset(bias)));
         }
-        if tensor > 0 {
-            self.mark(Fx::Neuron, last);
-            if neuron == 0 {
-                self.mark(Fx::Claim, first);
-            } else {
-                self.mark(Fx::NeuronFold, last);
-            }
-            if neuron == graph.layers[tensor - 1].outputs - 1 {
-                self.mark(Fx::Close, last);
-            }
+        self.mark(Fx::Neuron, last);
+        if neuron == 0 {
+            self.mark(Fx::Claim, first);
+        } else {
+            self.mark(Fx::NeuronFold, last);
         }
     }
 
@@ -322,16 +399,15 @@ impl Writer {
     }
 
     /// Rows whose weights pack value `index` of a message of `len` into its word.
-    fn word_rows(&mut self, len: usize, index: usize) {
+    fn word_weights(&mut self, len: usize, index: usize) {
         let mut weights = vec![Fr::ZERO; folded_words(len)];
         weights[index / WORD_BYTES] = Fr::from(256).pow_vartime([(index % WORD_BYTES) as u64]);
         let first = self.row;
         let rows = weights.len().div_ceil(WEIGHT_LANES);
         self.weight_rows(first, &weights);
         for row in first..first + rows {
-            self.mark(Fx::HoldX, row);
+            self.mark(Fx::Word, row);
         }
-        self.mark(Fx::ProductWord, first + rows - 1);
         self.row += rows;
     }
 

@@ -75,8 +75,10 @@ pub struct Table {
     /// Every row, in order.
     pub rows: Vec<Triple>,
     index: HashMap<Triple, usize>,
-    /// Tag of input bytes.
+    /// Tag of input bytes in `out`.
     pub tag_input: u64,
+    /// Tag of input bytes in `lo`.
+    pub tag_byte: u64,
     /// By layer.
     pub divisions: Vec<Division>,
     /// Tag of the remainders; slacks and sums on quality rows use the same range.
@@ -121,12 +123,13 @@ impl Table {
     pub fn new(graph: &Graph) -> Self {
         let mut b = Builder { rows: vec![(0, 0, 0)], tags: 0 };
         let tag_input = b.section((0..256).map(|v| (0, v)));
+        let tag_byte = b.section((0..256).map(|v| (v, 0)));
         let lo_bits = graph.layers.iter().map(|l| l.shift).fold(QUALITY_BITS, u32::max);
         let divisions = graph.layers.iter().map(|l| b.division(l, lo_bits)).collect();
         let tag_lo = b.section((0..1u64 << lo_bits).map(|v| (v, 0)));
         let tag_score = b.section((0..1 << QUALITY_BITS).map(|key| (key, packed_score(key))));
         let index = b.rows.iter().enumerate().map(|(i, t)| (*t, i)).collect();
-        Self { rows: b.rows, index, tag_input, divisions, tag_lo, lo_bits, tag_score }
+        Self { rows: b.rows, index, tag_input, tag_byte, divisions, tag_lo, lo_bits, tag_score }
     }
 
     /// Row of a triple, if it is in the table.

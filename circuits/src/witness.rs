@@ -121,7 +121,8 @@ impl Witness {
             let tag = commitment::tag(commitment::DOMAIN_INPUT, s.input.len(), s.label);
             commitment::blocks(tag, s.salt, &s.input)
         });
-        for tensor in 0..=graph.layers.len() {
+        w.inputs(&traces)?;
+        for tensor in 1..=graph.layers.len() {
             w.tensor(tensor, &traces)?;
         }
         let score = w.quality(&slots, &outputs)?;
@@ -186,27 +187,41 @@ impl Filler<'_> {
         Ok(())
     }
 
+    /// Even neurons in `out`, odd ones in `lo`.
+    fn inputs(&mut self, traces: &[dn_core::quant::Trace]) -> Result<(), WitnessError> {
+        let plan = self.plan;
+        for (pair, rows) in plan.sections.neurons[0].chunks(2).enumerate() {
+            let tag_b = if rows.len() == 2 { plan.table.tag_byte } else { 0 };
+            for (chunk, items) in traces.chunks(LANES).enumerate() {
+                let mut small = Small::default();
+                for (lane, item) in items.iter().enumerate() {
+                    let byte =
+                        |neuron: usize| item.tensors[0].get(neuron).map_or(0, |q| stored(*q));
+                    small.out[lane] = byte(2 * pair);
+                    small.lo[lane] = byte(2 * pair + 1);
+                }
+                self.lookup_row(rows[0] + chunk, (plan.table.tag_input, tag_b), &small)?;
+            }
+        }
+        Ok(())
+    }
+
     fn tensor(
         &mut self,
         tensor: usize,
         traces: &[dn_core::quant::Trace],
     ) -> Result<(), WitnessError> {
         let plan = self.plan;
+        let division = plan.table.divisions[tensor - 1];
         for (neuron, first) in plan.sections.neurons[tensor].iter().enumerate() {
             for (chunk, items) in traces.chunks(LANES).enumerate() {
                 let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
                     small.out[lane] = stored(item.tensors[tensor][neuron]);
-                    if tensor > 0 {
-                        let acc = item.accumulators[tensor - 1][neuron];
-                        (small.hi[lane], small.lo[lane]) =
-                            plan.table.divisions[tensor - 1].split(acc);
-                    }
+                    let acc = item.accumulators[tensor - 1][neuron];
+                    (small.hi[lane], small.lo[lane]) = division.split(acc);
                 }
-                let tags = match tensor.checked_sub(1) {
-                    None => (plan.table.tag_input, 0),
-                    Some(l) => (plan.table.divisions[l].tag_hi, plan.table.tag_lo),
-                };
+                let tags = (division.tag_hi, plan.table.tag_lo);
                 self.lookup_row(first + chunk, tags, &small)?;
             }
         }

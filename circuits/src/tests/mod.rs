@@ -13,6 +13,7 @@ use crate::plan::Plan;
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
+mod claims;
 mod quality;
 
 /// A deterministic stream of small integers.
@@ -69,8 +70,11 @@ pub(crate) fn setup(tasks: usize, slots: usize) -> (Graph, Arc<Plan>, Witness) {
 
 /// Failures other than the helper gate's on poisoned rows, which only real proofs can judge.
 fn failures(plan: &Arc<Plan>, witness: Witness) -> Vec<String> {
+    failures_of(BatchCircuit::for_check(plan.clone(), Arc::new(witness.clone())), plan, &witness)
+}
+
+fn failures_of(circuit: BatchCircuit, plan: &Plan, witness: &Witness) -> Vec<String> {
     let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
-    let circuit = BatchCircuit::for_check(plan.clone(), Arc::new(witness));
     let prover = MockProver::run(plan.k, &circuit, vec![instances]).unwrap();
     let Err(failures) = prover.verify() else { return Vec::new() };
     failures
