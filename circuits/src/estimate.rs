@@ -11,11 +11,12 @@ use crate::plan::{
 use crate::poseidon::ROWS;
 use crate::table::Table;
 
-/// CPU seconds of one proof that do not depend on its size, and per row of the domain, on one
-/// 2-core x86-64 machine: fitted to the shapes of `docs/decisions/0003`.
-const CPU_S: (f64, f64) = (0.55, 3.2e-4);
+/// CPU seconds of one proof that do not depend on its size, per row of the domain and per row that
+/// is used beside the table, on one 2-core x86-64 machine: fitted to the shapes of
+/// `docs/decisions/0004`.
+const CPU_S: (f64, f64, f64) = (0.11, 5.9e-5, 1.1e-4);
 /// Peak memory in MiB of a process that proves: base, and per row of the domain.
-const MEMORY_MB: (f64, f64) = (25.0, 1.15e-2);
+const MEMORY_MB: (f64, f64) = (20.0, 1.05e-2);
 
 /// What proving a batch takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,7 +60,7 @@ pub fn estimate(graph: &Graph, slots: usize) -> Estimate {
         slots,
         rows,
         k,
-        cpu_s: CPU_S.0 + CPU_S.1 * domain,
+        cpu_s: CPU_S.0 + CPU_S.1 * domain + CPU_S.2 * used as f64,
         memory_mb: MEMORY_MB.0 + MEMORY_MB.1 * domain,
     }
 }

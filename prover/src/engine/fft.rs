@@ -4,55 +4,61 @@
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-/// Roots of unity, layer by layer: entry `m + j` is the `j`-th power of the `2m`-th root.
+/// Values on the domain to coefficients.
 #[derive(Clone, Debug)]
 pub(crate) struct Fft {
-    forward: Vec<Fr>,
-    inverse: Vec<Fr>,
+    roots: Vec<Fr>,
     n_inverse: Fr,
+}
+
+/// Coefficients to values on `s` times the domain.
+#[derive(Clone, Debug)]
+pub(crate) struct Coset {
+    roots: Vec<Fr>,
 }
 
 impl Fft {
     /// For the domain that `omega` generates, of `n = 2^k` elements.
     pub(crate) fn new(n: usize, omega: Fr) -> Self {
         let invert = |x: Fr| x.invert().expect("a root of unity and n are not zero");
-        Self {
-            forward: layers(n, omega),
-            inverse: layers(n, invert(omega)),
-            n_inverse: invert(Fr::from(n as u64)),
-        }
+        Self { roots: layers(n, invert(omega), Fr::ONE), n_inverse: invert(Fr::from(n as u64)) }
     }
 
     /// Coefficients of the polynomial with these values on the domain.
     pub(crate) fn to_coefficients(&self, values: &mut [Fr]) {
-        transform(values, &self.inverse);
+        transform(values, &self.roots);
         for x in values {
             *x *= self.n_inverse;
         }
     }
+}
 
-    /// Values on `shift` times the domain of the polynomial with these coefficients.
-    pub(crate) fn to_coset(&self, coefficients: &mut [Fr], shift: Fr) {
-        let mut power = Fr::ONE;
-        for x in coefficients.iter_mut() {
-            *x *= power;
-            power *= shift;
-        }
-        transform(coefficients, &self.forward);
+impl Coset {
+    /// For `shift` times the domain that `omega` generates.
+    pub(crate) fn new(n: usize, omega: Fr, shift: Fr) -> Self {
+        Self { roots: layers(n, omega, shift) }
+    }
+
+    /// Replaces coefficients by values.
+    pub(crate) fn evaluate(&self, coefficients: &mut [Fr]) {
+        transform(coefficients, &self.roots);
     }
 }
 
-fn layers(n: usize, omega: Fr) -> Vec<Fr> {
+/// The points at which each layer meets, without those that differ in sign: entry `m + j` is
+/// `shift^(n/2m)` times the `j`-th power of the `2m`-th root of unity. So a shift costs nothing.
+fn layers(n: usize, omega: Fr, shift: Fr) -> Vec<Fr> {
     let mut roots = vec![Fr::ONE; n];
-    let (mut half, mut root) = (n / 2, omega);
+    let (mut half, mut root, mut shift) = (n / 2, omega, shift);
     while half > 0 {
-        let mut power = Fr::ONE;
+        let mut point = shift;
         for entry in &mut roots[half..2 * half] {
-            *entry = power;
-            power *= root;
+            *entry = point;
+            point *= root;
         }
         half /= 2;
         root = root.square();
+        shift = shift.square();
     }
     roots
 }
@@ -89,19 +95,25 @@ mod tests {
 
     #[test]
     fn transforms_evaluate_and_interpolate() {
-        let n = 32;
-        let omega = Fr::ROOT_OF_UNITY.pow_vartime([1 << (Fr::S - 5)]);
+        for k in [5, 13] {
+            check(k);
+        }
+    }
+
+    fn check(k: u32) {
+        let n = 1 << k;
+        let omega = Fr::ROOT_OF_UNITY.pow_vartime([1 << (Fr::S - k)]);
         let fft = Fft::new(n, omega);
         let coefficients: Vec<Fr> = (0..n as u64).map(|i| Fr::from(i * i + 3)).collect();
         let shift = Fr::from(7);
         let mut values = coefficients.clone();
-        fft.to_coset(&mut values, shift);
-        for (i, value) in values.iter().enumerate() {
+        Coset::new(n, omega, shift).evaluate(&mut values);
+        for (i, value) in values.iter().enumerate().step_by(n / 16 - 1) {
             let at = shift * omega.pow_vartime([i as u64]);
             assert_eq!(*value, eval_polynomial(&coefficients, at));
         }
         let mut back = coefficients.clone();
-        fft.to_coset(&mut back, Fr::ONE);
+        Coset::new(n, omega, Fr::ONE).evaluate(&mut back);
         fft.to_coefficients(&mut back);
         assert_eq!(back, coefficients);
     }

@@ -47,15 +47,7 @@ pub(crate) struct Gates {
 }
 
 /// Columns on a coset, each behind a copy of its last value: advice, fixed, instance.
-pub(crate) type Columns = [Vec<Fr>];
-
-/// Puts the last value in front, so that the previous row of the first one can be read.
-pub(crate) fn with_previous(values: &[Fr]) -> Vec<Fr> {
-    let mut all = Vec::with_capacity(values.len() + 1);
-    all.extend(values.last());
-    all.extend(values);
-    all
-}
+pub(crate) type Columns<'a> = [&'a [Fr]];
 
 /// Compiles node by node, in order.
 struct Compiler<'a> {
@@ -107,7 +99,7 @@ impl Gates {
     pub(crate) fn evaluate(
         &self,
         n: usize,
-        columns: &Columns,
+        columns: &Columns<'_>,
         challenges: &[Fr],
         y: Fr,
     ) -> Vec<Fr> {
@@ -143,7 +135,7 @@ impl Gates {
     fn block(
         &self,
         first: usize,
-        columns: &Columns,
+        columns: &Columns<'_>,
         uniforms: &[Fr],
         registers: &mut [Block],
         (y, sum): (Fr, &mut [Fr]),
@@ -151,11 +143,11 @@ impl Gates {
         for step in &self.steps {
             let read = |source: Source| Operand::new(source, first, columns, uniforms, registers);
             let (to, values) = match *step {
-                Step::Neg(a, to) => (to, read(a).map(|x| -x)),
-                Step::Sum(a, b, to) => (to, read(a).zip(&read(b), |x, y| x + y)),
-                Step::Product(a, b, to) => (to, read(a).zip(&read(b), |x, y| x * y)),
+                Step::Neg(a, to) => (to, read(a).map(|x| -*x)),
+                Step::Sum(a, b, to) => (to, read(a).zip(&read(b), |x, y| x.add(y))),
+                Step::Product(a, b, to) => (to, read(a).zip(&read(b), |x, y| x.mul(y))),
                 Step::Constraint(a) => {
-                    let value = read(a).map(|x| x);
+                    let value = read(a).map(|x| *x);
                     sum.iter_mut().zip(&value).for_each(|(s, v)| *s = *s * y + v);
                     continue;
                 }
@@ -274,7 +266,7 @@ impl<'a> Operand<'a> {
     fn new(
         source: Source,
         first: usize,
-        columns: &'a Columns,
+        columns: &'a Columns<'_>,
         uniforms: &[Fr],
         registers: &'a [Block],
     ) -> Self {
@@ -288,18 +280,18 @@ impl<'a> Operand<'a> {
         }
     }
 
-    fn map(&self, f: impl Fn(Fr) -> Fr) -> Block {
+    fn map(&self, f: impl Fn(&Fr) -> Fr) -> Block {
         match self {
-            Self::Same(x) => [f(*x); BLOCK],
-            Self::Rows(xs) => std::array::from_fn(|i| f(xs[i])),
+            Self::Same(x) => [f(x); BLOCK],
+            Self::Rows(xs) => std::array::from_fn(|i| f(&xs[i])),
         }
     }
 
-    fn zip(&self, other: &Self, f: impl Fn(Fr, Fr) -> Fr) -> Block {
+    fn zip(&self, other: &Self, f: impl Fn(&Fr, &Fr) -> Fr) -> Block {
         match (self, other) {
-            (Self::Rows(xs), Self::Rows(ys)) => std::array::from_fn(|i| f(xs[i], ys[i])),
-            (_, Self::Same(y)) => self.map(|x| f(x, *y)),
-            (Self::Same(x), Self::Rows(_)) => other.map(|y| f(*x, y)),
+            (Self::Rows(xs), Self::Rows(ys)) => std::array::from_fn(|i| f(&xs[i], &ys[i])),
+            (_, Self::Same(y)) => self.map(|x| f(x, y)),
+            (Self::Same(x), Self::Rows(_)) => other.map(|y| f(x, y)),
         }
     }
 }

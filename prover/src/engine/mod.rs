@@ -34,8 +34,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rayon::prelude::*;
 
-use fft::Fft;
-use gates::{with_previous, Gates};
+use fft::{Coset, Fft};
+use gates::Gates;
 use msm::msm;
 use opening::{Opened, Opening};
 
@@ -45,9 +45,16 @@ pub(crate) struct Engine {
     protocol: Protocol,
     gates: Gates,
     fft: Fft,
+    /// The quotient is computed on these.
+    cosets: Vec<Coset>,
+    /// Fixed columns on each coset; empty where they would take too much memory.
+    fixed: Vec<Vec<Vec<Fr>>>,
     /// Commitments to the Lagrange polynomials.
     lagrange: Vec<G1Affine>,
 }
+
+/// Largest domain whose fixed columns stay in memory on all cosets: 48 MiB.
+const RESIDENT_K: u32 = 14;
 
 type Writer = KeccakWrite<Vec<u8>>;
 
@@ -89,9 +96,18 @@ impl Engine {
         let vk = pk.get_vk();
         assert_eq!(vk.cs().blinding_factors() + 1, BLINDING_ROWS);
         let protocol = protocol::export(vk, params, statement::len(plan.slots));
+        let (n, domain) = (1 << plan.k, vk.get_domain());
+        let omega = domain.get_omega();
+        let shifts = (0..domain.extended_len() / n)
+            .map(|i| Fr::ZETA * domain.get_extended_omega().pow_vartime([i as u64]));
+        let cosets: Vec<Coset> = shifts.map(|s| Coset::new(n, omega, s)).collect();
+        let columns = || pk.fixed_polys().iter().map(|p| &p[..]);
+        let resident = if plan.k <= RESIDENT_K { &cosets[..] } else { &[] };
         Ok(Self {
             gates: Gates::new(&protocol),
-            fft: Fft::new(1 << plan.k, vk.get_domain().get_omega()),
+            fft: Fft::new(n, omega),
+            fixed: resident.iter().map(|coset| on_coset(coset, columns())).collect(),
+            cosets,
             lagrange: lagrange_basis(params)?,
             protocol,
         })
@@ -153,24 +169,22 @@ impl Engine {
     ) -> Vec<Vec<Fr>> {
         let domain = pk.get_vk().get_domain();
         let n = 1 << domain.k();
-        let (instance, advice) = advice.split_last().expect("the instance is the last column");
-        let mut shift = Fr::ZETA;
         let mut parts = Vec::new();
-        for _ in 0..domain.extended_len() / n {
-            let fixed = pk.fixed_polys().iter().map(|p| &p[..]);
-            let all: Vec<&[Fr]> =
-                advice.iter().map(|c| &c[..]).chain(fixed).chain([&instance[..]]).collect();
-            let columns: Vec<Vec<Fr>> = all
-                .into_par_iter()
-                .map(|coefficients| {
-                    let mut values = coefficients.to_vec();
-                    self.fft.to_coset(&mut values, shift);
-                    with_previous(&values)
-                })
-                .collect();
+        for (i, coset) in self.cosets.iter().enumerate() {
+            let advice = on_coset(coset, advice.iter().map(|c| &c[..]));
+            let computed;
+            let fixed = match self.fixed.get(i) {
+                Some(resident) => resident,
+                None => {
+                    computed = on_coset(coset, pk.fixed_polys().iter().map(|p| &p[..]));
+                    &computed
+                }
+            };
+            let (instance, advice) = advice.split_last().expect("the instance is the last column");
+            let columns: Vec<&[Fr]> =
+                advice.iter().chain(fixed).chain([instance]).map(|c| &c[..]).collect();
             let folded = self.gates.evaluate(n, &columns, challenges, y);
             parts.push(domain.lagrange_from_vec(folded));
-            shift *= domain.get_extended_omega();
         }
         let extended = domain.extended_from_lagrange_vec(parts);
         let quotient = domain.extended_to_coeff(domain.divide_by_vanishing_poly(extended));
@@ -223,6 +237,20 @@ impl Engine {
         let u = draw(transcript);
         write_points(transcript, &[msm(&opening.second(u), params.get_g())])
     }
+}
+
+/// Columns on a coset, each behind a copy of its last value, from their coefficients.
+fn on_coset<'a>(coset: &Coset, columns: impl Iterator<Item = &'a [Fr]>) -> Vec<Vec<Fr>> {
+    let columns: Vec<&[Fr]> = columns.collect();
+    let evaluate = |coefficients: &&[Fr]| {
+        let mut values = Vec::with_capacity(coefficients.len() + 1);
+        values.push(Fr::ZERO);
+        values.extend_from_slice(coefficients);
+        coset.evaluate(&mut values[1..]);
+        values[0] = values[coefficients.len()];
+        values
+    };
+    columns.par_iter().map(evaluate).collect()
 }
 
 /// Columns with their values, in the order in which they are first queried.
