@@ -56,8 +56,6 @@ pub enum Fx {
     NeuronFold,
     /// Another row of weights: fold by e^WEIGHT_LANES.
     WeightFold,
-    /// Keep the folded weights.
-    HoldW,
     /// Add the product of folded activation and weights.
     Product,
     /// Add the product of the activation that `Tensor` holds and weights.
@@ -70,11 +68,9 @@ pub enum Fx {
     Close,
     /// Hash: full round.
     Full,
-    /// Hash: six partial rounds.
-    Partial,
-    /// Hash: first row of partial rounds.
+    /// Hash: six partial rounds, first row of them.
     PartialFirst,
-    /// Hash: another row of partial rounds.
+    /// Hash: six more partial rounds.
     PartialNext,
     /// Hash: leave the partial rounds.
     PartialLast,
@@ -86,8 +82,6 @@ pub enum Fx {
     Item,
     /// The same, except for the first task of a section: fold by tau.
     ItemFold,
-    /// A label enters.
-    Label,
     /// Subtract the folded words, scaled by omega.
     CloseWords,
     /// Subtract the folded output bytes and labels.

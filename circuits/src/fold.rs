@@ -184,7 +184,7 @@ impl Row<'_> {
             self.before(Acc::Tensor)
         };
         let weights: Vec<Fr> = (0..WEIGHT_LANES).map(|i| self.weight(i)).collect();
-        let keep = self.when(Fx::WeightFold, p.e_weights) + self.fx(Fx::HoldW);
+        let keep = self.when(Fx::WeightFold, p.e_weights);
         let weighed = horner(&weights, e);
         let omega = if self.is(Fx::Word) { p.at(Ch::Omega) } else { Fr::ONE };
         next[Acc::W as usize] = keep * self.before(Acc::W) + omega * weighed;
@@ -214,7 +214,7 @@ impl Row<'_> {
         } else {
             items
         } + self.when(Fx::Score, p.rho[1] * self.cells[LANES + 3]);
-        next[Acc::Labels as usize] = if self.is(Fx::Label) {
+        next[Acc::Labels as usize] = if self.is(Fx::Absorb) && self.is(Fx::Scale) {
             tau * self.before(Acc::Labels) + self.cells[ST]
         } else {
             self.before(Acc::Labels)

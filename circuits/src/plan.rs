@@ -23,7 +23,7 @@ use thiserror::Error;
 
 use crate::columns::{Fx, FIXED, LANES, WEIGHT_LANES};
 use crate::field::{from_core, signed};
-use crate::gates::CLASSES;
+use crate::gates::{label_scale, CLASSES};
 use crate::poseidon::{row_kind, Constants, RowKind, ROWS, WIDTH};
 use crate::table::{Table, SCORE_CORRECT, SCORE_MARGIN};
 
@@ -219,8 +219,7 @@ impl Writer {
                     self.mark(Fx::Absorb, first);
                     self.set(Fx::Offset, first, message_tag);
                     if domain == DOMAIN_INPUT {
-                        self.set(Fx::Scale, first, Fr::from(2).pow_vartime([64]));
-                        self.mark(Fx::Label, first);
+                        self.set(Fx::Scale, first, label_scale());
                     }
                 } else {
                     self.mark(Fx::AbsorbNext, first);
@@ -251,8 +250,8 @@ impl Writer {
             let marks: &[Fx] = match row_kind(i) {
                 RowKind::Input => &[],
                 RowKind::Full => &[Fx::Full],
-                RowKind::PartialFirst => &[Fx::Partial, Fx::PartialFirst],
-                RowKind::PartialNext => &[Fx::Partial, Fx::PartialNext],
+                RowKind::PartialFirst => &[Fx::PartialFirst],
+                RowKind::PartialNext => &[Fx::PartialNext],
                 RowKind::Leave => &[Fx::PartialLast],
             };
             for fx in marks {
@@ -328,10 +327,8 @@ impl Writer {
             let weights = consumer_weights(graph, table, tensor, neuron);
             let span = chunks.max(weights.len().div_ceil(WEIGHT_LANES));
             let first = self.row;
-            self.weight_rows(first, &weights);
-            for row in first + weights.len().div_ceil(WEIGHT_LANES)..first + span {
-                self.mark(Fx::HoldW, row);
-            }
+            let behind = first + span - weights.len().div_ceil(WEIGHT_LANES);
+            self.weight_rows(behind, &weights);
             for row in first + chunks..first + span {
                 self.mark(Fx::HoldX, row);
             }
@@ -476,7 +473,8 @@ impl Plan {
         if self.is(Fx::Lookup, row) {
             return true;
         }
-        let sbox = self.is(Fx::Full, row) || self.is(Fx::Partial, row);
+        let partial = self.is(Fx::PartialFirst, row) || self.is(Fx::PartialNext, row);
+        let sbox = self.is(Fx::Full, row) || partial;
         let state = self.is(Fx::Absorb, row)
             || self.is(Fx::AbsorbNext, row)
             || self.is(Fx::PartialLast, row);
@@ -485,8 +483,8 @@ impl Plan {
             _ if column < crate::poseidon::A => sbox || state,
             _ if column < crate::poseidon::ST => sbox,
             _ => {
-                self.is(Fx::Partial, row)
-                    || (self.is(Fx::Label, row) && column == crate::poseidon::ST)
+                let label = self.is(Fx::Absorb, row) && self.is(Fx::Scale, row);
+                partial || (label && column == crate::poseidon::ST)
             }
         }
     }

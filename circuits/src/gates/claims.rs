@@ -5,7 +5,7 @@
 //! x   act X = (chunk tau^L + hold_x) X' + q (lane(out) - 128 ones)
 //! y   act Y = chunk tau^L Y' + scale lane(hi) + q lane(lo) + offset ones
 //! t   act T = (act act' - neuron + neuron_fold e) T' + neuron Y
-//! w   act W = (weight_fold e^8 + hold_w) W' + (1 + word (omega - 1)) sum_i e^(7-i) w_i
+//! w   act W = (weight_fold e^8) W' + (1 + word (omega - 1)) sum_i e^(7-i) w_i
 //! P   act P = (act' + claim (lambda - 1)) P' + (product X + product_held T) W - close lambda T
 //!           - close_words omega I - close_copies (I - rho G)
 //! ```
@@ -72,8 +72,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let weights = v.weights();
         let words = v.fx(Fx::Word) * (v.challenge(Ch::Omega) - constant(1));
         let w = active * v.acc(Acc::W)
-            - (v.fx(Fx::WeightFold) * power(&e, WEIGHT_LANES) + v.fx(Fx::HoldW))
-                * v.acc_prev(Acc::W)
+            - v.fx(Fx::WeightFold) * power(&e, WEIGHT_LANES) * v.acc_prev(Acc::W)
             - (constant(1) + words) * horner(&weights, &e);
         vec![("t", t), ("w", w)]
     });
