@@ -1,10 +1,11 @@
-//! Zero-knowledge for lookup helpers whose gate has no selector.
+//! Zero-knowledge for lookup helpers whose gate has no selector, when halo2's own prover runs.
 //!
 //! `h A B - q (A + B) = 0` must hold on halo2's blinding rows too. There `q = 0` while `hi`, `lo`,
 //! `out` are random, so `h` has to be zero: the random number generator given to `create_proof`
 //! returns zeros while the helpers' blinding rows are drawn. Their randomness comes instead from
 //! as many usable rows behind the last active one, where every cell of the gate is zero and `h` is
 //! free: the same number of uniform field elements per column as stock blinding.
+//! [`crate::assignment`] places them directly.
 //!
 //! The order of draws is that of halo2-axiom 0.5.3, which is pinned: after the second phase's
 //! assignment, column by column, eight words per element, helpers first. A wrong order breaks the

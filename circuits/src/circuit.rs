@@ -9,6 +9,8 @@ use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
 use rand_core::OsRng;
 
 use crate::blinding::ZeroWords;
+#[cfg(test)]
+use crate::columns::Acc;
 use crate::columns::{Columns, CHALLENGES};
 use crate::field::from_core;
 use crate::fold::fold;
@@ -23,25 +25,34 @@ pub struct BatchCircuit {
     witness: Option<Arc<Witness>>,
     assigns_fixed: bool,
     zeros: ZeroWords,
+    /// An accumulator's cell that is off by one.
+    #[cfg(test)]
+    pub(crate) forged: Option<(Acc, usize)>,
 }
 
 impl BatchCircuit {
     /// The circuit without a witness, for key generation.
     #[must_use]
     pub fn for_keys(plan: Arc<Plan>) -> Self {
-        Self { plan, witness: None, assigns_fixed: true, zeros: ZeroWords::default() }
+        Self {
+            plan,
+            witness: None,
+            assigns_fixed: true,
+            zeros: ZeroWords::default(),
+            #[cfg(test)]
+            forged: None,
+        }
     }
 
-    /// The circuit of one batch. `zeros` goes to the [`crate::blinding::BlindingRng`] of its proof.
+    /// The circuit of one batch for halo2's own prover. `zeros` goes to the [`crate::blinding::BlindingRng`] of its proof.
     #[must_use]
     pub fn for_proof(plan: Arc<Plan>, witness: Arc<Witness>, zeros: ZeroWords) -> Self {
-        Self { plan, witness: Some(witness), assigns_fixed: false, zeros }
+        Self { witness: Some(witness), assigns_fixed: false, zeros, ..Self::for_keys(plan) }
     }
 
     #[cfg(test)]
     pub(crate) fn for_check(plan: Arc<Plan>, witness: Arc<Witness>) -> Self {
-        let zeros = ZeroWords::default();
-        Self { plan, witness: Some(witness), assigns_fixed: true, zeros }
+        Self { witness: Some(witness), ..Self::for_keys(plan) }
     }
 
     fn assign_fixed(&self, columns: &Columns, region: &mut Region<'_, Fr>) {
@@ -50,6 +61,14 @@ impl BatchCircuit {
                 region.assign_fixed(*column, row, *value);
             }
         }
+    }
+
+    #[cfg(test)]
+    fn forge(&self, mut folded: crate::fold::Folded) -> crate::fold::Folded {
+        if let Some((acc, row)) = self.forged {
+            folded.accumulators[row][acc as usize] += Fr::ONE;
+        }
+        folded
     }
 
     fn assign_second_phase(
@@ -61,6 +80,8 @@ impl BatchCircuit {
     ) {
         let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
         let folded = fold(&self.plan, witness, &instances, challenges);
+        #[cfg(test)]
+        let folded = self.forge(folded);
         for row in 0..self.plan.rows {
             for (column, value) in columns.helpers.iter().zip(folded.helpers[row]) {
                 region.assign_advice(*column, row, Value::known(value));

@@ -1,11 +1,12 @@
 //! The columns of the one constraint system that every model shares.
 //!
-//! A model is a program in the fixed columns. Three kinds of rows use the same advice cells:
+//! A model is a program in the fixed columns. Four kinds of rows use the same advice cells:
 //!
 //! | rows | lookup | `hi[l]` | `lo[l]` | `out[l]` |
 //! |---|---|---|---|---|
-//! | activation | on | quotient of item l | remainder | stored byte, `q + 128` |
-//! | quality | on | one-hot bits | slacks, sums | output bytes, score |
+//! | input | on | 0 | stored byte of a neuron, `q + 128` | stored byte of the one before it |
+//! | activation | on | quotient of item l | remainder | stored byte |
+//! | quality | on | output bytes, one-hot bits | slacks, sums | score |
 //! | hash | off | S-box cells of Poseidon, 24 full-size values | | |
 
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -33,9 +34,9 @@ pub enum Fx {
     TagA,
     /// Table tag of (`lo`, 0).
     TagB,
-    /// `2^shift` on activations; `2^64` where a hash row takes a label.
+    /// Range of remainders on activations; `2^64` where a hash row takes a label.
     Scale,
-    /// Constant of the accumulator; tag of a hashed message.
+    /// Constant of the accumulator; minus the zero point on inputs; tag of a hashed message.
     Offset,
     /// Table: tag.
     Table0,
@@ -55,23 +56,21 @@ pub enum Fx {
     NeuronFold,
     /// Another row of weights: fold by e^WEIGHT_LANES.
     WeightFold,
-    /// Keep the folded weights.
-    HoldW,
     /// Add the product of folded activation and weights.
     Product,
-    /// The same for packing weights, scaled by omega.
-    ProductWord,
+    /// Add the product of the activation that `Tensor` holds and weights.
+    ProductHeld,
+    /// The row's weights pack words: scaled by omega.
+    Word,
     /// A tensor begins: separate its claim by lambda.
     Claim,
     /// A tensor ends: subtract its folded accumulators.
     Close,
     /// Hash: full round.
     Full,
-    /// Hash: six partial rounds.
-    Partial,
-    /// Hash: first row of partial rounds.
+    /// Hash: six partial rounds, first row of them.
     PartialFirst,
-    /// Hash: another row of partial rounds.
+    /// Hash: six more partial rounds.
     PartialNext,
     /// Hash: leave the partial rounds.
     PartialLast,
@@ -83,8 +82,6 @@ pub enum Fx {
     Item,
     /// The same, except for the first task of a section: fold by tau.
     ItemFold,
-    /// A label enters.
-    Label,
     /// Subtract the folded words, scaled by omega.
     CloseWords,
     /// Subtract the folded output bytes and labels.
@@ -128,9 +125,9 @@ pub enum Acc {
     Sum,
     /// Folded activation.
     X,
-    /// Folded accumulator of a neuron.
+    /// Folded accumulator of a neuron; on inputs, the folded activation of an odd neuron.
     Y,
-    /// Folded accumulators of a tensor.
+    /// Folded accumulators of a tensor; on inputs, the folded activation of an odd neuron.
     Tensor,
     /// Folded weights.
     W,
@@ -195,8 +192,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Allocates every column. Helpers are the first columns of the second phase: the blinding of
-    /// [`crate::blinding`] relies on it.
+    /// Allocates every column. Helpers are the first columns of the second phase: their blinding
+    /// ([`crate::assignment`], [`crate::blinding`]) relies on it.
     pub fn allocate(cs: &mut ConstraintSystem<Fr>) -> Self {
         let cells = (0..CELLS).map(|_| cs.advice_column()).collect();
         let multiplicity = cs.advice_column();

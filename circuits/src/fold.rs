@@ -7,7 +7,7 @@ use ff::{BatchInverter, Field};
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use crate::columns::{Acc, Ch, Fx, ACCUMULATORS, CHALLENGES, LANES, WEIGHT_LANES};
-use crate::gates::CLASSES;
+use crate::gates::{per_label, CLASSES};
 use crate::plan::Plan;
 use crate::poseidon::{ST, WIDTH, Z};
 use crate::witness::Witness;
@@ -29,6 +29,8 @@ struct Powers {
     ones: Fr,
     rho: [Fr; 5],
     zero_point: Fr,
+    /// One label per slack offset.
+    per_label: Fr,
 }
 
 impl Powers {
@@ -44,6 +46,7 @@ impl Powers {
             ones: (0..LANES).fold(Fr::ZERO, |a, _| a * tau + Fr::ONE),
             rho: std::array::from_fn(|i| rho.pow_vartime([i as u64])),
             zero_point: Fr::from(u64::from(ZERO_POINT.unsigned_abs())),
+            per_label: per_label(),
         }
     }
 
@@ -181,8 +184,10 @@ impl Row<'_> {
             self.before(Acc::Tensor)
         };
         let weights: Vec<Fr> = (0..WEIGHT_LANES).map(|i| self.weight(i)).collect();
-        let keep = self.when(Fx::WeightFold, p.e_weights) + self.fx(Fx::HoldW);
-        next[Acc::W as usize] = keep * self.before(Acc::W) + horner(&weights, e);
+        let keep = self.when(Fx::WeightFold, p.e_weights);
+        let weighed = horner(&weights, e);
+        let omega = if self.is(Fx::Word) { p.at(Ch::Omega) } else { Fr::ONE };
+        next[Acc::W as usize] = keep * self.before(Acc::W) + omega * weighed;
     }
 
     fn tasks(&self, next: &mut [Fr; ACCUMULATORS]) {
@@ -197,7 +202,7 @@ impl Row<'_> {
             }
         } else if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
             let bytes: Vec<Fr> = (0..CLASSES)
-                .map(|i| self.cells[2 * LANES + 2 * i] - self.weight(CLASSES + i) * p.zero_point)
+                .map(|i| self.cells[2 * i] - self.weight(CLASSES + i) * p.zero_point)
                 .collect();
             self.when(Fx::ClassesNext, p.e_words * words) + horner(&bytes, e)
         } else {
@@ -209,7 +214,7 @@ impl Row<'_> {
         } else {
             items
         } + self.when(Fx::Score, p.rho[1] * self.cells[LANES + 3]);
-        next[Acc::Labels as usize] = if self.is(Fx::Label) {
+        next[Acc::Labels as usize] = if self.is(Fx::Absorb) && self.is(Fx::Scale) {
             tau * self.before(Acc::Labels) + self.cells[ST]
         } else {
             self.before(Acc::Labels)
@@ -217,8 +222,8 @@ impl Row<'_> {
         if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
             let sums: Fr = (0..CLASSES)
                 .map(|i| {
-                    let (s1, s2) = (self.cells[2 * i], self.cells[2 * i + 1]);
-                    let o = self.cells[2 * LANES + 2 * i];
+                    let (o, s2) = (self.cells[2 * i], self.cells[2 * i + 1]);
+                    let s1 = (self.cells[LANES + 2 * i] - self.cells[LANES + 1] + o) * p.per_label;
                     s1 * (o + p.rho[2] + p.rho[4] * self.weight(i)) + s2 * (p.rho[1] * o + p.rho[3])
                 })
                 .sum();
@@ -245,9 +250,9 @@ impl Row<'_> {
         let (lambda, omega) = (self.p.at(Ch::Lambda), self.p.at(Ch::Omega));
         let kept = self.before(Acc::Claims);
         let mut claims = if self.is(Fx::Claim) { lambda * kept } else { kept };
-        let product = next[Acc::X as usize] * next[Acc::W as usize];
-        claims += self.when(Fx::Product, product);
-        claims += self.when(Fx::ProductWord, omega * product);
+        let weights = next[Acc::W as usize];
+        claims += self.when(Fx::Product, next[Acc::X as usize] * weights);
+        claims += self.when(Fx::ProductHeld, next[Acc::Tensor as usize] * weights);
         claims -= self.when(Fx::Close, lambda * next[Acc::Tensor as usize]);
         let items = next[Acc::Items as usize];
         claims -= self.when(Fx::CloseWords, omega * items);

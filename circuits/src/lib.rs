@@ -7,6 +7,7 @@
 //! per batch on values folded by challenges that are drawn after the witness is committed
 //! (`gates`). The statement is [`dn_core::statement`].
 
+pub mod assignment;
 pub mod blinding;
 mod circuit;
 pub mod columns;

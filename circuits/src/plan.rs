@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! row 0        idle
-//! inputs       per slot: Poseidon of the input         (words folded, hash published)
-//! activations  per tensor, per neuron: chunks of 8 slots, then hold and weight rows
+//! hashes       per slot: Poseidon of the input         (words folded, hash published)
+//! inputs       per pair of neurons: chunks of 8 slots beside weight rows
+//! activations  per tensor, per neuron: chunks of 8 slots beside weight rows
 //! quality      per slot: class rows, score row         (output bytes folded, score published)
 //! outputs      per slot: Poseidon of the output
 //! ```
@@ -13,15 +14,16 @@
 use dn_core::commitment::{
     permutation_count, tag, DOMAIN_INPUT, DOMAIN_OUTPUT, FIRST_RATE, NEXT_RATE, WORD_BYTES,
 };
-use dn_core::quant::Graph;
+use dn_core::quant::{Graph, ZERO_POINT};
 use dn_core::statement;
-use ff::Field;
+use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
+use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
 use crate::columns::{Fx, FIXED, LANES, WEIGHT_LANES};
 use crate::field::{from_core, signed};
-use crate::gates::CLASSES;
+use crate::gates::{label_scale, CLASSES};
 use crate::poseidon::{row_kind, Constants, RowKind, ROWS, WIDTH};
 use crate::table::{Table, SCORE_CORRECT, SCORE_MARGIN};
 
@@ -91,6 +93,21 @@ pub(crate) fn folded_words(len: usize) -> usize {
     FIRST_RATE - 2 + (permutation_count(len) - 1) * NEXT_RATE
 }
 
+/// Rows of weights of one input neuron, word packing included.
+pub(crate) fn input_weight_rows(graph: &Graph) -> usize {
+    graph.layers[0].outputs.div_ceil(WEIGHT_LANES) + input_shift(graph) / WEIGHT_LANES
+}
+
+/// Weights that pack an input neuron into its word, padded to whole rows.
+pub(crate) fn input_shift(graph: &Graph) -> usize {
+    folded_words(graph.input_len()).next_multiple_of(WEIGHT_LANES)
+}
+
+/// Rows of one pair of input neurons.
+pub(crate) fn input_span(graph: &Graph, slots: usize) -> usize {
+    (slots / LANES).max(2 * input_weight_rows(graph))
+}
+
 /// log2 of the domain that holds `rows` used rows and their blinding.
 pub(crate) fn log2_rows(rows: usize) -> u32 {
     (rows + 2 * BLINDING_ROWS).next_power_of_two().trailing_zeros()
@@ -113,7 +130,8 @@ impl Plan {
             Writer { slots, row: 1, fixed: vec![Vec::new(); FIXED], poseidon: Constants::new() };
         let mut sections = Sections { input_hashes: w.row, ..Sections::default() };
         w.hashes(DOMAIN_INPUT, graph.input_len());
-        for tensor in 0..=graph.layers.len() {
+        sections.neurons.push(w.inputs(graph, &table));
+        for tensor in 1..=graph.layers.len() {
             sections.neurons.push(w.tensor(graph, &table, tensor));
         }
         sections.quality = w.row;
@@ -138,6 +156,20 @@ impl Plan {
             return Err(PlanError::Rows { rows });
         }
         Ok(Self { slots, rows, k, table, fixed: w.fixed, sections, poseidon: w.poseidon })
+    }
+
+    /// Hash of the fixed columns: keys of another layout or model have another one.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = Keccak256::new();
+        for column in &self.fixed {
+            for (row, x) in column.iter().enumerate().filter(|(_, x)| **x != Fr::ZERO) {
+                hasher.update((row as u64).to_be_bytes());
+                hasher.update(x.to_repr());
+            }
+            hasher.update([0xff]);
+        }
+        hasher.finalize().into()
     }
 
     pub(crate) fn fx(&self, fx: Fx, row: usize) -> Fr {
@@ -187,8 +219,7 @@ impl Writer {
                     self.mark(Fx::Absorb, first);
                     self.set(Fx::Offset, first, message_tag);
                     if domain == DOMAIN_INPUT {
-                        self.set(Fx::Scale, first, Fr::from(2).pow_vartime([64]));
-                        self.mark(Fx::Label, first);
+                        self.set(Fx::Scale, first, label_scale());
                     }
                 } else {
                     self.mark(Fx::AbsorbNext, first);
@@ -219,8 +250,8 @@ impl Writer {
             let marks: &[Fx] = match row_kind(i) {
                 RowKind::Input => &[],
                 RowKind::Full => &[Fx::Full],
-                RowKind::PartialFirst => &[Fx::Partial, Fx::PartialFirst],
-                RowKind::PartialNext => &[Fx::Partial, Fx::PartialNext],
+                RowKind::PartialFirst => &[Fx::PartialFirst],
+                RowKind::PartialNext => &[Fx::PartialNext],
                 RowKind::Leave => &[Fx::PartialLast],
             };
             for fx in marks {
@@ -233,32 +264,99 @@ impl Writer {
         self.row += ROWS;
     }
 
+    /// Rows of the inputs; returns the first row of each neuron.
+    ///
+    /// A pair takes as many rows as its chunks or the weights of two neurons, whichever is more:
+    /// first the weights of the pair before it, whose odd neuron is held, then, ending on the last
+    /// row like the chunks, those of its even neuron.
+    fn inputs(&mut self, graph: &Graph, table: &Table) -> Vec<usize> {
+        let (neurons, chunks) = (graph.input_len(), self.slots / LANES);
+        let weight_rows = input_weight_rows(graph);
+        let span = input_span(graph, self.slots);
+        let mut starts = Vec::with_capacity(neurons);
+        for even in (0..neurons).step_by(2) {
+            if let Some(held) = even.checked_sub(1) {
+                self.input_weights(graph, table, held, Fx::ProductHeld);
+                self.row -= weight_rows;
+            }
+            let end = self.row + span;
+            let has_odd = even + 1 < neurons;
+            for row in end - chunks..end {
+                self.mark(Fx::Lookup, row);
+                self.set(Fx::TagA, row, Fr::from(table.tag_input));
+                if row > end - chunks {
+                    self.mark(Fx::Chunk, row);
+                }
+                if has_odd {
+                    self.set(Fx::TagB, row, Fr::from(table.tag_byte));
+                    self.set(Fx::Offset, row, signed(-i64::from(ZERO_POINT)));
+                }
+            }
+            if has_odd {
+                self.mark(Fx::Neuron, end - 1);
+            }
+            self.row = end - weight_rows;
+            self.input_weights(graph, table, even, Fx::Product);
+            starts.extend([end - chunks, end - chunks]);
+        }
+        if neurons.is_multiple_of(2) {
+            self.input_weights(graph, table, neurons - 1, Fx::ProductHeld);
+        }
+        starts.truncate(neurons);
+        starts
+    }
+
+    /// Weights of an input neuron, then those that pack it into its word.
+    fn input_weights(&mut self, graph: &Graph, table: &Table, neuron: usize, product: Fx) {
+        let words = self.row + graph.layers[0].outputs.div_ceil(WEIGHT_LANES);
+        self.weight_rows(self.row, &consumer_weights(graph, table, 0, neuron));
+        self.row = words;
+        self.mark(Fx::WeightFold, words);
+        self.word_weights(graph.input_len(), neuron);
+        self.mark(product, self.row - 1);
+    }
+
     /// Rows of one tensor; returns the first row of each neuron.
     fn tensor(&mut self, graph: &Graph, table: &Table, tensor: usize) -> Vec<usize> {
-        let neurons =
-            if tensor == 0 { graph.input_len() } else { graph.layers[tensor - 1].outputs };
+        let neurons = graph.layers[tensor - 1].outputs;
         let mut starts = Vec::with_capacity(neurons);
         for neuron in 0..neurons {
             starts.push(self.row);
             let chunks = self.slots / LANES;
             self.activations(graph, table, tensor, neuron);
-            let weights = consumer_weights(graph, tensor, neuron);
+            let weights = consumer_weights(graph, table, tensor, neuron);
             let span = chunks.max(weights.len().div_ceil(WEIGHT_LANES));
             let first = self.row;
-            self.weight_rows(first, &weights);
-            for row in first + weights.len().div_ceil(WEIGHT_LANES)..first + span {
-                self.mark(Fx::HoldW, row);
-            }
+            let behind = first + span - weights.len().div_ceil(WEIGHT_LANES);
+            self.weight_rows(behind, &weights);
             for row in first + chunks..first + span {
                 self.mark(Fx::HoldX, row);
             }
             self.mark(Fx::Product, first + span - 1);
             self.row += span;
-            if tensor == 0 || tensor == graph.layers.len() {
-                self.word_rows(neurons, neuron);
+            if tensor == graph.layers.len() {
+                let first = self.row;
+                self.word_weights(neurons, neuron);
+                for row in first..self.row {
+                    self.mark(Fx::HoldX, row);
+                }
+                self.mark(Fx::Product, self.row - 1);
             }
         }
+        if tensor == 1 {
+            self.shift_rows(graph);
+        }
+        self.mark(Fx::Close, self.row - 1);
         starts
+    }
+
+    /// Rows that shift the first layer's accumulators by the words behind its weights.
+    fn shift_rows(&mut self, graph: &Graph) {
+        for _ in 0..input_shift(graph) {
+            self.mark(Fx::Neuron, self.row);
+            self.mark(Fx::NeuronFold, self.row);
+            self.row += 1;
+        }
     }
 
     fn activations(&mut self, graph: &Graph, table: &Table, tensor: usize, neuron: usize) {
@@ -269,27 +367,18 @@ impl Writer {
             if row > first {
                 self.mark(Fx::Chunk, row);
             }
-            if tensor == 0 {
-                self.set(Fx::TagA, row, Fr::from(table.tag_input));
-                continue;
-            }
             let division = table.divisions[tensor - 1];
             let bias = graph.layers[tensor - 1].bias[neuron];
             self.set(Fx::TagA, row, Fr::from(division.tag_hi));
-            self.set(Fx::TagB, row, Fr::from(division.tag_lo));
-            self.set(Fx::Scale, row, Fr::from(1u64 << division.shift));
+            self.set(Fx::TagB, row, Fr::from(table.tag_lo));
+            self.set(Fx::Scale, row, Fr::from(1u64 << table.lo_bits));
             self.set(Fx::Offset, row, signed(division.offset(bias)));
         }
-        if tensor > 0 {
-            self.mark(Fx::Neuron, last);
-            if neuron == 0 {
-                self.mark(Fx::Claim, first);
-            } else {
-                self.mark(Fx::NeuronFold, last);
-            }
-            if neuron == graph.layers[tensor - 1].outputs - 1 {
-                self.mark(Fx::Close, last);
-            }
+        self.mark(Fx::Neuron, last);
+        if neuron == 0 {
+            self.mark(Fx::Claim, first);
+        } else {
+            self.mark(Fx::NeuronFold, last);
         }
     }
 
@@ -307,16 +396,15 @@ impl Writer {
     }
 
     /// Rows whose weights pack value `index` of a message of `len` into its word.
-    fn word_rows(&mut self, len: usize, index: usize) {
+    fn word_weights(&mut self, len: usize, index: usize) {
         let mut weights = vec![Fr::ZERO; folded_words(len)];
         weights[index / WORD_BYTES] = Fr::from(256).pow_vartime([(index % WORD_BYTES) as u64]);
         let first = self.row;
         let rows = weights.len().div_ceil(WEIGHT_LANES);
         self.weight_rows(first, &weights);
         for row in first..first + rows {
-            self.mark(Fx::HoldX, row);
+            self.mark(Fx::Word, row);
         }
-        self.mark(Fx::ProductWord, first + rows - 1);
         self.row += rows;
     }
 
@@ -324,7 +412,7 @@ impl Writer {
         for slot in 0..self.slots {
             for group in 0..class_rows(outputs) {
                 let row = self.row;
-                self.quality_row(table, row, table.tag_class);
+                self.quality_row(table, row);
                 self.mark(if group == 0 { Fx::Classes } else { Fx::ClassesNext }, row);
                 for i in 0..CLASSES {
                     let class = group * CLASSES + i;
@@ -336,7 +424,7 @@ impl Writer {
                 self.row += 1;
             }
             let row = self.row;
-            self.quality_row(table, row, table.tag_score);
+            self.quality_row(table, row);
             self.mark(Fx::Score, row);
             if slot == 0 {
                 self.mark(Fx::Publish, row);
@@ -346,10 +434,10 @@ impl Writer {
         }
     }
 
-    fn quality_row(&mut self, table: &Table, row: usize, tag_a: u64) {
+    fn quality_row(&mut self, table: &Table, row: usize) {
         self.mark(Fx::Lookup, row);
-        self.set(Fx::TagA, row, Fr::from(tag_a));
-        self.set(Fx::TagB, row, Fr::from(table.tag_range));
+        self.set(Fx::TagA, row, Fr::from(table.tag_score));
+        self.set(Fx::TagB, row, Fr::from(table.tag_lo));
     }
 
     /// Rows from 0 on, beside the others: which public inputs are read, in the statement's order.
@@ -365,12 +453,13 @@ impl Writer {
     }
 }
 
-/// Weights with which `neuron` of `tensor` enters the next tensor; the last one enters the copies
-/// on the quality rows.
-fn consumer_weights(graph: &Graph, tensor: usize, neuron: usize) -> Vec<Fr> {
+/// Weights, scaled, with which `neuron` of `tensor` enters the next tensor; the last one enters
+/// the copies on the quality rows.
+fn consumer_weights(graph: &Graph, table: &Table, tensor: usize, neuron: usize) -> Vec<Fr> {
     if let Some(layer) = graph.layers.get(tensor) {
         let column = layer.weights.iter().skip(neuron).step_by(layer.inputs);
-        return column.map(|w| signed(i64::from(*w))).collect();
+        let scale = table.divisions[tensor].scale();
+        return column.map(|w| signed(i64::from(*w) * scale)).collect();
     }
     let mut copies = vec![Fr::ZERO; class_rows(graph.output_len()) * CLASSES];
     copies[neuron] = Fr::ONE;
@@ -384,7 +473,8 @@ impl Plan {
         if self.is(Fx::Lookup, row) {
             return true;
         }
-        let sbox = self.is(Fx::Full, row) || self.is(Fx::Partial, row);
+        let partial = self.is(Fx::PartialFirst, row) || self.is(Fx::PartialNext, row);
+        let sbox = self.is(Fx::Full, row) || partial;
         let state = self.is(Fx::Absorb, row)
             || self.is(Fx::AbsorbNext, row)
             || self.is(Fx::PartialLast, row);
@@ -393,8 +483,8 @@ impl Plan {
             _ if column < crate::poseidon::A => sbox || state,
             _ if column < crate::poseidon::ST => sbox,
             _ => {
-                self.is(Fx::Partial, row)
-                    || (self.is(Fx::Label, row) && column == crate::poseidon::ST)
+                let label = self.is(Fx::Absorb, row) && self.is(Fx::Scale, row);
+                partial || (label && column == crate::poseidon::ST)
             }
         }
     }

@@ -121,7 +121,8 @@ impl Witness {
             let tag = commitment::tag(commitment::DOMAIN_INPUT, s.input.len(), s.label);
             commitment::blocks(tag, s.salt, &s.input)
         });
-        for tensor in 0..=graph.layers.len() {
+        w.inputs(&traces)?;
+        for tensor in 1..=graph.layers.len() {
             w.tensor(tensor, &traces)?;
         }
         let score = w.quality(&slots, &outputs)?;
@@ -186,27 +187,41 @@ impl Filler<'_> {
         Ok(())
     }
 
+    /// Even neurons in `out`, odd ones in `lo`.
+    fn inputs(&mut self, traces: &[dn_core::quant::Trace]) -> Result<(), WitnessError> {
+        let plan = self.plan;
+        for (pair, rows) in plan.sections.neurons[0].chunks(2).enumerate() {
+            let tag_b = if rows.len() == 2 { plan.table.tag_byte } else { 0 };
+            for (chunk, items) in traces.chunks(LANES).enumerate() {
+                let mut small = Small::default();
+                for (lane, item) in items.iter().enumerate() {
+                    let byte =
+                        |neuron: usize| item.tensors[0].get(neuron).map_or(0, |q| stored(*q));
+                    small.out[lane] = byte(2 * pair);
+                    small.lo[lane] = byte(2 * pair + 1);
+                }
+                self.lookup_row(rows[0] + chunk, (plan.table.tag_input, tag_b), &small)?;
+            }
+        }
+        Ok(())
+    }
+
     fn tensor(
         &mut self,
         tensor: usize,
         traces: &[dn_core::quant::Trace],
     ) -> Result<(), WitnessError> {
         let plan = self.plan;
+        let division = plan.table.divisions[tensor - 1];
         for (neuron, first) in plan.sections.neurons[tensor].iter().enumerate() {
             for (chunk, items) in traces.chunks(LANES).enumerate() {
                 let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
                     small.out[lane] = stored(item.tensors[tensor][neuron]);
-                    if tensor > 0 {
-                        let acc = item.accumulators[tensor - 1][neuron];
-                        (small.hi[lane], small.lo[lane]) =
-                            plan.table.divisions[tensor - 1].split(acc);
-                    }
+                    let acc = item.accumulators[tensor - 1][neuron];
+                    (small.hi[lane], small.lo[lane]) = division.split(acc);
                 }
-                let tags = match tensor.checked_sub(1) {
-                    None => (plan.table.tag_input, 0),
-                    Some(l) => (plan.table.divisions[l].tag_hi, plan.table.divisions[l].tag_lo),
-                };
+                let tags = (division.tag_hi, plan.table.tag_lo);
                 self.lookup_row(first + chunk, tags, &small)?;
             }
         }
@@ -269,7 +284,7 @@ impl Filler<'_> {
         label: Option<usize>,
         output: &[i8],
     ) -> Result<usize, WitnessError> {
-        let table = &self.plan.table;
+        let tags = (self.plan.table.tag_score, self.plan.table.tag_lo);
         let best = label
             .and_then(|label| (0..output.len()).filter(|i| *i != label).max_by_key(|i| output[*i]));
         let other = best.map_or(NO_LABEL, |i| stored(output[i]));
@@ -281,12 +296,12 @@ impl Filler<'_> {
                 let class = group * CLASSES + i;
                 let byte = output.get(class).map_or(0, |q| stored(*q));
                 let labelled = u64::from(label == Some(class));
-                s.out[2 * i] = byte;
-                s.hi[2 * i] = labelled;
+                s.hi[2 * i] = byte;
                 s.hi[2 * i + 1] = u64::from(best == Some(class));
                 s.lo[2 * i] = other + SLACK_OFFSET * labelled - byte;
             }
-            self.lookup_row(first + group, (table.tag_class, table.tag_range), &s)?;
+            s.out = s.hi.map(packed_score);
+            self.lookup_row(first + group, tags, &s)?;
         }
         let mut s = Small::default();
         s.lo[1] = other;
@@ -296,7 +311,7 @@ impl Filler<'_> {
             s.hi[0] = SLACK_OFFSET + value - other;
             s.out[0] = packed_score(s.hi[0]);
         }
-        self.lookup_row(first + groups, (table.tag_score, table.tag_range), &s)?;
+        self.lookup_row(first + groups, tags, &s)?;
         Ok(first + groups + 1)
     }
 }

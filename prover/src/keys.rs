@@ -12,6 +12,7 @@ use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::SerdeFormat;
 use sha3::{Digest, Keccak256};
 
+use crate::engine::Engine;
 use crate::prove::ProveError;
 use crate::srs::Srs;
 use crate::usage::Usage;
@@ -40,11 +41,12 @@ pub struct Keys {
     pub pk: ProvingKey<G1Affine>,
     /// Cost and sizes.
     pub stats: KeyStats,
+    pub(crate) engine: Engine,
 }
 
 impl Keys {
     /// Loads the keys of `plan` from `cache`, or generates them and stores them there. `name`
-    /// identifies model and batch size.
+    /// identifies the model for people; the file's name holds the layout's digest too.
     ///
     /// A cached key is trusted like the program itself: whoever can write the folder can already
     /// change what this prover does, and a wrong key only makes its proofs fail.
@@ -55,7 +57,8 @@ impl Keys {
     pub fn load(plan: Plan, srs: &Srs, cache: &Path, name: &str) -> Result<Self, ProveError> {
         let params = srs.load(plan.k)?;
         let plan = Arc::new(plan);
-        let path = cache.join(format!("{name}-{}-{}.pk", plan.slots, srs_tag(&params)));
+        let tags = hex::encode(&plan.digest()[..8]) + &srs_tag(&params);
+        let path = cache.join(format!("{name}-{}-{tags}.pk", plan.slots));
         let mut stats = KeyStats { cached: true, ..KeyStats::default() };
         let pk = match read(&path) {
             Some(pk) => pk,
@@ -70,7 +73,8 @@ impl Keys {
         };
         stats.pk_bytes = fs::metadata(&path).map_or(0, |m| m.len());
         stats.vk_bytes = pk.get_vk().to_bytes(SerdeFormat::Processed).len() as u64;
-        Ok(Self { plan, params, pk, stats })
+        let engine = Engine::new(&plan, &params, &pk).map_err(ProveError::encode)?;
+        Ok(Self { plan, params, pk, stats, engine })
     }
 
     /// The verifying key.
@@ -92,7 +96,7 @@ fn generate(
 /// Names a reference string: keys made with another one must not be mistaken for its keys.
 fn srs_tag(params: &ParamsKZG<Bn256>) -> String {
     let point = format!("{:?}", params.s_g2());
-    Keccak256::digest(point)[..4].iter().fold(String::new(), |s, b| s + &format!("{b:02x}"))
+    hex::encode(&Keccak256::digest(point)[..4])
 }
 
 fn read(path: &PathBuf) -> Option<ProvingKey<G1Affine>> {

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "daemon")]
 pub mod daemon;
+mod engine;
 mod keys;
 mod prove;
 mod ptau;

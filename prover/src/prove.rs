@@ -1,23 +1,19 @@
 //! One proof per batch.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use dn_circuits::blinding::{BlindingRng, ZeroWords};
 use dn_circuits::field::{from_core, CoreFr};
-use dn_circuits::transcript::{KeccakRead, KeccakWrite};
-use dn_circuits::{BatchCircuit, Plan, PlanError, Slot, Witness, WitnessError};
+use dn_circuits::transcript::KeccakRead;
+use dn_circuits::{Plan, PlanError, Slot, Witness, WitnessError};
 use dn_core::quant::Graph;
 use dn_core::statement::Statement;
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr};
-use halo2_proofs::plonk::{create_proof, verify_proof, Error};
+use halo2_proofs::plonk::{verify_proof, Error};
 use halo2_proofs::poly::commitment::ParamsProver as _;
 use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
-use halo2_proofs::poly::kzg::multiopen::{ProverSHPLONK, VerifierSHPLONK};
+use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy;
-use halo2_proofs::transcript::{TranscriptReadBuffer, TranscriptWriterBuffer};
-use rand_core::OsRng;
-use std::path::Path;
+use halo2_proofs::transcript::TranscriptReadBuffer;
 use thiserror::Error as ThisError;
 
 use crate::keys::Keys;
@@ -51,6 +47,13 @@ pub enum ProveError {
     /// The finished proof does not verify: the witness is wrong.
     #[error("the finished proof does not verify")]
     SelfCheck,
+}
+
+impl ProveError {
+    /// The transcript or the parameters cannot be encoded.
+    pub(crate) fn encode(e: std::io::Error) -> Self {
+        Self::Halo2(e.to_string())
+    }
 }
 
 impl From<Error> for ProveError {
@@ -123,20 +126,9 @@ impl Prover {
     fn prove_witness(&self, witness: Witness) -> Result<Proof, ProveError> {
         let (statement, outputs) = (witness.statement.clone(), witness.outputs.clone());
         let instances: Vec<Fr> = statement.instances().into_iter().map(from_core).collect();
-        let zeros = ZeroWords::default();
-        let circuit =
-            BatchCircuit::for_proof(self.keys.plan.clone(), Arc::new(witness), zeros.clone());
-        let mut transcript = KeccakWrite::init(Vec::new());
-        create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, _>, _, _, _, _>(
-            &self.keys.params,
-            &self.keys.pk,
-            &[circuit],
-            &[&[&instances]],
-            BlindingRng::new(OsRng, zeros.clone()),
-            &mut transcript,
-        )?;
-        let bytes = transcript.finalize();
-        if zeros.left() != 0 || !self.verify(&instances, &bytes) {
+        let Keys { plan, params, pk, engine, .. } = &self.keys;
+        let bytes = engine.prove(plan, params, pk, witness).map_err(ProveError::encode)?;
+        if !self.verify(&instances, &bytes) {
             return Err(ProveError::SelfCheck);
         }
         Ok(Proof { bytes, statement, outputs, usage: Usage::default() })

@@ -1,11 +1,20 @@
 //! A real proof: accepted as it is, rejected after any change.
 
+use std::sync::Arc;
+
+use dn_circuits::blinding::{BlindingRng, ZeroWords};
 use dn_circuits::field::{from_core, CoreFr};
-use dn_circuits::Slot;
+use dn_circuits::transcript::KeccakWrite;
+use dn_circuits::{BatchCircuit, Slot, Witness};
 use dn_core::proof_file::ProofFile;
 use dn_core::quant::{Activation, Dense, Graph};
 use dn_prover::Prover;
-use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::bn256::{Bn256, Fr};
+use halo2_proofs::plonk::create_proof;
+use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
+use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
+use halo2_proofs::transcript::TranscriptWriterBuffer;
+use rand_core::OsRng;
 
 fn graph() -> Graph {
     let weights = (0..40).map(|i| ((i * 37) % 23 - 11) as i8).collect();
@@ -54,6 +63,30 @@ fn proves_hides_and_rejects() {
     }
     let file = ProofFile::new([7; 32], &proof.statement, proof.bytes.clone());
     assert_eq!(ProofFile::from_bytes(&file.to_bytes()).expect("a file"), file);
+    assert_eq!(by_the_library(&prover, &tasks).len(), proof.bytes.len());
     println!("k {} proof {} B {:?}", prover.keys().plan.k, proof.bytes.len(), proof.usage);
     std::fs::remove_dir_all(&data).expect("remove the temporary folder");
+}
+
+/// The proof of halo2's own prover for the same circuit and keys, verified.
+fn by_the_library(prover: &Prover, tasks: &[Slot]) -> Vec<u8> {
+    let keys = prover.keys();
+    let witness = Witness::new(&graph(), &keys.plan, tasks, CoreFr::from(5u8)).expect("a witness");
+    let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
+    let zeros = ZeroWords::default();
+    let circuit = BatchCircuit::for_proof(keys.plan.clone(), Arc::new(witness), zeros.clone());
+    let mut transcript = KeccakWrite::init(Vec::new());
+    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, _>, _, _, _, _>(
+        &keys.params,
+        &keys.pk,
+        &[circuit],
+        &[&[&instances]],
+        BlindingRng::new(OsRng, zeros.clone()),
+        &mut transcript,
+    )
+    .expect("a proof");
+    assert_eq!(zeros.left(), 0);
+    let bytes = transcript.finalize();
+    assert!(prover.verify(&instances, &bytes));
+    bytes
 }

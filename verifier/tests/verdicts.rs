@@ -99,7 +99,9 @@ fn agrees_with_halo2_on_good_and_corrupted_proofs() {
         for fill in [0x00, 0xff] {
             let mut forged = case.proof.clone();
             forged[32 * word..32 * word + 32].fill(fill);
-            assert!(!case.accepts(&case.instances, &forged), "word {word}");
+            // Fixed columns that this model does not use have the value 0.
+            let same = forged == case.proof;
+            assert_eq!(case.accepts(&case.instances, &forged), same, "word {word}");
         }
     }
     for (i, len) in [0, 31, 32, case.proof.len() - 32, case.proof.len() - 1].iter().enumerate() {

@@ -5,23 +5,31 @@
 //! x   act X = (chunk tau^L + hold_x) X' + q (lane(out) - 128 ones)
 //! y   act Y = chunk tau^L Y' + scale lane(hi) + q lane(lo) + offset ones
 //! t   act T = (act act' - neuron + neuron_fold e) T' + neuron Y
-//! w   act W = (weight_fold e^8 + hold_w) W' + sum_i e^(7-i) w_i
-//! P   act P = (act' + claim (lambda - 1)) P'
-//!           + (product + product_word omega) X W - close lambda T
+//! w   act W = (weight_fold e^8) W' + (1 + word (omega - 1)) sum_i e^(7-i) w_i
+//! P   act P = (act' + claim (lambda - 1)) P' + (product X + product_held T) W - close lambda T
 //!           - close_words omega I - close_copies (I - rho G)
 //! ```
+//!
+//! Two input neurons share a row: an even one in `out`, folded by `x`, the odd one behind it in
+//! `lo`, folded by `y` (`scale = 0`, `offset = -128`) and held by `t` while the next pair's rows
+//! collect its weights.
 //!
 //! `I` folds words or output bytes over tasks ([`super::words`]), `G` folds labels. At the end
 //! `P = 0`: each tensor's claim
 //!
 //! ```text
-//! sum_n X_n W_n = T_next + omega * words        X_n = sum_b tau^(B-1-b) q_bn
+//! sum_n X_n W_n = e^r T_next + omega * words    X_n = sum_b tau^(B-1-b) q_bn
 //! ```
+//!
+//! The weights of an input end in rows that pack words; they shift its other weights by `e^r`, and
+//! as many rows behind the next tensor, with `Y = 0`, shift `T_next`. Other tensors have `r = 0`.
+//! The claim
 //!
 //! holds at random `tau, e, omega`, and claims are kept apart by `lambda`. All monomials of a
 //! wrong trace carry different exponents, so equality at random points means equality for each
-//! item and output; both sides are below 2^40, so equality mod p is equality over the integers.
-//! Scale, offset and the tables make `(hi, lo)` the Euclidean division of the accumulator.
+//! item and output; both sides are below 2^60, so equality mod p is equality over the integers.
+//! Scale, offset and the tables make `(hi, lo)` the Euclidean division of the accumulator, which
+//! weights and offset carry scaled ([`crate::table::Division`]).
 //!
 //! Where a row is no activation the folds still run, over cells that nothing reads.
 
@@ -62,26 +70,25 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
                 * v.acc_prev(Acc::Tensor)
             - neuron * v.acc(Acc::Y);
         let weights = v.weights();
+        let words = v.fx(Fx::Word) * (v.challenge(Ch::Omega) - constant(1));
         let w = active * v.acc(Acc::W)
-            - (v.fx(Fx::WeightFold) * power(&e, WEIGHT_LANES) + v.fx(Fx::HoldW))
-                * v.acc_prev(Acc::W)
-            - horner(&weights, &e);
+            - v.fx(Fx::WeightFold) * power(&e, WEIGHT_LANES) * v.acc_prev(Acc::W)
+            - (constant(1) + words) * horner(&weights, &e);
         vec![("t", t), ("w", w)]
     });
     cs.create_gate("claims", |meta| {
         let mut v = View::new(meta, columns);
         let (lambda, omega) = (v.challenge(Ch::Lambda), v.challenge(Ch::Omega));
         let keep = v.active_prev() + v.fx(Fx::Claim) * (lambda.clone() - constant(1));
-        let product = v.fx(Fx::Product) + v.fx(Fx::ProductWord) * omega.clone();
+        let folded = v.fx(Fx::Product) * v.acc(Acc::X) + v.fx(Fx::ProductHeld) * v.acc(Acc::Tensor);
         let labels = v.challenge(Ch::Rho) * v.acc(Acc::Labels);
         let items = v.acc(Acc::Items);
-        vec![
-            v.fx(Fx::Active) * v.acc(Acc::Claims)
-                - keep * v.acc_prev(Acc::Claims)
-                - product * (v.acc(Acc::X) * v.acc(Acc::W))
-                + v.fx(Fx::Close) * lambda * v.acc(Acc::Tensor)
-                + v.fx(Fx::CloseWords) * omega * items.clone()
-                + v.fx(Fx::CloseCopies) * (items - labels),
-        ]
+        let claims = v.fx(Fx::Active) * v.acc(Acc::Claims)
+            - keep * v.acc_prev(Acc::Claims)
+            - folded * v.acc(Acc::W)
+            + v.fx(Fx::Close) * lambda * v.acc(Acc::Tensor)
+            + v.fx(Fx::CloseWords) * omega * items.clone()
+            + v.fx(Fx::CloseCopies) * (items - labels);
+        vec![("claims", claims)]
     });
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! full           s((M z')_k + c_k)                                         degree 3
-//! partial        s(linear_k(st, z_0..z_(k-1)) + c_k)                       degree 3
+//! partial_*      s(linear_k(st, z_0..z_(k-1)) + c_k)                       degree 3
 //! partial_first  st = M z'                                                 degree 2
 //! partial_next   st = state(st', z')                                       degree 2
 //! partial_last   M z = state(st', z')                                      degree 2
@@ -50,7 +50,8 @@ fn state_prev(v: &mut View<'_, '_>, constants: &Constants, i: usize) -> Ex {
 pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
     cs.create_gate("poseidon S-boxes", |meta| {
         let mut v = View::new(meta, columns);
-        let (full, partial) = (v.fx(Fx::Full), v.fx(Fx::Partial));
+        let full = v.fx(Fx::Full);
+        let partial = v.fx(Fx::PartialFirst) + v.fx(Fx::PartialNext);
         let row: Vec<Ex> = (ST..ST + WIDTH).chain(Z..Z + WIDTH).map(|i| v.cell(i)).collect();
         let mut constraints = Vec::new();
         for k in 0..PARTIALS {

@@ -15,7 +15,8 @@ use crate::poseidon::Constants;
 
 #[cfg(test)]
 pub(crate) use lookup::HELPER_GATE;
-pub(crate) use quality::{CLASSES, NO_LABEL, SLACK_OFFSET};
+pub(crate) use quality::{per_label, CLASSES, NO_LABEL, SLACK_OFFSET};
+pub(crate) use words::label_scale;
 
 /// Adds every gate to the constraint system.
 pub(crate) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {

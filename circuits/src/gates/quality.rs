@@ -3,20 +3,24 @@
 //! A task takes rows of four classes, two lanes per class, then a score row. Class `i` of a row:
 //!
 //! ```text
-//! s1 = hi[2i]    1 on the labelled class            o = out[2i]   the output byte
-//! s2 = hi[2i+1]  1 on the best other class          d = lo[2i]    slack
+//! o = hi[2i]     the output byte                    d = lo[2i]    slack
+//! s2 = hi[2i+1]  1 on the best other class          s1 = (d - other + o) / 256, 1 on the label
 //! other = lo[1]  the best other output              w_i = class + 1, w_(4+i) = 1; 0 on padding
 //! ```
 //!
-//! The table holds `(s, o)` for bits and bytes and the range `[0, 511]` for `lo`. On class rows:
+//! The table bounds `hi` by 511 and `lo` by the range of remainders, at least 511. On class rows:
 //!
 //! ```text
-//! slack    d = other - o + 256 s1                   every unlabelled class is at most `other`
+//! label    s1 (s1 - 1) = 0            so d = other - o + 256 s1, and every unlabelled class
+//!                                     is at most `other`
+//! best     s2 (s2 - 1) = 0
 //! distinct s1 s2 = 0
 //! padding  (1 - w_(4+i)) (s1 + s2) = 0
-//! same     other = other'                           not on a task's first row
+//! same     other = other'             not on a task's first row
 //! sums     act R = classes_next R' + sum_i s1 o + rho s2 o + rho^2 s1 + rho^3 s2 + rho^4 w_i s1
 //! ```
+//!
+//! `o` equals the byte of the last tensor by the folds of [`super::words`].
 //!
 //! On the score row, with `v = lo[0]`, `other = lo[1]`, `p = lo[2]`, `label = lo[3]`:
 //!
@@ -32,7 +36,7 @@
 //! lowered.
 
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::ConstraintSystem;
+use halo2_proofs::plonk::{ConstraintSystem, Expression};
 
 use crate::columns::{constant, Acc, Ch, Columns, Fx, View, LANES};
 
@@ -42,6 +46,11 @@ pub(crate) const CLASSES: usize = LANES / 2;
 pub(crate) const SLACK_OFFSET: u64 = 256;
 /// Stands for the best other output where there is no label.
 pub(crate) const NO_LABEL: u64 = 255;
+
+/// `1 / 256`: what a slack's offset counts as.
+pub(crate) fn per_label() -> Fr {
+    Fr::from(SLACK_OFFSET).invert().expect("256 is not zero")
+}
 
 pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
     cs.create_gate("quality classes", |meta| {
@@ -55,22 +64,24 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let mut sums = constant(0);
         let mut constraints = Vec::new();
         for i in 0..CLASSES {
-            let (s1, s2, o, slack) = (v.hi(2 * i), v.hi(2 * i + 1), v.out(2 * i), v.lo(2 * i));
+            let (o, s2, slack) = (v.hi(2 * i), v.hi(2 * i + 1), v.lo(2 * i));
             let (class, real) = (v.weight(i), v.weight(CLASSES + i));
-            let want = other.clone() - o.clone() + s1.clone() * Fr::from(SLACK_OFFSET);
-            constraints.push(any.clone() * (slack - want));
-            constraints.push(any.clone() * s1.clone() * s2.clone());
-            constraints.push(any.clone() * (constant(1) - real) * (s1.clone() + s2.clone()));
+            let s1 = (slack - other.clone() + o.clone()) * per_label();
+            let mut zero = |name, x: Expression<Fr>| constraints.push((name, any.clone() * x));
+            zero("label", s1.clone() * (s1.clone() - constant(1)));
+            zero("best", s2.clone() * (s2.clone() - constant(1)));
+            zero("distinct", s1.clone() * s2.clone());
+            zero("padding", (constant(1) - real) * (s1.clone() + s2.clone()));
             sums = sums
                 + s1.clone() * (o.clone() + rho2.clone() + rho4.clone() * class)
                 + s2 * (rho.clone() * o + rho3.clone());
         }
         let lo1_prev = v.cell_prev(LANES + 1);
         let same = next.clone() + v.fx(Fx::Score);
-        constraints.push(same * (other - lo1_prev));
-        constraints.push(
-            v.fx(Fx::Active) * v.acc(Acc::Classes) - next * v.acc_prev(Acc::Classes) - any * sums,
-        );
+        constraints.push(("same", same * (other - lo1_prev)));
+        let folded =
+            v.fx(Fx::Active) * v.acc(Acc::Classes) - next * v.acc_prev(Acc::Classes) - any * sums;
+        constraints.push(("sums", folded));
         constraints
     });
     cs.create_gate("quality score", |meta| {
@@ -87,9 +98,9 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
             + rho2.clone() * rho2 * label;
         let key = probe.clone() * Fr::from(SLACK_OFFSET) + value - other + absent;
         vec![
-            score.clone() * (v.acc_prev(Acc::Classes) - sums),
-            score.clone() * probe.clone() * (probe - constant(1)),
-            score * (v.hi(0) - key),
+            ("totals", score.clone() * (v.acc_prev(Acc::Classes) - sums)),
+            ("probe", score.clone() * probe.clone() * (probe - constant(1))),
+            ("key", score * (v.hi(0) - key)),
         ]
     });
 }

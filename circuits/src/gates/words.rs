@@ -3,9 +3,9 @@
 //! ```text
 //! words     act V = (act act' - absorb - classes) V' + (absorb_next + classes_next) (e^4 - 1) V'
 //!                 + absorb (e^2 s_3 + e s_4 + s_5) + absorb_next (e^3 s_2 + .. + s_5)
-//!                 + (classes + classes_next) sum_i e^(3-i) (out[2i] - 128 w_(4+i))
+//!                 + (classes + classes_next) sum_i e^(3-i) (hi[2i] - 128 w_(4+i))
 //! items     act I = (act act' - item + item_fold tau) I' + item V + score rho lo[3]
-//! labels    act G = (act act' + label (tau - 1)) G' + label cell_18
+//! labels    act G = (act act' + label (tau - 1)) G' + label cell_18       label = absorb scale / 2^64
 //! publish   act O = (act act' + publish (rho - 1)) O' + publish_hash s_0 + score out[0]
 //! read      act R = (act act' + read (rho - 1)) R' + read_scale instance
 //! equal     act' (1 - act) (O' - R') = 0
@@ -17,6 +17,7 @@
 //! the score's sum, output commitments) and the instance are folded by the same powers of `rho`;
 //! they meet on the last used row.
 
+use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::ConstraintSystem;
 
@@ -26,6 +27,15 @@ use crate::columns::{constant, horner, power, Acc, Ch, Columns, Fx, View};
 use crate::poseidon::{Constants, ST, WIDTH};
 use dn_core::commitment::NEXT_RATE;
 use dn_core::quant::ZERO_POINT;
+
+/// What a label is multiplied by in a message's tag.
+pub(crate) fn label_scale() -> Fr {
+    Fr::from(2).pow_vartime([64])
+}
+
+fn label_scale_inverse() -> Fr {
+    label_scale().invert().expect("a power of two is not zero")
+}
 
 pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
     let constants = Constants::new();
@@ -38,7 +48,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let words: Vec<_> = (2..WIDTH).map(|i| state(&mut v, &constants, i)).collect();
         let zero_point = Fr::from(ZERO_POINT.unsigned_abs() as u64);
         let bytes: Vec<_> =
-            (0..CLASSES).map(|i| v.out(2 * i) - v.weight(CLASSES + i) * zero_point).collect();
+            (0..CLASSES).map(|i| v.hi(2 * i) - v.weight(CLASSES + i) * zero_point).collect();
         let keep = carried.clone() - absorb.clone() - first.clone()
             + (absorb_next.clone() + next.clone()) * (power(&e, NEXT_RATE) - constant(1));
         let folded = active.clone() * v.acc(Acc::Words)
@@ -52,7 +62,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
                 * v.acc_prev(Acc::Items)
             - item * v.acc(Acc::Words)
             - v.fx(Fx::Score) * rho * v.lo(3);
-        let label = v.fx(Fx::Label);
+        let label = v.fx(Fx::Absorb) * v.fx(Fx::Scale) * label_scale_inverse();
         let labels = active * v.acc(Acc::Labels)
             - (carried + label.clone() * (tau - constant(1))) * v.acc_prev(Acc::Labels)
             - label * v.cell(ST);

@@ -13,6 +13,9 @@ use crate::plan::Plan;
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
+mod claims;
+mod quality;
+
 /// A deterministic stream of small integers.
 struct Stream(u64);
 
@@ -56,7 +59,7 @@ fn batch(s: &mut Stream, graph: &Graph, tasks: usize) -> Vec<Slot> {
         .collect()
 }
 
-fn setup(tasks: usize, slots: usize) -> (Graph, Arc<Plan>, Witness) {
+pub(crate) fn setup(tasks: usize, slots: usize) -> (Graph, Arc<Plan>, Witness) {
     let mut s = Stream(7);
     let graph = model(&mut s);
     let plan = Arc::new(Plan::new(&graph, slots).unwrap());
@@ -67,8 +70,11 @@ fn setup(tasks: usize, slots: usize) -> (Graph, Arc<Plan>, Witness) {
 
 /// Failures other than the helper gate's on poisoned rows, which only real proofs can judge.
 fn failures(plan: &Arc<Plan>, witness: Witness) -> Vec<String> {
+    failures_of(BatchCircuit::for_check(plan.clone(), Arc::new(witness.clone())), plan, &witness)
+}
+
+fn failures_of(circuit: BatchCircuit, plan: &Plan, witness: &Witness) -> Vec<String> {
     let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
-    let circuit = BatchCircuit::for_check(plan.clone(), Arc::new(witness));
     let prover = MockProver::run(plan.k, &circuit, vec![instances]).unwrap();
     let Err(failures) = prover.verify() else { return Vec::new() };
     failures
@@ -130,9 +136,9 @@ fn rejects_a_wrong_remainder_with_repaired_multiplicities() {
     let (_, plan, witness) = setup(8, 8);
     let row = plan.sections.neurons[1][2];
     let mut forged = witness.clone();
-    let lo = |w: &Witness| (0..128u64).find(|v| Fr::from(*v) == w.cells[row][8]).unwrap();
-    let (old, new) = (lo(&witness), lo(&witness) ^ 1);
-    let tag = plan.table.divisions[0].tag_lo;
+    let lo = |w: &Witness| (0..512u64).find(|v| Fr::from(*v) == w.cells[row][8]).unwrap();
+    let (old, new) = (lo(&witness), lo(&witness) ^ 4);
+    let tag = plan.table.tag_lo;
     forged.cells[row][8] = Fr::from(new);
     forged.multiplicities[plan.table.find((tag, old, 0)).unwrap()] -= 1;
     forged.multiplicities[plan.table.find((tag, new, 0)).unwrap()] += 1;

@@ -1,0 +1,100 @@
+//! The advice columns of a proof, by phase, with their random rows.
+//!
+//! Every column ends in [`BLINDING_ROWS`] random rows, which no gate reads. The gate of the lookup
+//! helpers has no selector, so there the helpers are zero and get as many random elements on the
+//! usable rows behind the last active one, as in [`crate::blinding`].
+
+use ff::Field;
+use halo2_proofs::halo2curves::bn256::Fr;
+use rand_core::{CryptoRng, RngCore};
+
+use crate::columns::{ACCUMULATORS, CELLS, CHALLENGES, LANES};
+use crate::field::from_core;
+use crate::fold::fold;
+use crate::plan::{Plan, BLINDING_ROWS};
+use crate::witness::Witness;
+
+/// Columns of `2^k` rows, in the order in which the constraint system allocates them.
+pub type Columns = Vec<Vec<Fr>>;
+
+fn columns<const N: usize>(rows: &[[Fr; N]], n: usize) -> Columns {
+    let mut columns = vec![vec![Fr::ZERO; n]; N];
+    for (i, row) in rows.iter().enumerate() {
+        for (column, x) in columns.iter_mut().zip(row) {
+            column[i] = *x;
+        }
+    }
+    columns
+}
+
+fn blind(column: &mut [Fr], first: usize, rng: &mut impl RngCore) {
+    for x in &mut column[first..first + BLINDING_ROWS] {
+        *x = Fr::random(&mut *rng);
+    }
+}
+
+/// Cells of all lanes and multiplicities.
+#[must_use]
+pub fn first_phase(
+    plan: &Plan,
+    witness: &Witness,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Columns {
+    let n = 1 << plan.k;
+    let mut all = columns::<CELLS>(&witness.cells, n);
+    let mut multiplicity: Vec<Fr> = witness.multiplicities.iter().map(|m| Fr::from(*m)).collect();
+    multiplicity.resize(n, Fr::ZERO);
+    all.push(multiplicity);
+    all.iter_mut().for_each(|column| blind(column, n - BLINDING_ROWS, rng));
+    all
+}
+
+/// Lookup helpers and accumulators at the challenges drawn after the first phase.
+#[must_use]
+pub fn second_phase(
+    plan: &Plan,
+    witness: &Witness,
+    challenges: [Fr; CHALLENGES],
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Columns {
+    let n = 1 << plan.k;
+    let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
+    let folded = fold(plan, witness, &instances, challenges);
+    let mut all = columns::<LANES>(&folded.helpers, n);
+    all.iter_mut().for_each(|column| blind(column, plan.rows, rng));
+    let mut accumulators = columns::<ACCUMULATORS>(&folded.accumulators, n);
+    accumulators.iter_mut().for_each(|column| blind(column, n - BLINDING_ROWS, rng));
+    all.append(&mut accumulators);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::setup;
+    use rand_core::OsRng;
+
+    #[test]
+    fn every_column_has_six_random_rows_and_helpers_have_zeros_where_their_gate_needs_them() {
+        let (_, plan, witness) = setup(5, 8);
+        let n = 1 << plan.k;
+        let draw = || {
+            let mut all = first_phase(&plan, &witness, &mut OsRng);
+            all.extend(second_phase(&plan, &witness, [Fr::from(7); CHALLENGES], &mut OsRng));
+            all
+        };
+        let helpers = CELLS + 1..CELLS + 1 + LANES;
+        for (i, (a, b)) in draw().iter().zip(&draw()).enumerate() {
+            let end = n - BLINDING_ROWS..n;
+            let random = if helpers.contains(&i) {
+                assert!(a[end].iter().all(|x| *x == Fr::ZERO));
+                plan.rows..plan.rows + BLINDING_ROWS
+            } else {
+                end
+            };
+            for row in 0..n {
+                assert_eq!(a[row] != b[row], random.contains(&row), "column {i}, row {row}");
+            }
+        }
+    }
+}
