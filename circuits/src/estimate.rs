@@ -13,7 +13,7 @@ use crate::table::Table;
 
 /// CPU seconds of one proof that do not depend on its size, per row of the domain and per row that
 /// is used beside the table, on one 2-core x86-64 machine: fitted to the shapes of
-/// `docs/decisions/0004`.
+/// `docs/decisions/0007`.
 const CPU_S: (f64, f64, f64) = (0.11, 5.9e-5, 1.1e-4);
 /// Peak memory in MiB of a process that proves: base, and per row of the domain.
 const MEMORY_MB: (f64, f64) = (20.0, 1.05e-2);

@@ -50,6 +50,7 @@ async fn the_interface_is_precise() {
     events_tell_a_task_s_life(&devnet, &user, &digits).await;
     nodes_are_checked(&devnet).await;
     everything_is_served(&devnet).await;
+    bad_starts_are_named(&devnet);
 }
 
 async fn bad_tasks_are_named(devnet: &Devnet, user: &User, digits: &Digits) {
@@ -152,5 +153,54 @@ async fn everything_is_served(devnet: &Devnet) {
     ] {
         let response = reqwest::get(format!("{}{path}", devnet.url)).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+}
+
+/// Runs a program that cannot start and returns what it says.
+fn failed_start(program: &str, args: &[&str]) -> String {
+    let program = dn_e2e::programs().unwrap().join(program);
+    let output = std::process::Command::new(program).args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn bad_starts_are_named(devnet: &Devnet) {
+    let state = folder("interface");
+    let key = |name: &str| state.join("keys").join(name).display().to_string();
+    let (sequencer_key, stranger_key) = (key("sequencer.key"), key("treasury.key"));
+    let database = format!("sqlite://{}", state.join("other.db").display());
+    let rollup = devnet.contracts.rollup.to_string();
+    let token = devnet.contracts.token.to_string();
+    let taken = devnet.url.trim_start_matches("http://");
+    let nobody = "http://127.0.0.1:1";
+    let sequencer = |listen: &str, rpc: &str, rollup: &str, key: &str, chain_id: &str| {
+        let args = [
+            ["--listen", listen],
+            ["--rpc-url", rpc],
+            ["--rollup", rollup],
+            ["--key-file", key],
+            ["--chain-id", chain_id],
+            ["--database", &database],
+        ];
+        failed_start("dn-sequencer", args.as_flattened())
+    };
+    let (free, rpc) = ("127.0.0.1:0", devnet.rpc_url());
+    let cases = [
+        ("port_taken", sequencer(taken, rpc, &rollup, &sequencer_key, "31337")),
+        ("bad_url", sequencer(free, "nowhere", &rollup, &sequencer_key, "31337")),
+        ("no_chain", sequencer(free, nobody, &rollup, &sequencer_key, "31337")),
+        ("wrong_chain_id", sequencer(free, rpc, &rollup, &sequencer_key, "1")),
+        ("no_rollup", sequencer(free, rpc, &token, &sequencer_key, "31337")),
+        ("not_sequencer", sequencer(free, rpc, &rollup, &stranger_key, "31337")),
+    ];
+    let node = ["--sequencer", &devnet.url, "--key-file", &stranger_key];
+    let lost = ["--sequencer", nobody, "--key-file", &stranger_key];
+    let worker = failed_start("dn-worker", &[&["serve"], &node[..]].concat());
+    let prover = failed_start("dn-prover", &lost);
+    let validator = failed_start("dn-validator", &[&lost[..], &["--rpc-url", rpc]].concat());
+    let nodes = [("no_session", worker), ("no_sequencer", prover), ("no_sequencer", validator)];
+    for (code, said) in cases.into_iter().chain(nodes) {
+        assert!(said.contains(&format!("error[{code}]")), "{code}: {said}");
+        assert!(said.contains("hint: "), "{said}");
     }
 }

@@ -29,7 +29,7 @@ impl Failure {
 #[expect(clippy::print_stderr, reason = "the last words of a program")]
 pub fn exit_code(result: &anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    let failure = error.chain().find_map(|e| e.downcast_ref::<Failure>());
+    let failure = error.downcast_ref::<Failure>();
     eprintln!("error[{}]: {error:#}", failure.map_or("failed", |f| f.code));
     if let Some(failure) = failure {
         eprintln!("  hint: {}", failure.hint);
