@@ -108,7 +108,10 @@ impl TaskState {
             (Self::Assigned, E::Execute) => Ok(Self::Executed),
             (Self::Executed, E::Commit) => Ok(Self::Committed),
             (Self::Committed, E::ExpireBatch) => Ok(Self::Executed),
-            (Self::Committed, E::Prove) => Ok(Self::Proven),
+            // The chain's word is final, whatever was known here.
+            (Self::Queued | Self::Assigned | Self::Executed | Self::Committed, E::Prove) => {
+                Ok(Self::Proven)
+            }
             (Self::Queued | Self::Assigned | Self::Executed, E::ExpireOrder) => Ok(Self::Refunded),
             (state, event) => Err(IllegalTransition { state, event }),
         }

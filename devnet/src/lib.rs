@@ -77,6 +77,8 @@ pub struct Options {
     pub lease: Duration,
     /// From the commitment of a batch to the last moment to prove it.
     pub proving_window: Duration,
+    /// Blocks after which a transaction counts.
+    pub confirmations: u64,
 }
 
 impl Options {
@@ -96,6 +98,7 @@ impl Options {
             batch_wait: Duration::from_secs(5),
             lease: Duration::from_secs(30),
             proving_window: Duration::from_secs(3600),
+            confirmations: 1,
         }
     }
 }
@@ -275,6 +278,7 @@ impl Programs<'_> {
                 ("--batch-wait-ms", o.batch_wait.as_millis().to_string()),
                 ("--lease-ms", o.lease.as_millis().to_string()),
                 ("--proving-window-s", o.proving_window.as_secs().to_string()),
+                ("--confirmations", o.confirmations.to_string()),
             ],
         )
     }

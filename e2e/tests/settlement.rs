@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
+use alloy::providers::Provider as _;
 use dn_core::api::{BatchState, Bytes32, Role, TaskResult, TaskView};
 use dn_core::commitment::{self, from_bytes, to_bytes};
 use dn_core::quant::execute;
@@ -176,4 +177,56 @@ async fn restarted(devnet: &mut Devnet) {
         assert!(Instant::now() < deadline, "the sequencer does not come back");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// The chain forgets the blocks with the proof before they are deep enough to count.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_a_reorganisation_drops_is_sent_again() {
+    const DEPTH: u64 = 6;
+    let digits = Digits::import().unwrap();
+    let mut options = options(&digits.package, folder("reorg"), folder("data")).unwrap();
+    options.running_workers = 1;
+    options.batch_wait = Duration::from_millis(300);
+    options.confirmations = DEPTH;
+    let devnet = Devnet::start(&options).await.unwrap();
+    let before = devnet.balances().await.unwrap();
+    let provider = devnet.accounts.sequencer.provider.clone();
+    let mine = |blocks: u64| {
+        let provider = provider.clone();
+        async move { provider.raw_request::<_, ()>("anvil_mine".into(), (blocks,)).await.unwrap() }
+    };
+    let user = User::new(&devnet, 0).await.unwrap();
+    let (task, _) = user.ask(&digits.inputs[0], 0).await.unwrap();
+    let rollup = InferenceRollup::new(devnet.contracts.rollup, &provider);
+    let deadline = Instant::now() + LIMIT;
+    // The commitment gets its depth, the proof does not.
+    while rollup.provenOutput(B256::from(task.task_id.0)).call().await.unwrap() == B256::ZERO {
+        let batches = user.client.batches(0).await.unwrap();
+        if batches.iter().any(|b| b.state == BatchState::Formed) {
+            mine(DEPTH).await;
+        }
+        assert!(Instant::now() < deadline, "no proof reaches the chain");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let state = user.client.task(task.task_id, Duration::ZERO).await.unwrap().state;
+    assert_eq!(state, TaskState::Committed, "a young proof does not count");
+    let nothing: [(); 0] = [];
+    provider.raw_request::<_, ()>("anvil_reorg".into(), (1, nothing)).await.unwrap();
+    let output = rollup.provenOutput(B256::from(task.task_id.0)).call().await.unwrap();
+    assert_eq!(output, B256::ZERO, "the chain has forgotten the proof");
+
+    let proven = loop {
+        mine(1).await;
+        let task = user.client.task(task.task_id, Duration::ZERO).await.unwrap();
+        if task.state == TaskState::Proven {
+            break task;
+        }
+        assert!(Instant::now() < deadline, "the task is still {:?}", task.state);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(proven.reason, None);
+    let after = devnet.balances().await.unwrap();
+    let paid = before.members[0].1 - after.members[0].1;
+    assert_eq!(paid, alloy::primitives::U256::from(user.model.price.0), "paid once");
+    assert!(after.balance_since(&before));
 }

@@ -26,6 +26,8 @@ pub(crate) struct Limits {
     pub(crate) orphan_after: Duration,
     /// Confirmations after which a transaction counts.
     pub(crate) confirmations: u64,
+    /// Events are read from this block on.
+    pub(crate) first_block: u64,
 }
 
 impl Default for Limits {
@@ -38,6 +40,7 @@ impl Default for Limits {
             proving_window: Duration::from_secs(3600),
             orphan_after: Duration::from_secs(60),
             confirmations: 1,
+            first_block: 0,
         }
     }
 }

@@ -4,7 +4,8 @@ use alloy::network::eip2718::Encodable2718 as _;
 use alloy::network::{EthereumWallet, NetworkTransactionBuilder as _, TransactionBuilder as _};
 use alloy::primitives::{keccak256, B256, U256};
 use alloy::providers::Provider as _;
-use alloy::rpc::types::TransactionRequest;
+use alloy::rpc::types::{Filter, Log, TransactionRequest};
+use alloy::sol_types::SolEventInterface as _;
 use alloy::transports::{RpcError, TransportErrorKind};
 use dn_core::api::{Address, Bytes32, ChainView};
 use dn_sdk::contracts::{IModelRegistry, InferenceRollup, ModelRegistry, Staking};
@@ -64,6 +65,17 @@ pub(crate) enum BatchStatus {
 pub(crate) struct BatchRecord {
     pub(crate) header_hash: Bytes32,
     pub(crate) status: BatchStatus,
+}
+
+/// What happened on the rollup.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RollupEvent {
+    /// A task's output is proven; its user paid, or could not.
+    TaskProven { task_id: Bytes32, output_hash: Bytes32, is_paid: bool },
+    /// A batch's proof was accepted. Follows the events of its tasks.
+    BatchProven { batch_id: u64, prover: Address, tx_hash: Bytes32, gas_used: u64 },
+    /// A batch was closed without a proof.
+    BatchExpired { batch_id: u64 },
 }
 
 /// A transaction that can be sent, now or again.
@@ -154,10 +166,6 @@ impl Chain {
         Ok(output != B256::ZERO)
     }
 
-    pub(crate) async fn is_charged(&self, task_id: Bytes32) -> Result<bool, ChainError> {
-        Ok(self.rollup().isCharged(B256::from(task_id.0)).call().await?)
-    }
-
     pub(crate) async fn is_staked_worker(&self, worker: Address) -> Result<bool, ChainError> {
         let staking = Staking::new(self.staking, &self.account.provider);
         Ok(staking.isActive(WORKER_ROLE, wire::address(worker)).call().await?)
@@ -176,6 +184,48 @@ impl Chain {
 
     pub(crate) async fn next_batch_id(&self) -> Result<u64, ChainError> {
         Ok(self.rollup().nextBatchId().call().await?)
+    }
+
+    /// Number of the newest block.
+    pub(crate) async fn head(&self) -> Result<u64, ChainError> {
+        Ok(self.account.provider.get_block_number().await?)
+    }
+
+    /// Hash of a block, if the chain has it.
+    pub(crate) async fn block_hash(&self, number: u64) -> Result<Option<Bytes32>, ChainError> {
+        let block = self.account.provider.get_block_by_number(number.into()).await?;
+        Ok(block.map(|b| wire::api_bytes32(b.header.hash)))
+    }
+
+    /// The rollup's events in a range of blocks, in order.
+    pub(crate) async fn events(&self, from: u64, to: u64) -> Result<Vec<RollupEvent>, ChainError> {
+        let address = wire::address(self.domain.rollup);
+        let filter = Filter::new().address(address).from_block(from).to_block(to);
+        let mut events = Vec::new();
+        for log in self.account.provider.get_logs(&filter).await? {
+            events.extend(self.event(&log).await?);
+        }
+        Ok(events)
+    }
+
+    async fn event(&self, log: &Log) -> Result<Option<RollupEvent>, ChainError> {
+        use InferenceRollup::InferenceRollupEvents as E;
+        let task = |task_id, output: B256, is_paid| {
+            let (task_id, output_hash) = (wire::api_bytes32(task_id), wire::api_bytes32(output));
+            RollupEvent::TaskProven { task_id, output_hash, is_paid }
+        };
+        Ok(match E::decode_log(&log.inner).map(|l| l.data) {
+            Ok(E::TaskSettled(e)) => Some(task(e.taskId, e.outputHash, true)),
+            Ok(E::TaskUnpaid(e)) => Some(task(e.taskId, e.outputHash, false)),
+            Ok(E::BatchExpired(e)) => Some(RollupEvent::BatchExpired { batch_id: e.batchId }),
+            Ok(E::BatchProven(e)) => {
+                let tx_hash = wire::api_bytes32(log.transaction_hash.unwrap_or_default());
+                let gas_used = self.included(tx_hash).await?.map_or(0, |i| i.gas_used);
+                let (batch_id, prover) = (e.batchId, wire::api_address(e.prover));
+                Some(RollupEvent::BatchProven { batch_id, prover, tx_hash, gas_used })
+            }
+            _ => None,
+        })
     }
 
     /// Transactions of the sequencer's account in blocks.

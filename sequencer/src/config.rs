@@ -43,6 +43,9 @@ pub struct Config {
     /// Blocks after which a transaction counts.
     #[arg(long, env = "DN_CONFIRMATIONS", default_value_t = 1)]
     pub confirmations: u64,
+    /// Block in which the rollup was deployed; events are read from there.
+    #[arg(long, env = "DN_FIRST_BLOCK", default_value_t = 0)]
+    pub first_block: u64,
     /// Longest pause between two looks at the database and the chain.
     #[arg(long, env = "DN_POLL_MS", default_value_t = 200)]
     pub poll_ms: u64,

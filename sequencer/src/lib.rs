@@ -3,12 +3,13 @@
 //!
 //! One database is the only truth; whatever is killed, the next start goes on from it. The parts:
 //! `http` the interface, `store` SQL, `batcher` leases that end and batches that form, `settler`
-//! transactions, `proof` what a proof must say before it is sent.
+//! transactions, `follower` the chain's events, `proof` what a proof must say before it is sent.
 
 mod app;
 mod batcher;
 mod chain;
 mod config;
+mod follower;
 mod http;
 mod models;
 mod proof;
@@ -42,6 +43,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         batch_wait: Duration::from_millis(config.batch_wait_ms),
         proving_window: Duration::from_secs(config.proving_window_s),
         confirmations: config.confirmations,
+        first_block: config.first_block,
         ..Limits::default()
     };
     let app = App::new(db.clone(), chain, models, limits);

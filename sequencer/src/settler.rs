@@ -9,17 +9,15 @@ use alloy::primitives::U256;
 use alloy::sol_types::SolCall as _;
 use anyhow::{Context as _, Result};
 use dn_core::api::BatchState;
-use dn_core::statement;
-use dn_core::task::{Reason, TaskEvent};
 use dn_sdk::contracts::InferenceRollup::{commitBatchCall, proveBatchCall, refundBatchCall};
 use dn_sdk::wire;
 
 use crate::app::{now_ms, App};
-use crate::batcher;
 use crate::chain::{BatchStatus, ChainError};
 use crate::store::batches::BatchRow;
 use crate::store::outbox::{Kind, OpenTx, Outcome};
-use crate::store::{self, batches, nodes, outbox, tasks, StoreError};
+use crate::store::{self, batches, outbox, tasks, StoreError};
+use crate::{batcher, follower};
 
 /// Refusals by the contract after which a commitment is dropped and a proof left to its deadline.
 const MAX_FAILURES: i64 = 3;
@@ -27,6 +25,7 @@ const MAX_FAILURES: i64 = 3;
 /// Does the next step, if there is one.
 pub(crate) async fn tick(app: &App) -> Result<()> {
     batcher::expire(app).await.context("expire leases and orders")?;
+    while follower::follow(app).await.context("follow the chain")? {}
     if let Some(open) = outbox::open(&app.db).await? {
         return follow(app, &open).await.context("follow a transaction");
     }
@@ -101,13 +100,13 @@ async fn commit(app: &App, batch: &BatchRow) -> Result<()> {
         return Ok(());
     }
     if app.chain.next_batch_id().await? > id {
-        return release(app, batch, "another batch has this id").await;
+        return drop_batch(app, id, "another batch has this id").await;
     }
     if batch.attempts >= MAX_FAILURES {
-        return release(app, batch, "the contract refuses the commitment").await;
+        return drop_batch(app, id, "the contract refuses the commitment").await;
     }
     if batch.deadline_s()? < now_ms() / 1000 {
-        return release(app, batch, "the commitment came too late").await;
+        return drop_batch(app, id, "the commitment came too late").await;
     }
     let header = wire::rollup_header(&batch.header(app.chain.domain())?);
     send(app, Kind::Commit, id, commitBatchCall { header }.abi_encode()).await
@@ -116,7 +115,7 @@ async fn commit(app: &App, batch: &BatchRow) -> Result<()> {
 async fn prove(app: &App, batch: &BatchRow) -> Result<()> {
     let id = batch.id()?;
     if app.chain.batch(id).await?.status == BatchStatus::Proven {
-        return settle(app, batch).await;
+        return Ok(());
     }
     let rows = tasks::of_batch(&app.db, id).await?;
     let orders: Result<Vec<_>, StoreError> =
@@ -134,66 +133,22 @@ async fn prove(app: &App, batch: &BatchRow) -> Result<()> {
     send(app, Kind::Prove, id, call.abi_encode()).await
 }
 
-/// The chain has accepted the proof: the tasks are proven.
-async fn settle(app: &App, batch: &BatchRow) -> Result<()> {
-    let id = batch.id()?;
-    let rows = tasks::of_batch(&app.db, id).await?;
-    let model = app.models.get(batch.model_id()?).context("the batch's model is served")?;
-    let outputs_at = statement::outputs_at(model.view.batch_slots as usize);
-    let instances = batch.instances()?.ok_or(StoreError::Corrupt("instances"))?;
-    let mut proven = Vec::with_capacity(rows.len());
-    for (row, output) in rows.iter().zip(instances.iter().skip(outputs_at)) {
-        let is_charged = app.chain.is_charged(row.id()?).await?;
-        let is_honest = row.output_hash()? == Some(*output);
-        let reason = match (is_honest, is_charged) {
-            (false, _) => Some(Reason::ReceiptContradicted),
-            (true, false) => Some(Reason::Unpaid),
-            (true, true) => None,
-        };
-        if let Some(reason) = reason {
-            tracing::warn!(batch_id = id, task_id = %row.id()?, ?reason, "proven");
-        }
-        proven.push((row, *output, reason));
-    }
-    let now = now_ms();
-    let mut tx = store::write(&app.db).await?;
-    for (row, output, reason) in proven {
-        tasks::set_proven(&mut tx, row, output, reason, now).await?;
-    }
-    batches::set_proven(&mut tx, id).await?;
-    let prover = batch.header(app.chain.domain())?.prover;
-    nodes::count_completed(&mut tx, prover, dn_core::api::Role::Prover).await?;
-    tx.commit().await?;
-    tracing::info!(batch_id = id, tasks = rows.len(), "batch proven");
-    app.notify();
-    Ok(())
-}
-
-/// Closes a batch that was not proven in time, on chain and here.
+/// Closes a batch that was not proven in time. How it ended, the follower sees.
 async fn close(app: &App, batch: &BatchRow) -> Result<()> {
     let id = batch.id()?;
     match app.chain.batch(id).await?.status {
-        BatchStatus::Proven => settle(app, batch).await,
-        BatchStatus::Expired => release(app, batch, "not proven in time").await,
+        BatchStatus::Proven | BatchStatus::Expired => Ok(()),
         BatchStatus::None | BatchStatus::Committed => {
             send(app, Kind::Refund, id, refundBatchCall { batchId: id }.abi_encode()).await
         }
     }
 }
 
-/// Ends a batch without a proof; its tasks wait for another one.
-async fn release(app: &App, batch: &BatchRow, why: &str) -> Result<()> {
-    let id = batch.id()?;
-    let rows = tasks::of_batch(&app.db, id).await?;
-    let now = now_ms();
+/// Drops a batch that the chain never took.
+async fn drop_batch(app: &App, id: u64, why: &str) -> Result<()> {
     let mut tx = store::write(&app.db).await?;
-    for row in &rows {
-        let reason = Some(Reason::BatchExpired);
-        tasks::transition(&mut tx, row, TaskEvent::ExpireBatch, reason, now).await?;
-    }
-    batches::set_expired(&mut tx, id, why).await?;
+    follower::release(&mut tx, id, why).await?;
     tx.commit().await?;
-    tracing::error!(batch_id = id, why, "batch released");
     app.notify();
     Ok(())
 }

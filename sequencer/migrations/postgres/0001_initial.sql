@@ -108,3 +108,9 @@ create table event (
 );
 
 create index event_by_task on event (task_id, seq);
+
+-- Positions of the chain follower.
+create table chain_block (
+    number bigint primary key,
+    hash bytea not null check (length(hash) = 32)
+);

@@ -108,3 +108,9 @@ create table event (
 ) strict;
 
 create index event_by_task on event (task_id, seq);
+
+-- Positions of the chain follower.
+create table chain_block (
+    number integer primary key,
+    hash blob not null check (length(hash) = 32)
+) strict;

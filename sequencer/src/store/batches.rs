@@ -296,28 +296,36 @@ pub(crate) async fn set_proof(
     Ok(())
 }
 
-pub(crate) async fn set_proven(tx: &mut Write, id: u64) -> Result<(), StoreError> {
-    sqlx::query(
-        "update batch set state = 'proven', reason = null,
-             prove_tx = (select tx_hash from outbox where outbox.batch_id = batch.batch_id
-                          and kind = 'prove' and outbox.state = 'mined' order by id desc limit 1),
-             prove_gas = (select gas_used from outbox where outbox.batch_id = batch.batch_id
-                           and kind = 'prove' and outbox.state = 'mined' order by id desc limit 1)
-          where batch_id = $1",
+/// Ends a batch as proven. False when it had ended before.
+pub(crate) async fn set_proven(
+    tx: &mut Write,
+    id: u64,
+    tx_hash: Bytes32,
+    gas_used: u64,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "update batch set state = 'proven', reason = null, prove_tx = $1, prove_gas = $2
+          where batch_id = $3 and state <> 'proven'",
     )
+    .bind(tx_hash.0.as_slice())
+    .bind(signed(gas_used))
     .bind(signed(id))
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
-pub(crate) async fn set_expired(tx: &mut Write, id: u64, reason: &str) -> Result<(), StoreError> {
-    sqlx::query("update batch set state = 'expired', reason = $1 where batch_id = $2")
-        .bind(reason)
-        .bind(signed(id))
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+/// Ends a batch without a proof. False when it had ended before.
+pub(crate) async fn set_expired(tx: &mut Write, id: u64, reason: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "update batch set state = 'expired', reason = $1
+          where batch_id = $2 and state not in ('proven', 'expired')",
+    )
+    .bind(reason)
+    .bind(signed(id))
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Notes a failed step. A refused proof is dropped, so that the batch is proven again.

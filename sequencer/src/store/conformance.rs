@@ -5,7 +5,7 @@ use dn_core::api::{ProofResult, ReceiptView, Role, SubmitTask};
 use dn_core::task::{Reason, TaskEvent, TaskState};
 use sqlx::AnyPool;
 
-use super::{batches, events, nodes, open, outbox, tasks, write, StoreError};
+use super::{batches, blocks, events, nodes, open, outbox, tasks, write, StoreError};
 use crate::chain::SignedTx;
 
 const NOW: u64 = 1_700_000_000_000;
@@ -100,7 +100,7 @@ async fn leases_have_fences_and_end(db: &AnyPool) {
     let queued = tasks::next_queued(&mut tx, 10, NOW / 1000).await.unwrap();
     let second = tasks::lease(&mut tx, &queued[0], WORKER, NOW + 10, NOW).await.unwrap();
     assert!(second.fence().unwrap() > first.fence().unwrap());
-    let illegal = tasks::transition(&mut tx, &second, TaskEvent::Prove, None, NOW).await;
+    let illegal = tasks::transition(&mut tx, &second, TaskEvent::Commit, None, NOW).await;
     assert!(matches!(illegal, Err(StoreError::Illegal(_))));
     tasks::set_result(&mut tx, &second, &[1, -1], &receipt(1), NOW).await.unwrap();
     tx.commit().await.unwrap();
@@ -168,7 +168,9 @@ async fn finish(db: &AnyPool) {
     tasks::set_proven(&mut tx, &rows[0], id(101), None, NOW).await.unwrap();
     let reason = Some(Reason::Unpaid);
     tasks::set_proven(&mut tx, &rows[1], id(103), reason, NOW).await.unwrap();
-    batches::set_proven(&mut tx, 0).await.unwrap();
+    assert!(batches::set_proven(&mut tx, 0, id(50), 1).await.unwrap());
+    assert!(!batches::set_proven(&mut tx, 0, id(51), 2).await.unwrap(), "once");
+    assert!(!batches::set_expired(&mut tx, 0, "late").await.unwrap(), "proven is final");
     tx.commit().await.unwrap();
     assert_eq!(state(db, 1).await, TaskState::Proven);
     let seen = events::after(db, Some(id(3)), 0, 100).await.unwrap();
@@ -214,6 +216,23 @@ async fn writers_take_turns(db: &AnyPool) {
     assert_eq!(row.fence().unwrap(), 40, "no update is lost");
 }
 
+async fn positions_are_remembered(db: &AnyPool) {
+    for number in 0..300u64 {
+        let mut tx = write(db).await.unwrap();
+        blocks::advance(&mut tx, number, id(7)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(blocks::all(db).await.unwrap().len(), 256);
+    let mut tx = write(db).await.unwrap();
+    blocks::rewind(&mut tx, 280).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(blocks::last(db).await.unwrap(), Some((280, id(7))));
+    let mut tx = write(db).await.unwrap();
+    blocks::clear(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(blocks::last(db).await.unwrap(), None);
+}
+
 async fn suite(db: &AnyPool) {
     a_task_is_stored_as_it_came(db).await;
     what_is_not_committed_never_was(db).await;
@@ -221,6 +240,7 @@ async fn suite(db: &AnyPool) {
     a_batch_lives(db).await;
     nodes_renew_their_sessions(db).await;
     writers_take_turns(db).await;
+    positions_are_remembered(db).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 //! lock at the start, so that nobody reads a row, decides and then loses the race.
 
 pub(crate) mod batches;
+pub(crate) mod blocks;
 #[cfg(test)]
 mod conformance;
 pub(crate) mod events;

@@ -204,9 +204,15 @@ pub(crate) async fn get(db: &AnyPool, id: Bytes32) -> Result<Option<TaskRow>, St
 }
 
 pub(crate) async fn get_for_write(tx: &mut Write, id: Bytes32) -> Result<TaskRow, StoreError> {
+    find_for_write(tx, id).await?.ok_or(StoreError::Missing("task"))
+}
+
+pub(crate) async fn find_for_write(
+    tx: &mut Write,
+    id: Bytes32,
+) -> Result<Option<TaskRow>, StoreError> {
     let query = sqlx::query_as("select * from task where task_id = $1");
-    let row = query.bind(id.0.as_slice()).fetch_optional(&mut **tx).await?;
-    row.ok_or(StoreError::Missing("task"))
+    Ok(query.bind(id.0.as_slice()).fetch_optional(&mut **tx).await?)
 }
 
 /// Number of tasks that have not ended.
@@ -409,6 +415,15 @@ pub(crate) async fn put_in_batch(
 pub(crate) async fn of_batch(db: &AnyPool, batch_id: u64) -> Result<Vec<TaskRow>, StoreError> {
     let query = sqlx::query_as("select * from task where batch_id = $1 order by slot");
     Ok(query.bind(signed(batch_id)).fetch_all(db).await?)
+}
+
+/// The tasks of a batch, inside a change.
+pub(crate) async fn of_batch_for_write(
+    tx: &mut Write,
+    batch_id: u64,
+) -> Result<Vec<TaskRow>, StoreError> {
+    let query = sqlx::query_as("select * from task where batch_id = $1 order by slot");
+    Ok(query.bind(signed(batch_id)).fetch_all(&mut **tx).await?)
 }
 
 /// Stores what was proven about a task.
