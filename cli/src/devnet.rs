@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use dn_core::api::Amount;
 use dn_devnet::{Devnet, Offer, Options};
-use dn_service::Shutdown;
+use dn_service::{Report, Shutdown};
 
 use crate::args::{self, Global};
 use crate::error::Failure;
-use crate::output::{self, spinner, Report};
+use crate::output::spinner;
 
 /// Where the chain's program is in a checkout after `make setup`.
 const ANVIL: &str = "contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
@@ -21,7 +21,7 @@ pub(crate) async fn devnet(args: &args::Devnet, global: &Global) -> Result<Repor
     let progress = spinner("starting chain, contracts and services");
     let mut devnet = Devnet::start(&options).await.map_err(|e| failed(&e))?;
     progress.finish_and_clear();
-    output::print(&report(&devnet, &options), global.json)?;
+    report(&devnet, &options).print(global.json);
     devnet.supervise(shutdown).await.map_err(|e| failed(&e))?;
     let progress = spinner("stopping");
     drop(devnet);

@@ -24,8 +24,11 @@ fn main() -> ExitCode {
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),
     };
-    match done.and_then(|report| output::print(&report, cli.global.json)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match done {
+        Ok(report) => {
+            report.print(cli.global.json);
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             error.report(cli.global.json);
             ExitCode::FAILURE

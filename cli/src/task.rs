@@ -11,7 +11,7 @@ use serde_json::{json, Value};
 
 use crate::args::{TaskSubmit, Until};
 use crate::error::Failure;
-use crate::output::Report;
+use dn_service::Report;
 
 /// Longest single question for a state.
 const LONG_POLL: Duration = Duration::from_secs(20);

@@ -1,6 +1,8 @@
-//! What every service does in the same way: logging, health, shutdown, last words.
+//! What every service does in the same way: logging, listening, shutdown, reports,
+//! last words.
 
 mod failure;
+mod report;
 mod shutdown;
 
 use std::future::IntoFuture as _;
@@ -14,6 +16,7 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 pub use failure::{exit_code, Failure};
+pub use report::Report;
 pub use shutdown::{Shutdown, Stop};
 
 /// Open streams are cut this long after shutdown was requested.

@@ -2,18 +2,16 @@
 
 mod args;
 mod failure;
-mod report;
 mod run;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use dn_service::{exit_code, init_tracing, Shutdown};
+use dn_service::{exit_code, init_tracing, Report, Shutdown};
 use dn_worker::daemon::ServeArgs;
 
 use args::{Cli, Command};
 use failure::Failure;
-use report::Report;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -7,7 +7,7 @@ use dn_worker::backend;
 
 use crate::args::Run;
 use crate::failure::Failure;
-use crate::report::Report;
+use dn_service::Report;
 
 /// Runs every example as one batch on a backend that passed its self-test.
 pub(crate) fn run(args: &Run) -> Result<Report, Failure> {
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Run) -> Result<Report, Failure> {
         .set("backend", backend.name())
         .set("device", backend.device())
         .set("batch", outputs.len())
-        .set("wall_ms", wall.as_micros() as f64 / 1000.0);
+        .set("wall_s", wall.as_secs_f64());
     if let Some(accuracy) = examples.accuracy(&outputs) {
         report.set("accuracy", accuracy);
     }

@@ -5,7 +5,8 @@ use dn_import::{import_onnx, npz, Package};
 use super::{auto_batch, estimates, id_text, read, write, AUTO_LIMIT};
 use crate::args::{Global, Import};
 use crate::error::Failure;
-use crate::output::{spinner, Report};
+use crate::output::spinner;
+use dn_service::Report;
 
 /// Quantises an ONNX file and reports accuracy and what proving will take.
 pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure> {

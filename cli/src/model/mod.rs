@@ -12,7 +12,7 @@ use std::path::Path;
 use dn_import::Package;
 
 use crate::error::Failure;
-use crate::output::Report;
+use dn_service::Report;
 
 pub(crate) use import::import;
 pub(crate) use inspect::inspect;

@@ -12,7 +12,8 @@ use rand_core::{OsRng, RngCore};
 use super::{auto_batch, id_text, load, write, Loaded};
 use crate::args::{Batch, Global, Prove};
 use crate::error::Failure;
-use crate::output::{self, spinner, thousandths, Report};
+use crate::output::{self, spinner, thousandths};
+use dn_service::Report;
 
 /// Proves the first inputs as one batch.
 pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {

@@ -7,7 +7,8 @@ use dn_prover::Usage;
 use super::load;
 use crate::args::{Global, Run};
 use crate::error::Failure;
-use crate::output::{thousandths, Report};
+use crate::output::thousandths;
+use dn_service::Report;
 
 /// Runs the integer reference executor over every example.
 pub(crate) fn run(args: &Run, _global: &Global) -> Result<Report, Failure> {

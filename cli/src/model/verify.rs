@@ -11,7 +11,8 @@ use super::prove::keys;
 use super::{id_text, load, read};
 use crate::args::{Global, Verify};
 use crate::error::Failure;
-use crate::output::{spinner, thousandths, Report};
+use crate::output::{spinner, thousandths};
+use dn_service::Report;
 
 /// Verifies a proof against the key that the package itself yields.
 pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> {

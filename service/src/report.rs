@@ -3,21 +3,24 @@
 use serde_json::{Map, Value};
 
 /// The figures of a command, in the order in which they are shown.
-#[derive(Debug, Default)]
-pub(crate) struct Report(Map<String, Value>);
+#[derive(Clone, Debug, Default)]
+pub struct Report(Map<String, Value>);
 
 impl Report {
     /// Adds a figure.
-    pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         self.0.insert(name.into(), value.into());
         self
     }
 
-    /// Prints the figures on stdout.
+    /// Prints the figures on stdout; nothing when there are none.
     #[expect(clippy::print_stdout, reason = "the output of a command")]
-    pub(crate) fn print(self, json: bool) {
+    pub fn print(&self, json: bool) {
+        if self.0.is_empty() {
+            return;
+        }
         if json {
-            println!("{}", Value::Object(self.0));
+            println!("{}", Value::Object(self.0.clone()));
             return;
         }
         let width = self.0.keys().map(String::len).max().unwrap_or(0);
