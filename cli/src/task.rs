@@ -6,12 +6,12 @@ use dn_core::api::{Bytes32, ModelView, TaskView};
 use dn_core::task::TaskState;
 use dn_import::{arg_max, npz, Package};
 use dn_sdk::{random_salt, read_key, signed_task, Client, ClientError, Terms};
+use dn_service::Report;
 use indicatif::ProgressBar;
 use serde_json::{json, Value};
 
 use crate::args::{TaskSubmit, Until};
 use crate::error::Failure;
-use dn_service::Report;
 
 /// Longest single question for a state.
 const LONG_POLL: Duration = Duration::from_secs(20);

@@ -30,7 +30,18 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "dn-verifier",
         ],
     ),
-    ("dn-e2e", &["dn-core", "dn-devnet", "dn-import", "dn-sdk", "dn-service", "dn-verifier"]),
+    (
+        "dn-e2e",
+        &[
+            "dn-core",
+            "dn-circuits",
+            "dn-devnet",
+            "dn-import",
+            "dn-sdk",
+            "dn-service",
+            "dn-verifier",
+        ],
+    ),
 ];
 
 /// Which crates may use a library, tests excepted.

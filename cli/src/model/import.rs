@@ -1,12 +1,12 @@
 //! `deepnode model import`
 
 use dn_import::{import_onnx, npz, Package};
+use dn_service::Report;
 
 use super::{auto_batch, estimates, id_text, read, write, AUTO_LIMIT};
 use crate::args::{Global, Import};
 use crate::error::Failure;
 use crate::output::spinner;
-use dn_service::Report;
 
 /// Quantises an ONNX file and reports accuracy and what proving will take.
 pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure> {

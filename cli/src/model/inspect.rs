@@ -1,11 +1,11 @@
 //! `deepnode model inspect`
 
+use dn_service::Report;
 use serde_json::{json, Value};
 
 use super::{auto_batch, estimates, id_text, load, AUTO_LIMIT};
 use crate::args::{Global, Inspect};
 use crate::error::Failure;
-use dn_service::Report;
 
 /// Shows a package's shape, scales and what proving takes.
 pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failure> {

@@ -10,9 +10,9 @@ use std::fs;
 use std::path::Path;
 
 use dn_import::Package;
+use dn_service::Report;
 
 use crate::error::Failure;
-use dn_service::Report;
 
 pub(crate) use import::import;
 pub(crate) use inspect::inspect;

@@ -7,13 +7,13 @@ use dn_core::commitment::from_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_import::npz;
 use dn_prover::{peak_rss_mb, Proof, Prover};
+use dn_service::Report;
 use rand_core::{OsRng, RngCore};
 
 use super::{auto_batch, id_text, load, write, Loaded};
 use crate::args::{Batch, Global, Prove};
 use crate::error::Failure;
 use crate::output::{self, spinner, thousandths};
-use dn_service::Report;
 
 /// Proves the first inputs as one batch.
 pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {

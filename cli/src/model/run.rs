@@ -3,12 +3,12 @@
 use dn_core::quant::execute_batch;
 use dn_import::npz;
 use dn_prover::Usage;
+use dn_service::Report;
 
 use super::load;
 use crate::args::{Global, Run};
 use crate::error::Failure;
 use crate::output::thousandths;
-use dn_service::Report;
 
 /// Runs the integer reference executor over every example.
 pub(crate) fn run(args: &Run, _global: &Global) -> Result<Report, Failure> {

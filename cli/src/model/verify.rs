@@ -5,6 +5,7 @@ use dn_core::commitment::to_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_core::statement;
 use dn_prover::Usage;
+use dn_service::Report;
 use dn_verifier::evm::EvmVerifier;
 
 use super::prove::keys;
@@ -12,7 +13,6 @@ use super::{id_text, load, read};
 use crate::args::{Global, Verify};
 use crate::error::Failure;
 use crate::output::{spinner, thousandths};
-use dn_service::Report;
 
 /// Verifies a proof against the key that the package itself yields.
 pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> {

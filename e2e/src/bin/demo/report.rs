@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use alloy::primitives::utils::format_ether;
 use alloy::primitives::U256;
+use dn_circuits::estimate::estimate;
 use dn_devnet::Devnet;
-use dn_e2e::Digits;
+use dn_e2e::{Digits, BATCH};
 
 use crate::Outcome;
 
@@ -17,6 +18,12 @@ pub(crate) fn model(digits: &Digits) {
         digits.inputs.len(),
         digits.accuracy.float * 100.0,
         digits.accuracy.int8 * 100.0
+    );
+    let shifts: Vec<u32> = digits.package.graph.layers.iter().map(|l| l.shift).collect();
+    let cost = estimate(&digits.package.graph, BATCH as usize);
+    println!(
+        "package: shifts {shifts:?}; a batch of {BATCH}: {} rows, k = {}, about {:.1} CPU s and {:.0} MiB to prove",
+        cost.rows, cost.k, cost.cpu_s, cost.memory_mb
     );
 }
 
