@@ -12,7 +12,7 @@ export RUSTDOCFLAGS := -D warnings
 # The worker runs on libtorch; a plain cargo command builds everything without it.
 FEATURES := --features dn-worker/torch
 
-.PHONY: help tools setup build check test demo bench
+.PHONY: help tools setup build check test test-all demo bench
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ test: check build ## Sets up and passes every test.
 	contracts/test.sh
 	scripts/test-js.sh
 	scripts/check-compose.py
+
+test-all: export DN_EXHAUSTIVE = 1
+test-all: test ## As test, with every byte of a proof corrupted and half a million random inputs.
 
 demo: build ## Sets up and runs the digits model from ONNX to paid batches, through the real services.
 	$(CARGO_TARGET_DIR)/debug/demo $(DEEPNODE_CACHE)/demo $(DEEPNODE_CACHE)/data

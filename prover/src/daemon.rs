@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{ensure, Context as _, Result};
 use clap::Parser;
-use dn_circuits::Slot;
+use dn_circuits::{protocol, Slot};
 use dn_core::api::{Beat, Bytes32, ProofJob, ProofResult, Role};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_import::Package;
@@ -136,6 +136,13 @@ impl Provers {
             Ok(Prover::new(graph, slots as usize, &config.data_dir, &name, srs)?)
         });
         let prover = Arc::new(made.await??);
+        let registered = self.node.client.protocol(model_id).await.context("fetch the key")?;
+        let (keys, instances) = (prover.keys(), dn_core::statement::len(slots as usize));
+        let own = protocol::export(keys.vk(), &keys.params, instances).to_bytes();
+        ensure!(
+            own == registered,
+            "the key of model {model_id} is registered for another layout or reference string"
+        );
         tracing::info!(%model_id, slots, k = prover.keys().plan.k, "keys ready");
         self.resident.insert((model_id, slots), prover.clone());
         Ok(prover)

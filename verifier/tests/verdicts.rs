@@ -82,6 +82,11 @@ impl Case {
     }
 }
 
+/// Every position instead of a sample, for `make test-all`.
+fn is_exhaustive() -> bool {
+    std::env::var_os("DN_EXHAUSTIVE").is_some()
+}
+
 #[test]
 fn agrees_with_halo2_on_good_and_corrupted_proofs() {
     let folder = std::env::temp_dir().join(format!("dn-verdicts-{}", std::process::id()));
@@ -90,12 +95,13 @@ fn agrees_with_halo2_on_good_and_corrupted_proofs() {
     let read_back = Protocol::from_bytes(&case.protocol.to_bytes()).expect("a protocol");
     assert_eq!(read_back, case.protocol);
 
-    for at in (0..case.proof.len()).step_by(23) {
+    let (bytes, words) = if is_exhaustive() { (1, 1) } else { (23, 5) };
+    for at in (0..case.proof.len()).step_by(bytes) {
         let mut forged = case.proof.clone();
         forged[at] ^= 1 << (at % 8);
         assert!(!case.accepts(&case.instances, &forged), "byte {at}");
     }
-    for word in (0..case.proof.len() / 32).step_by(5) {
+    for word in (0..case.proof.len() / 32).step_by(words) {
         for fill in [0x00, 0xff] {
             let mut forged = case.proof.clone();
             forged[32 * word..32 * word + 32].fill(fill);

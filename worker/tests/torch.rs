@@ -9,7 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 
 /// Random graphs of [`random_graphs_equal_the_reference`], with 12 inputs each.
-const GRAPHS: u64 = 4000;
+const GRAPHS: u64 = 10_000;
+/// As many for `make test-all`: half a million inputs.
+const MANY_GRAPHS: u64 = 40_000;
 
 struct Random(ChaCha8Rng);
 
@@ -98,7 +100,8 @@ fn one_thread() {
 #[test]
 fn random_graphs_equal_the_reference() {
     one_thread();
-    for seed in 0..GRAPHS {
+    let is_exhaustive = std::env::var_os("DN_EXHAUSTIVE").is_some();
+    for seed in 0..if is_exhaustive { MANY_GRAPHS } else { GRAPHS } {
         let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
         let graph = random.graph();
         graph.validate().unwrap();
