@@ -1,13 +1,13 @@
 //! The reference executor. Plain integers, no floats.
 
-use super::{requantize, Graph};
+use super::{requantize, Graph, Node, Shape, Source};
 
 /// Every tensor of one inference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// Accumulators of each layer, bias included.
+    /// Accumulators of each node, bias included, `[channels, height, width]`.
     pub accumulators: Vec<Vec<i32>>,
-    /// The input, then the output of each layer.
+    /// The input, then the output of each node.
     pub tensors: Vec<Vec<i8>>,
 }
 
@@ -37,41 +37,144 @@ pub fn execute_batch(graph: &Graph, inputs: &[Vec<i8>]) -> Vec<Vec<i8>> {
 pub fn trace(graph: &Graph, input: &[i8]) -> Trace {
     assert_eq!(input.len(), graph.input_len(), "input length");
     let mut trace = Trace { accumulators: Vec::new(), tensors: vec![input.to_vec()] };
-    for layer in &graph.layers {
-        let x = &trace.tensors[trace.tensors.len() - 1];
-        let acc: Vec<i32> = layer
-            .weights
-            .chunks_exact(layer.inputs)
-            .zip(&layer.bias)
-            .map(|(row, bias)| {
-                row.iter().zip(x).fold(*bias, |a, (w, x)| a + i32::from(*w) * i32::from(*x))
-            })
-            .collect();
-        let y = acc.iter().map(|a| layer.activation.apply(requantize(*a, layer.shift))).collect();
+    for node in &graph.nodes {
+        let positions = node.shape.positions();
+        let mut acc: Vec<i32> =
+            node.bias.iter().flat_map(|b| std::iter::repeat_n(*b, positions)).collect();
+        for source in &node.sources {
+            let x = &trace.tensors[source.tensor];
+            accumulate(node.shape, source, graph.shape(source.tensor), x, &mut acc);
+        }
+        trace.tensors.push(finish(node, &acc));
         trace.accumulators.push(acc);
-        trace.tensors.push(y);
     }
     trace
 }
 
+/// Outputs along `axis` whose tap reads inside of an input of `extent`, with the first one's index.
+fn inside(
+    source: &Source,
+    axis: usize,
+    tap: usize,
+    extent: usize,
+    outputs: usize,
+) -> Vec<(usize, usize)> {
+    (0..outputs)
+        .filter_map(|o| {
+            let at = usize::try_from(source.geometry.reads(axis, o, tap)).ok()?;
+            (at < extent).then_some((o, at))
+        })
+        .collect()
+}
+
+/// Adds one source to the accumulators, tap by tap.
+fn accumulate(shape: Shape, source: &Source, input: Shape, x: &[i8], acc: &mut [i32]) {
+    let g = &source.geometry;
+    let [rows, columns] = g.kernel;
+    let (inputs, outputs) = (input.channels / g.groups, shape.channels / g.groups);
+    for u in 0..rows {
+        let row_pairs = inside(source, 0, u, input.height, shape.height);
+        for v in 0..columns {
+            let column_pairs = inside(source, 1, v, input.width, shape.width);
+            for o in 0..shape.channels {
+                let first = o / outputs * inputs;
+                for c in 0..inputs {
+                    let w = source.weights[((o * inputs + c) * rows + u) * columns + v];
+                    if w == 0 {
+                        continue;
+                    }
+                    let x = &x[(first + c) * input.positions()..];
+                    let acc = &mut acc[o * shape.positions()..];
+                    for (i, a) in &row_pairs {
+                        let (acc, x) = (&mut acc[i * shape.width..], &x[a * input.width..]);
+                        for (j, b) in &column_pairs {
+                            acc[*j] += i32::from(w) * i32::from(x[*b]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Requantises, pools and activates.
+fn finish(node: &Node, acc: &[i32]) -> Vec<i8> {
+    let (from, to) = (node.shape, node.output());
+    let mut y = Vec::with_capacity(to.len());
+    for c in 0..to.channels {
+        let acc = &acc[c * from.positions()..];
+        for p in 0..to.positions() {
+            let (i, j) = (p / to.width * node.pool, p % to.width * node.pool);
+            let window = (0..node.pool * node.pool)
+                .map(|n| acc[(i + n / node.pool) * from.width + j + n % node.pool]);
+            let q = window.map(|a| requantize(a, node.shift[c])).max();
+            y.push(node.activation.apply(q.expect("a window holds a value")));
+        }
+    }
+    y
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Activation, Dense};
+    use super::super::{Activation, Geometry};
     use super::*;
 
     #[test]
     fn a_layer_rounds_halves_up_and_applies_its_table() {
-        let layer = Dense {
-            inputs: 2,
-            outputs: 2,
-            weights: vec![1, 2, -1, 0],
-            bias: vec![0, 0],
-            shift: 1,
-            activation: Activation::relu(),
-        };
-        let graph = Graph { layers: vec![layer] };
+        let node = Node::dense(
+            (0, Shape::vector(2)),
+            vec![1, 2, -1, 0],
+            vec![0, 0],
+            1,
+            Activation::relu(),
+        );
+        let graph = Graph { input: Shape::vector(2), nodes: vec![node] };
         graph.validate().unwrap();
         assert_eq!(execute(&graph, &[1, 1]), vec![2, 0]);
         assert_eq!(execute(&graph, &[-3, 127]), vec![126, 2]);
+    }
+
+    /// Stride, padding and pool by hand: a 2x2 kernel of ones on a 3x3 image of 1 to 9.
+    #[test]
+    fn kernels_meet_padding_and_strides() {
+        let input = Shape { channels: 1, height: 3, width: 3 };
+        let node = |stride, size, pool| Node {
+            shape: Shape { channels: 1, height: size, width: size },
+            sources: vec![Source {
+                tensor: 0,
+                geometry: Geometry { stride: [stride; 2], pad: [1; 2], ..Geometry::plain([2, 2]) },
+                weights: vec![1; 4],
+            }],
+            bias: vec![0],
+            shift: vec![0],
+            pool,
+            activation: Activation::identity(),
+        };
+        let x: Vec<i8> = (1..=9).collect();
+        let run = |node| {
+            let graph = Graph { input, nodes: vec![node] };
+            graph.validate().unwrap();
+            execute(&graph, &x)
+        };
+        assert_eq!(run(node(1, 4, 1)), [1, 3, 5, 3, 5, 12, 16, 9, 11, 24, 28, 15, 7, 15, 17, 9]);
+        assert_eq!(run(node(2, 2, 1)), [1, 5, 11, 28]);
+        assert_eq!(run(node(1, 4, 2)), [12, 16, 24, 28]);
+    }
+
+    #[test]
+    fn sources_add_and_groups_do_not_mix() {
+        let identity = Geometry { groups: 2, ..Geometry::plain([1, 1]) };
+        let source = |weights| Source { tensor: 0, geometry: identity, weights };
+        let node = Node {
+            shape: Shape::vector(2),
+            sources: vec![source(vec![1, 10]), source(vec![2, 3])],
+            bias: vec![5, 0],
+            shift: vec![0, 1],
+            pool: 1,
+            activation: Activation::identity(),
+        };
+        let graph = Graph { input: Shape::vector(2), nodes: vec![node] };
+        graph.validate().unwrap();
+        assert_eq!(execute(&graph, &[4, 3]), [17, 20]);
     }
 }

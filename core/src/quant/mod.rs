@@ -3,11 +3,15 @@
 //!
 //! Worker, circuit and reference executor agree with this module to the bit.
 
+mod activation;
 mod exec;
 mod graph;
 
+pub use activation::Activation;
 pub use exec::{execute, execute_batch, trace, Trace};
-pub use graph::{Activation, Dense, Graph, GraphError, MAX_ABS_ACCUMULATOR, MAX_SHIFT};
+pub use graph::{
+    Geometry, Graph, GraphError, Node, Shape, Source, MAX_ABS_ACCUMULATOR, MAX_LEN, MAX_SHIFT,
+};
 
 /// Offset between an int8 value and the byte that commitments and circuit cells hold.
 pub const ZERO_POINT: i32 = 128;
