@@ -56,9 +56,10 @@ impl BatchCircuit {
     }
 
     fn assign_fixed(&self, columns: &Columns, region: &mut Region<'_, Fr>) {
-        for (column, values) in columns.fixed.iter().zip(&self.plan.fixed) {
-            for (row, value) in values.iter().enumerate().filter(|(_, v)| **v != Fr::ZERO) {
-                region.assign_fixed(*column, row, *value);
+        for (i, column) in columns.fixed.iter().enumerate() {
+            let values = self.plan.fixed_column(i).enumerate();
+            for (row, value) in values.filter(|(_, v)| *v != Fr::ZERO) {
+                region.assign_fixed(*column, row, value);
             }
         }
     }

@@ -1,11 +1,14 @@
 //! The columns of the one constraint system that every model shares.
 //!
-//! A model is a program in the fixed columns. Four kinds of rows use the same advice cells:
+//! A model is a program in the fixed columns. Seven kinds of rows use the same advice cells:
 //!
 //! | rows | lookup | `hi[l]` | `lo[l]` | `out[l]` |
 //! |---|---|---|---|---|
-//! | input | on | 0 | stored byte of a neuron, `q + 128` | stored byte of the one before it |
+//! | input | on | 0 | stored byte of a value, `q + 128` | stored byte of the one before it |
 //! | activation | on | quotient of item l | remainder | stored byte |
+//! | window | on | largest quotient of the window - quotient | remainder | 1 on one largest |
+//! | pooled | on | largest quotient of the window | 0 | stored byte |
+//! | spill | off | coefficients that no output takes, of three chunks of items | | |
 //! | quality | on | output bytes, one-hot bits | slacks, sums | score |
 //! | hash | off | S-box cells of Poseidon, 24 full-size values | | |
 
@@ -34,10 +37,14 @@ pub enum Fx {
     TagA,
     /// Table tag of (`lo`, 0).
     TagB,
-    /// Range of remainders on activations; `2^64` where a hash row takes a label.
+    /// Range of remainders on activations; what folded words are multiplied by on inputs; `2^64`
+    /// where a hash row takes a label.
     Scale,
-    /// Constant of the accumulator; minus the zero point on inputs; tag of a hashed message.
+    /// Constant of the accumulator; minus the zero point of the second value on inputs; tag of a
+    /// hashed message.
     Offset,
+    /// Subtracted from `out` before it is folded.
+    ZeroPoint,
     /// Table: tag.
     Table0,
     /// Table: first value.
@@ -46,26 +53,56 @@ pub enum Fx {
     Table2,
     /// First of the weight columns; round constants on hash rows, class numbers on quality rows.
     Weight0,
-    /// Another chunk of the same neuron: fold by tau^LANES.
+    /// Another chunk of the same position: fold by tau^LANES.
     Chunk,
-    /// Keep the folded activation.
-    HoldX,
-    /// A neuron's accumulator is complete.
-    Neuron,
-    /// The same, except for the first neuron of a tensor: fold by e.
-    NeuronFold,
+    /// Spilled coefficients of three chunks, scaled by this.
+    Spill,
+    /// Three more chunks of the same coefficient: fold by tau^(3 LANES).
+    SpillFold,
+    /// A position is complete: add it to the image and to the outputs.
+    Position,
+    /// Forget the image.
+    ImageReset,
+    /// Multiply the image by z.
+    ImageStep,
+    /// Forget the outputs of the channel.
+    OutputsReset,
+    /// Multiply the outputs of the channel by z.
+    OutputsStep,
+    /// A channel's outputs are complete: add them to the tensor.
+    Channel,
+    /// The same, except for the first channel: fold by e.
+    ChannelFold,
+    /// Multiply the tensor by z.
+    TensorStep,
+    /// Multiply the tensor by lambda.
+    TensorClaim,
     /// Another row of weights: fold by e^WEIGHT_LANES.
     WeightFold,
-    /// Add the product of folded activation and weights.
-    Product,
-    /// Add the product of the activation that `Tensor` holds and weights.
-    ProductHeld,
     /// The row's weights pack words: scaled by omega.
     Word,
+    /// The weights of a tap are complete: add them to the kernel.
+    Tap,
+    /// Forget the kernel.
+    KernelReset,
+    /// Multiply the kernel by z.
+    KernelStep,
+    /// Multiply the kernel by lambda.
+    KernelClaim,
+    /// Add the product of image and kernel.
+    Product,
+    /// Add the product of the channel's outputs and the kernel.
+    ProductHeld,
     /// A tensor begins: separate its claim by lambda.
     Claim,
     /// A tensor ends: subtract its folded accumulators.
     Close,
+    /// Inputs: multiply folded words by e and this.
+    WordStep,
+    /// Inputs: add the row's values to the folded words.
+    Pack,
+    /// Inputs: folded words are complete.
+    WordsDone,
     /// Hash: full round.
     Full,
     /// Hash: six partial rounds, first row of them.
@@ -123,14 +160,22 @@ impl Fx {
 pub enum Acc {
     /// Running sum of the lookup argument.
     Sum,
-    /// Folded activation.
+    /// Activations of one position, folded over items.
     X,
-    /// Folded accumulator of a neuron; on inputs, the folded activation of an odd neuron.
+    /// Accumulators of one position, folded over items; on inputs, every second value.
     Y,
-    /// Folded accumulators of a tensor; on inputs, the folded activation of an odd neuron.
+    /// Activations of one channel, folded over positions.
+    Image,
+    /// Accumulators of one channel, folded over positions; on inputs, every second value.
+    Outputs,
+    /// Accumulators of a tensor, folded over channels.
     Tensor,
-    /// Folded weights.
+    /// Weights of one tap, folded over outputs.
     W,
+    /// Weights of one input channel, folded over taps.
+    Kernel,
+    /// Words of the inputs, folded.
+    Packed,
     /// Running sum of all claims.
     Claims,
     /// Words or output bytes of one task, folded.
@@ -159,8 +204,10 @@ pub enum Ch {
     Gamma,
     /// Separates batch items.
     Tau,
-    /// Separates the outputs of a layer.
+    /// Separates the output channels of a layer.
     E,
+    /// Separates the positions of an image.
+    Z,
     /// Separates the claims.
     Lambda,
     /// Separates words from the outputs of a layer.

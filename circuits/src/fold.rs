@@ -8,6 +8,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 
 use crate::columns::{Acc, Ch, Fx, ACCUMULATORS, CHALLENGES, LANES, WEIGHT_LANES};
 use crate::gates::{per_label, CLASSES};
+use crate::layout::SPILL_OFFSET;
 use crate::plan::Plan;
 use crate::poseidon::{ST, WIDTH, Z};
 use crate::witness::Witness;
@@ -24,6 +25,10 @@ struct Powers {
     c: [Fr; CHALLENGES],
     gamma2: Fr,
     tau_chunk: Fr,
+    tau_chunk2: Fr,
+    tau_chunk3: Fr,
+    /// What every cell of a spilled row is too large by, folded.
+    spill_offset: Fr,
     e_weights: Fr,
     e_words: Fr,
     ones: Fr,
@@ -37,13 +42,20 @@ impl Powers {
     fn new(c: [Fr; CHALLENGES]) -> Self {
         let (gamma, tau, e, rho) =
             (c[Ch::Gamma as usize], c[Ch::Tau as usize], c[Ch::E as usize], c[Ch::Rho as usize]);
+        let tau_chunk = tau.pow_vartime([LANES as u64]);
+        let (tau_chunk2, tau_chunk3) = (tau_chunk.square(), tau_chunk.square() * tau_chunk);
+        let ones = (0..LANES).fold(Fr::ZERO, |a, _| a * tau + Fr::ONE);
+        let three = Fr::ONE + tau_chunk + tau_chunk2;
         Self {
             c,
             gamma2: gamma.square(),
-            tau_chunk: tau.pow_vartime([LANES as u64]),
+            tau_chunk,
+            tau_chunk2,
+            tau_chunk3,
+            spill_offset: three * ones * Fr::from(SPILL_OFFSET),
             e_weights: e.pow_vartime([WEIGHT_LANES as u64]),
             e_words: e.pow_vartime([dn_core::commitment::NEXT_RATE as u64]),
-            ones: (0..LANES).fold(Fr::ZERO, |a, _| a * tau + Fr::ONE),
+            ones,
             rho: std::array::from_fn(|i| rho.pow_vartime([i as u64])),
             zero_point: Fr::from(u64::from(ZERO_POINT.unsigned_abs())),
             per_label: per_label(),
@@ -77,7 +89,9 @@ pub(crate) fn fold(
         let looked_up = if r.is(Fx::Lookup) { inverses.iter().sum::<Fr>() } else { Fr::ZERO };
         let used = table.get(row).copied().unwrap_or(Fr::ZERO);
         next[Acc::Sum as usize] = r.before(Acc::Sum) + looked_up - used;
-        r.activations(&mut next);
+        r.items(&mut next);
+        r.positions(&mut next);
+        r.kernels(&mut next);
         r.tasks(&mut next);
         r.published(&mut next, instances.get(row).copied().unwrap_or(Fr::ZERO));
         r.claims(&mut next);
@@ -147,7 +161,7 @@ impl Row<'_> {
     }
 
     fn weight(&self, i: usize) -> Fr {
-        self.plan.fixed[Fx::Weight0.index() + i][self.row]
+        self.plan.fixed.at(Fx::Weight0.index() + i, self.row)
     }
 
     fn before(&self, acc: Acc) -> Fr {
@@ -168,26 +182,63 @@ impl Row<'_> {
         (0..WIDTH).map(|k| m[k] * self.cells[Z + k]).sum()
     }
 
-    fn activations(&self, next: &mut [Fr; ACCUMULATORS]) {
-        let (p, tau, e) = (self.p, self.p.at(Ch::Tau), self.p.at(Ch::E));
+    /// `before` times what the marks say: forgotten, or multiplied by `challenge`.
+    fn moved(&self, acc: Acc, reset: Fx, steps: &[(Fx, Fr)]) -> Fr {
+        let before = if self.is(reset) { Fr::ZERO } else { self.before(acc) };
+        let step = steps.iter().find(|(fx, _)| self.is(*fx));
+        step.map_or(before, |(_, factor)| *factor * self.before(acc))
+    }
+
+    fn items(&self, next: &mut [Fr; ACCUMULATORS]) {
+        let (p, tau) = (self.p, self.p.at(Ch::Tau));
         let lanes = |i: usize| horner(&self.cells[i * LANES..(i + 1) * LANES], tau);
         let chunk = self.when(Fx::Chunk, p.tau_chunk);
-        next[Acc::X as usize] = (chunk + self.fx(Fx::HoldX)) * self.before(Acc::X)
-            + self.when(Fx::Lookup, lanes(2) - p.ones * p.zero_point);
+        let zero = if self.is(Fx::ZeroPoint) { self.fx(Fx::ZeroPoint) * p.ones } else { Fr::ZERO };
+        if self.is(Fx::Spill) {
+            let fold = self.when(Fx::SpillFold, p.tau_chunk3);
+            let spilled = p.tau_chunk2 * lanes(0) + p.tau_chunk * lanes(1) + lanes(2);
+            next[Acc::Y as usize] =
+                fold * self.before(Acc::Y) + self.fx(Fx::Spill) * (spilled - p.spill_offset);
+            return;
+        }
+        if !self.is(Fx::Lookup) && !self.is(Fx::Scale) && !self.is(Fx::Offset) {
+            return;
+        }
+        next[Acc::X as usize] =
+            chunk * self.before(Acc::X) + self.when(Fx::Lookup, lanes(2)) - zero;
         next[Acc::Y as usize] = chunk * self.before(Acc::Y)
             + self.fx(Fx::Scale) * lanes(0)
             + self.when(Fx::Lookup, lanes(1))
             + self.fx(Fx::Offset) * p.ones;
-        next[Acc::Tensor as usize] = if self.is(Fx::Neuron) {
-            self.when(Fx::NeuronFold, e * self.before(Acc::Tensor)) + next[Acc::Y as usize]
-        } else {
-            self.before(Acc::Tensor)
-        };
-        let weights: Vec<Fr> = (0..WEIGHT_LANES).map(|i| self.weight(i)).collect();
-        let keep = self.when(Fx::WeightFold, p.e_weights);
-        let weighed = horner(&weights, e);
-        let omega = if self.is(Fx::Word) { p.at(Ch::Omega) } else { Fr::ONE };
-        next[Acc::W as usize] = keep * self.before(Acc::W) + omega * weighed;
+    }
+
+    fn positions(&self, next: &mut [Fr; ACCUMULATORS]) {
+        let (z, e, lambda) = (self.p.at(Ch::Z), self.p.at(Ch::E), self.p.at(Ch::Lambda));
+        next[Acc::Image as usize] = self.moved(Acc::Image, Fx::ImageReset, &[(Fx::ImageStep, z)])
+            + self.when(Fx::Position, next[Acc::X as usize]);
+        next[Acc::Outputs as usize] =
+            self.moved(Acc::Outputs, Fx::OutputsReset, &[(Fx::OutputsStep, z)])
+                + self.when(Fx::Position, next[Acc::Y as usize]);
+        let steps = [(Fx::ChannelFold, e), (Fx::TensorStep, z), (Fx::TensorClaim, lambda)];
+        next[Acc::Tensor as usize] = self.moved(Acc::Tensor, Fx::Channel, &steps)
+            + self.when(Fx::Channel, next[Acc::Outputs as usize]);
+    }
+
+    fn kernels(&self, next: &mut [Fr; ACCUMULATORS]) {
+        let (p, e) = (self.p, self.p.at(Ch::E));
+        let mut weighed = self.when(Fx::WeightFold, p.e_weights * self.before(Acc::W));
+        if (0..WEIGHT_LANES).any(|i| !self.plan.fixed.is_zero(Fx::Weight0.index() + i, self.row)) {
+            let weights: Vec<Fr> = (0..WEIGHT_LANES).map(|i| self.weight(i)).collect();
+            let omega = if self.is(Fx::Word) { p.at(Ch::Omega) } else { Fr::ONE };
+            weighed += omega * horner(&weights, e);
+        }
+        next[Acc::W as usize] = weighed;
+        let steps = [(Fx::KernelStep, p.at(Ch::Z)), (Fx::KernelClaim, p.at(Ch::Lambda))];
+        next[Acc::Kernel as usize] = self.moved(Acc::Kernel, Fx::KernelReset, &steps)
+            + self.when(Fx::Tap, next[Acc::W as usize]);
+        let keep = self.fx(Fx::Scale) + self.fx(Fx::WordStep) * e;
+        next[Acc::Packed as usize] = keep * self.before(Acc::Packed)
+            + self.when(Fx::Pack, next[Acc::X as usize] + next[Acc::Y as usize] * Fr::from(256));
     }
 
     fn tasks(&self, next: &mut [Fr; ACCUMULATORS]) {
@@ -250,9 +301,10 @@ impl Row<'_> {
         let (lambda, omega) = (self.p.at(Ch::Lambda), self.p.at(Ch::Omega));
         let kept = self.before(Acc::Claims);
         let mut claims = if self.is(Fx::Claim) { lambda * kept } else { kept };
-        let weights = next[Acc::W as usize];
-        claims += self.when(Fx::Product, next[Acc::X as usize] * weights);
-        claims += self.when(Fx::ProductHeld, next[Acc::Tensor as usize] * weights);
+        let kernel = next[Acc::Kernel as usize];
+        claims += self.when(Fx::Product, next[Acc::Image as usize] * kernel);
+        claims += self.when(Fx::ProductHeld, next[Acc::Outputs as usize] * kernel);
+        claims += self.when(Fx::WordsDone, omega * next[Acc::Packed as usize]);
         claims -= self.when(Fx::Close, lambda * next[Acc::Tensor as usize]);
         let items = next[Acc::Items as usize];
         claims -= self.when(Fx::CloseWords, omega * items);

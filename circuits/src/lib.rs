@@ -15,6 +15,7 @@ pub mod estimate;
 pub mod field;
 mod fold;
 mod gates;
+mod layout;
 pub mod plan;
 pub mod poseidon;
 pub mod protocol;

@@ -1,8 +1,6 @@
 //! The one lookup table of a model: tagged sections of triples.
 
-use std::collections::HashMap;
-
-use dn_core::quant::{requantize, Dense, Graph, ZERO_POINT};
+use dn_core::quant::{requantize, Graph, Node, ZERO_POINT};
 
 /// Values that a probe's score packs: one for the probe, then correct, then the margin.
 pub const SCORE_CORRECT: u64 = 1 << 16;
@@ -14,44 +12,46 @@ const QUALITY_BITS: u32 = 9;
 /// A row of the table, or a value looked up in it: tag, first, second.
 pub type Triple = (u64, u64, u64);
 
-/// How the accumulator of one layer splits into `hi` and `lo`.
+/// How the accumulators of one node split into `hi` and `lo`.
 ///
-/// All layers share one section of remainders, `[0, 2^bits)`. A layer with a smaller shift scales
-/// its accumulator by `2^(bits - shift)` first: that leaves the quotient as it is and makes the
+/// All channels share one section of remainders, `[0, 2^bits)`. One with a smaller shift scales its
+/// accumulator by `2^(bits - shift)` first: that leaves the quotient as it is and makes the
 /// remainder a multiple of the scale, because everything else in the integer equation
 /// `scale acc = 2^bits (hi + quotient_min) + lo - scale half` is one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Division {
     /// Tag of the pairs (`hi`, stored output byte).
     pub tag_hi: u64,
     /// Smallest quotient of any accumulator; `hi` counts from it.
     pub quotient_min: i64,
-    /// Right shift.
-    shift: u32,
+    /// Right shift of each channel.
+    shift: Vec<u32>,
     /// log2 of the remainders' range.
     bits: u32,
 }
 
 impl Division {
-    /// What the accumulator and its weights are multiplied by.
+    /// What the accumulator of a channel and its weights are multiplied by.
     #[must_use]
-    pub fn scale(&self) -> i64 {
-        1 << (self.bits - self.shift)
+    pub fn scale(&self, channel: usize) -> i64 {
+        1 << (self.bits - self.shift[channel])
     }
 
     /// `hi` and `lo` of an accumulator, bias included.
     #[must_use]
-    pub fn split(&self, acc: i32) -> (u64, u64) {
-        let rounded = i64::from(acc) + half(self.shift);
-        let hi = (rounded >> self.shift) - self.quotient_min;
-        let lo = (rounded & ((1 << self.shift) - 1)) * self.scale();
+    pub fn split(&self, channel: usize, acc: i32) -> (u64, u64) {
+        let shift = self.shift[channel];
+        let rounded = i64::from(acc) + half(shift);
+        let hi = (rounded >> shift) - self.quotient_min;
+        let lo = (rounded & ((1 << shift) - 1)) * self.scale(channel);
         (hi.unsigned_abs(), lo.unsigned_abs())
     }
 
     /// What a scaled accumulator without bias adds to `2^bits hi + lo`.
     #[must_use]
-    pub fn offset(&self, bias: i32) -> i64 {
-        (self.quotient_min << self.bits) - (i64::from(bias) + half(self.shift)) * self.scale()
+    pub fn offset(&self, channel: usize, bias: i32) -> i64 {
+        let rounded = i64::from(bias) + half(self.shift[channel]);
+        (self.quotient_min << self.bits) - rounded * self.scale(channel)
     }
 }
 
@@ -74,12 +74,13 @@ pub fn stored(q: i8) -> u64 {
 pub struct Table {
     /// Every row, in order.
     pub rows: Vec<Triple>,
-    index: HashMap<Triple, usize>,
+    /// By tag: the row at which the section's first value, or else the second one, is 0.
+    sections: Vec<usize>,
     /// Tag of input bytes in `out`.
     pub tag_input: u64,
     /// Tag of input bytes in `lo`.
     pub tag_byte: u64,
-    /// By layer.
+    /// By node.
     pub divisions: Vec<Division>,
     /// Tag of the remainders; slacks and sums on quality rows use the same range.
     pub tag_lo: u64,
@@ -87,33 +88,41 @@ pub struct Table {
     pub lo_bits: u32,
     /// Tag of (difference, score); bounds `hi` on class rows.
     pub tag_score: u64,
+    /// Tag of (difference to the largest quotient, 1 only where it is 0). Pooled nodes have it.
+    pub tag_window: u64,
 }
 
 struct Builder {
     rows: Vec<Triple>,
-    tags: u64,
+    sections: Vec<usize>,
 }
 
 impl Builder {
     fn section(&mut self, pairs: impl Iterator<Item = (u64, u64)>) -> u64 {
-        self.tags += 1;
-        let tag = self.tags;
+        let tag = self.sections.len() as u64;
+        self.sections.push(self.rows.len());
         self.rows.extend(pairs.map(|(a, b)| (tag, a, b)));
         tag
     }
 
-    fn division(&mut self, layer: &Dense, bits: u32) -> Division {
-        let ranges: Vec<_> = (0..layer.outputs).map(|o| layer.accumulator_range(o)).collect();
-        let rounded = |acc: i64| (acc + half(layer.shift)) >> layer.shift;
-        let quotient_min = rounded(ranges.iter().map(|r| r.0).min().unwrap_or(0));
-        let quotient_max = rounded(ranges.iter().map(|r| r.1).max().unwrap_or(0));
+    /// The section of a node, and the number of its quotients.
+    fn division(&mut self, node: &Node, bits: u32) -> (Division, u64) {
+        let quotients = |o: usize| {
+            let (low, high) = node.accumulator_range(o);
+            let shift = node.shift[o];
+            ((low + half(shift)) >> shift, (high + half(shift)) >> shift)
+        };
+        let ranges: Vec<_> = (0..node.shape.channels).map(quotients).collect();
+        let quotient_min = ranges.iter().map(|r| r.0).min().unwrap_or(0);
+        let quotient_max = ranges.iter().map(|r| r.1).max().unwrap_or(0);
         let pairs = (quotient_min..=quotient_max).map(|q| {
             // The clamp makes the cast lossless; a shift of 0 only saturates.
             let saturated = requantize(q.clamp(-128, 127) as i32, 0);
-            ((q - quotient_min).unsigned_abs(), stored(layer.activation.apply(saturated)))
+            ((q - quotient_min).unsigned_abs(), stored(node.activation.apply(saturated)))
         });
         let tag_hi = self.section(pairs);
-        Division { tag_hi, quotient_min, shift: layer.shift, bits }
+        let division = Division { tag_hi, quotient_min, shift: node.shift.clone(), bits };
+        (division, (quotient_max - quotient_min).unsigned_abs() + 1)
     }
 }
 
@@ -121,21 +130,48 @@ impl Table {
     /// Builds the table of a validated graph.
     #[must_use]
     pub fn new(graph: &Graph) -> Self {
-        let mut b = Builder { rows: vec![(0, 0, 0)], tags: 0 };
+        let mut b = Builder { rows: vec![(0, 0, 0)], sections: vec![0] };
         let tag_input = b.section((0..256).map(|v| (0, v)));
         let tag_byte = b.section((0..256).map(|v| (v, 0)));
-        let lo_bits = graph.layers.iter().map(|l| l.shift).fold(QUALITY_BITS, u32::max);
-        let divisions = graph.layers.iter().map(|l| b.division(l, lo_bits)).collect();
+        let shifts = graph.nodes.iter().flat_map(|n| n.shift.iter().copied());
+        let lo_bits = shifts.fold(QUALITY_BITS, u32::max);
+        let mut divisions = Vec::with_capacity(graph.nodes.len());
+        let mut differences = 0;
+        for node in &graph.nodes {
+            let (division, quotients) = b.division(node, lo_bits);
+            divisions.push(division);
+            differences = differences.max(if node.pool > 1 { quotients } else { 0 });
+        }
         let tag_lo = b.section((0..1u64 << lo_bits).map(|v| (v, 0)));
         let tag_score = b.section((0..1 << QUALITY_BITS).map(|key| (key, packed_score(key))));
-        let index = b.rows.iter().enumerate().map(|(i, t)| (*t, i)).collect();
-        Self { rows: b.rows, index, tag_input, tag_byte, divisions, tag_lo, lo_bits, tag_score }
+        let largest = (differences > 0).then_some((0, 1));
+        let tag_window = b.section((0..differences).map(|d| (d, 0)).chain(largest));
+        Self {
+            rows: b.rows,
+            sections: b.sections,
+            tag_input,
+            tag_byte,
+            divisions,
+            tag_lo,
+            lo_bits,
+            tag_score,
+            tag_window,
+        }
     }
 
     /// Row of a triple, if it is in the table.
     #[must_use]
     pub fn find(&self, triple: Triple) -> Option<usize> {
-        self.index.get(&triple).copied()
+        let (tag, a, b) = triple;
+        let first = *self.sections.get(usize::try_from(tag).ok()?)?;
+        let row = if tag == self.tag_input {
+            first + usize::try_from(b).ok()?
+        } else if tag == self.tag_window && b == 1 {
+            self.rows.len() - 1
+        } else {
+            first + usize::try_from(a).ok()?
+        };
+        (self.rows.get(row) == Some(&triple)).then_some(row)
     }
 }
 

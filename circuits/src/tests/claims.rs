@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use dn_core::quant::Graph;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{batch, dense, failures, failures_of, setup, Stream};
+use super::{batch, chain, dense, failures, failures_of, setup, Stream};
 use crate::columns::{Acc, Fx, LANES};
 use crate::field::CoreFr;
 use crate::plan::Plan;
@@ -22,20 +21,24 @@ fn row_with(plan: &Plan, marks: &[Fx]) -> usize {
 fn rejects_an_accumulator_that_is_off_by_one() {
     let (_, plan, witness) = setup(16, 16);
     // Input rows are those whose look-up has the tag of input bytes.
-    let input = plan.sections.neurons[0][0];
-    let odd = plan.sections.neurons[0][3] + 1;
-    assert!(plan.is(Fx::Neuron, odd) && plan.is(Fx::Chunk, odd));
-    let shifted = row_with(&plan, &[Fx::Neuron, Fx::NeuronFold, Fx::Close]);
+    let input = plan.sections.inputs[0].row;
+    let odd = plan.sections.inputs[3].row + 1;
+    assert!(plan.is(Fx::Position, odd) && plan.is(Fx::Chunk, odd));
     let cases = [
         ("x", Acc::X, input),
         ("x", Acc::X, odd),
         ("y", Acc::Y, odd),
-        ("t", Acc::Tensor, odd),
-        ("t", Acc::Tensor, odd + 1),
-        ("t", Acc::Tensor, shifted),
-        ("w", Acc::W, row_with(&plan, &[Fx::Word, Fx::ProductHeld])),
-        ("w", Acc::W, row_with(&plan, &[Fx::Word, Fx::WeightFold])),
-        ("w", Acc::W, row_with(&plan, &[Fx::Product, Fx::Word])),
+        ("image", Acc::Image, odd),
+        ("image", Acc::Image, odd + 1),
+        ("outputs", Acc::Outputs, odd),
+        ("outputs", Acc::Outputs, odd + 1),
+        ("tensor", Acc::Tensor, row_with(&plan, &[Fx::Channel, Fx::ChannelFold])),
+        ("tensor", Acc::Tensor, row_with(&plan, &[Fx::Close])),
+        ("w", Acc::W, row_with(&plan, &[Fx::Word, Fx::Tap])),
+        ("w", Acc::W, row_with(&plan, &[Fx::WeightFold])),
+        ("kernel", Acc::Kernel, row_with(&plan, &[Fx::Tap, Fx::Product])),
+        ("packed", Acc::Packed, odd),
+        ("packed", Acc::Packed, row_with(&plan, &[Fx::WordsDone])),
         ("labels", Acc::Labels, plan.sections.input_hashes),
         ("labels", Acc::Labels, plan.sections.input_hashes + 1),
         ("labels", Acc::Labels, plan.sections.output_hashes),
@@ -55,7 +58,7 @@ fn rejects_an_accumulator_that_is_off_by_one() {
 /// Changes input `neuron` of slot 2 with its multiplicity, so that only the claims can object.
 fn forge_input(plan: &Plan, witness: &Witness, neuron: usize, change: u64) -> Witness {
     let mut forged = witness.clone();
-    let row = plan.sections.neurons[0][neuron];
+    let row = plan.sections.inputs[neuron].row;
     let (column, tag) = match neuron % 2 {
         0 => (2 * LANES + 2, plan.table.tag_input),
         _ => (LANES + 2, plan.table.tag_byte),
@@ -83,8 +86,8 @@ fn rejects_another_input_byte_of_even_odd_and_last_neurons() {
 fn binds_inputs_that_no_layer_reads() {
     let mut s = Stream(11);
     let mut layer = dense(&mut s, 6, 3, 6, false);
-    layer.weights.fill(0);
-    let graph = Graph { layers: vec![layer] };
+    layer.sources[0].weights.fill(0);
+    let graph = chain(6, vec![layer]);
     let plan = Arc::new(Plan::new(&graph, 8).unwrap());
     let tasks = batch(&mut s, &graph, 8);
     let witness = Witness::new(&graph, &plan, &tasks, CoreFr::from(1u8)).unwrap();
@@ -101,7 +104,7 @@ fn rejects_an_input_above_a_byte() {
     let (_, plan, witness) = setup(8, 8);
     for column in [LANES, 2 * LANES] {
         let mut forged = witness.clone();
-        forged.cells[plan.sections.neurons[0][0]][column] += Fr::from(256);
+        forged.cells[plan.sections.inputs[0].row][column] += Fr::from(256);
         let failures = failures(&plan, forged);
         assert!(failures.iter().any(|f| f.contains("lookup sum")), "{failures:?}");
     }
@@ -114,9 +117,9 @@ fn accepts_every_number_of_inputs_and_chunks() {
     for (inputs, hidden, slots) in [(1, 1, 8), (2, 17, 24), (31, 8, 16), (95, 9, 8), (64, 3, 72)] {
         let layers =
             vec![dense(&mut s, inputs, hidden, 5, true), dense(&mut s, hidden, 2, 6, false)];
-        let graph = Graph { layers };
+        let graph = chain(inputs, layers);
         let plan = Arc::new(Plan::new(&graph, slots).unwrap());
-        assert_eq!(plan.rows, crate::estimate::estimate(&graph, slots).rows);
+        assert_eq!(plan.rows, crate::estimate::estimate(&graph, slots).unwrap().rows);
         let tasks = batch(&mut s, &graph, slots);
         let witness = Witness::new(&graph, &plan, &tasks, CoreFr::from(1u8)).unwrap();
         let failures = failures(&plan, witness);

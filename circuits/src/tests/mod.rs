@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dn_core::quant::{Activation, Dense, Graph};
+use dn_core::quant::{Activation, Graph, Node, Shape};
 use ff::Field;
 use halo2_proofs::dev::{MockProver, VerifyFailure};
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -14,6 +14,7 @@ use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
 mod claims;
+mod images;
 mod quality;
 
 /// A deterministic stream of small integers.
@@ -31,20 +32,27 @@ impl Stream {
     }
 }
 
-fn dense(s: &mut Stream, inputs: usize, outputs: usize, shift: u32, relu: bool) -> Dense {
-    Dense {
-        inputs,
-        outputs,
-        weights: (0..inputs * outputs).map(|_| s.int8(15)).collect(),
-        bias: (0..outputs).map(|_| i32::from(s.int8(100))).collect(),
+fn dense(s: &mut Stream, inputs: usize, outputs: usize, shift: u32, relu: bool) -> Node {
+    Node::dense(
+        (0, Shape::vector(inputs)),
+        (0..inputs * outputs).map(|_| s.int8(15).into()).collect(),
+        (0..outputs).map(|_| i32::from(s.int8(100))).collect(),
         shift,
-        activation: if relu { Activation::relu() } else { Activation::identity() },
+        if relu { Activation::relu() } else { Activation::identity() },
+    )
+}
+
+/// Layers one behind the other.
+fn chain(input: usize, mut nodes: Vec<Node>) -> Graph {
+    for (tensor, node) in nodes.iter_mut().enumerate() {
+        node.sources[0].tensor = tensor;
     }
+    Graph { input: Shape::vector(input), nodes }
 }
 
 fn model(s: &mut Stream) -> Graph {
     let layers = vec![dense(s, 37, 9, 7, true), dense(s, 9, 5, 6, false)];
-    let graph = Graph { layers };
+    let graph = chain(37, layers);
     graph.validate().unwrap();
     graph
 }
@@ -134,7 +142,7 @@ fn rejects_any_changed_cell() {
 #[test]
 fn rejects_a_wrong_remainder_with_repaired_multiplicities() {
     let (_, plan, witness) = setup(8, 8);
-    let row = plan.sections.neurons[1][2];
+    let row = plan.sections.nodes[0].accumulators[2];
     let mut forged = witness.clone();
     let lo = |w: &Witness| (0..512u64).find(|v| Fr::from(*v) == w.cells[row][8]).unwrap();
     let (old, new) = (lo(&witness), lo(&witness) ^ 4);
@@ -169,9 +177,9 @@ fn the_estimate_of_rows_is_exact() {
     for (inputs, hidden, outputs, slots) in [(37, 9, 5, 8), (64, 32, 10, 64), (130, 3, 70, 16)] {
         let layers =
             vec![dense(&mut s, inputs, hidden, 7, true), dense(&mut s, hidden, outputs, 6, false)];
-        let graph = Graph { layers };
+        let graph = chain(inputs, layers);
         let plan = Plan::new(&graph, slots).unwrap();
-        let estimate = crate::estimate::estimate(&graph, slots);
+        let estimate = crate::estimate::estimate(&graph, slots).unwrap();
         assert_eq!((estimate.rows, estimate.k), (plan.rows, plan.k));
     }
 }

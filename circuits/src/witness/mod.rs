@@ -1,5 +1,7 @@
 //! Phase 1: the cells and multiplicities of a batch.
 
+mod nodes;
+
 use dn_core::commitment;
 use dn_core::quant::{trace, Graph};
 use dn_core::statement::{Score, Statement};
@@ -122,8 +124,8 @@ impl Witness {
             commitment::blocks(tag, s.salt, &s.input)
         });
         w.inputs(&traces)?;
-        for tensor in 1..=graph.layers.len() {
-            w.tensor(tensor, &traces)?;
+        for node in 0..graph.nodes.len() {
+            w.node(graph, node, &traces)?;
         }
         let score = w.quality(&slots, &outputs)?;
         let pairs: Vec<_> = slots.iter().zip(&outputs).collect();
@@ -187,42 +189,24 @@ impl Filler<'_> {
         Ok(())
     }
 
-    /// Even neurons in `out`, odd ones in `lo`.
     fn inputs(&mut self, traces: &[dn_core::quant::Trace]) -> Result<(), WitnessError> {
         let plan = self.plan;
-        for (pair, rows) in plan.sections.neurons[0].chunks(2).enumerate() {
-            let tag_b = if rows.len() == 2 { plan.table.tag_byte } else { 0 };
-            for (chunk, items) in traces.chunks(LANES).enumerate() {
-                let mut small = Small::default();
-                for (lane, item) in items.iter().enumerate() {
-                    let byte =
-                        |neuron: usize| item.tensors[0].get(neuron).map_or(0, |q| stored(*q));
-                    small.out[lane] = byte(2 * pair);
-                    small.lo[lane] = byte(2 * pair + 1);
-                }
-                self.lookup_row(rows[0] + chunk, (plan.table.tag_input, tag_b), &small)?;
+        let mut second = plan.sections.inputs.iter().skip(1).map(|r| r.is_second).chain([false]);
+        for (value, at) in plan.sections.inputs.iter().enumerate() {
+            let has_second = second.next().unwrap_or(false);
+            if at.is_second {
+                continue;
             }
-        }
-        Ok(())
-    }
-
-    fn tensor(
-        &mut self,
-        tensor: usize,
-        traces: &[dn_core::quant::Trace],
-    ) -> Result<(), WitnessError> {
-        let plan = self.plan;
-        let division = plan.table.divisions[tensor - 1];
-        for (neuron, first) in plan.sections.neurons[tensor].iter().enumerate() {
+            let tag_b = if has_second { plan.table.tag_byte } else { 0 };
             for (chunk, items) in traces.chunks(LANES).enumerate() {
                 let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
-                    small.out[lane] = stored(item.tensors[tensor][neuron]);
-                    let acc = item.accumulators[tensor - 1][neuron];
-                    (small.hi[lane], small.lo[lane]) = division.split(acc);
+                    small.out[lane] = stored(item.tensors[0][value]);
+                    if has_second {
+                        small.lo[lane] = stored(item.tensors[0][value + 1]);
+                    }
                 }
-                let tags = (division.tag_hi, plan.table.tag_lo);
-                self.lookup_row(first + chunk, tags, &small)?;
+                self.lookup_row(at.row + chunk, (plan.table.tag_input, tag_b), &small)?;
             }
         }
         Ok(())

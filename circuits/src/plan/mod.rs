@@ -1,0 +1,256 @@
+//! Writes a model as a program in the fixed columns.
+//!
+//! ```text
+//! row 0        idle
+//! hashes       per slot: Poseidon of the input         (words folded, hash published)
+//! inputs       per image or value: chunks of 8 slots, one or two values a row
+//! nodes        per phase, per channel, per position: chunks of 8 slots; spilled coefficients
+//! quality      per slot: class rows, score row         (output bytes folded, score published)
+//! outputs      per slot: Poseidon of the output
+//! ```
+//!
+//! Kernels stand beside the rows of the images that they read. The table and the instance use rows
+//! from 0 on, beside these.
+
+mod fixed;
+mod inputs;
+mod kernel;
+mod tasks;
+mod tensors;
+mod writer;
+
+use dn_core::commitment::{permutation_count, DOMAIN_INPUT, DOMAIN_OUTPUT, FIRST_RATE, NEXT_RATE};
+use dn_core::quant::Graph;
+use ff::{Field, PrimeField};
+use halo2_proofs::halo2curves::bn256::Fr;
+use sha3::{Digest, Keccak256};
+use thiserror::Error;
+
+use crate::columns::{Fx, FIXED, LANES};
+use crate::gates::CLASSES;
+use crate::layout::Layout;
+use crate::poseidon::Constants;
+use crate::table::Table;
+use fixed::Fixed;
+pub(crate) use tensors::spill_index;
+use tensors::Model;
+use writer::Writer;
+
+/// Rows that halo2 blinds, and as many again for the randomness of the lookup helpers.
+pub const BLINDING_ROWS: usize = 6;
+/// Largest circuit that is planned: `2^22` rows.
+pub const MAX_K: u32 = 22;
+/// Most classes that the quality score can handle.
+pub const MAX_CLASSES: usize = 511;
+
+/// Why a model cannot be laid out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// The batch size is not a positive multiple of the lane count.
+    #[error("a batch of {slots} slots is not a positive multiple of {LANES}")]
+    Slots {
+        /// What was asked for.
+        slots: usize,
+    },
+    /// The output has too many values for the quality score.
+    #[error("{outputs} outputs; the quality score handles at most {MAX_CLASSES}")]
+    Outputs {
+        /// What the model has.
+        outputs: usize,
+    },
+    /// Readers of a tensor want its values in different orders.
+    #[error("tensor {tensor} is read in different ways; each needs a copy of its own")]
+    Readers {
+        /// Which tensor.
+        tensor: usize,
+    },
+    /// More rows than the largest circuit.
+    #[error("the batch needs {rows} rows, more than 2^{MAX_K}")]
+    Rows {
+        /// What the batch needs.
+        rows: usize,
+    },
+}
+
+/// Where a value of the input stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InputRow {
+    /// Row of its first chunk.
+    pub(crate) row: usize,
+    /// In `lo`, not in `out`.
+    pub(crate) is_second: bool,
+}
+
+/// First rows of a node's values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NodeRows {
+    /// Of every accumulator.
+    pub(crate) accumulators: Vec<usize>,
+    /// Of every output of a pooled node.
+    pub(crate) pooled: Vec<usize>,
+    /// Channel, index of the exponent, row.
+    pub(crate) spilled: Vec<(usize, usize, usize)>,
+}
+
+/// Where everything stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sections {
+    pub(crate) input_hashes: usize,
+    pub(crate) inputs: Vec<InputRow>,
+    pub(crate) nodes: Vec<NodeRows>,
+    pub(crate) quality: usize,
+    pub(crate) output_hashes: usize,
+}
+
+/// A model and a batch size, laid out.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Slots in the batch.
+    pub slots: usize,
+    /// Used rows; table and instance included.
+    pub rows: usize,
+    /// log2 of the circuit's rows.
+    pub k: u32,
+    /// The lookup table.
+    pub table: Table,
+    pub(crate) fixed: Fixed,
+    pub(crate) layout: Layout,
+    pub(crate) sections: Sections,
+    pub(crate) poseidon: Constants,
+}
+
+/// Class rows of one task.
+pub(crate) fn class_rows(outputs: usize) -> usize {
+    outputs.div_ceil(CLASSES)
+}
+
+/// Words that are folded for a message of `len` values, padding included.
+pub(crate) fn folded_words(len: usize) -> usize {
+    FIRST_RATE - 2 + (permutation_count(len) - 1) * NEXT_RATE
+}
+
+/// log2 of the domain that holds `rows` used rows and their blinding.
+pub(crate) fn log2_rows(rows: usize) -> u32 {
+    (rows + 2 * BLINDING_ROWS).next_power_of_two().trailing_zeros()
+}
+
+/// Writes every row of a model; returns where they stand.
+fn write(w: &mut Writer, model: Model<'_>) -> Sections {
+    let graph = model.graph;
+    let mut sections = Sections { input_hashes: w.row, ..Sections::default() };
+    w.hashes(DOMAIN_INPUT, graph.input_len());
+    sections.inputs = model.inputs(w);
+    for node in 0..graph.nodes.len() {
+        let rows = model.node(w, node);
+        sections.nodes.push(rows);
+    }
+    sections.quality = w.row;
+    w.quality(model.table, graph.output_len());
+    sections.output_hashes = w.row;
+    w.hashes(DOMAIN_OUTPUT, graph.output_len());
+    w.instance();
+    sections
+}
+
+fn check(graph: &Graph, slots: usize) -> Result<(), PlanError> {
+    if slots == 0 || !slots.is_multiple_of(LANES) {
+        return Err(PlanError::Slots { slots });
+    }
+    let outputs = graph.output_len();
+    if outputs > MAX_CLASSES {
+        return Err(PlanError::Outputs { outputs });
+    }
+    Ok(())
+}
+
+/// Used rows of `graph`, which must be validated, for batches of each of `slots`, without a plan.
+///
+/// # Errors
+/// When the shape does not fit the layout.
+pub fn count_rows(graph: &Graph, slots: &[usize]) -> Result<Vec<usize>, PlanError> {
+    slots.iter().try_for_each(|s| check(graph, *s))?;
+    let (table, layout) = (Table::new(graph), Layout::new(graph)?);
+    let model = Model { graph, table: &table, layout: &layout };
+    let count = |slots: &usize| {
+        let mut w = Writer::new(*slots, true);
+        write(&mut w, model);
+        w.row.max(table.rows.len())
+    };
+    Ok(slots.iter().map(count).collect())
+}
+
+impl Plan {
+    /// Lays out `graph`, which must be validated, for batches of `slots`.
+    ///
+    /// # Errors
+    /// When the shape does not fit the layout.
+    pub fn new(graph: &Graph, slots: usize) -> Result<Self, PlanError> {
+        check(graph, slots)?;
+        let (table, layout) = (Table::new(graph), Layout::new(graph)?);
+        let mut w = Writer::new(slots, false);
+        let sections = write(&mut w, Model { graph, table: &table, layout: &layout });
+        let rows = w.row.max(table.rows.len());
+        let k = log2_rows(rows);
+        if k > MAX_K {
+            return Err(PlanError::Rows { rows });
+        }
+        for (i, (a, b, c)) in table.rows.iter().enumerate() {
+            for (fx, v) in [(Fx::Table0, a), (Fx::Table1, b), (Fx::Table2, c)] {
+                w.set(fx, i, Fr::from(*v));
+            }
+        }
+        let (fixed, poseidon) = w.finish(rows);
+        Ok(Self { slots, rows, k, table, fixed, layout, sections, poseidon })
+    }
+
+    /// Hash of the fixed columns: keys of another layout or model have another one.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = Keccak256::new();
+        for column in 0..FIXED {
+            for (row, x) in self.fixed.column(column).enumerate().filter(|(_, x)| *x != Fr::ZERO) {
+                hasher.update((row as u64).to_be_bytes());
+                hasher.update(x.to_repr());
+            }
+            hasher.update([0xff]);
+        }
+        hasher.finalize().into()
+    }
+
+    /// Values of fixed column `column` on the used rows.
+    pub fn fixed_column(&self, column: usize) -> impl Iterator<Item = Fr> + '_ {
+        self.fixed.column(column)
+    }
+
+    pub(crate) fn fx(&self, fx: Fx, row: usize) -> Fr {
+        self.fixed.at(fx.index(), row)
+    }
+
+    pub(crate) fn is(&self, fx: Fx, row: usize) -> bool {
+        !self.fixed.is_zero(fx.index(), row)
+    }
+}
+
+#[cfg(test)]
+impl Plan {
+    /// Whether any gate reads cell `column` of `row`.
+    pub(crate) fn reads(&self, row: usize, column: usize) -> bool {
+        if self.is(Fx::Lookup, row) {
+            return true;
+        }
+        let partial = self.is(Fx::PartialFirst, row) || self.is(Fx::PartialNext, row);
+        let sbox = self.is(Fx::Full, row) || partial;
+        let state = self.is(Fx::Absorb, row)
+            || self.is(Fx::AbsorbNext, row)
+            || self.is(Fx::PartialLast, row);
+        match column {
+            _ if self.is(Fx::Absorb, row) && column == 2 => false,
+            _ if column < crate::poseidon::A => sbox || state,
+            _ if column < crate::poseidon::ST => sbox,
+            _ => {
+                let label = self.is(Fx::Absorb, row) && self.is(Fx::Scale, row);
+                partial || (label && column == crate::poseidon::ST)
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Rows of single tasks: hashes and quality; and those of the public inputs.
+
+use dn_core::commitment::{permutation_count, tag, DOMAIN_INPUT, WORD_BYTES};
+use dn_core::statement;
+use ff::Field;
+use halo2_proofs::halo2curves::bn256::Fr;
+
+use super::kernel::Program;
+use super::writer::Writer;
+use super::{class_rows, folded_words};
+use crate::columns::Fx;
+use crate::field::from_core;
+use crate::gates::{label_scale, CLASSES};
+use crate::poseidon::{row_kind, RowKind, ROWS, WIDTH};
+use crate::table::{Table, SCORE_CORRECT, SCORE_MARGIN};
+
+/// The kernels of output `n` of `len`: its copy on the quality rows, and its place in a word.
+pub(super) fn output_programs(len: usize, n: usize) -> [Program; 2] {
+    let mut copies = vec![Fr::ZERO; class_rows(len) * CLASSES];
+    copies[n] = Fr::ONE;
+    let mut words = vec![Fr::ZERO; folded_words(len)];
+    words[n / WORD_BYTES] = Fr::from(256).pow_vartime([(n % WORD_BYTES) as u64]);
+    [Program::dense(&copies, 0), Program::words(&words)]
+}
+
+impl Writer {
+    pub(super) fn hashes(&mut self, domain: u64, len: usize) {
+        let blocks = permutation_count(len);
+        let message_tag = from_core(tag(domain, len, None));
+        for slot in 0..self.slots {
+            for block in 0..blocks {
+                let first = self.row;
+                if block == 0 {
+                    self.mark(Fx::Absorb, first);
+                    self.set(Fx::Offset, first, message_tag);
+                    if domain == DOMAIN_INPUT {
+                        self.set(Fx::Scale, first, label_scale());
+                    }
+                } else {
+                    self.mark(Fx::AbsorbNext, first);
+                }
+                if block == blocks - 1 {
+                    self.item(slot, first, Fx::CloseWords);
+                    self.mark(Fx::Publish, first + ROWS - 1);
+                    self.mark(Fx::PublishHash, first + ROWS - 1);
+                }
+                self.permutation();
+            }
+        }
+    }
+
+    fn item(&mut self, slot: usize, row: usize, close: Fx) {
+        self.mark(Fx::Item, row);
+        if slot > 0 {
+            self.mark(Fx::ItemFold, row);
+        }
+        if slot == self.slots - 1 {
+            self.mark(close, row);
+        }
+    }
+
+    fn permutation(&mut self) {
+        for i in 0..ROWS {
+            let row = self.row + i;
+            let marks: &[Fx] = match row_kind(i) {
+                RowKind::Input => &[],
+                RowKind::Full => &[Fx::Full],
+                RowKind::PartialFirst => &[Fx::PartialFirst],
+                RowKind::PartialNext => &[Fx::PartialNext],
+                RowKind::Leave => &[Fx::PartialLast],
+            };
+            for fx in marks {
+                self.mark(*fx, row);
+            }
+            for k in 0..WIDTH {
+                self.weight(row, k, self.poseidon.round[i][k]);
+            }
+        }
+        self.row += ROWS;
+    }
+
+    pub(super) fn quality(&mut self, table: &Table, outputs: usize) {
+        for slot in 0..self.slots {
+            for group in 0..class_rows(outputs) {
+                let row = self.row;
+                self.quality_row(table, row);
+                self.mark(if group == 0 { Fx::Classes } else { Fx::ClassesNext }, row);
+                for i in 0..CLASSES {
+                    let class = group * CLASSES + i;
+                    if class < outputs {
+                        self.weight(row, i, Fr::from(class as u64 + 1));
+                        self.weight(row, CLASSES + i, Fr::ONE);
+                    }
+                }
+                self.row += 1;
+            }
+            let row = self.row;
+            self.quality_row(table, row);
+            self.mark(Fx::Score, row);
+            if slot == 0 {
+                self.mark(Fx::Publish, row);
+            }
+            self.item(slot, row, Fx::CloseCopies);
+            self.row += 1;
+        }
+    }
+
+    fn quality_row(&mut self, table: &Table, row: usize) {
+        self.mark(Fx::Lookup, row);
+        self.set(Fx::TagA, row, Fr::from(table.tag_score));
+        self.set(Fx::TagB, row, Fr::from(table.tag_lo));
+    }
+
+    /// Rows from 0 on, beside the others: which public inputs are read, in the statement's order.
+    pub(super) fn instance(&mut self) {
+        let (score, outputs) = (statement::score_at(self.slots), statement::outputs_at(self.slots));
+        let hashes = (statement::INPUTS_AT..score).chain(outputs..outputs + self.slots);
+        for row in hashes.chain([score]) {
+            self.mark(Fx::Read, row);
+            self.mark(Fx::ReadScale, row);
+        }
+        self.set(Fx::ReadScale, score + 1, Fr::from(SCORE_CORRECT));
+        self.set(Fx::ReadScale, score + 2, Fr::from(SCORE_MARGIN));
+    }
+}

@@ -1,0 +1,369 @@
+//! Rows of the nodes: activations, windows, pooled values, spilled coefficients.
+
+use std::collections::HashMap;
+
+use dn_core::quant::{Graph, Node, ZERO_POINT};
+use ff::Field;
+use halo2_proofs::halo2curves::bn256::Fr;
+
+use super::kernel::Program;
+use super::writer::{Move, Moves, Writer};
+use super::NodeRows;
+use crate::columns::{Fx, LANES};
+use crate::field::signed;
+use crate::layout::{coordinate, phases, taps, Layout, Reading};
+use crate::table::Table;
+
+/// What every tensor's rows are written from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Model<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) table: &'a Table,
+    pub(crate) layout: &'a Layout,
+}
+
+/// A coefficient of a channel's outputs.
+#[derive(Clone, Copy, Debug)]
+enum Item {
+    /// The output at this position.
+    Output(usize),
+    /// The spilled coefficient of this index.
+    Spilled(usize),
+}
+
+/// A phase of a tensor, and where the last value of a channel stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) tensor: usize,
+    pub(crate) phase: [usize; 2],
+    pub(crate) channel: usize,
+    /// Row and column in the image.
+    pub(crate) position: [usize; 2],
+    /// The row.
+    pub(crate) row: usize,
+}
+
+impl<'a> Model<'a> {
+    fn level(&self, node: usize) -> usize {
+        self.layout.claim(self.graph, node)
+    }
+
+    /// Weights, scaled, with which input `channel` enters every output of a node through a tap.
+    fn weights(
+        &self,
+        node: &Node,
+        table_node: usize,
+        source: usize,
+        channel: usize,
+        tap: usize,
+    ) -> Vec<Fr> {
+        let s = &node.sources[source];
+        let g = &s.geometry;
+        let inputs = self.graph.shape(s.tensor).channels / g.groups;
+        let outputs = node.shape.channels / g.groups;
+        let division = &self.table.divisions[table_node];
+        let weight = |o: usize| {
+            if o / outputs != channel / inputs {
+                return Fr::ZERO;
+            }
+            let w = s.weights[(o * inputs + channel % inputs) * g.taps() + tap];
+            signed(i64::from(w) * division.scale(o))
+        };
+        (0..node.shape.channels).map(weight).collect()
+    }
+
+    /// Adds the products of a complete value, or a complete image, with everything that reads it.
+    pub(crate) fn products(&self, w: &mut Writer, ended: Ended, held: bool) {
+        let tensor = ended.tensor;
+        for (node, n) in self.graph.nodes.iter().enumerate() {
+            for (source, s) in n.sources.iter().enumerate().filter(|(_, s)| s.tensor == tensor) {
+                let claims = self.layout.depth - (self.level(node) - self.layout.levels[tensor]);
+                let g = &s.geometry;
+                let weights = |tap| self.weights(n, node, source, ended.channel, tap);
+                let program = match self.layout.readings[tensor] {
+                    Reading::Dense => {
+                        let at = |axis: usize| {
+                            let a = ended.position[axis] + g.pad[axis];
+                            let tap = a / g.dilation[axis];
+                            (a.is_multiple_of(g.dilation[axis]) && tap < g.kernel[axis])
+                                .then_some(tap)
+                        };
+                        let Some((u, v)) = at(0).zip(at(1)) else { continue };
+                        Program::dense(&weights(u * g.kernel[1] + v), claims)
+                    }
+                    Reading::Image { width, .. } => {
+                        let x = coordinate(g, 0, ended.position[0]) * width
+                            + coordinate(g, 1, ended.position[1]);
+                        let last = self.layout.grids[node].last;
+                        let mut all: Vec<(i64, Vec<Fr>)> = taps(g, ended.phase)
+                            .into_iter()
+                            .map(|(tap, [d0, d1])| (last - x + d0 * width + d1, weights(tap)))
+                            .collect();
+                        if all.is_empty() {
+                            continue;
+                        }
+                        all.sort_by_key(|t| -t.0);
+                        Program::taps(&all, claims)
+                    }
+                };
+                w.product(&program, held, ended.row);
+            }
+        }
+    }
+
+    /// Rows of a node.
+    pub(crate) fn node(&self, w: &mut Writer, node: usize) -> NodeRows {
+        let n = &self.graph.nodes[node];
+        let mut rows = NodeRows {
+            accumulators: vec![0; n.shape.len()],
+            pooled: vec![0; if n.pool > 1 { n.output().len() } else { 0 }],
+            spilled: Vec::new(),
+        };
+        w.begin_claim();
+        let stride = match self.layout.readings[node + 1] {
+            _ if n.pool > 1 => [n.pool; 2],
+            Reading::Image { stride, .. } => stride,
+            Reading::Dense => [1; 2],
+        };
+        for phase in phases(stride) {
+            self.accumulators(w, node, (phase, stride), &mut rows);
+        }
+        w.flush();
+        if n.pool > 1 {
+            self.pooled(w, node, &mut rows);
+        }
+        rows
+    }
+
+    /// Outputs and spilled coefficients of a phase, ascending.
+    fn items(&self, node: usize, phase: [usize; 2], stride: [usize; 2]) -> Vec<(i64, Item)> {
+        let (shape, grid) = (self.graph.nodes[node].shape, &self.layout.grids[node]);
+        let mut items: Vec<(i64, Item)> = Vec::new();
+        for i in (phase[0]..shape.height).step_by(stride[0]) {
+            for j in (phase[1]..shape.width).step_by(stride[1]) {
+                items.push((i as i64 * grid.width + j as i64, Item::Output(i * shape.width + j)));
+            }
+        }
+        for (index, e) in grid.spilled.iter().enumerate() {
+            let at = [e.div_euclid(grid.width), e.rem_euclid(grid.width)];
+            let here =
+                |axis: usize| at[axis].rem_euclid(stride[axis] as i64) as usize == phase[axis];
+            if here(0) && here(1) {
+                items.push((*e, Item::Spilled(index)));
+            }
+        }
+        items.sort_by_key(|i| i.0);
+        items
+    }
+
+    fn accumulators(
+        &self,
+        w: &mut Writer,
+        node: usize,
+        (phase, stride): ([usize; 2], [usize; 2]),
+        rows: &mut NodeRows,
+    ) {
+        let n = &self.graph.nodes[node];
+        let (shape, grid) = (n.shape, &self.layout.grids[node]);
+        let items = self.items(node, phase, stride);
+        let Some((last, _)) = items.last().copied() else { return };
+        let image_width = match self.layout.readings[node + 1] {
+            _ if n.pool > 1 => Some(n.output().width as i64),
+            Reading::Image { width, .. } => Some(width),
+            Reading::Dense => None,
+        };
+        for channel in 0..shape.channels {
+            let (mut before, mut image, mut ended) = (None, None, None);
+            for (at, (e, item)) in items.iter().enumerate() {
+                let outputs = Move::to(&mut before, *e);
+                let is_last = at + 1 == items.len();
+                let complete = match *item {
+                    Item::Spilled(index) => {
+                        let (first, row) = self.spill(w, (node, channel), outputs, is_last);
+                        rows.spilled.push((channel, index, first));
+                        row
+                    }
+                    Item::Output(p) => {
+                        let position = [p / shape.width, p % shape.width];
+                        let image = image_width.map_or(Move::Reset, |width| {
+                            let [a, b] = [0, 1].map(|axis| (position[axis] / stride[axis]) as i64);
+                            Move::to(&mut image, a * width + b)
+                        });
+                        let moves = Moves { image, outputs, rows: 0 };
+                        let (first, row) = self.output(w, (node, channel), moves, is_last);
+                        rows.accumulators[channel * shape.positions() + p] = first;
+                        let tensor = node + 1;
+                        let value = Ended { tensor, phase, channel, position, row };
+                        if image_width.is_none() {
+                            self.products(w, value, false);
+                            self.last(w, value);
+                        }
+                        ended = Some(value);
+                        row
+                    }
+                };
+                if is_last {
+                    w.channel(complete, channel == 0);
+                }
+            }
+            if let Some(ended) = ended.filter(|_| image_width.is_some()) {
+                if n.pool > 1 {
+                    w.product(
+                        &one_hot(channel, shape.channels, self.layout.depth - 1),
+                        false,
+                        ended.row,
+                    );
+                } else {
+                    self.products(w, ended, false);
+                }
+            }
+        }
+        w.close(grid.last - last, self.layout.depth);
+    }
+
+    fn spill(
+        &self,
+        w: &mut Writer,
+        (node, channel): (usize, usize),
+        outputs: Move,
+        is_last: bool,
+    ) -> (usize, usize) {
+        let chunks = (w.slots / LANES).div_ceil(3);
+        if is_last {
+            w.await_tensor(chunks);
+        }
+        let (first, row) = w.position(chunks, Moves { image: Move::Steps(0), outputs, rows: 0 });
+        for r in first..=row {
+            w.set(Fx::Spill, r, signed(self.table.divisions[node].scale(channel)));
+            if r > first {
+                w.mark(Fx::SpillFold, r);
+            }
+        }
+        (first, row)
+    }
+
+    fn output(
+        &self,
+        w: &mut Writer,
+        (node, channel): (usize, usize),
+        moves: Moves,
+        is_last: bool,
+    ) -> (usize, usize) {
+        let (n, division) = (&self.graph.nodes[node], &self.table.divisions[node]);
+        let chunks = w.slots / LANES;
+        if is_last {
+            w.await_tensor(chunks);
+        }
+        let (first, row) = w.position(chunks, moves);
+        let range = 1i64 << self.table.lo_bits;
+        let (tag, scale, zero) = if n.pool > 1 {
+            let window = Fr::from((n.pool * n.pool) as u64);
+            (self.table.tag_window, -range, window.invert().unwrap_or(Fr::ZERO))
+        } else {
+            (division.tag_hi, range, signed(i64::from(ZERO_POINT)))
+        };
+        for r in first..=row {
+            chunk_row(w, r, first);
+            w.set(Fx::TagA, r, Fr::from(tag));
+            w.set(Fx::TagB, r, Fr::from(self.table.tag_lo));
+            w.set(Fx::Scale, r, signed(scale));
+            w.set(Fx::Offset, r, signed(division.offset(channel, n.bias[channel])));
+            w.set(Fx::ZeroPoint, r, zero);
+        }
+        (first, row)
+    }
+
+    /// Rows of the largest quotients of a pooled node's windows.
+    fn pooled(&self, w: &mut Writer, node: usize, rows: &mut NodeRows) {
+        let n = &self.graph.nodes[node];
+        let (shape, grid, tensor) = (n.output(), &self.layout.grids[node], node + 1);
+        let (stride, image_width) = match self.layout.readings[tensor] {
+            Reading::Image { stride, width } => (stride, Some(width)),
+            Reading::Dense => ([1; 2], None),
+        };
+        w.begin_claim();
+        for phase in phases(stride) {
+            for channel in 0..shape.channels {
+                let (mut before, mut image, mut ended) = (None, None, None);
+                for i in (phase[0]..shape.height).step_by(stride[0]) {
+                    for j in (phase[1]..shape.width).step_by(stride[1]) {
+                        let e = (i * n.pool) as i64 * grid.width + (j * n.pool) as i64;
+                        let at = (i / stride[0]) as i64 * image_width.unwrap_or(0)
+                            + (j / stride[1]) as i64;
+                        let image = image_width.map_or(Move::Reset, |_| Move::to(&mut image, at));
+                        let moves = Moves { image, outputs: Move::to(&mut before, e), rows: 0 };
+                        let (first, row) = self.pooled_rows(w, node, moves);
+                        rows.pooled[channel * shape.positions() + i * shape.width + j] = first;
+                        let value = Ended { tensor, phase, channel, position: [i, j], row };
+                        if image_width.is_none() {
+                            self.products(w, value, false);
+                            self.last(w, value);
+                        }
+                        ended = Some((value, e));
+                    }
+                }
+                let Some((ended, e)) = ended else { continue };
+                w.product(&self.windows(node, channel, e), true, ended.row);
+                if image_width.is_some() {
+                    self.products(w, ended, false);
+                }
+            }
+        }
+        w.flush();
+    }
+
+    fn pooled_rows(&self, w: &mut Writer, node: usize, moves: Moves) -> (usize, usize) {
+        let (first, row) = w.position(w.slots / LANES, moves);
+        for r in first..=row {
+            chunk_row(w, r, first);
+            w.set(Fx::TagA, r, Fr::from(self.table.divisions[node].tag_hi));
+            w.set(Fx::Scale, r, Fr::from(1 << self.table.lo_bits));
+            w.set(Fx::ZeroPoint, r, signed(i64::from(ZERO_POINT)));
+        }
+        (first, row)
+    }
+
+    /// The kernel that takes largest quotients, folded up to exponent `e`, to their windows, negated.
+    fn windows(&self, node: usize, channel: usize, e: i64) -> Program {
+        let (n, grid) = (&self.graph.nodes[node], &self.layout.grids[node]);
+        let mut weights = vec![Fr::ZERO; n.shape.channels];
+        weights[channel] = -Fr::ONE;
+        let mut taps: Vec<(i64, Vec<Fr>)> = phases([n.pool; 2])
+            .map(|[u, v]| (grid.last - e - (u as i64 * grid.width + v as i64), weights.clone()))
+            .collect();
+        taps.sort_by_key(|t| -t.0);
+        Program::taps(&taps, self.layout.depth + 1)
+    }
+
+    /// The products of an output of the model: with the quality rows and with its words.
+    fn last(&self, w: &mut Writer, ended: Ended) {
+        if ended.tensor < self.graph.nodes.len() {
+            return;
+        }
+        let shape = self.graph.shape(ended.tensor);
+        let n =
+            ended.channel * shape.positions() + ended.position[0] * shape.width + ended.position[1];
+        for program in super::tasks::output_programs(shape.len(), n) {
+            w.product(&program, false, ended.row);
+        }
+    }
+}
+
+/// Marks that every row of looked-up values has.
+pub(super) fn chunk_row(w: &mut Writer, row: usize, first: usize) {
+    w.mark(Fx::Lookup, row);
+    if row > first {
+        w.mark(Fx::Chunk, row);
+    }
+}
+
+fn one_hot(channel: usize, channels: usize, claims: usize) -> Program {
+    let mut weights = vec![Fr::ZERO; channels];
+    weights[channel] = Fr::ONE;
+    Program::dense(&weights, claims)
+}
+
+/// Spilled coefficients by exponent.
+pub(crate) fn spill_index(layout: &Layout, node: usize) -> HashMap<i64, usize> {
+    layout.grids[node].spilled.iter().enumerate().map(|(i, e)| (*e, i)).collect()
+}
