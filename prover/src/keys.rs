@@ -1,18 +1,21 @@
-//! Proving and verifying keys of a model at a batch size, with a disk cache.
+//! Keys of a model at a batch size, with a disk cache.
+//!
+//! The verifying key is the commitments to the fixed columns. Everything else that a prover needs
+//! follows from the plan, so the verifying key is all that the cache holds.
 
 use std::fs;
-use std::io::{self, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use dn_circuits::{BatchCircuit, Plan};
 use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine};
-use halo2_proofs::plonk::{keygen_pk, keygen_vk, ProvingKey, VerifyingKey};
+use halo2_proofs::plonk::VerifyingKey;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
-use halo2_proofs::SerdeFormat;
+use halo2_proofs::{SerdeCurveAffine, SerdeFormat};
 use sha3::{Digest, Keccak256};
 
-use crate::engine::Engine;
+use crate::engine::{Bases, Engine};
 use crate::prove::ProveError;
 use crate::srs::Srs;
 use crate::usage::Usage;
@@ -22,7 +25,7 @@ use crate::usage::Usage;
 pub struct KeyStats {
     /// Zero when the keys came from the cache.
     pub keygen: Usage,
-    /// Bytes of the proving key in the cache's format.
+    /// Bytes of the fixed columns that the prover keeps in memory.
     pub pk_bytes: u64,
     /// Bytes of the verifying key in the cache's format.
     pub vk_bytes: u64,
@@ -37,10 +40,9 @@ pub struct Keys {
     pub plan: Arc<Plan>,
     /// The reference string.
     pub params: ParamsKZG<Bn256>,
-    /// Proving key; holds the verifying key.
-    pub pk: ProvingKey<G1Affine>,
     /// Cost and sizes.
     pub stats: KeyStats,
+    vk: VerifyingKey<G1Affine>,
     pub(crate) engine: Engine,
 }
 
@@ -58,55 +60,66 @@ impl Keys {
         let params = srs.load(plan.k)?;
         let plan = Arc::new(plan);
         let tags = hex::encode(&plan.digest()[..8]) + &srs_tag(&params);
-        let path = cache.join(format!("{name}-{}-{tags}.pk", plan.slots));
-        let mut stats = KeyStats { cached: true, ..KeyStats::default() };
-        let pk = match read(&path) {
-            Some(pk) => pk,
-            None => {
-                let (pk, keygen) = Usage::of(|| generate(&plan, &params));
-                let pk = pk?;
-                (stats.keygen, stats.cached) = (keygen, false);
-                let source = |source| ProveError::Cache { path: path.clone(), source };
-                write_key(&path, &pk).map_err(source)?;
-                pk
-            }
+        let path = cache.join(format!("{name}-{}-{tags}.vk", plan.slots));
+        let cached = fs::read(&path).ok().and_then(|bytes| decode(&bytes));
+        let (loaded, usage) = Usage::of(|| load(&plan, &params, cached.clone()));
+        let (vk, engine) = loaded.map_err(ProveError::encode)?;
+        let is_cached = cached.is_some();
+        if !is_cached {
+            let source = |source| ProveError::Cache { path: path.clone(), source };
+            write_whole(&path, &vk.to_bytes(FORMAT)).map_err(source)?;
+        }
+        let stats = KeyStats {
+            keygen: if is_cached { Usage::default() } else { usage },
+            pk_bytes: engine.fixed_bytes(),
+            vk_bytes: vk.to_bytes(FORMAT).len() as u64,
+            cached: is_cached,
         };
-        stats.pk_bytes = fs::metadata(&path).map_or(0, |m| m.len());
-        stats.vk_bytes = pk.get_vk().to_bytes(SerdeFormat::Processed).len() as u64;
-        let engine = Engine::new(&plan, &params, &pk).map_err(ProveError::encode)?;
-        Ok(Self { plan, params, pk, stats, engine })
+        Ok(Self { plan, params, stats, vk, engine })
     }
 
     /// The verifying key.
     #[must_use]
     pub fn vk(&self) -> &VerifyingKey<G1Affine> {
-        self.pk.get_vk()
+        &self.vk
     }
 }
 
-fn generate(
-    plan: &Arc<Plan>,
+const FORMAT: SerdeFormat = SerdeFormat::RawBytes;
+
+fn decode(bytes: &[u8]) -> Option<VerifyingKey<G1Affine>> {
+    VerifyingKey::from_bytes::<BatchCircuit>(bytes, FORMAT, ()).ok()
+}
+
+fn load(
+    plan: &Plan,
     params: &ParamsKZG<Bn256>,
-) -> Result<ProvingKey<G1Affine>, ProveError> {
-    let circuit = BatchCircuit::for_keys(plan.clone());
-    let vk = keygen_vk(params, &circuit)?;
-    Ok(keygen_pk(params, vk, &circuit)?)
+    cached: Option<VerifyingKey<G1Affine>>,
+) -> io::Result<(VerifyingKey<G1Affine>, Engine)> {
+    let bases = Bases::new(params)?;
+    let vk = match cached {
+        Some(vk) => vk,
+        None => verifying_key(plan.k, &bases.commit_fixed(plan))?,
+    };
+    let engine = Engine::new(plan, params, bases, &vk);
+    Ok((vk, engine))
+}
+
+/// A verifying key of these commitments, by way of halo2's encoding, which is its constructor: a
+/// version, log2 of the rows, whether selectors are merged, the commitments.
+fn verifying_key(k: u32, commitments: &[G1Affine]) -> io::Result<VerifyingKey<G1Affine>> {
+    let mut bytes = vec![2];
+    bytes.extend(k.to_le_bytes());
+    bytes.push(1);
+    bytes.extend((commitments.len() as u32).to_le_bytes());
+    commitments.iter().try_for_each(|c| c.write(&mut bytes, FORMAT))?;
+    VerifyingKey::from_bytes::<BatchCircuit>(&bytes, FORMAT, ())
 }
 
 /// Names a reference string: keys made with another one must not be mistaken for its keys.
 fn srs_tag(params: &ParamsKZG<Bn256>) -> String {
     let point = format!("{:?}", params.s_g2());
     hex::encode(&Keccak256::digest(point)[..4])
-}
-
-fn read(path: &PathBuf) -> Option<ProvingKey<G1Affine>> {
-    let file = fs::File::open(path).ok()?;
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    ProvingKey::read::<_, BatchCircuit>(&mut reader, SerdeFormat::RawBytesUnchecked, ()).ok()
-}
-
-fn write_key(path: &Path, pk: &ProvingKey<G1Affine>) -> io::Result<()> {
-    write_whole(path, &pk.to_bytes(SerdeFormat::RawBytesUnchecked))
 }
 
 /// Writes a file so that a reader sees all of it or none.

@@ -7,12 +7,14 @@
 pub mod daemon;
 mod engine;
 mod keys;
+mod phase;
 mod prove;
 mod ptau;
 mod srs;
 mod usage;
 
 pub use keys::{KeyStats, Keys};
+pub use phase::{Observer, Phase};
 pub use prove::{Proof, ProveError, Prover};
 pub use ptau::{read_ptau, PtauError};
 pub use srs::{Srs, SrsError};

@@ -17,6 +17,7 @@ use halo2_proofs::transcript::TranscriptReadBuffer;
 use thiserror::Error as ThisError;
 
 use crate::keys::Keys;
+use crate::phase::{Observer, Phase};
 use crate::srs::{Srs, SrsError};
 use crate::usage::Usage;
 
@@ -44,6 +45,9 @@ pub enum ProveError {
     /// The proof system failed.
     #[error("proof system: {0}")]
     Halo2(String),
+    /// The observer said so.
+    #[error("cancelled before {0}")]
+    Cancelled(Phase),
     /// The finished proof does not verify: the witness is wrong.
     #[error("the finished proof does not verify")]
     SelfCheck,
@@ -53,6 +57,12 @@ impl ProveError {
     /// The transcript or the parameters cannot be encoded.
     pub(crate) fn encode(e: std::io::Error) -> Self {
         Self::Halo2(e.to_string())
+    }
+}
+
+impl From<std::io::Error> for ProveError {
+    fn from(e: std::io::Error) -> Self {
+        Self::encode(e)
     }
 }
 
@@ -115,19 +125,44 @@ impl Prover {
     /// # Errors
     /// When the batch does not fit the model, or the proof fails its own check.
     pub fn prove(&self, tasks: &[Slot], header: CoreFr) -> Result<Proof, ProveError> {
-        let (proof, usage) = Usage::of(|| {
-            let plan = &self.keys.plan;
-            self.prove_witness(Witness::new(&self.graph, plan, tasks, header)?)
-        });
+        self.prove_observed(tasks, header, &mut |_| true)
+    }
+
+    /// The same, telling `observer` of each phase before it begins.
+    ///
+    /// # Errors
+    /// As [`Self::prove`], and [`ProveError::Cancelled`] when the observer wants no more.
+    pub fn prove_observed(
+        &self,
+        tasks: &[Slot],
+        header: CoreFr,
+        observer: &mut impl Observer,
+    ) -> Result<Proof, ProveError> {
+        let (proof, usage) = Usage::of(|| self.prove_batch(tasks, header, observer));
         Ok(Proof { usage, ..proof? })
     }
 
     /// A proof whose usage is not filled in.
-    fn prove_witness(&self, witness: Witness) -> Result<Proof, ProveError> {
+    fn prove_batch(
+        &self,
+        tasks: &[Slot],
+        header: CoreFr,
+        observer: &mut impl Observer,
+    ) -> Result<Proof, ProveError> {
+        let Keys { plan, params, engine, .. } = &self.keys;
+        let mut begin = |phase| {
+            if observer.begins(phase) {
+                Ok(())
+            } else {
+                Err(ProveError::Cancelled(phase))
+            }
+        };
+        begin(Phase::Witness)?;
+        let witness = Witness::new(&self.graph, plan, tasks, header)?;
         let (statement, outputs) = (witness.statement.clone(), witness.outputs.clone());
         let instances: Vec<Fr> = statement.instances().into_iter().map(from_core).collect();
-        let Keys { plan, params, pk, engine, .. } = &self.keys;
-        let bytes = engine.prove(plan, params, pk, witness).map_err(ProveError::encode)?;
+        let bytes = engine.prove(plan, params, witness, &mut begin)?;
+        begin(Phase::Check)?;
         if !self.verify(&instances, &bytes) {
             return Err(ProveError::SelfCheck);
         }

@@ -13,7 +13,7 @@ mod opening;
 use std::io;
 
 use dn_circuits::assignment::{first_phase, second_phase};
-use dn_circuits::columns::CHALLENGES;
+use dn_circuits::columns::{CHALLENGES, FIXED};
 use dn_circuits::field::from_core;
 use dn_circuits::plan::BLINDING_ROWS;
 use dn_circuits::transcript::KeccakWrite;
@@ -23,9 +23,10 @@ use dn_core::statement;
 use ff::{Field, WithSmallOrderMulGroup};
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::group::Curve;
-use halo2_proofs::plonk::ProvingKey;
+use halo2_proofs::plonk::VerifyingKey;
 use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
+use halo2_proofs::poly::EvaluationDomain;
 use halo2_proofs::transcript::{
     EncodedChallenge, Transcript, TranscriptWrite, TranscriptWriterBuffer,
 };
@@ -34,6 +35,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rayon::prelude::*;
 
+use crate::phase::Phase;
+use crate::prove::ProveError;
 use fft::{Coset, Fft};
 use gates::Gates;
 use msm::msm;
@@ -47,10 +50,39 @@ pub(crate) struct Engine {
     fft: Fft,
     /// The quotient is computed on these.
     cosets: Vec<Coset>,
+    /// Coefficients of the fixed columns.
+    fixed: Vec<Vec<Fr>>,
     /// Fixed columns on each coset; empty where they would take too much memory.
-    fixed: Vec<Vec<Vec<Fr>>>,
-    /// Commitments to the Lagrange polynomials.
-    lagrange: Vec<G1Affine>,
+    fixed_on_cosets: Vec<Vec<Vec<Fr>>>,
+    bases: Bases,
+    domain: EvaluationDomain<Fr>,
+    digest: Fr,
+}
+
+/// Commitments to the Lagrange polynomials.
+#[derive(Debug)]
+pub(crate) struct Bases(Vec<G1Affine>);
+
+impl Bases {
+    /// The second half of the parameters' own encoding, which is their only accessor.
+    pub(crate) fn new(params: &ParamsKZG<Bn256>) -> io::Result<Self> {
+        let n = params.get_g().len();
+        let mut bytes = Vec::new();
+        params.write_custom(&mut bytes, SerdeFormat::RawBytesUnchecked)?;
+        let mut reader = &bytes[4 + 64 * n..];
+        let read = |_| G1Affine::read(&mut reader, SerdeFormat::RawBytesUnchecked);
+        (0..n).map(read).collect::<io::Result<_>>().map(Self)
+    }
+
+    fn commit(&self, columns: &[Vec<Fr>]) -> Vec<G1> {
+        columns.par_iter().map(|c| msm(c, &self.0)).collect()
+    }
+
+    /// Commitments to the fixed columns of a plan.
+    pub(crate) fn commit_fixed(&self, plan: &Plan) -> Vec<G1Affine> {
+        let commit = |i| msm(&plan.fixed_column(i).collect::<Vec<Fr>>(), &self.0).to_affine();
+        (0..FIXED).into_par_iter().map(commit).collect()
+    }
 }
 
 /// Largest domain whose fixed columns stay in memory on all cosets: 48 MiB.
@@ -68,15 +100,6 @@ fn write_points(transcript: &mut Writer, points: &[G1]) -> io::Result<()> {
     affine.into_iter().try_for_each(|point| transcript.write_point(point))
 }
 
-/// The second half of the parameters' own encoding, which is their only accessor.
-fn lagrange_basis(params: &ParamsKZG<Bn256>) -> io::Result<Vec<G1Affine>> {
-    let n = params.get_g().len();
-    let mut bytes = Vec::new();
-    params.write_custom(&mut bytes, SerdeFormat::RawBytesUnchecked)?;
-    let mut reader = &bytes[4 + 64 * n..];
-    (0..n).map(|_| G1Affine::read(&mut reader, SerdeFormat::RawBytesUnchecked)).collect()
-}
-
 /// `sum_i a_i b_i`
 fn inner_product(a: &[Fr], b: &[Fr]) -> Fr {
     a.iter().zip(b).map(|(x, y)| *x * y).sum()
@@ -87,13 +110,13 @@ fn powers(base: Fr, n: usize) -> Vec<Fr> {
 }
 
 impl Engine {
-    /// Prepares proofs of `plan` under a key.
+    /// Prepares proofs of `plan` under its key.
     pub(crate) fn new(
         plan: &Plan,
         params: &ParamsKZG<Bn256>,
-        pk: &ProvingKey<G1Affine>,
-    ) -> io::Result<Self> {
-        let vk = pk.get_vk();
+        bases: Bases,
+        vk: &VerifyingKey<G1Affine>,
+    ) -> Self {
         assert_eq!(vk.cs().blinding_factors() + 1, BLINDING_ROWS);
         let protocol = protocol::export(vk, params, statement::len(plan.slots));
         let (n, domain) = (1 << plan.k, vk.get_domain());
@@ -101,20 +124,35 @@ impl Engine {
         let shifts = (0..domain.extended_len() / n)
             .map(|i| Fr::ZETA * domain.get_extended_omega().pow_vartime([i as u64]));
         let cosets: Vec<Coset> = shifts.map(|s| Coset::new(n, omega, s)).collect();
-        let columns = || pk.fixed_polys().iter().map(|p| &p[..]);
+        let fft = Fft::new(n, omega);
+        let coefficients = |i| {
+            let mut column: Vec<Fr> = plan.fixed_column(i).collect();
+            column.resize(n, Fr::ZERO);
+            if column.iter().any(|x| *x != Fr::ZERO) {
+                fft.to_coefficients(&mut column);
+            }
+            column
+        };
+        let fixed: Vec<Vec<Fr>> = (0..FIXED).into_par_iter().map(coefficients).collect();
         let resident = if plan.k <= RESIDENT_K { &cosets[..] } else { &[] };
-        Ok(Self {
+        let on_cosets = resident.iter().map(|c| on_coset(c, fixed.iter().map(|p| &p[..])));
+        Self {
             gates: Gates::new(&protocol),
-            fft: Fft::new(n, omega),
-            fixed: resident.iter().map(|coset| on_coset(coset, columns())).collect(),
+            fft,
+            fixed_on_cosets: on_cosets.collect(),
+            fixed,
             cosets,
-            lagrange: lagrange_basis(params)?,
+            bases,
             protocol,
-        })
+            domain: domain.clone(),
+            digest: vk.transcript_repr(),
+        }
     }
 
-    fn commit(&self, columns: &[Vec<Fr>]) -> Vec<G1> {
-        columns.par_iter().map(|c| msm(c, &self.lagrange)).collect()
+    /// Memory that the fixed columns take.
+    pub(crate) fn fixed_bytes(&self) -> u64 {
+        let columns = self.fixed.iter().chain(self.fixed_on_cosets.iter().flatten());
+        columns.map(|c| 32 * c.len() as u64).sum()
     }
 
     /// The transcript of a proof. A wrong witness gives a wrong proof: the caller verifies it.
@@ -122,21 +160,24 @@ impl Engine {
         &self,
         plan: &Plan,
         params: &ParamsKZG<Bn256>,
-        pk: &ProvingKey<G1Affine>,
         witness: Witness,
-    ) -> io::Result<Vec<u8>> {
+        begin: &mut dyn FnMut(Phase) -> Result<(), ProveError>,
+    ) -> Result<Vec<u8>, ProveError> {
         let mut rng = ChaCha20Rng::from_entropy();
         let mut transcript = Writer::init(Vec::new());
         let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
-        transcript.common_scalar(pk.get_vk().transcript_repr())?;
+        transcript.common_scalar(self.digest)?;
         instances.iter().try_for_each(|x| transcript.common_scalar(*x))?;
 
+        begin(Phase::CommitTrace)?;
         let mut advice = first_phase(plan, &witness, &mut rng);
-        write_points(&mut transcript, &self.commit(&advice))?;
+        write_points(&mut transcript, &self.bases.commit(&advice))?;
         let challenges: [Fr; CHALLENGES] = std::array::from_fn(|_| draw(&mut transcript));
+        begin(Phase::Fold)?;
         let second = second_phase(plan, &witness, challenges, &mut rng);
         drop(witness);
-        write_points(&mut transcript, &self.commit(&second))?;
+        begin(Phase::CommitFolds)?;
+        write_points(&mut transcript, &self.bases.commit(&second))?;
         advice.extend(second);
         // theta, beta and gamma of the arguments that the layout does not use.
         let _unused: [Fr; 3] = std::array::from_fn(|_| draw(&mut transcript));
@@ -147,36 +188,34 @@ impl Engine {
         write_points(&mut transcript, &[msm(&random, params.get_g())])?;
         let y = draw(&mut transcript);
 
+        begin(Phase::Transform)?;
         let mut instance = instances;
         instance.resize(n, Fr::ZERO);
         advice.push(instance);
         advice.par_iter_mut().for_each(|column| self.fft.to_coefficients(column));
-        let pieces = self.quotient(pk, &advice, &challenges, y);
+        begin(Phase::Quotient)?;
+        let pieces = self.quotient(&advice, &challenges, y);
+        begin(Phase::CommitQuotient)?;
         let commitments: Vec<G1> =
             pieces.par_iter().map(|piece| msm(piece, params.get_g())).collect();
         write_points(&mut transcript, &commitments)?;
-        self.open(params, pk, &advice, (&pieces, &random), &mut transcript)?;
+        begin(Phase::Open)?;
+        self.open(params, &advice, (&pieces, &random), &mut transcript)?;
         Ok(transcript.finalize())
     }
 
     /// The constraints divided by the vanishing polynomial, in pieces of `n` coefficients.
-    fn quotient(
-        &self,
-        pk: &ProvingKey<G1Affine>,
-        advice: &[Vec<Fr>],
-        challenges: &[Fr],
-        y: Fr,
-    ) -> Vec<Vec<Fr>> {
-        let domain = pk.get_vk().get_domain();
+    fn quotient(&self, advice: &[Vec<Fr>], challenges: &[Fr], y: Fr) -> Vec<Vec<Fr>> {
+        let domain = &self.domain;
         let n = 1 << domain.k();
         let mut parts = Vec::new();
         for (i, coset) in self.cosets.iter().enumerate() {
             let advice = on_coset(coset, advice.iter().map(|c| &c[..]));
             let computed;
-            let fixed = match self.fixed.get(i) {
+            let fixed = match self.fixed_on_cosets.get(i) {
                 Some(resident) => resident,
                 None => {
-                    computed = on_coset(coset, pk.fixed_polys().iter().map(|p| &p[..]));
+                    computed = on_coset(coset, self.fixed.iter().map(|p| &p[..]));
                     &computed
                 }
             };
@@ -195,12 +234,11 @@ impl Engine {
     fn open(
         &self,
         params: &ParamsKZG<Bn256>,
-        pk: &ProvingKey<G1Affine>,
         advice: &[Vec<Fr>],
         (pieces, random): (&[Vec<Fr>], &[Fr]),
         transcript: &mut Writer,
     ) -> io::Result<()> {
-        let domain = pk.get_vk().get_domain();
+        let domain = &self.domain;
         let n = 1 << domain.k();
         let x = draw(transcript);
         let points = [x, x * domain.get_omega_inv()];
@@ -213,7 +251,7 @@ impl Engine {
             queries.par_iter().map(value).collect()
         };
         let advice: Vec<&[Fr]> = advice.iter().map(|c| &c[..]).collect();
-        let fixed: Vec<&[Fr]> = pk.fixed_polys().iter().map(|p| &p[..]).collect();
+        let fixed: Vec<&[Fr]> = self.fixed.iter().map(|p| &p[..]).collect();
         let advice_values = evaluate(&self.protocol.advice_queries, &advice);
         let fixed_values = evaluate(&self.protocol.fixed_queries, &fixed);
         let random_value = inner_product(random, &at_x);
