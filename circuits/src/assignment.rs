@@ -49,6 +49,28 @@ pub fn first_phase(
     all
 }
 
+/// The columns of the second phase. A helper is the sum of two columns with few distinct values
+/// each, which makes it cheap to commit to.
+#[derive(Clone, Debug)]
+pub struct SecondPhase {
+    /// By lane; the first column of each has the random rows.
+    pub helpers: Vec<[Vec<Fr>; 2]>,
+    /// In the order in which the constraint system allocates them.
+    pub accumulators: Columns,
+}
+
+impl SecondPhase {
+    /// Every column.
+    #[must_use]
+    pub fn into_columns(self) -> Columns {
+        let sum = |[mut a, b]: [Vec<Fr>; 2]| {
+            a.iter_mut().zip(&b).for_each(|(x, y)| *x += y);
+            a
+        };
+        self.helpers.into_iter().map(sum).chain(self.accumulators).collect()
+    }
+}
+
 /// Lookup helpers and accumulators at the challenges drawn after the first phase.
 #[must_use]
 pub fn second_phase(
@@ -56,16 +78,20 @@ pub fn second_phase(
     witness: &Witness,
     challenges: [Fr; CHALLENGES],
     rng: &mut (impl RngCore + CryptoRng),
-) -> Columns {
+) -> SecondPhase {
     let n = 1 << plan.k;
     let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
     let folded = fold(plan, witness, &instances, challenges);
-    let mut all = columns::<LANES>(&folded.helpers, n);
-    all.iter_mut().for_each(|column| blind(column, plan.rows, rng));
+    let mut helpers = vec![[vec![Fr::ZERO; n], vec![Fr::ZERO; n]]; LANES];
+    for (row, inverses) in folded.inverses.iter().enumerate() {
+        for ([a, b], [x, y]) in helpers.iter_mut().zip(inverses) {
+            (a[row], b[row]) = (*x, *y);
+        }
+    }
+    helpers.iter_mut().for_each(|[a, _]| blind(a, plan.rows, rng));
     let mut accumulators = columns::<ACCUMULATORS>(&folded.accumulators, n);
     accumulators.iter_mut().for_each(|column| blind(column, n - BLINDING_ROWS, rng));
-    all.append(&mut accumulators);
-    all
+    SecondPhase { helpers, accumulators }
 }
 
 #[cfg(test)]
@@ -80,7 +106,8 @@ mod tests {
         let n = 1 << plan.k;
         let draw = || {
             let mut all = first_phase(&plan, &witness, &mut OsRng);
-            all.extend(second_phase(&plan, &witness, [Fr::from(7); CHALLENGES], &mut OsRng));
+            let second = second_phase(&plan, &witness, [Fr::from(7); CHALLENGES], &mut OsRng);
+            all.extend(second.into_columns());
             all
         };
         let helpers = CELLS + 1..CELLS + 1 + LANES;

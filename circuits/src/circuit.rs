@@ -84,8 +84,8 @@ impl BatchCircuit {
         #[cfg(test)]
         let folded = self.forge(folded);
         for row in 0..self.plan.rows {
-            for (column, value) in columns.helpers.iter().zip(folded.helpers[row]) {
-                region.assign_advice(*column, row, Value::known(value));
+            for (column, [a, b]) in columns.helpers.iter().zip(folded.inverses[row]) {
+                region.assign_advice(*column, row, Value::known(a + b));
             }
             for (column, value) in columns.accumulators.iter().zip(folded.accumulators[row]) {
                 region.assign_advice(*column, row, Value::known(value));

@@ -16,7 +16,8 @@ use dn_core::quant::ZERO_POINT;
 
 /// Cells of the second phase, by row.
 pub(crate) struct Folded {
-    pub(crate) helpers: Vec<[Fr; LANES]>,
+    /// The two inverses of each lane; a helper is their sum.
+    pub(crate) inverses: Vec<[[Fr; 2]; LANES]>,
     pub(crate) accumulators: Vec<[Fr; ACCUMULATORS]>,
 }
 
@@ -79,14 +80,15 @@ pub(crate) fn fold(
     challenges: [Fr; CHALLENGES],
 ) -> Folded {
     let p = Powers::new(challenges);
-    let helpers = helpers(plan, witness, &p);
+    let inverses = inverses(plan, witness, &p);
     let table = table_terms(plan, witness, &p);
     let mut accumulators = Vec::with_capacity(plan.rows);
     let mut previous = [Fr::ZERO; ACCUMULATORS];
-    for (row, inverses) in helpers.iter().enumerate() {
+    for (row, pairs) in inverses.iter().enumerate() {
         let r = Row { plan, p: &p, row, cells: &witness.cells[row], before: &previous };
         let mut next = [Fr::ZERO; ACCUMULATORS];
-        let looked_up = if r.is(Fx::Lookup) { inverses.iter().sum::<Fr>() } else { Fr::ZERO };
+        let looked_up =
+            if r.is(Fx::Lookup) { pairs.iter().flatten().sum::<Fr>() } else { Fr::ZERO };
         let used = table.get(row).copied().unwrap_or(Fr::ZERO);
         next[Acc::Sum as usize] = r.before(Acc::Sum) + looked_up - used;
         r.items(&mut next);
@@ -98,11 +100,11 @@ pub(crate) fn fold(
         accumulators.push(next);
         previous = next;
     }
-    Folded { helpers, accumulators }
+    Folded { inverses, accumulators }
 }
 
-/// `1/A + 1/B` of every lane of every lookup row.
-fn helpers(plan: &Plan, witness: &Witness, p: &Powers) -> Vec<[Fr; LANES]> {
+/// `1/A` and `1/B` of every lane of every lookup row.
+fn inverses(plan: &Plan, witness: &Witness, p: &Powers) -> Vec<[[Fr; 2]; LANES]> {
     let (beta, gamma) = (p.at(Ch::Beta), p.at(Ch::Gamma));
     let rows: Vec<usize> = (0..plan.rows).filter(|r| plan.is(Fx::Lookup, *r)).collect();
     let mut keys = Vec::with_capacity(rows.len() * 2 * LANES);
@@ -115,13 +117,13 @@ fn helpers(plan: &Plan, witness: &Witness, p: &Powers) -> Vec<[Fr; LANES]> {
         }
     }
     invert(&mut keys);
-    let mut helpers = vec![[Fr::ZERO; LANES]; plan.rows];
+    let mut all = vec![[[Fr::ZERO; 2]; LANES]; plan.rows];
     for (row, inverses) in rows.into_iter().zip(keys.chunks_exact(2 * LANES)) {
         for (lane, pair) in inverses.chunks_exact(2).enumerate() {
-            helpers[row][lane] = pair[0] + pair[1];
+            all[row][lane] = [pair[0], pair[1]];
         }
     }
-    helpers
+    all
 }
 
 /// `m / K` of every table row.

@@ -30,44 +30,42 @@ fn power_of_256(n: i64) -> Fr {
 /// The fold of words between two values.
 #[derive(Debug, Default)]
 struct Words {
-    /// Last value that was packed, and its row.
-    at: Option<(usize, usize)>,
+    /// Word and digit that stand at `256^0 e^0`, and their row.
+    at: Option<(usize, i64, usize)>,
 }
 
 impl Words {
     /// Rows that the fold needs to reach value `n`.
     fn rows(&self, n: usize) -> usize {
-        self.at.map_or(1, |(before, _)| n / WORD_BYTES - before / WORD_BYTES)
+        self.at.map_or(1, |(word, _, _)| n / WORD_BYTES - word)
     }
 
-    /// Packs the value `n`, and the next one if it is there, on `row`.
-    fn pack(&mut self, w: &mut Writer, n: usize, row: usize) {
+    /// Packs a row whose first value is `n`, or whose second one is if there is no first.
+    fn pack(&mut self, w: &mut Writer, n: usize, has_first: bool, row: usize) {
         w.mark(Fx::Pack, row);
-        if let Some((before, from)) = self.at {
-            let words = n / WORD_BYTES - before / WORD_BYTES;
-            let digits = (before % WORD_BYTES) as i64 - (n % WORD_BYTES) as i64;
-            self.advance(w, from, row, words, digits);
+        let (word, digit) = (n / WORD_BYTES, (n % WORD_BYTES) as i64 - i64::from(!has_first));
+        if let Some((from_word, from_digit, from)) = self.at {
+            advance(w, (from, row), word - from_word, from_digit - digit);
         }
-        self.at = Some((n, row));
-    }
-
-    /// Multiplies by `e^words 256^digits` on the rows behind `from`, up to `row`.
-    fn advance(&self, w: &mut Writer, from: usize, row: usize, words: usize, digits: i64) {
-        let factor = power_of_256(digits);
-        w.set(if words == 0 { Fx::Scale } else { Fx::WordStep }, row, factor);
-        for (i, r) in (from + 1..row).rev().enumerate() {
-            w.mark(if i + 1 < words { Fx::WordStep } else { Fx::Scale }, r);
-        }
+        self.at = Some((word, digit, row));
     }
 
     /// Completes the fold of a message of `len` values; returns the row.
     fn done(&self, w: &mut Writer, len: usize) -> Option<usize> {
-        let (last, from) = self.at?;
-        let words = folded_words(len) - 1 - last / WORD_BYTES;
+        let (word, digit, from) = self.at?;
+        let words = folded_words(len) - 1 - word;
         let row = from + words.max(1);
-        self.advance(w, from, row, words, (last % WORD_BYTES) as i64);
+        advance(w, (from, row), words, digit);
         w.mark(Fx::WordsDone, row);
         Some(row)
+    }
+}
+
+/// Multiplies folded words by `e^words 256^digits` on the rows behind `from`, up to `row`.
+fn advance(w: &mut Writer, (from, row): (usize, usize), words: usize, digits: i64) {
+    w.set(if words == 0 { Fx::Scale } else { Fx::WordStep }, row, power_of_256(digits));
+    for (i, r) in (from + 1..row).rev().enumerate() {
+        w.mark(if i + 1 < words { Fx::WordStep } else { Fx::Scale }, r);
     }
 }
 
@@ -79,20 +77,27 @@ struct Value {
     position: [usize; 2],
 }
 
+/// The values of one row: at least one of them.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    first: Option<Value>,
+    second: Option<Value>,
+}
+
 impl Model<'_> {
     /// Rows of the input; returns the row of each value.
     pub(crate) fn inputs(&self, w: &mut Writer) -> Vec<InputRow> {
         let shape = self.graph.input;
         let mut rows = vec![InputRow::default(); shape.len()];
         w.flush();
-        let stride = match self.layout.readings[0] {
-            Reading::Image { stride, .. } => stride,
-            Reading::Dense => [1; 2],
-        };
-        for phase in phases(stride) {
+        let stride = self.stride();
+        // Two neighbours share a row: of one phase, or of two phases side by side.
+        let columns = if stride[1] == 1 { 1 } else { 2 };
+        for phase in phases(stride).filter(|p| p[1].is_multiple_of(columns)) {
             let mut words = Words::default();
             for values in self.images(phase, stride) {
-                self.input_image(w, (phase, stride), &values, &mut words, &mut rows);
+                let pairs = self.pairs(&values, columns);
+                self.input_image(w, (phase, stride), &pairs, &mut words, &mut rows);
             }
             let row = words.done(w, shape.len());
             w.row = w.row.max(row.map_or(0, |r| r + 1));
@@ -103,13 +108,14 @@ impl Model<'_> {
         rows
     }
 
-    /// The values of a phase, ascending, cut where a new image begins.
+    /// The values of a phase and of the one to its right, ascending, cut where a new image begins.
     fn images(&self, phase: [usize; 2], stride: [usize; 2]) -> Vec<Vec<Value>> {
         let shape = self.graph.input;
+        let is_here = |j: &usize| (phase[1]..phase[1] + 2).contains(&(j % stride[1]));
         let channel = |channel: usize| -> Vec<Value> {
             let rows = (phase[0]..shape.height).step_by(stride[0]);
             rows.flat_map(|i| {
-                (phase[1]..shape.width).step_by(stride[1]).map(move |j| Value {
+                (0..shape.width).filter(is_here).map(move |j| Value {
                     index: channel * shape.positions() + i * shape.width + j,
                     channel,
                     position: [i, j],
@@ -124,11 +130,41 @@ impl Model<'_> {
         }
     }
 
+    /// Puts neighbours of one word side by side. With two `columns` of phases, values of the right
+    /// one are always second.
+    fn pairs(&self, values: &[Value], columns: usize) -> Vec<Pair> {
+        let is_flat = self.layout.readings[0] == Reading::Dense;
+        let is_right = |v: &Value| columns == 2 && v.position[1] % self.stride()[1] % 2 == 1;
+        let (mut pairs, mut at) = (Vec::new(), 0);
+        while let Some(value) = values.get(at).copied() {
+            at += 1;
+            if is_right(&value) {
+                pairs.push(Pair { first: None, second: Some(value) });
+                continue;
+            }
+            let second = values.get(at).copied().filter(|s| {
+                let same_row = is_flat || s.position[0] == value.position[0];
+                let fits = columns == 1 || is_right(s);
+                fits && same_row && s.index == value.index + 1 && s.index % WORD_BYTES != 0
+            });
+            at += usize::from(second.is_some());
+            pairs.push(Pair { first: Some(value), second });
+        }
+        pairs
+    }
+
+    fn stride(&self) -> [usize; 2] {
+        match self.layout.readings[0] {
+            Reading::Image { stride, .. } => stride,
+            Reading::Dense => [1; 2],
+        }
+    }
+
     fn input_image(
         &self,
         w: &mut Writer,
         (phase, stride): ([usize; 2], [usize; 2]),
-        values: &[Value],
+        pairs: &[Pair],
         words: &mut Words,
         rows: &mut [InputRow],
     ) {
@@ -136,7 +172,8 @@ impl Model<'_> {
             Reading::Image { width, .. } => Some(width),
             Reading::Dense => None,
         };
-        let moved = |before: &mut Option<i64>, v: &Value| {
+        let moved = |before: &mut Option<i64>, v: Option<Value>| {
+            let Some(v) = v else { return Move::Steps(0) };
             width.map_or(Move::Reset, |width| {
                 let [a, b] = [0, 1].map(|axis| (v.position[axis] / stride[axis]) as i64);
                 Move::to(before, a * width + b)
@@ -144,23 +181,20 @@ impl Model<'_> {
         };
         let (mut image, mut outputs) = (None, None);
         let mut ended: [Option<Ended>; 2] = [None; 2];
-        let mut at = 0;
-        while let Some(first) = values.get(at) {
-            let second = values.get(at + 1).filter(|s| {
-                let same_row = width.is_none() || s.position[0] == first.position[0];
-                same_row && s.index == first.index + 1 && s.index % WORD_BYTES != 0
-            });
-            at += 1 + usize::from(second.is_some());
+        for Pair { first, second } in pairs.iter().copied() {
+            let Some(index) = first.or(second).map(|v| v.index) else { continue };
             let moves = Moves {
                 image: moved(&mut image, first),
-                outputs: second.map_or(Move::Steps(0), |s| moved(&mut outputs, s)),
-                rows: words.rows(first.index),
+                outputs: moved(&mut outputs, second),
+                rows: words.rows(index),
             };
-            let (begin, row) = self.input_rows(w, moves, second.is_some());
-            words.pack(w, first.index, row);
-            for (i, v) in [Some(first), second].into_iter().enumerate() {
+            let (begin, row) = self.input_rows(w, moves, (first.is_some(), second.is_some()));
+            words.pack(w, index, first.is_some(), row);
+            for (i, v) in [first, second].into_iter().enumerate() {
                 let Some(v) = v else { continue };
                 rows[v.index] = InputRow { row: begin, is_second: i == 1 };
+                let right = usize::from(i == 1 && stride[1] > 1);
+                let phase = [phase[0], phase[1] + right];
                 let (channel, position) = (v.channel, v.position);
                 ended[i] = Some(Ended { tensor: 0, phase, channel, position, row });
             }
@@ -179,14 +213,16 @@ impl Model<'_> {
         }
     }
 
-    fn input_rows(&self, w: &mut Writer, moves: Moves, has_second: bool) -> (usize, usize) {
+    fn input_rows(&self, w: &mut Writer, moves: Moves, has: (bool, bool)) -> (usize, usize) {
         let (first, row) = w.position(w.slots / LANES, moves);
         let zero = signed(i64::from(ZERO_POINT));
         for r in first..=row {
             chunk_row(w, r, first);
-            w.set(Fx::TagA, r, Fr::from(self.table.tag_input));
-            w.set(Fx::ZeroPoint, r, zero);
-            if has_second {
+            if has.0 {
+                w.set(Fx::TagA, r, Fr::from(self.table.tag_input));
+                w.set(Fx::ZeroPoint, r, zero);
+            }
+            if has.1 {
                 w.set(Fx::TagB, r, Fr::from(self.table.tag_byte));
                 w.set(Fx::Offset, r, -zero);
             }

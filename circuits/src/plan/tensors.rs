@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dn_core::quant::{Graph, Node, ZERO_POINT};
+use dn_core::quant::{Geometry, Graph, Node, Source, ZERO_POINT};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -11,7 +11,7 @@ use super::writer::{Move, Moves, Writer};
 use super::NodeRows;
 use crate::columns::{Fx, LANES};
 use crate::field::signed;
-use crate::layout::{coordinate, phases, taps, Layout, Reading};
+use crate::layout::{coordinate, phases, readers, taps, Layout, Reading};
 use crate::table::Table;
 
 /// What every tensor's rows are written from.
@@ -31,6 +31,15 @@ enum Item {
     Spilled(usize),
 }
 
+impl Item {
+    fn output(&self) -> Option<usize> {
+        match self {
+            Self::Output(p) => Some(*p),
+            Self::Spilled(_) => None,
+        }
+    }
+}
+
 /// A phase of a tensor, and where the last value of a channel stands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
@@ -48,48 +57,45 @@ impl<'a> Model<'a> {
         self.layout.claim(self.graph, node)
     }
 
-    /// Weights, scaled, with which input `channel` enters every output of a node through a tap.
-    fn weights(
+    /// Weights with which input `channel` enters every output of a node through a tap.
+    fn raw_weights<'s>(
         &self,
-        node: &Node,
-        table_node: usize,
-        source: usize,
+        node: &'s Node,
+        s: &'s Source,
         channel: usize,
         tap: usize,
-    ) -> Vec<Fr> {
-        let s = &node.sources[source];
-        let g = &s.geometry;
-        let inputs = self.graph.shape(s.tensor).channels / g.groups;
-        let outputs = node.shape.channels / g.groups;
-        let division = &self.table.divisions[table_node];
-        let weight = |o: usize| {
-            if o / outputs != channel / inputs {
-                return Fr::ZERO;
+    ) -> impl Iterator<Item = i16> + 's {
+        let taps = s.geometry.taps();
+        let inputs = self.graph.shape(s.tensor).channels / s.geometry.groups;
+        let outputs = node.shape.channels / s.geometry.groups;
+        (0..node.shape.channels).map(move |o| {
+            if o / outputs == channel / inputs {
+                s.weights[(o * inputs + channel % inputs) * taps + tap]
+            } else {
+                0
             }
-            let w = s.weights[(o * inputs + channel % inputs) * g.taps() + tap];
-            signed(i64::from(w) * division.scale(o))
-        };
-        (0..node.shape.channels).map(weight).collect()
+        })
+    }
+
+    /// The same, scaled to the remainders' range.
+    fn weights(&self, node: usize, s: &Source, channel: usize, tap: usize) -> Vec<Fr> {
+        let division = &self.table.divisions[node];
+        let weights = self.raw_weights(&self.graph.nodes[node], s, channel, tap);
+        weights.enumerate().map(|(o, w)| signed(i64::from(w) * division.scale(o))).collect()
     }
 
     /// Adds the products of a complete value, or a complete image, with everything that reads it.
     pub(crate) fn products(&self, w: &mut Writer, ended: Ended, held: bool) {
         let tensor = ended.tensor;
         for (node, n) in self.graph.nodes.iter().enumerate() {
-            for (source, s) in n.sources.iter().enumerate().filter(|(_, s)| s.tensor == tensor) {
+            for s in n.sources.iter().filter(|s| s.tensor == tensor) {
                 let claims = self.layout.depth - (self.level(node) - self.layout.levels[tensor]);
                 let g = &s.geometry;
-                let weights = |tap| self.weights(n, node, source, ended.channel, tap);
+                let weights = |tap| self.weights(node, s, ended.channel, tap);
                 let program = match self.layout.readings[tensor] {
                     Reading::Dense => {
-                        let at = |axis: usize| {
-                            let a = ended.position[axis] + g.pad[axis];
-                            let tap = a / g.dilation[axis];
-                            (a.is_multiple_of(g.dilation[axis]) && tap < g.kernel[axis])
-                                .then_some(tap)
-                        };
-                        let Some((u, v)) = at(0).zip(at(1)) else { continue };
-                        Program::dense(&weights(u * g.kernel[1] + v), claims)
+                        let Some(tap) = dense_tap(g, ended.position) else { continue };
+                        Program::dense(&weights(tap), claims)
                     }
                     Reading::Image { width, .. } => {
                         let x = coordinate(g, 0, ended.position[0]) * width
@@ -109,6 +115,25 @@ impl<'a> Model<'a> {
                 w.product(&program, held, ended.row);
             }
         }
+    }
+
+    /// Whether every dense reader of a tensor weighs two positions of a channel alike, so that they
+    /// can share an image.
+    fn weighs_alike(&self, tensor: usize, channel: usize, a: [usize; 2], b: [usize; 2]) -> bool {
+        let shape = self.graph.shape(tensor);
+        let is_inner = tensor < self.graph.nodes.len() && shape.positions() > 1;
+        is_inner
+            && readers(self.graph, tensor).iter().all(|r| {
+                let node = &self.graph.nodes[r.node];
+                let weights = |p: [usize; 2]| {
+                    let tap = dense_tap(&r.source.geometry, p)?;
+                    Some(self.raw_weights(node, r.source, channel, tap))
+                };
+                match (weights(a), weights(b)) {
+                    (Some(a), Some(b)) => a.eq(b),
+                    (a, b) => a.is_none() && b.is_none(),
+                }
+            })
     }
 
     /// Rows of a node.
@@ -173,7 +198,7 @@ impl<'a> Model<'a> {
             Reading::Dense => None,
         };
         for channel in 0..shape.channels {
-            let (mut before, mut image, mut ended) = (None, None, None);
+            let (mut before, mut image, mut ended, mut shares) = (None, None, None, false);
             for (at, (e, item)) in items.iter().enumerate() {
                 let outputs = Move::to(&mut before, *e);
                 let is_last = at + 1 == items.len();
@@ -185,7 +210,9 @@ impl<'a> Model<'a> {
                     }
                     Item::Output(p) => {
                         let position = [p / shape.width, p % shape.width];
-                        let image = image_width.map_or(Move::Reset, |width| {
+                        let is_shared = std::mem::take(&mut shares);
+                        let begun = if is_shared { Move::Steps(0) } else { Move::Reset };
+                        let image = image_width.map_or(begun, |width| {
                             let [a, b] = [0, 1].map(|axis| (position[axis] / stride[axis]) as i64);
                             Move::to(&mut image, a * width + b)
                         });
@@ -194,11 +221,17 @@ impl<'a> Model<'a> {
                         rows.accumulators[channel * shape.positions() + p] = first;
                         let tensor = node + 1;
                         let value = Ended { tensor, phase, channel, position, row };
-                        if image_width.is_none() {
+                        ended = Some(value);
+                        let next = items[at + 1..].iter().find_map(|(_, item)| item.output());
+                        shares = image_width.is_none()
+                            && next.is_some_and(|next| {
+                                let next = [next / shape.width, next % shape.width];
+                                self.weighs_alike(tensor, channel, position, next)
+                            });
+                        if image_width.is_none() && !shares {
                             self.products(w, value, false);
                             self.last(w, value);
                         }
-                        ended = Some(value);
                         row
                     }
                 };
@@ -283,24 +316,32 @@ impl<'a> Model<'a> {
         };
         w.begin_claim();
         for phase in phases(stride) {
+            let positions: Vec<[usize; 2]> = (phase[0]..shape.height)
+                .step_by(stride[0])
+                .flat_map(|i| (phase[1]..shape.width).step_by(stride[1]).map(move |j| [i, j]))
+                .collect();
             for channel in 0..shape.channels {
-                let (mut before, mut image, mut ended) = (None, None, None);
-                for i in (phase[0]..shape.height).step_by(stride[0]) {
-                    for j in (phase[1]..shape.width).step_by(stride[1]) {
-                        let e = (i * n.pool) as i64 * grid.width + (j * n.pool) as i64;
-                        let at = (i / stride[0]) as i64 * image_width.unwrap_or(0)
-                            + (j / stride[1]) as i64;
-                        let image = image_width.map_or(Move::Reset, |_| Move::to(&mut image, at));
-                        let moves = Moves { image, outputs: Move::to(&mut before, e), rows: 0 };
-                        let (first, row) = self.pooled_rows(w, node, moves);
-                        rows.pooled[channel * shape.positions() + i * shape.width + j] = first;
-                        let value = Ended { tensor, phase, channel, position: [i, j], row };
-                        if image_width.is_none() {
-                            self.products(w, value, false);
-                            self.last(w, value);
-                        }
-                        ended = Some((value, e));
+                let (mut before, mut image, mut ended, mut shares) = (None, None, None, false);
+                for (at, position) in positions.iter().copied().enumerate() {
+                    let [i, j] = position;
+                    let e = (i * n.pool) as i64 * grid.width + (j * n.pool) as i64;
+                    let begun = if shares { Move::Steps(0) } else { Move::Reset };
+                    let image = image_width.map_or(begun, |width| {
+                        let [a, b] = [0, 1].map(|axis| (position[axis] / stride[axis]) as i64);
+                        Move::to(&mut image, a * width + b)
+                    });
+                    let moves = Moves { image, outputs: Move::to(&mut before, e), rows: 0 };
+                    let (first, row) = self.pooled_rows(w, node, moves);
+                    rows.pooled[channel * shape.positions() + i * shape.width + j] = first;
+                    let value = Ended { tensor, phase, channel, position, row };
+                    let next = positions.get(at + 1).filter(|_| image_width.is_none());
+                    shares = next
+                        .is_some_and(|next| self.weighs_alike(tensor, channel, position, *next));
+                    if image_width.is_none() && !shares {
+                        self.products(w, value, false);
+                        self.last(w, value);
                     }
+                    ended = Some((value, e));
                 }
                 let Some((ended, e)) = ended else { continue };
                 w.product(&self.windows(node, channel, e), true, ended.row);
@@ -347,6 +388,16 @@ impl<'a> Model<'a> {
             w.product(&program, false, ended.row);
         }
     }
+}
+
+/// The tap through which the only output of a dense reader reads a position.
+fn dense_tap(g: &Geometry, position: [usize; 2]) -> Option<usize> {
+    let at = |axis: usize| {
+        let a = position[axis] + g.pad[axis];
+        let tap = a / g.dilation[axis];
+        (a.is_multiple_of(g.dilation[axis]) && tap < g.kernel[axis]).then_some(tap)
+    };
+    at(0).zip(at(1)).map(|(u, v)| u * g.kernel[1] + v)
 }
 
 /// Marks that every row of looked-up values has.

@@ -85,7 +85,9 @@ fn accepts_kernels_strides_pads_and_dilations() {
     let mut s = Stream(21);
     let dilated = Geometry { dilation: [2, 1], ..square(2, 1, 1) };
     let uneven = Geometry { stride: [1, 2], pad: [0, 2], ..Geometry::plain([2, 5]) };
-    let nets: [(Shape, Vec<(usize, Geometry, usize)>, usize); 7] = [
+    let nets: [(Shape, Vec<(usize, Geometry, usize)>, usize); 9] = [
+        (shape(1, 7, 8), vec![(2, square(3, 3, 1), 1)], 8),
+        (shape(2, 9, 34), vec![(2, square(2, 2, 1), 1)], 8),
         (shape(1, 4, 4), vec![(2, square(3, 1, 1), 1)], 8),
         (shape(2, 5, 6), vec![(3, square(3, 1, 1), 1), (2, square(2, 1, 0), 1)], 16),
         (shape(1, 7, 7), vec![(2, square(3, 2, 1), 1), (3, square(3, 2, 1), 1)], 24),
@@ -97,6 +99,24 @@ fn accepts_kernels_strides_pads_and_dilations() {
     for (input, layers, slots) in nets {
         let graph = net(&mut s, input, &layers);
         accepts(&mut s, &graph, slots);
+    }
+}
+
+/// Dense readers that average: positions that are weighed alike share an image.
+#[test]
+fn accepts_averages_in_front_of_dense_layers() {
+    let mut s = Stream(59);
+    for pool in [1, 2] {
+        let mut graph = net(&mut s, shape(1, 6, 8), &[(3, square(3, 1, 1), pool)]);
+        let positions = graph.shape(1).positions();
+        let weights = &mut graph.nodes[1].sources[0].weights;
+        for kernel in weights.chunks_exact_mut(positions) {
+            kernel.fill(kernel[0]);
+            kernel[positions / 2..].fill(3);
+        }
+        let (plan, _) = accepts(&mut s, &graph, 16);
+        let products = (0..plan.rows).filter(|r| plan.is(Fx::Product, *r)).count();
+        assert!(products < 3 * positions, "{products}");
     }
 }
 

@@ -191,23 +191,26 @@ impl Filler<'_> {
 
     fn inputs(&mut self, traces: &[dn_core::quant::Trace]) -> Result<(), WitnessError> {
         let plan = self.plan;
-        let mut second = plan.sections.inputs.iter().skip(1).map(|r| r.is_second).chain([false]);
-        for (value, at) in plan.sections.inputs.iter().enumerate() {
-            let has_second = second.next().unwrap_or(false);
-            if at.is_second {
-                continue;
-            }
-            let tag_b = if has_second { plan.table.tag_byte } else { 0 };
+        let rows = &plan.sections.inputs;
+        let mut value = 0;
+        while let Some(at) = rows.get(value) {
+            let first = (!at.is_second).then_some(value);
+            let next = rows.get(value + 1).filter(|n| n.is_second && n.row == at.row);
+            let second = if at.is_second { Some(value) } else { next.map(|_| value + 1) };
+            let tags = (
+                first.map_or(0, |_| plan.table.tag_input),
+                second.map_or(0, |_| plan.table.tag_byte),
+            );
             for (chunk, items) in traces.chunks(LANES).enumerate() {
                 let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
-                    small.out[lane] = stored(item.tensors[0][value]);
-                    if has_second {
-                        small.lo[lane] = stored(item.tensors[0][value + 1]);
-                    }
+                    let byte = |value: usize| stored(item.tensors[0][value]);
+                    small.out[lane] = first.map_or(0, byte);
+                    small.lo[lane] = second.map_or(0, byte);
                 }
-                self.lookup_row(at.row + chunk, (plan.table.tag_input, tag_b), &small)?;
+                self.lookup_row(at.row + chunk, tags, &small)?;
             }
+            value += 1 + usize::from(next.is_some());
         }
         Ok(())
     }

@@ -71,6 +71,18 @@ impl Net {
         self
     }
 
+    /// Makes the weights of each 2 x 2 taps of the last kernel equal.
+    fn repeat(&mut self) -> &mut Self {
+        for source in self.graph.nodes.iter_mut().flat_map(|n| &mut n.sources).rev().take(1) {
+            let (columns, taps) = (source.geometry.kernel[1], source.geometry.taps());
+            for kernel in source.weights.chunks_exact_mut(taps) {
+                let of = |t: usize| t / columns / 2 * 2 * columns + t % columns / 2 * 2;
+                (0..taps).for_each(|t| kernel[t] = kernel[of(t)]);
+            }
+        }
+        self
+    }
+
     fn dense(&mut self, outputs: usize) -> &mut Self {
         let input = self.graph.shape(self.last());
         let geometry = Geometry::plain([input.height, input.width]);
@@ -117,9 +129,8 @@ pub(crate) fn graph(name: &str) -> Graph {
     match name {
         "lenet-avg" => {
             // A pool in front of a kernel is a kernel of repeated weights with the pool's stride.
-            net.conv(0, (6, 28), square(5, 1, 2)).conv(1, (16, 10), square(10, 2, 0));
-            let source = net.source(2, 120, square(10, 2, 0));
-            net.conv(2, (120, 1), source.geometry).dense(84).dense(10);
+            net.conv(0, (6, 28), square(5, 1, 2)).conv(1, (16, 10), square(10, 2, 0)).repeat();
+            net.conv(2, (120, 1), square(10, 2, 0)).repeat().dense(84).dense(10);
         }
         "lenet-max" => {
             net.conv(0, (6, 28), square(5, 1, 2))

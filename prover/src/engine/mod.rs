@@ -12,7 +12,7 @@ mod opening;
 
 use std::io;
 
-use dn_circuits::assignment::{first_phase, second_phase};
+use dn_circuits::assignment::{first_phase, second_phase, SecondPhase};
 use dn_circuits::columns::{CHALLENGES, FIXED};
 use dn_circuits::field::from_core;
 use dn_circuits::plan::BLINDING_ROWS;
@@ -78,6 +78,13 @@ impl Bases {
         columns.par_iter().map(|c| msm(c, &self.0)).collect()
     }
 
+    fn commit_second(&self, phase: &SecondPhase) -> Vec<G1> {
+        let sum = |[a, b]: &[Vec<Fr>; 2]| msm(a, &self.0) + msm(b, &self.0);
+        let mut commitments: Vec<G1> = phase.helpers.par_iter().map(sum).collect();
+        commitments.extend(self.commit(&phase.accumulators));
+        commitments
+    }
+
     /// Commitments to the fixed columns of a plan.
     pub(crate) fn commit_fixed(&self, plan: &Plan) -> Vec<G1Affine> {
         let commit = |i| msm(&plan.fixed_column(i).collect::<Vec<Fr>>(), &self.0).to_affine();
@@ -85,8 +92,8 @@ impl Bases {
     }
 }
 
-/// Largest domain whose fixed columns stay in memory on all cosets: 48 MiB.
-const RESIDENT_K: u32 = 14;
+/// Largest domain whose fixed columns stay in memory on all cosets, where they take 1 GiB.
+const RESIDENT_K: u32 = 18;
 
 type Writer = KeccakWrite<Vec<u8>>;
 
@@ -177,8 +184,8 @@ impl Engine {
         let second = second_phase(plan, &witness, challenges, &mut rng);
         drop(witness);
         begin(Phase::CommitFolds)?;
-        write_points(&mut transcript, &self.bases.commit(&second))?;
-        advice.extend(second);
+        write_points(&mut transcript, &self.bases.commit_second(&second))?;
+        advice.extend(second.into_columns());
         // theta, beta and gamma of the arguments that the layout does not use.
         let _unused: [Fr; 3] = std::array::from_fn(|_| draw(&mut transcript));
 
