@@ -102,6 +102,8 @@ impl From<ProveError> for Failure {
             ProveError::Srs(_) => ("srs", "use a larger powers-of-tau file or a smaller batch"),
             ProveError::Cache { .. } => ("cache", "set --data-dir to a folder that can be written"),
             ProveError::Halo2(_) => ("proof_system", "report this model and batch"),
+            ProveError::Memory { .. } => ("memory", "choose a smaller batch with --batch"),
+            ProveError::Cancelled(_) => ("cancelled", "start the proof again"),
             ProveError::SelfCheck => {
                 ("self_check", "the keys may belong to another version: remove the data folder")
             }

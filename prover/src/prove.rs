@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dn_circuits::estimate::estimate;
 use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::transcript::KeccakRead;
 use dn_circuits::{Plan, PlanError, Slot, Witness, WitnessError};
@@ -19,7 +20,7 @@ use thiserror::Error as ThisError;
 use crate::keys::Keys;
 use crate::phase::{Observer, Phase};
 use crate::srs::{Srs, SrsError};
-use crate::usage::Usage;
+use crate::usage::{available_mb, Usage};
 
 /// Why there is no proof.
 #[derive(Debug, ThisError)]
@@ -45,6 +46,14 @@ pub enum ProveError {
     /// The proof system failed.
     #[error("proof system: {0}")]
     Halo2(String),
+    /// The machine has less free memory than the proof takes.
+    #[error("the proof needs about {needed_mb} MiB, {available_mb} MiB are free")]
+    Memory {
+        /// Estimated peak.
+        needed_mb: u64,
+        /// What the system says.
+        available_mb: u64,
+    },
     /// The observer said so.
     #[error("cancelled before {0}")]
     Cancelled(Phase),
@@ -105,6 +114,10 @@ impl Prover {
         name: &str,
         ptau: Option<&Path>,
     ) -> Result<Self, ProveError> {
+        let needed_mb = estimate(&graph, slots)?.memory_mb as u64;
+        if let Some(available_mb) = available_mb().filter(|available| *available < needed_mb) {
+            return Err(ProveError::Memory { needed_mb, available_mb });
+        }
         let plan = Plan::new(&graph, slots)?;
         let srs = match ptau {
             Some(path) => Srs::Ptau { path: path.to_path_buf() },

@@ -37,6 +37,15 @@ pub fn cpu_seconds() -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
+/// Memory that the system could give to this process, in MiB; `None` where it does not tell.
+#[must_use]
+pub(crate) fn available_mb() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib / 1024)
+}
+
 /// Largest resident set of this process so far, in MiB; 0 where the system does not tell.
 #[must_use]
 pub fn peak_rss_mb() -> f64 {

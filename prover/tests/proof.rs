@@ -3,30 +3,25 @@
 use std::sync::Arc;
 
 use dn_circuits::blinding::{BlindingRng, ZeroWords};
+use dn_circuits::columns::{ACCUMULATORS, CELLS, LANES};
 use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::transcript::KeccakWrite;
 use dn_circuits::{BatchCircuit, Slot, Witness};
 use dn_core::proof_file::ProofFile;
-use dn_core::quant::{Activation, Dense, Graph};
-use dn_prover::Prover;
+use dn_core::quant::{Activation, Graph, Node, Shape};
+use dn_prover::{Phase, ProveError, Prover};
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr};
-use halo2_proofs::plonk::create_proof;
+use halo2_proofs::plonk::{create_proof, keygen_pk, keygen_vk};
 use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use halo2_proofs::transcript::TranscriptWriterBuffer;
 use rand_core::OsRng;
 
 fn graph() -> Graph {
-    let weights = (0..40).map(|i| ((i * 37) % 23 - 11) as i8).collect();
-    let layer = Dense {
-        inputs: 10,
-        outputs: 4,
-        weights,
-        bias: vec![3, -5, 70, 0],
-        shift: 5,
-        activation: Activation::relu(),
-    };
-    let graph = Graph { layers: vec![layer] };
+    let weights = (0..40).map(|i| (i * 37) % 23 - 11).collect();
+    let input = Shape::vector(10);
+    let node = Node::dense((0, input), weights, vec![3, -5, 70, 0], 5, Activation::relu());
+    let graph = Graph { input, nodes: vec![node] };
     graph.validate().expect("a valid graph");
     graph
 }
@@ -47,7 +42,7 @@ fn proves_hides_and_rejects() {
     let instances: Vec<Fr> = proof.statement.instances().into_iter().map(from_core).collect();
     assert!(prover.verify(&instances, &proof.bytes));
 
-    let commitments = 25 + 8 + 12;
+    let commitments = CELLS + 1 + LANES + ACCUMULATORS;
     for (a, b) in proof.bytes.chunks(64).zip(again.bytes.chunks(64)).take(commitments) {
         assert_ne!(a, b, "two proofs of one witness share an advice commitment");
     }
@@ -68,17 +63,22 @@ fn proves_hides_and_rejects() {
     std::fs::remove_dir_all(&data).expect("remove the temporary folder");
 }
 
-/// The proof of halo2's own prover for the same circuit and keys, verified.
+/// The proof of halo2's own prover for the same circuit and its own keys, verified.
 fn by_the_library(prover: &Prover, tasks: &[Slot]) -> Vec<u8> {
     let keys = prover.keys();
     let witness = Witness::new(&graph(), &keys.plan, tasks, CoreFr::from(5u8)).expect("a witness");
     let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
     let zeros = ZeroWords::default();
     let circuit = BatchCircuit::for_proof(keys.plan.clone(), Arc::new(witness), zeros.clone());
+    let key_circuit = BatchCircuit::for_keys(keys.plan.clone());
+    let vk = keygen_vk(&keys.params, &key_circuit).expect("a verifying key");
+    assert_eq!(vk.fixed_commitments(), keys.vk().fixed_commitments());
+    assert_eq!(vk.transcript_repr(), keys.vk().transcript_repr());
+    let pk = keygen_pk(&keys.params, vk, &key_circuit).expect("a proving key");
     let mut transcript = KeccakWrite::init(Vec::new());
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, _>, _, _, _, _>(
         &keys.params,
-        &keys.pk,
+        &pk,
         &[circuit],
         &[&[&instances]],
         BlindingRng::new(OsRng, zeros.clone()),
@@ -89,4 +89,21 @@ fn by_the_library(prover: &Prover, tasks: &[Slot]) -> Vec<u8> {
     let bytes = transcript.finalize();
     assert!(prover.verify(&instances, &bytes));
     bytes
+}
+
+#[test]
+fn an_observer_hears_of_every_phase_and_can_cancel() {
+    let data = std::env::temp_dir().join(format!("dn-phases-{}", std::process::id()));
+    let prover = Prover::new(graph(), 8, &data, "phases", None).expect("keys");
+    let tasks = [Slot::null(10)];
+    let mut heard = Vec::new();
+    let mut observe = |phase| {
+        heard.push(phase);
+        true
+    };
+    prover.prove_observed(&tasks, CoreFr::from(5u8), &mut observe).expect("a proof");
+    assert_eq!(heard, Phase::ALL);
+    let stopped = prover.prove_observed(&tasks, CoreFr::from(5u8), &mut |p| p != Phase::Quotient);
+    assert!(matches!(stopped, Err(ProveError::Cancelled(Phase::Quotient))));
+    std::fs::remove_dir_all(&data).expect("remove the temporary folder");
 }

@@ -4,21 +4,15 @@ use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::{protocol, Slot};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::protocol::{Protocol, Word};
-use dn_core::quant::{Activation, Dense, Graph};
+use dn_core::quant::{Activation, Graph, Node, Shape};
 use dn_prover::Prover;
 use dn_verifier::{verify, VerifyError};
 
 fn graph(bias: i32) -> Graph {
-    let weights = (0..24).map(|i| ((i * 29) % 17 - 8) as i8).collect();
-    let layer = Dense {
-        inputs: 8,
-        outputs: 3,
-        weights,
-        bias: vec![bias, -5, 70],
-        shift: 5,
-        activation: Activation::relu(),
-    };
-    Graph { layers: vec![layer] }
+    let weights = (0..24).map(|i| (i * 29) % 17 - 8).collect();
+    let input = Shape::vector(8);
+    let node = Node::dense((0, input), weights, vec![bias, -5, 70], 5, Activation::relu());
+    Graph { input, nodes: vec![node] }
 }
 
 struct Case {

@@ -34,6 +34,6 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     if let Some(accuracy) = accuracy {
         report.set("accuracy_float", accuracy.float).set("accuracy", accuracy.int8);
     }
-    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT));
+    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT)?)?;
     Ok(report)
 }

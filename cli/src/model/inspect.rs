@@ -1,5 +1,6 @@
 //! `deepnode model inspect`
 
+use dn_core::quant::{Node, Shape, Source};
 use dn_service::Report;
 use serde_json::{json, Value};
 
@@ -11,20 +12,33 @@ use crate::error::Failure;
 pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failure> {
     let loaded = load(&args.package)?;
     let package = &loaded.package;
-    let layers: Vec<Value> = package
-        .graph
-        .layers
-        .iter()
-        .map(|l| json!({ "inputs": l.inputs, "outputs": l.outputs, "shift": l.shift }))
-        .collect();
+    let graph = &package.graph;
+    let nodes: Vec<Value> = graph.nodes.iter().map(node).collect();
     let mut report = Report::default();
     report
         .set("model_id", id_text(&loaded.id))
         .set("name", package.name.clone())
-        .set("layers", layers)
-        .set("macs", package.graph.macs())
+        .set("input", extents(graph.input))
+        .set("nodes", nodes)
+        .set("macs", graph.macs())
         .set("input_scale", package.input_scale)
         .set("output_scale", package.output_scale);
-    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT));
+    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT)?)?;
     Ok(report)
+}
+
+fn extents(s: Shape) -> Value {
+    json!([s.channels, s.height, s.width])
+}
+
+fn node(n: &Node) -> Value {
+    let source = |s: &Source| {
+        let g = &s.geometry;
+        json!({
+            "tensor": s.tensor, "kernel": g.kernel, "stride": g.stride, "pad": g.pad,
+            "dilation": g.dilation, "groups": g.groups,
+        })
+    };
+    let sources: Vec<Value> = n.sources.iter().map(source).collect();
+    json!({ "shape": extents(n.output()), "pool": n.pool, "sources": sources })
 }

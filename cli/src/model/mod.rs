@@ -9,7 +9,9 @@ mod verify;
 use std::fs;
 use std::path::Path;
 
+use dn_circuits::estimate::{best_batch, estimate, slots_for};
 use dn_import::Package;
+use dn_prover::ProveError;
 use dn_service::Report;
 
 use crate::error::Failure;
@@ -44,9 +46,8 @@ fn id_text(id: &[u8; 32]) -> String {
 }
 
 /// What proving takes at a batch size.
-fn estimates(report: &mut Report, package: &Package, batch: usize) {
-    let estimate =
-        dn_circuits::estimate::estimate(&package.graph, dn_circuits::estimate::slots_for(batch));
+fn estimates(report: &mut Report, package: &Package, batch: usize) -> Result<(), Failure> {
+    let estimate = estimate(&package.graph, slots_for(batch)).map_err(ProveError::from)?;
     report
         .set("batch", batch)
         .set("slots", estimate.slots)
@@ -54,12 +55,13 @@ fn estimates(report: &mut Report, package: &Package, batch: usize) {
         .set("k", estimate.k)
         .set("estimated_cpu_s", crate::output::thousandths(estimate.cpu_s))
         .set("estimated_memory_mb", estimate.memory_mb.round());
+    Ok(())
 }
 
 /// Largest batch that the planner chooses by itself.
 const AUTO_LIMIT: usize = 256;
 
 /// The planner's batch size for `available` inputs.
-fn auto_batch(package: &Package, available: usize) -> usize {
-    dn_circuits::estimate::best_batch(&package.graph, available.min(AUTO_LIMIT))
+fn auto_batch(package: &Package, available: usize) -> Result<usize, Failure> {
+    Ok(best_batch(&package.graph, available.min(AUTO_LIMIT)).map_err(ProveError::from)?)
 }

@@ -6,7 +6,7 @@ use dn_circuits::Slot;
 use dn_core::commitment::from_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_import::npz;
-use dn_prover::{peak_rss_mb, Proof, Prover};
+use dn_prover::{peak_rss_mb, Phase, Proof, Prover};
 use dn_service::Report;
 use rand_core::{OsRng, RngCore};
 
@@ -20,7 +20,7 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
     let loaded = load(&args.package)?;
     let examples = npz::read_for(&args.inputs, &loaded.package)?;
     let batch = match args.batch {
-        Batch::Auto => auto_batch(&loaded.package, examples.x.len()),
+        Batch::Auto => auto_batch(&loaded.package, examples.x.len())?,
         Batch::Exactly(n) if n <= examples.x.len() => n,
         Batch::Exactly(n) => {
             return Err(Failure::new(
@@ -37,9 +37,12 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
 
     let progress = spinner("loading or generating keys");
     let prover = keys(&loaded, slots_for(batch), global)?;
-    progress.set_message("proving");
+    let mut observe = |phase: Phase| {
+        progress.set_message(phase.to_string());
+        true
+    };
     // A proof outside the rollup belongs to no batch header.
-    let proof = prover.prove(&tasks, CoreFr::from(0u8))?;
+    let proof = prover.prove_observed(&tasks, CoreFr::from(0u8), &mut observe)?;
     progress.finish_and_clear();
 
     let file = ProofFile::new(loaded.id, &proof.statement, proof.bytes.clone());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use alloy::primitives::utils::format_ether;
 use alloy::primitives::U256;
 use dn_circuits::estimate::estimate;
+use dn_core::quant::Node;
 use dn_devnet::Devnet;
 use dn_e2e::{Digits, BATCH};
 
@@ -19,11 +20,13 @@ pub(crate) fn model(digits: &Digits) {
         digits.accuracy.float * 100.0,
         digits.accuracy.int8 * 100.0
     );
-    let shifts: Vec<u32> = digits.package.graph.layers.iter().map(|l| l.shift).collect();
-    let cost = estimate(&digits.package.graph, BATCH as usize);
+    let graph = &digits.package.graph;
+    let shifts = |n: &Node| n.shift.iter().min().zip(n.shift.iter().max()).map(|(a, b)| format!("{a}..{b}"));
+    let shifts: Vec<String> = graph.nodes.iter().filter_map(shifts).collect();
+    let cost = estimate(graph, BATCH as usize).expect("the demonstration's model has a plan");
     println!(
-        "package: shifts {shifts:?}; a batch of {BATCH}: {} rows, k = {}, about {:.1} CPU s and {:.0} MiB to prove",
-        cost.rows, cost.k, cost.cpu_s, cost.memory_mb
+        "package: shifts {}; a batch of {BATCH}: {} rows, k = {}, about {:.1} CPU s and {:.0} MiB to prove",
+        shifts.join(", "), cost.rows, cost.k, cost.cpu_s, cost.memory_mb
     );
 }
 
