@@ -19,141 +19,14 @@ use halo2_proofs::plonk::{
 };
 use halo2_proofs::poly::Rotation;
 
+pub use crate::steering::{Fx, FIXED};
+
 /// Batch items side by side in one row.
 pub const LANES: usize = 8;
 /// Weights side by side in one row.
 pub const WEIGHT_LANES: usize = 8;
 /// Small witness cells in one row: `hi`, `lo`, `out` of each lane.
 pub const CELLS: usize = 3 * LANES;
-
-/// The fixed columns, by what they do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fx {
-    /// 1 where the two lookups of every lane apply.
-    Lookup,
-    /// 1 on every used row.
-    Active,
-    /// Table tag of the pair (`hi`, `out`).
-    TagA,
-    /// Table tag of (`lo`, 0).
-    TagB,
-    /// Range of remainders on activations; what folded words are multiplied by on inputs; `2^64`
-    /// where a hash row takes a label.
-    Scale,
-    /// Constant of the accumulator; minus the zero point of the second value on inputs; tag of a
-    /// hashed message.
-    Offset,
-    /// Subtracted from `out` before it is folded.
-    ZeroPoint,
-    /// Table: tag.
-    Table0,
-    /// Table: first value.
-    Table1,
-    /// Table: second value.
-    Table2,
-    /// First of the weight columns; round constants on hash rows, class numbers on quality rows.
-    Weight0,
-    /// Another chunk of the same position: fold by tau^LANES.
-    Chunk,
-    /// Spilled coefficients of three chunks, scaled by this.
-    Spill,
-    /// Three more chunks of the same coefficient: fold by tau^(3 LANES).
-    SpillFold,
-    /// A position is complete: add it to the image and to the outputs.
-    Position,
-    /// Forget the image.
-    ImageReset,
-    /// Multiply the image by z.
-    ImageStep,
-    /// Forget the outputs of the channel.
-    OutputsReset,
-    /// Multiply the outputs of the channel by z.
-    OutputsStep,
-    /// A channel's outputs are complete: add them to the tensor.
-    Channel,
-    /// The same, except for the first channel: fold by e.
-    ChannelFold,
-    /// Multiply the tensor by z.
-    TensorStep,
-    /// Multiply the tensor by lambda.
-    TensorClaim,
-    /// Another row of weights: fold by e^WEIGHT_LANES.
-    WeightFold,
-    /// The row's weights pack words: scaled by omega.
-    Word,
-    /// The weights of a tap are complete: add them to the kernel.
-    Tap,
-    /// Forget the kernel.
-    KernelReset,
-    /// Multiply the kernel by z.
-    KernelStep,
-    /// Multiply the kernel by lambda.
-    KernelClaim,
-    /// Add the product of image and kernel.
-    Product,
-    /// Add the product of the channel's outputs and the kernel.
-    ProductHeld,
-    /// A tensor begins: separate its claim by lambda.
-    Claim,
-    /// A tensor ends: subtract its folded accumulators.
-    Close,
-    /// Inputs: multiply folded words by e and this.
-    WordStep,
-    /// Inputs: add the row's values to the folded words.
-    Pack,
-    /// Inputs: folded words are complete.
-    WordsDone,
-    /// Hash: full round.
-    Full,
-    /// Hash: six partial rounds, first row of them.
-    PartialFirst,
-    /// Hash: six more partial rounds.
-    PartialNext,
-    /// Hash: leave the partial rounds.
-    PartialLast,
-    /// Hash: first block of a message.
-    Absorb,
-    /// Hash: another block of the same message.
-    AbsorbNext,
-    /// A task's folded words or output bytes are complete.
-    Item,
-    /// The same, except for the first task of a section: fold by tau.
-    ItemFold,
-    /// Subtract the folded words, scaled by omega.
-    CloseWords,
-    /// Subtract the folded output bytes and labels.
-    CloseCopies,
-    /// Separate a published value by rho.
-    Publish,
-    /// Publish a hash.
-    PublishHash,
-    /// Instance row: separate by rho.
-    Read,
-    /// Instance row: its coefficient.
-    ReadScale,
-    /// First row of a task's classes.
-    Classes,
-    /// Another row of a task's classes.
-    ClassesNext,
-    /// A task's score.
-    Score,
-}
-
-/// Number of fixed columns.
-pub const FIXED: usize = Fx::Score as usize + WEIGHT_LANES;
-
-impl Fx {
-    /// Index among the fixed columns.
-    #[must_use]
-    pub fn index(self) -> usize {
-        let i = self as usize;
-        if i > Self::Weight0 as usize {
-            i + WEIGHT_LANES - 1
-        } else {
-            i
-        }
-    }
-}
 
 /// The accumulators, advice columns of the second phase behind the lookup helpers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,7 +146,8 @@ impl<'a, 'b> View<'a, 'b> {
     }
 
     pub(crate) fn fx(&mut self, fx: Fx) -> Ex {
-        self.meta.query_fixed(self.columns.fixed[fx.index()], Rotation::cur())
+        let cell = self.meta.query_fixed(self.columns.fixed[fx.index()], Rotation::cur());
+        fx.share().read(cell)
     }
 
     /// 1 where the previous row is used; 0 on the first row.

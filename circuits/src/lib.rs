@@ -19,6 +19,7 @@ mod layout;
 pub mod plan;
 pub mod poseidon;
 pub mod protocol;
+mod steering;
 pub mod table;
 pub mod transcript;
 pub mod witness;

@@ -1,9 +1,9 @@
 //! The fixed columns of a plan. Most cells repeat, so they are indices of distinct values.
 
-use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use crate::columns::FIXED;
+use crate::columns::{Fx, FIXED};
+use crate::steering::Share;
 
 /// Fixed columns, by [`crate::columns::Fx::index`].
 #[derive(Clone, Debug)]
@@ -14,13 +14,14 @@ pub(crate) struct Fixed {
 
 impl Default for Fixed {
     fn default() -> Self {
-        Self { values: vec![Fr::ZERO, Fr::ONE], columns: vec![Vec::new(); FIXED] }
+        Self { values: [0, 1, 2].map(Fr::from).to_vec(), columns: vec![Vec::new(); FIXED] }
     }
 }
 
 impl Fixed {
     pub(super) const ZERO: u32 = 0;
     pub(super) const ONE: u32 = 1;
+    pub(super) const TWO: u32 = 2;
 
     /// Index of a value that is not known.
     pub(super) fn intern(&mut self, value: Fr) -> u32 {
@@ -42,6 +43,26 @@ impl Fixed {
 
     pub(crate) fn at(&self, column: usize, row: usize) -> Fr {
         self.values[self.columns[column][row] as usize]
+    }
+
+    /// Whether a steering bit is set, or a whole column not zero.
+    pub(crate) fn is_set(&self, fx: Fx, row: usize) -> bool {
+        let index = self.columns[fx.index()][row];
+        match fx.share() {
+            Share::Whole | Share::Outer => index != Self::ZERO,
+            Share::First => index == Self::ONE,
+            Share::Second => index == Self::TWO,
+        }
+    }
+
+    /// Whether a steering bit can be set without clearing the one that it shares a column with.
+    pub(super) fn is_free(&self, fx: Fx, row: usize) -> bool {
+        let index = self.columns[fx.index()].get(row).copied().unwrap_or(Self::ZERO);
+        match fx.share() {
+            Share::Whole | Share::Outer => true,
+            Share::First => index != Self::TWO,
+            Share::Second => fx.is_nested() || index != Self::ONE,
+        }
     }
 
     pub(crate) fn is_zero(&self, column: usize, row: usize) -> bool {

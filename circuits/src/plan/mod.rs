@@ -227,7 +227,7 @@ impl Plan {
     }
 
     pub(crate) fn is(&self, fx: Fx, row: usize) -> bool {
-        !self.fixed.is_zero(fx.index(), row)
+        self.fixed.is_set(fx, row)
     }
 }
 

@@ -9,6 +9,7 @@ use super::fixed::Fixed;
 use super::kernel::Program;
 use crate::columns::Fx;
 use crate::poseidon::Constants;
+use crate::steering::Share;
 
 /// How a fold moves on at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,8 @@ impl Writer {
             Fixed::ZERO
         } else if value == Fr::ONE {
             Fixed::ONE
+        } else if value == Fr::from(2) {
+            Fixed::TWO
         } else {
             let mut key = [0; 32];
             key.copy_from_slice(value.to_repr().as_ref());
@@ -96,8 +99,11 @@ impl Writer {
         self.fixed.set(column, row, index);
     }
 
+    /// Sets a steering bit. Of a nested pair the first one is set before the second.
     pub(crate) fn mark(&mut self, fx: Fx, row: usize) {
-        self.set(fx, row, Fr::ONE);
+        debug_assert!(self.dry || self.fixed.is_free(fx, row), "{fx:?} shares row {row}");
+        let is_second = fx.share() == Share::Second;
+        self.set(fx, row, if is_second { Fr::from(2) } else { Fr::ONE });
     }
 
     pub(crate) fn weight(&mut self, row: usize, lane: usize, value: Fr) {

@@ -1,0 +1,245 @@
+//! What the fixed columns do, and which of them share a column.
+//!
+//! Steering bits that are never set on one row, or of which one implies the other, share a column
+//! with the values 0, 1 and 2 where their gates have a degree to spare. With `s` the cell:
+//!
+//! ```text
+//! exclusive      first = s (2 - s)        second = s (s - 1) / 2
+//! nested         first = s (3 - s) / 2    second = s (s - 1) / 2
+//! ```
+
+use ff::Field;
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::Expression;
+
+use crate::columns::WEIGHT_LANES;
+
+/// The fixed columns, by what they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fx {
+    /// 1 where the two lookups of every lane apply.
+    Lookup,
+    /// 1 on every used row.
+    Active,
+    /// Table tag of the pair (`hi`, `out`).
+    TagA,
+    /// Table tag of (`lo`, 0).
+    TagB,
+    /// Range of remainders on activations; what folded words are multiplied by on inputs; `2^64`
+    /// where a hash row takes a label.
+    Scale,
+    /// Constant of the accumulator; minus the zero point of the second value on inputs; tag of a
+    /// hashed message.
+    Offset,
+    /// Subtracted from `out` before it is folded.
+    ZeroPoint,
+    /// Table: tag.
+    Table0,
+    /// Table: first value.
+    Table1,
+    /// Table: second value.
+    Table2,
+    /// First of the weight columns; round constants on hash rows, class numbers on quality rows.
+    Weight0,
+    /// Another chunk of the same position: fold by tau^LANES.
+    Chunk,
+    /// Spilled coefficients of three chunks, scaled by this.
+    Spill,
+    /// Three more chunks of the same coefficient: fold by tau^(3 LANES).
+    SpillFold,
+    /// A position is complete: add it to the image and to the outputs.
+    Position,
+    /// Forget the image.
+    ImageReset,
+    /// Multiply the image by z.
+    ImageStep,
+    /// Forget the outputs of the channel.
+    OutputsReset,
+    /// Multiply the outputs of the channel by z.
+    OutputsStep,
+    /// A channel's outputs are complete: add them to the tensor.
+    Channel,
+    /// The same, except for the first channel: fold by e.
+    ChannelFold,
+    /// Multiply the tensor by z.
+    TensorStep,
+    /// Multiply the tensor by lambda.
+    TensorClaim,
+    /// Another row of weights: fold by e^WEIGHT_LANES.
+    WeightFold,
+    /// The row's weights pack words: scaled by omega.
+    Word,
+    /// The weights of a tap are complete: add them to the kernel.
+    Tap,
+    /// Forget the kernel.
+    KernelReset,
+    /// Multiply the kernel by z.
+    KernelStep,
+    /// Multiply the kernel by lambda.
+    KernelClaim,
+    /// Add the product of image and kernel.
+    Product,
+    /// Add the product of the channel's outputs and the kernel.
+    ProductHeld,
+    /// A tensor begins: separate its claim by lambda.
+    Claim,
+    /// A tensor ends: subtract its folded accumulators.
+    Close,
+    /// Inputs: multiply folded words by e and this.
+    WordStep,
+    /// Inputs: add the row's values to the folded words.
+    Pack,
+    /// Inputs: folded words are complete.
+    WordsDone,
+    /// Hash: full round.
+    Full,
+    /// Hash: six partial rounds, first row of them.
+    PartialFirst,
+    /// Hash: six more partial rounds.
+    PartialNext,
+    /// Hash: leave the partial rounds.
+    PartialLast,
+    /// Hash: first block of a message.
+    Absorb,
+    /// Hash: another block of the same message.
+    AbsorbNext,
+    /// A task's folded words or output bytes are complete.
+    Item,
+    /// The same, except for the first task of a section: fold by tau.
+    ItemFold,
+    /// Subtract the folded words, scaled by omega.
+    CloseWords,
+    /// Subtract the folded output bytes and labels.
+    CloseCopies,
+    /// Separate a published value by rho.
+    Publish,
+    /// Publish a hash.
+    PublishHash,
+    /// Instance row: separate by rho.
+    Read,
+    /// Instance row: its coefficient.
+    ReadScale,
+    /// First row of a task's classes.
+    Classes,
+    /// Another row of a task's classes.
+    ClassesNext,
+    /// A task's score.
+    Score,
+}
+
+/// Pairs that are never set together.
+const EXCLUSIVE: [(Fx, Fx); 12] = [
+    (Fx::Chunk, Fx::SpillFold),
+    (Fx::Position, Fx::Publish),
+    (Fx::ImageReset, Fx::ImageStep),
+    (Fx::OutputsReset, Fx::OutputsStep),
+    (Fx::TensorStep, Fx::TensorClaim),
+    (Fx::WeightFold, Fx::AbsorbNext),
+    (Fx::Tap, Fx::KernelClaim),
+    (Fx::KernelReset, Fx::KernelStep),
+    (Fx::Claim, Fx::CloseWords),
+    (Fx::Pack, Fx::WordsDone),
+    (Fx::PartialLast, Fx::PublishHash),
+    (Fx::Close, Fx::CloseCopies),
+];
+
+/// Pairs of which the second implies the first.
+const NESTED: [(Fx, Fx); 2] = [(Fx::Channel, Fx::ChannelFold), (Fx::Item, Fx::ItemFold)];
+
+/// Number of fixed columns.
+pub const FIXED: usize = Fx::Score as usize + WEIGHT_LANES - EXCLUSIVE.len() - NESTED.len();
+
+/// How a fixed column is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// It has the column to itself.
+    Whole,
+    /// 1, and the second bit 2.
+    First,
+    /// The first bit of a nested pair: 1 or 2.
+    Outer,
+    /// 2.
+    Second,
+}
+
+impl Share {
+    /// The value of the bit, or of the whole column.
+    pub(crate) fn read(self, cell: Expression<Fr>) -> Expression<Fr> {
+        let constant = |x: u64| Expression::Constant(Fr::from(x));
+        let half = (Fr::ONE + Fr::ONE).invert().unwrap_or(Fr::ZERO);
+        match self {
+            Self::Whole => cell,
+            Self::First => cell.clone() * (constant(2) - cell),
+            Self::Outer => cell.clone() * (constant(3) - cell) * half,
+            Self::Second => cell.clone() * (cell - constant(1)) * half,
+        }
+    }
+}
+
+impl Fx {
+    /// The pair that it belongs to, and whether it is nested.
+    fn pair(self) -> Option<((Self, Self), bool)> {
+        let has = |p: &&(Self, Self)| p.0 == self || p.1 == self;
+        let exclusive = EXCLUSIVE.iter().find(has).map(|p| (*p, false));
+        exclusive.or_else(|| NESTED.iter().find(has).map(|p| (*p, true)))
+    }
+
+    pub(crate) fn is_nested(self) -> bool {
+        self.pair().is_some_and(|(_, is_nested)| is_nested)
+    }
+
+    pub(crate) fn share(self) -> Share {
+        match self.pair() {
+            None => Share::Whole,
+            Some(((_, second), _)) if second == self => Share::Second,
+            Some((_, true)) => Share::Outer,
+            Some((_, false)) => Share::First,
+        }
+    }
+
+    /// Index among the fixed columns.
+    #[must_use]
+    pub fn index(self) -> usize {
+        let column = self.pair().map_or(self, |((first, _), _)| first) as usize;
+        let seconds = EXCLUSIVE.iter().chain(&NESTED).filter(|p| (p.1 as usize) < column).count();
+        let weights = if column > Self::Weight0 as usize { WEIGHT_LANES - 1 } else { 0 };
+        column + weights - seconds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(share: Share, cell: u64) -> Fr {
+        let read = share.read(Expression::Constant(Fr::from(cell)));
+        read.evaluate(
+            &|x| x,
+            &|_| Fr::ZERO,
+            &|_| Fr::ZERO,
+            &|_| Fr::ZERO,
+            &|_| Fr::ZERO,
+            &|_| Fr::ZERO,
+            &|x| -x,
+            &|a, b| a + b,
+            &|a, b| a * b,
+            &|a, x| a * x,
+        )
+    }
+
+    #[test]
+    fn shared_bits_are_read_apart() {
+        let bits = |share| [0, 1, 2].map(|cell| value(share, cell));
+        let (zero, one) = (Fr::ZERO, Fr::ONE);
+        assert_eq!(bits(Share::First), [zero, one, zero]);
+        assert_eq!(bits(Share::Outer), [zero, one, one]);
+        assert_eq!(bits(Share::Second), [zero, zero, one]);
+    }
+
+    #[test]
+    fn every_column_has_an_index() {
+        let pairs = EXCLUSIVE.iter().chain(&NESTED);
+        assert!(pairs.clone().all(|(a, b)| (*a as usize) < *b as usize && a.index() == b.index()));
+        assert_eq!(Fx::Score.index(), FIXED - 1);
+    }
+}
