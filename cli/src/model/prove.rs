@@ -1,14 +1,16 @@
 //! `deepnode model prove`
 
-use dn_circuits::estimate::slots_for;
+use dn_circuits::columns::{FIXED, LANES};
+use dn_circuits::estimate::{estimate, slots_for};
 use dn_circuits::field::CoreFr;
 use dn_circuits::Slot;
 use dn_core::commitment::from_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_import::npz;
-use dn_prover::{peak_rss_mb, Phase, Proof, Prover};
+use dn_prover::{cpu_seconds, peak_rss_mb, Phase, Proof, Prover};
 use dn_service::Report;
 use rand_core::{OsRng, RngCore};
+use serde_json::{json, Value};
 
 use super::{auto_batch, id_text, load, write, Loaded};
 use crate::args::{Batch, Global, Prove};
@@ -37,17 +39,31 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
 
     let progress = spinner("loading or generating keys");
     let prover = keys(&loaded, slots_for(batch), global)?;
+    let mut begun: Vec<(Phase, f64)> = Vec::new();
     let mut observe = |phase: Phase| {
         progress.set_message(phase.to_string());
+        begun.push((phase, cpu_seconds()));
         true
     };
     // A proof outside the rollup belongs to no batch header.
     let proof = prover.prove_observed(&tasks, CoreFr::from(0u8), &mut observe)?;
+    let end = cpu_seconds();
     progress.finish_and_clear();
 
     let file = ProofFile::new(loaded.id, &proof.statement, proof.bytes.clone());
     write(&args.output, &file.to_bytes())?;
-    Ok(report(&loaded, &prover, &proof, batch))
+    let mut report = report(&loaded, &prover, &proof, batch);
+    report.set("phases", phases(&begun, end));
+    Ok(report)
+}
+
+/// CPU seconds of each phase.
+fn phases(begun: &[(Phase, f64)], end: f64) -> Vec<Value> {
+    let ends = begun.iter().skip(1).map(|(_, at)| *at).chain([end]);
+    let spent = begun.iter().zip(ends).map(|((phase, from), to)| {
+        json!({ "phase": phase.to_string(), "cpu_s": thousandths(to - from) })
+    });
+    spent.collect()
 }
 
 /// A prover with the keys of a model at a batch size.
@@ -74,6 +90,8 @@ fn random_salt() -> CoreFr {
 fn report(loaded: &Loaded, prover: &Prover, proof: &Proof, batch: usize) -> Report {
     let keys = prover.keys();
     let per_inference = proof.usage.cpu_s * 1000.0 / batch as f64;
+    // The plan has been made for these slots, so they have an estimate.
+    let estimate = estimate(&loaded.package.graph, keys.plan.slots).ok();
     let mut report = Report::default();
     report
         .set("model_id", id_text(&loaded.id))
@@ -85,6 +103,11 @@ fn report(loaded: &Loaded, prover: &Prover, proof: &Proof, batch: usize) -> Repo
         .set("peak_rss_mb", peak_rss_mb().round())
         .set("k", keys.plan.k)
         .set("rows", keys.plan.rows)
+        .set("estimated_rows", estimate.map(|e| e.rows))
+        .set("estimated_cpu_s", estimate.map(|e| thousandths(e.cpu_s)))
+        .set("estimated_memory_mb", estimate.map(|e| e.memory_mb.round()))
+        .set("fixed_columns", FIXED)
+        .set("lanes", LANES)
         .set("advice_columns", keys.vk().cs().num_advice_columns())
         .set("proof_bytes", proof.bytes.len())
         .set("vk_bytes", keys.stats.vk_bytes)

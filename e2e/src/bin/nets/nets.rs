@@ -1,5 +1,6 @@
 //! Nets with random weights.
 
+use anyhow::{Context, Result};
 use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
 
 /// What [`graph`] knows besides dense nets.
@@ -119,12 +120,16 @@ impl Net {
 }
 
 /// The net of a name, or a dense one such as `784-128-10`.
-pub(crate) fn graph(name: &str) -> Graph {
+pub(crate) fn graph(name: &str) -> Result<Graph> {
+    let widths = || -> Result<Vec<usize>> {
+        let parse = |w: &str| w.parse().with_context(|| format!("{name:?} is no known net"));
+        name.split('-').map(parse).collect()
+    };
     let mut net = match name {
         "lenet-avg" | "lenet-max" => Net::new(1, 28, 28),
         "conv3" | "resnet20" => Net::new(3, 32, 32),
         "mobilenet" => Net::new(3, 16, 16),
-        _ => Net::new(name.split('-').next().map_or(1, |d| d.parse().expect("a width")), 1, 1),
+        _ => Net::new(widths()?[0], 1, 1),
     };
     match name {
         "lenet-avg" => {
@@ -159,10 +164,10 @@ pub(crate) fn graph(name: &str) -> Graph {
             net.dense(10);
         }
         _ => {
-            for width in name.split('-').skip(1) {
-                net.dense(width.parse().expect("a width"));
-            }
+            widths()?.into_iter().skip(1).for_each(|width| {
+                net.dense(width);
+            });
         }
     }
-    net.graph
+    Ok(net.graph)
 }

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Prints the table of scripts/bench.sh and writes the JSON behind it: bench-table.py WORK OUTPUT"""
+import json
+import os
+import pathlib
+import platform
+import re
+import sys
+
+COLUMNS = [
+    ("net", "{net}"),
+    ("B", "{batch}"),
+    ("L", "{lanes}"),
+    ("k", "{k}"),
+    ("advice/fixed", "{advice_columns}/{fixed_columns}"),
+    ("CPU s", "{cpu_s:.2f}"),
+    ("CPU ms per inference", "{ms:.1f}"),
+    ("wall s", "{wall_s:.1f}"),
+    ("peak MiB", "{peak_rss_mb:.0f}"),
+    ("keygen CPU s", "{keygen_cpu_s:.2f}"),
+    ("fixed columns MiB", "{pk_mib:.0f}"),
+    ("vk B", "{vk_bytes:,}"),
+    ("proof B", "{proof_bytes:,}"),
+    ("gas", "{gas:,}"),
+    ("gas per inference", "{gas_per_inference:,}"),
+    ("rows, predicted and used", "{estimated_rows:,} {rows:,}"),
+    ("predicted CPU s, MiB", "{estimated_cpu_s:.2f} {estimated_memory_mb:.0f}"),
+]
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.+)", pathlib.Path("/proc/cpuinfo").read_text())
+    return f"{cpu.group(1) if cpu else platform.processor()}, {os.cpu_count()} cores"
+
+
+def row(work, proved):
+    at = proved.stem.split("-")[1]
+    r = json.loads(proved.read_text())
+    r["net"] = (work / f"name-{at}").read_text().strip()
+    r["gas"] = json.loads((work / f"verify-{at}.json").read_text())["gas"]
+    r["gas_per_inference"] = r["gas"] // r["batch"]
+    r["ms"] = 1e3 * r["cpu_s"] / r["batch"]
+    r["pk_mib"] = r["pk_bytes"] / 2**20
+    return r
+
+
+def main():
+    work, output = map(pathlib.Path, sys.argv[1:])
+    rows = [row(work, p) for p in sorted(work.glob("prove-*.json"), key=lambda p: int(p.stem.split("-")[1]))]
+    print(f"{machine()}; zero-knowledge, hashing and the prover's check of its own proof included\n")
+    print("| " + " | ".join(name for name, _ in COLUMNS) + " |")
+    print("|" + "---|" * len(COLUMNS))
+    for r in rows:
+        print("| " + " | ".join(form.format(**r) for _, form in COLUMNS) + " |")
+    output.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+    print(f"\nJSON: {output}", file=sys.stderr)
+
+
+main()
