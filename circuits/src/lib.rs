@@ -18,6 +18,7 @@ mod gates;
 pub mod plan;
 pub mod poseidon;
 pub mod protocol;
+pub mod solidity;
 pub mod table;
 pub mod transcript;
 pub mod witness;

@@ -1,64 +1,73 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {BatchLayout} from "./generated/BatchLayout.sol";
 import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 
 /// @title One verifier for the batch proofs of every model
 /// @notice Reads a verifying key from a data contract, so registering a model deploys data, not code.
-/// @dev halo2 without permutation and lookup arguments: KZG over BN254, SHPLONK, Keccak transcript. Gates are a list of
-/// operations in the key. The key's format is specified in `core/src/vk_data.rs`, the protocol in
-/// `docs/book/protocol.md`. Whoever registers a key answers for it: this contract checks a proof against a key, not the
-/// key against a model.
-contract Halo2Verifier is IHalo2Verifier {
-    uint256 private constant R =
-        21888242871839275222246405745257275088548364400416034343698204186575808495617;
+/// @dev halo2 without permutation and lookup arguments: KZG over BN254, SHPLONK, Keccak transcript. What depends on the
+/// constraint system is in `BatchLayout`, which is generated; a key made for another layout is refused. The key's format
+/// is specified in `core/src/vk_data.rs`, the protocol in `docs/book/protocol.md`. Whoever registers a key answers for
+/// it: this contract checks a proof against a key, not the key against a model.
+///
+/// A proof is first reduced to a `Claim`: its gates are evaluated, and its openings remain. Claims are then added up,
+/// each with a weight, to one pairing check. Memory has fixed addresses, see `BatchLayout`; `_reserve` comes first.
+contract Halo2Verifier is IHalo2Verifier, BatchLayout {
+    /// @dev Order of the scalar field.
+    uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
+    /// @dev Order of the base field.
+    uint256 private constant Q = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
 
-    // Words of the key.
-    uint256 private constant K = 0x00;
-    uint256 private constant OMEGA = 0x20;
-    uint256 private constant OMEGA_INVERSE = 0x40;
-    uint256 private constant N_INVERSE = 0x60;
-    uint256 private constant DIGEST = 0x80;
-    uint256 private constant INSTANCES = 0xa0;
-    uint256 private constant PROOF_LENGTH = 0xc0;
-    uint256 private constant ADVICE_1 = 0xe0;
-    uint256 private constant CHALLENGES = 0x100;
-    uint256 private constant ADVICE_2 = 0x120;
-    uint256 private constant PIECES = 0x140;
-    uint256 private constant ADVICE_VALUES = 0x160;
-    uint256 private constant FIXED_VALUES = 0x180;
-    uint256 private constant FIXED = 0x1a0;
-    uint256 private constant CONSTANTS = 0x1c0;
-    uint256 private constant OPERATIONS = 0x1e0;
-    uint256 private constant CONSTRAINTS = 0x200;
-    uint256 private constant OPENINGS = 0x220;
-    uint256 private constant FIRST_KIND = 0x240;
-    uint256 private constant G1 = 0x260;
-    uint256 private constant G2 = 0x2a0;
-    uint256 private constant TAU_G2 = 0x320;
-    uint256 private constant FIXED_AT = 0x3a0;
+    // Offsets in the key.
+    uint256 private constant K = 0x20;
+    uint256 private constant OMEGA = 0x40;
+    uint256 private constant OMEGA_INVERSE = 0x60;
+    uint256 private constant N_INVERSE = 0x80;
+    uint256 private constant DIGEST = 0xa0;
+    uint256 private constant INSTANCES = 0xc0;
+    uint256 private constant G1 = 0xe0;
+    uint256 private constant G2 = 0x120;
+    uint256 private constant TAU_G2 = 0x1a0;
+    uint256 private constant FIXED_AT = 0x220;
+    uint256 private constant KEY_SIZE = FIXED_AT + FIXED * 0x40;
 
-    /// @dev Working memory of one verification.
-    struct Frame {
-        uint256 key; // memory address of the key
-        uint256 list; // memory address of the operand list
-        uint256 proof; // calldata offset of the proof
-        uint256 at; // calldata offset of what is read next
-        uint256 state; // transcript
-        uint256 y;
-        uint256 x;
-        uint256 xn;
-        uint256 quotient;
-        uint256 points; // calldata offsets
+    // Offsets in `POINTS`: the two sides of the pairing's equation, each followed by room for a summand.
+    uint256 private constant RIGHT = 0x00;
+    uint256 private constant LEFT = 0xa0;
+
+    /// @dev What remains to be checked of a proof: the openings of its commitments.
+    struct Claim {
+        address vk;
+        uint256 state; // transcript, h2 not yet absorbed
+        uint256 advice; // calldata offsets
         uint256 random;
         uint256 pieces;
-        uint256 randomValue;
-        uint256 openY;
-        uint256 openV;
-        uint256 u;
         uint256 h1;
         uint256 h2;
-        uint256 constantTerm;
+        uint256 y; // separates the openings of a set
+        uint256 u;
+        uint256 xn;
+        uint256 single; // scale of the openings at x alone
+        uint256 pair; // scale of the openings at x and x / omega
+        uint256 vanishing; // what h1 is multiplied by, negated
+        uint256 constantTerm; // what G1 is multiplied by, negated
+    }
+
+    /// @dev Numbers that are used up when a proof has become a claim.
+    struct Frame {
+        uint256 at; // calldata offset of what is read next
+        uint256 x;
+        uint256 gateY;
+        uint256 v;
+        uint256 randomValue;
+        uint256 numerator; // of the instance's value, as all that follows up to a factor
+        uint256 denominator;
+        uint256 vanishing; // x^n - 1
+        uint256 toX; // u - x
+        uint256 toPrevious; // u - x / omega
+        uint256 gap; // x - x / omega
+        uint256 quotient;
     }
 
     /// @inheritdoc IHalo2Verifier
@@ -67,58 +76,116 @@ contract Halo2Verifier is IHalo2Verifier {
         view
         returns (bool)
     {
+        _reserve();
+        if (!_loadKey(vk)) return false;
+        Claim memory c;
+        if (!_claim(c, vk, proof, instances)) return false;
+        _addLeft(c, 1);
+        return _addRight(c, 1) && _addKey(c.constantTerm) && _pair();
+    }
+
+    /// @inheritdoc IHalo2Verifier
+    function verifyBatch(address[] calldata vks, bytes[] calldata proofs, uint256[][] calldata instances)
+        external
+        view
+        returns (bool)
+    {
+        _reserve();
+        uint256 count = vks.length;
+        if (count == 0 || proofs.length != count || instances.length != count) return false;
+        Claim[] memory claims = new Claim[](count);
+        uint256 group;
+        uint256 weight;
+        for (uint256 i; i < count; ++i) {
+            if ((i == 0 || vks[i] != vks[i - 1]) && !_loadKey(vks[i])) return false;
+            if (i == 0) group = _group();
+            if (group != _group() || !_claim(claims[i], vks[i], proofs[i], instances[i])) return false;
+            weight = _absorb(weight, claims[i]);
+        }
+        return _combine(claims, weight % R) && _pair();
+    }
+
+    /// @dev Claim i gets the weight `rho^i`. Neighbours with one key share the multiplications of its commitments.
+    function _combine(Claim[] memory claims, uint256 rho) private view returns (bool) {
+        uint256 weight = 1;
+        uint256 constantTerm;
+        for (uint256 i; i < claims.length; ++i) {
+            Claim memory c = claims[i];
+            if (!_addLeft(c, weight) || !_addRight(c, weight)) return false;
+            constantTerm = addmod(constantTerm, mulmod(c.constantTerm, weight, R), R);
+            weight = mulmod(weight, rho, R);
+            if (i + 1 < claims.length && claims[i + 1].vk == c.vk) continue;
+            if (!_loadKey(c.vk) || !_addKey(constantTerm)) return false;
+            constantTerm = 0;
+        }
+        return true;
+    }
+
+    /// @dev Hashes all that a claim depends on. The key's commitments are not in the transcript: without the code's hash
+    /// a key could be chosen so that its proof makes up for another one's error.
+    function _absorb(uint256 hash, Claim memory c) private view returns (uint256) {
+        uint256 h2 = c.h2;
+        (uint256 x, uint256 y) = (0, 0);
+        assembly ("memory-safe") {
+            x := calldataload(h2)
+            y := calldataload(add(h2, 0x20))
+        }
+        return uint256(keccak256(abi.encode(hash, c.vk.codehash, c.state, x, y)));
+    }
+
+    /// @dev Takes the fixed addresses out of Solidity's memory, which is still empty.
+    function _reserve() private pure {
+        assembly ("memory-safe") {
+            mstore(0x40, MEMORY_END)
+        }
+        _loadOrder();
+    }
+
+    function _key(uint256 offset) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := mload(add(KEY, offset))
+        }
+    }
+
+    function _loadKey(address vk) private view returns (bool) {
+        if (vk.code.length != KEY_SIZE + 1) return false;
+        uint256 size = KEY_SIZE;
+        assembly ("memory-safe") {
+            extcodecopy(vk, KEY, 1, size)
+        }
+        return _key(0) == LAYOUT;
+    }
+
+    /// @dev Proofs share a pairing when their keys have the same generators.
+    function _group() private pure returns (uint256 hash) {
+        assembly ("memory-safe") {
+            hash := keccak256(add(KEY, G1), sub(FIXED_AT, G1))
+        }
+    }
+
+    /// @dev Reads a proof and evaluates its gates. The key is in memory.
+    function _claim(Claim memory c, address vk, bytes calldata proof, uint256[] calldata instances)
+        private
+        view
+        returns (bool)
+    {
+        if (instances.length != _key(INSTANCES) || proof.length != PROOF_LENGTH) return false;
         Frame memory f;
-        f.key = _loadKey(vk);
-        if (f.key == 0) return false;
-        if (instances.length != _key(f, INSTANCES) || proof.length != _key(f, PROOF_LENGTH)) return false;
-        for (uint256 i; i < instances.length; ++i) {
-            if (instances[i] >= R) return false;
-        }
-        uint256 offset;
+        c.vk = vk;
+        uint256 at;
         assembly ("memory-safe") {
-            offset := proof.offset
+            at := proof.offset
         }
-        f.proof = offset;
-        f.at = offset;
-        f.list = _allocate(
-            _key(f, CONSTANTS) + 1 + _key(f, CHALLENGES) + _key(f, ADVICE_VALUES) + _key(f, FIXED_VALUES)
-                + _key(f, OPERATIONS)
-        );
-        if (!_readCommitments(f, instances)) return false;
-        if (!_readValues(f)) return false;
-        if (!_evaluateInstance(f, instances)) return false;
-        if (!_evaluateGates(f)) return false;
-        return _open(f);
-    }
-
-    function _key(Frame memory f, uint256 word) private pure returns (uint256 value) {
-        uint256 key = f.key;
-        assembly ("memory-safe") {
-            value := mload(add(key, word))
-        }
-    }
-
-    function _loadKey(address vk) private view returns (uint256 key) {
-        uint256 size = vk.code.length;
-        if (size < FIXED_AT + 1) return 0;
-        assembly ("memory-safe") {
-            key := mload(0x40)
-            extcodecopy(vk, key, 1, sub(size, 1))
-            // A spare word behind the key, because packed entries are read by whole words.
-            mstore(0x40, and(add(add(key, size), 0x5f), not(0x1f)))
-        }
-    }
-
-    function _allocate(uint256 words) private pure returns (uint256 at) {
-        assembly ("memory-safe") {
-            at := mload(0x40)
-            mstore(0x40, add(at, mul(words, 0x20)))
-        }
+        f.at = at;
+        _readCommitments(c, f, instances);
+        _readOpenings(c, f);
+        if (!_foldInstances(f, instances)) return false;
+        return _evaluate(c, f);
     }
 
     /// @dev Absorbs the calldata from `f.at` on and draws a challenge; `length` 0 absorbs the byte 1.
-    function _challenge(Frame memory f, uint256 length) private pure returns (uint256 c) {
-        (uint256 state, uint256 at) = (f.state, f.at);
+    function _challenge(Claim memory c, Frame memory f, uint256 length) private pure returns (uint256 x) {
+        (uint256 state, uint256 at) = (c.state, f.at);
         assembly ("memory-safe") {
             let buffer := mload(0x40)
             mstore(buffer, state)
@@ -130,290 +197,283 @@ contract Halo2Verifier is IHalo2Verifier {
             }
             default { calldatacopy(add(buffer, 0x20), at, length) }
             state := keccak256(buffer, size)
-            c := mod(state, R)
+            x := mod(state, R)
         }
-        f.state = state;
+        c.state = state;
+        f.at = at + length;
+    }
+
+    /// @dev The first challenge absorbs the key's digest, the public inputs and the first advice commitments.
+    function _firstChallenge(Claim memory c, Frame memory f, uint256[] calldata instances)
+        private
+        pure
+        returns (uint256 x)
+    {
+        (uint256 digest, uint256 at, uint256 length) = (_key(DIGEST), f.at, ADVICE_1 * 0x40);
+        uint256 state;
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, 0)
+            mstore(add(buffer, 0x20), digest)
+            let size := mul(instances.length, 0x20)
+            calldatacopy(add(buffer, 0x40), instances.offset, size)
+            size := add(size, 0x40)
+            calldatacopy(add(buffer, size), at, length)
+            state := keccak256(buffer, add(size, length))
+            x := mod(state, R)
+        }
+        c.state = state;
         f.at = at + length;
     }
 
     /// @dev Everything up to the evaluation point. Curve membership is left to the precompile, which every point meets.
-    function _readCommitments(Frame memory f, uint256[] calldata instances) private pure returns (bool) {
-        uint256 count = _key(f, CHALLENGES);
-        f.points = f.at;
-        uint256 length = _key(f, ADVICE_1) * 0x40;
-        {
-            uint256 digest = _key(f, DIGEST);
-            (uint256 state, uint256 at) = (0, f.at);
+    function _readCommitments(Claim memory c, Frame memory f, uint256[] calldata instances) private pure {
+        c.advice = f.at;
+        uint256 challenge = _firstChallenge(c, f, instances);
+        for (uint256 i; i < CHALLENGES; ++i) {
+            if (i > 0) challenge = _challenge(c, f, 0);
             assembly ("memory-safe") {
-                let buffer := mload(0x40)
-                mstore(buffer, 0)
-                mstore(add(buffer, 0x20), digest)
-                let size := mul(instances.length, 0x20)
-                calldatacopy(add(buffer, 0x40), instances.offset, size)
-                size := add(size, 0x40)
-                calldatacopy(add(buffer, size), at, length)
-                state := keccak256(buffer, add(size, length))
-            }
-            f.state = state;
-            f.at = at + length;
-        }
-        uint256 to = f.list + (_key(f, CONSTANTS) + 1) * 0x20;
-        for (uint256 i; i < count; ++i) {
-            uint256 c = i == 0 ? f.state % R : _challenge(f, 0);
-            assembly ("memory-safe") {
-                mstore(add(to, mul(i, 0x20)), c)
+                mstore(add(CHALLENGES_AT, mul(i, 0x20)), challenge)
             }
         }
         // Theta, beta and gamma belong to arguments that no layout uses.
-        _challenge(f, _key(f, ADVICE_2) * 0x40);
-        _challenge(f, 0);
-        _challenge(f, 0);
-        f.random = f.at;
-        f.y = _challenge(f, 0x40);
-        f.pieces = f.at;
-        f.x = _challenge(f, _key(f, PIECES) * 0x40);
-        return true;
+        _challenge(c, f, ADVICE_2 * 0x40);
+        _challenge(c, f, 0);
+        _challenge(c, f, 0);
+        c.random = f.at;
+        f.gateY = _challenge(c, f, 0x40);
+        c.pieces = f.at;
+        f.x = _challenge(c, f, PIECES * 0x40);
     }
 
-    /// @dev Values at the evaluation point, and the challenges and points of the multi-opening.
-    function _readValues(Frame memory f) private pure returns (bool ok) {
-        uint256 head = (_key(f, CONSTANTS) + 1 + _key(f, CHALLENGES)) * 0x20;
-        uint256 size = (_key(f, ADVICE_VALUES) + _key(f, FIXED_VALUES)) * 0x20;
-        (uint256 to, uint256 at) = (f.list + head, f.at);
+    /// @dev Values at the evaluation point, whose range is checked where they are summed; challenges and points of the
+    /// multi-opening.
+    function _readOpenings(Claim memory c, Frame memory f) private pure {
+        (uint256 at, uint256 size) = (f.at, VALUES * 0x20);
         uint256 randomValue;
         assembly ("memory-safe") {
-            calldatacopy(to, at, size)
-            ok := 1
-            for { let end := add(to, size) } lt(to, end) { to := add(to, 0x20) } {
-                ok := and(ok, lt(mload(to), R))
-            }
+            calldatacopy(VALUES_AT, at, size)
             randomValue := calldataload(add(at, size))
-            ok := and(ok, lt(randomValue, R))
         }
         f.randomValue = randomValue;
-        f.openY = _challenge(f, size + 0x20);
-        f.openV = _challenge(f, 0);
-        f.h1 = f.at;
-        f.u = _challenge(f, 0x40);
-        f.h2 = f.at;
+        c.y = _challenge(c, f, size + 0x20);
+        f.v = _challenge(c, f, 0);
+        c.h1 = f.at;
+        c.u = _challenge(c, f, 0x40);
+        c.h2 = f.at;
         uint256 xn = f.x;
-        for (uint256 k = _key(f, K); k > 0; --k) {
+        for (uint256 k = _key(K); k > 0; --k) {
             xn = mulmod(xn, xn, R);
         }
-        f.xn = xn;
+        c.xn = xn;
     }
 
-    /// @dev `sum v_i omega^i (x^n - 1) / (n (x - omega^i))`, with one inversion for all denominators.
-    function _evaluateInstance(Frame memory f, uint256[] calldata instances) private view returns (bool) {
-        uint256 products = _allocate(instances.length);
-        (uint256 omega, uint256 x, uint256 product) = (_key(f, OMEGA), f.x, 1);
+    /// @dev `sum v_i omega^i / (x - omega^i) = sum v_i / (x omega^-i - 1)` as one fraction. Numerators stay below 2 R.
+    function _foldInstances(Frame memory f, uint256[] calldata instances) private pure returns (bool ok) {
+        (uint256 shifted, uint256 step) = (f.x, _key(OMEGA_INVERSE));
+        (uint256 numerator, uint256 denominator) = (0, 1);
         assembly ("memory-safe") {
-            let point := 1
-            for { let i := 0 } lt(i, instances.length) { i := add(i, 1) } {
-                mstore(add(products, mul(i, 0x20)), product)
-                product := mulmod(product, addmod(x, sub(R, point), R), R)
-                point := mulmod(point, omega, R)
+            let r := R
+            let minusOne := sub(R, 1)
+            let at := instances.offset
+            ok := 1
+            for { let end := add(at, mul(instances.length, 0x20)) } lt(at, end) { at := add(at, 0x20) } {
+                let value := calldataload(at)
+                ok := and(ok, lt(value, r))
+                let factor := add(shifted, minusOne)
+                numerator := add(mulmod(numerator, factor, r), mulmod(denominator, value, r))
+                denominator := mulmod(denominator, factor, r)
+                shifted := mulmod(shifted, step, r)
             }
         }
-        if (product == 0) return false;
-        uint256 inverse = _invert(product);
-        uint256 omegaInverse = _key(f, OMEGA_INVERSE);
-        uint256 sum;
-        assembly ("memory-safe") {
-            let point := 1
-            for { let i := 0 } lt(i, instances.length) { i := add(i, 1) } { point := mulmod(point, omega, R) }
-            for { let i := instances.length } gt(i, 0) {} {
-                i := sub(i, 1)
-                point := mulmod(point, omegaInverse, R)
-                let term := mulmod(calldataload(add(instances.offset, mul(i, 0x20))), point, R)
-                term := mulmod(term, mulmod(inverse, mload(add(products, mul(i, 0x20))), R), R)
-                sum := addmod(sum, term, R)
-                inverse := mulmod(inverse, addmod(x, sub(R, point), R), R)
-            }
-        }
-        sum = mulmod(mulmod(sum, _key(f, N_INVERSE), R), addmod(f.xn, R - 1, R), R);
-        uint256 to = f.list + _key(f, CONSTANTS) * 0x20;
-        assembly ("memory-safe") {
-            mstore(to, sum)
-        }
-        return true;
+        (f.numerator, f.denominator) = (numerator, denominator);
     }
 
-    /// @dev Runs the key's operations and divides the constraints' sum by the vanishing polynomial.
-    function _evaluateGates(Frame memory f) private view returns (bool) {
-        uint256 list = f.list;
-        uint256 code = f.key + FIXED_AT + _key(f, FIXED) * 0x40;
-        uint256 constantsSize = _key(f, CONSTANTS) * 0x20;
-        uint256 to = list + constantsSize
-            + (1 + _key(f, CHALLENGES) + _key(f, ADVICE_VALUES) + _key(f, FIXED_VALUES)) * 0x20;
-        uint256 end = code + constantsSize + _key(f, OPERATIONS) * 5;
-        uint256 endConstraints = end + _key(f, CONSTRAINTS) * 2;
-        uint256 sum;
-        uint256 y = f.y;
-        assembly ("memory-safe") {
-            mcopy(list, code, constantsSize)
-            for { code := add(code, constantsSize) } lt(code, end) { code := add(code, 5) } {
-                let entry := mload(code)
-                let a := mload(add(list, and(shr(227, entry), 0x1fffe0)))
-                let b := mload(add(list, and(shr(211, entry), 0x1fffe0)))
-                switch byte(0, entry)
-                case 2 { mstore(to, mulmod(a, b, R)) }
-                case 1 { mstore(to, addmod(a, b, R)) }
-                default { mstore(to, addmod(0, sub(R, a), R)) }
-                to := add(to, 0x20)
-            }
-            for {} lt(code, endConstraints) { code := add(code, 2) } {
-                let value := mload(add(list, shl(5, shr(240, mload(code)))))
-                sum := addmod(mulmod(sum, y, R), value, R)
-            }
-        }
-        uint256 vanishing = addmod(f.xn, R - 1, R);
-        if (vanishing == 0) return false;
-        f.quotient = mulmod(sum, _invert(vanishing), R);
-        return true;
-    }
+    /// @dev Values of instance and gates, scales of the two sets of openings, sum of all claimed values.
+    function _evaluate(Claim memory c, Frame memory f) private view returns (bool) {
+        uint256 previous = mulmod(f.x, _key(OMEGA_INVERSE), R);
+        f.vanishing = addmod(c.xn, R - 1, R);
+        f.toX = addmod(c.u, R - f.x, R);
+        f.toPrevious = addmod(c.u, R - previous, R);
+        f.gap = addmod(f.x, R - previous, R);
+        uint256 toX = f.toX;
+        uint256 toPrevious = f.toPrevious;
+        if (toX == 0 || !_divide(f)) return false;
 
-    /// @dev SHPLONK over two sets of points: `{x}` and `{x, x/omega}`. Returns the running scale of each set, the two
-    /// factors that interpolate at u, and the first set's vanishing polynomial at u; all 0 when undefined.
-    function _scales(Frame memory f) private view returns (uint256[5] memory s) {
-        uint256 previous = mulmod(f.x, _key(f, OMEGA_INVERSE), R);
-        uint256 toX = addmod(f.u, R - f.x, R);
-        uint256 toPrevious = addmod(f.u, R - previous, R);
-        uint256 gap = addmod(f.x, R - previous, R);
-        if (toX == 0 || toPrevious == 0 || gap == 0) return s;
+        uint256 instance = mulmod(f.numerator, f.denominator, R);
+        assembly ("memory-safe") {
+            mstore(INSTANCE, instance)
+        }
+        f.quotient = mulmod(_evaluateGates(f.gateY), f.vanishing, R);
         // The set {x} misses the previous point; scales are relative to the first set's.
-        if (_key(f, FIRST_KIND) == 0) {
-            (s[0], s[1], s[4]) = (1, mulmod(f.openV, _invert(toPrevious), R), toX);
+        if (FIRST_SET_IS_PAIR) {
+            (c.single, c.pair, c.vanishing) =
+                (mulmod(f.v, toPrevious, R), 1, mulmod(toX, toPrevious, R));
         } else {
-            (s[0], s[1], s[4]) = (mulmod(f.openV, toPrevious, R), 1, mulmod(toX, toPrevious, R));
+            (c.single, c.pair, c.vanishing) = (1, mulmod(f.v, f.toPrevious, R), toX);
         }
-        uint256 gapInverse = _invert(gap);
-        s[2] = mulmod(toPrevious, gapInverse, R);
-        s[3] = mulmod(toX, gapInverse, R);
+        return _sumValues(c, f, mulmod(toPrevious, f.gap, R), mulmod(toX, f.gap, R));
     }
 
-    /// @dev Reduces all openings to one pairing check.
-    function _open(Frame memory f) private view returns (bool) {
-        uint256[5] memory s = _scales(f);
-        if (s[4] == 0) return false;
-        uint256 m = _allocate(6);
-        assembly ("memory-safe") {
-            mstore(m, 0)
-            mstore(add(m, 0x20), 0)
-        }
-        uint256 ok = _openColumns(f, s, m);
-        ok &= _openQuotient(f, s[0], m);
-        ok &= _addCalldata(m, f.h1, R - s[4]);
-        ok &= _addCalldata(m, f.h2, f.u);
-        ok &= _addMemory(m, f.key + G1, addmod(0, R - f.constantTerm, R));
-        return ok == 1 && _pair(f, m);
+    /// @dev Replaces four numbers by their inverses, with one inversion; the numerator gets the instance's other factors.
+    function _divide(Frame memory f) private view returns (bool) {
+        (uint256 a, uint256 b) = (f.denominator, f.vanishing);
+        (uint256 c, uint256 d) = (f.toPrevious, f.gap);
+        uint256 ab = mulmod(a, b, R);
+        uint256 cd = mulmod(c, d, R);
+        uint256 inverse = _invert(mulmod(ab, cd, R));
+        if (inverse == 0) return false;
+        f.numerator = mulmod(f.numerator, mulmod(b, _key(N_INVERSE), R), R);
+        uint256 part = mulmod(inverse, cd, R);
+        (f.denominator, f.vanishing) = (mulmod(part, b, R), mulmod(part, a, R));
+        part = mulmod(inverse, ab, R);
+        (f.toPrevious, f.gap) = (mulmod(part, d, R), mulmod(part, c, R));
+        return true;
     }
 
-    /// @dev The quotient in pieces, then the random polynomial.
-    function _openQuotient(Frame memory f, uint256 scale, uint256 m) private view returns (uint256 ok) {
-        ok = 1;
-        uint256 next = mulmod(scale, f.openY, R);
-        f.constantTerm = addmod(f.constantTerm, mulmod(scale, f.quotient, R), R);
-        uint256 pieces = _key(f, PIECES);
-        for (uint256 i; i < pieces; ++i) {
-            ok &= _addCalldata(m, f.pieces + i * 0x40, scale);
-            scale = mulmod(scale, f.xn, R);
-        }
-        f.constantTerm = addmod(f.constantTerm, mulmod(next, f.randomValue, R), R);
-        ok &= _addCalldata(m, f.random, next);
-    }
-
-    /// @dev Adds every column's commitment, scaled, and collects the values' interpolations.
-    function _openColumns(Frame memory f, uint256[5] memory s, uint256 m) private view returns (uint256 ok) {
-        uint256 entry = f.key + FIXED_AT + _key(f, FIXED) * 0x40 + _key(f, CONSTANTS) * 0x20
-            + _key(f, OPERATIONS) * 5 + _key(f, CONSTRAINTS) * 2;
-        uint256 end = entry + _key(f, OPENINGS) * 7;
-        ok = 1;
-        for (; entry < end; entry += 7) {
-            (uint256 column, uint256 scale) = _openValue(f, s, entry);
-            ok &= _addColumn(f, m, column, scale);
-        }
-    }
-
-    /// @dev Collects one column's interpolated value and advances its set's scale.
-    function _openValue(Frame memory f, uint256[5] memory s, uint256 entry)
+    /// @dev The sum of all values, interpolated at u: a column of the pair is `value here - valueBefore before` there.
+    function _sumValues(Claim memory c, Frame memory f, uint256 here, uint256 before)
         private
         pure
-        returns (uint256 column, uint256 scale)
+        returns (bool)
     {
-        uint256 kind;
-        uint256 value;
-        uint256 before;
-        (kind, column, value, before) = _opening(f, entry);
-        scale = s[kind];
-        if (kind == 1) value = addmod(mulmod(value, s[2], R), R - mulmod(before, s[3], R), R);
-        f.constantTerm = addmod(f.constantTerm, mulmod(scale, value, R), R);
-        s[kind] = mulmod(scale, f.openY, R);
+        uint256 y = c.y;
+        // The quotient and the random polynomial come last in their set.
+        (uint256 sum, uint256 ok) =
+            _sumSingle(addmod(f.quotient, mulmod(f.randomValue, y, R), R), y);
+        uint256 total = mulmod(sum, c.single, R);
+        uint256 good;
+        (sum, good) = _sumPair(0, y);
+        uint256 pair = mulmod(sum, here, R);
+        ok &= good;
+        (sum, good) = _sumPairBefore(0, y);
+        pair = addmod(pair, R - mulmod(sum, before, R), R);
+        ok &= good;
+        c.constantTerm = addmod(total, mulmod(pair, c.pair, R), R);
+        return ok == 1 && f.randomValue < R;
     }
 
-    function _addColumn(Frame memory f, uint256 m, uint256 column, uint256 scale)
+    /// @dev Adds `weight h2` to the left side.
+    function _addLeft(Claim memory c, uint256 weight) private view returns (bool) {
+        return _addCalldata(LEFT, c.h2, weight) == 1;
+    }
+
+    /// @dev Adds a claim's commitments to the right side; those of the key are only scaled, into `SCALARS`.
+    function _addRight(Claim memory c, uint256 weight) private view returns (bool) {
+        uint256 ok = 1;
+        uint256 scale = mulmod(c.pair, weight, R);
+        (scale, ok) = _addAdvice(c, ADVICE_SINGLE, ADVICE_PAIR, scale);
+        _scaleFixed(ADVICE_SINGLE + ADVICE_PAIR + FIXED_SINGLE, FIXED_PAIR, scale, c.y);
+
+        uint256 good;
+        (scale, good) = _addAdvice(c, 0, ADVICE_SINGLE, mulmod(c.single, weight, R));
+        scale = _scaleFixed(ADVICE_SINGLE + ADVICE_PAIR, FIXED_SINGLE, scale, c.y);
+        ok &= good;
+        uint256 next = mulmod(scale, c.y, R);
+        for (uint256 i; i < PIECES; ++i) {
+            ok &= _addCalldata(RIGHT, c.pieces + i * 0x40, scale);
+            scale = mulmod(scale, c.xn, R);
+        }
+        ok &= _addCalldata(RIGHT, c.random, next);
+        ok &= _addCalldata(RIGHT, c.h1, R - mulmod(c.vanishing, weight, R));
+        ok &= _addCalldata(RIGHT, c.h2, mulmod(c.u, weight, R));
+        return ok == 1;
+    }
+
+    /// @dev Adds the commitments of `count` openings from `first` on, and returns the next opening's scale.
+    function _addAdvice(Claim memory c, uint256 first, uint256 count, uint256 scale)
         private
         view
-        returns (uint256)
+        returns (uint256 next, uint256 ok)
     {
-        uint256 advice = _key(f, ADVICE_1) + _key(f, ADVICE_2);
-        if (column < advice) return _addCalldata(m, f.points + column * 0x40, scale);
-        return _addMemory(m, f.key + FIXED_AT + (column - advice) * 0x40, scale);
+        (uint256 advice, uint256 y) = (c.advice, c.y);
+        ok = 1;
+        for (uint256 i = first; i < first + count; ++i) {
+            uint256 column;
+            assembly ("memory-safe") {
+                column := byte(0, mload(add(ORDER, i)))
+            }
+            ok &= _addCalldata(RIGHT, advice + column * 0x40, scale);
+            scale = mulmod(scale, y, R);
+        }
+        next = scale;
     }
 
-    function _opening(Frame memory f, uint256 entry)
+    /// @dev As `_addAdvice`, for fixed columns, whose scales are added up over the claims of one key.
+    function _scaleFixed(uint256 first, uint256 count, uint256 scale, uint256 y)
         private
         pure
-        returns (uint256 kind, uint256 column, uint256 here, uint256 before)
+        returns (uint256 next)
     {
-        uint256 list = f.list;
+        next = scale;
         assembly ("memory-safe") {
-            let e := mload(entry)
-            kind := and(byte(0, e), 1)
-            column := and(shr(232, e), 0xffff)
-            here := mload(add(list, shl(5, and(shr(216, e), 0xffff))))
-            before := mload(add(list, shl(5, and(shr(200, e), 0xffff))))
+            let i := add(ORDER, first)
+            for { let end := add(i, count) } lt(i, end) { i := add(i, 1) } {
+                let at := add(SCALARS, shl(5, byte(0, mload(i))))
+                mstore(at, addmod(mload(at), next, R))
+                next := mulmod(next, y, R)
+            }
         }
     }
 
-    /// @dev m[0..1] += scale * point. The precompiles reject points off the curve; infinity is rejected here.
-    function _addCalldata(uint256 m, uint256 at, uint256 scale) private view returns (uint256 ok) {
+    /// @dev Adds the key's commitments and generator to the right side and clears their scales. Columns of zeros have
+    /// the point at infinity, which adds nothing.
+    function _addKey(uint256 constantTerm) private view returns (bool) {
+        uint256 ok = 1;
+        for (uint256 i; i < FIXED; ++i) {
+            uint256 scale;
+            uint256 isPoint;
+            uint256 offset = FIXED_AT + i * 0x40;
+            assembly ("memory-safe") {
+                let at := add(SCALARS, mul(i, 0x20))
+                scale := mload(at)
+                mstore(at, 0)
+                isPoint := or(mload(add(KEY, offset)), mload(add(KEY, add(offset, 0x20))))
+            }
+            if (isPoint != 0) ok &= _addKeyPoint(offset, scale);
+        }
+        return ok & _addKeyPoint(G1, addmod(0, R - constantTerm, R)) == 1;
+    }
+
+    /// @dev side += scale * point. The precompiles reject points off the curve; infinity is rejected here.
+    function _addCalldata(uint256 side, uint256 at, uint256 scale) private view returns (uint256 ok) {
         assembly ("memory-safe") {
-            calldatacopy(add(m, 0x40), at, 0x40)
+            let m := add(POINTS, side)
+            let p := add(m, 0x40)
+            calldatacopy(p, at, 0x40)
             mstore(add(m, 0x80), scale)
-            ok := iszero(iszero(or(mload(add(m, 0x40)), mload(add(m, 0x60)))))
-            ok := and(ok, staticcall(gas(), 7, add(m, 0x40), 0x60, add(m, 0x40), 0x40))
+            ok := iszero(iszero(or(mload(p), mload(add(m, 0x60)))))
+            ok := and(ok, staticcall(gas(), 7, p, 0x60, p, 0x40))
             ok := and(staticcall(gas(), 6, m, 0x80, m, 0x40), ok)
         }
     }
 
-    /// @dev As `_addCalldata`, for points of the key, where infinity is a column of zeros.
-    function _addMemory(uint256 m, uint256 at, uint256 scale) private view returns (uint256 ok) {
+    /// @dev right += scale * point of the key.
+    function _addKeyPoint(uint256 offset, uint256 scale) private view returns (uint256 ok) {
         assembly ("memory-safe") {
-            mcopy(add(m, 0x40), at, 0x40)
-            mstore(add(m, 0x80), scale)
-            ok := staticcall(gas(), 7, add(m, 0x40), 0x60, add(m, 0x40), 0x40)
-            ok := and(staticcall(gas(), 6, m, 0x80, m, 0x40), ok)
+            let p := add(POINTS, 0x40)
+            mcopy(p, add(KEY, offset), 0x40)
+            mstore(add(POINTS, 0x80), scale)
+            ok := staticcall(gas(), 7, p, 0x60, p, 0x40)
+            ok := and(staticcall(gas(), 6, POINTS, 0x80, POINTS, 0x40), ok)
         }
     }
 
-    /// @dev e(h2, tau G2) e(-right, G2) = 1.
-    function _pair(Frame memory f, uint256 m) private view returns (bool ok) {
-        uint256 b = _allocate(12);
-        (uint256 key, uint256 h2) = (f.key, f.h2);
+    /// @dev e(left, tau G2) e(-right, G2) = 1. Infinity has y = 0, which is its own negative.
+    function _pair() private view returns (bool ok) {
         assembly ("memory-safe") {
-            // Minus the accumulated point: (r - 1) times it.
-            mstore(add(m, 0x40), sub(R, 1))
-            let done := staticcall(gas(), 7, m, 0x60, add(b, 0xc0), 0x40)
-            calldatacopy(b, h2, 0x40)
-            mcopy(add(b, 0x40), add(key, TAU_G2), 0x80)
-            mcopy(add(b, 0x100), add(key, G2), 0x80)
-            done := and(staticcall(gas(), 8, b, 0x180, b, 0x20), done)
+            let b := mload(0x40)
+            mcopy(b, add(POINTS, LEFT), 0x40)
+            mcopy(add(b, 0x40), add(KEY, TAU_G2), 0x80)
+            mstore(add(b, 0xc0), mload(POINTS))
+            mstore(add(b, 0xe0), mod(sub(Q, mload(add(POINTS, 0x20))), Q))
+            mcopy(add(b, 0x100), add(KEY, G2), 0x80)
+            let done := staticcall(gas(), 8, b, 0x180, b, 0x20)
             ok := and(done, eq(mload(b), 1))
         }
     }
 
-    /// @dev x^(r-2) by the modular exponentiation precompile; 0 when the call fails.
+    /// @dev x^(r-2) by the modular exponentiation precompile; 0 when the call fails or x is 0.
     function _invert(uint256 x) private view returns (uint256 y) {
         assembly ("memory-safe") {
             let b := mload(0x40)
