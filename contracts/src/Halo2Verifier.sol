@@ -102,7 +102,7 @@ contract Halo2Verifier is IHalo2Verifier, BatchLayout {
             if (group != _group() || !_claim(claims[i], vks[i], proofs[i], instances[i])) return false;
             weight = _absorb(weight, claims[i]);
         }
-        return _combine(claims, weight % R) && _pair();
+        return _combine(claims, weight) && _pair();
     }
 
     /// @dev Claim i gets the weight `rho^i`. Neighbours with one key share the multiplications of its commitments.
@@ -112,8 +112,8 @@ contract Halo2Verifier is IHalo2Verifier, BatchLayout {
         for (uint256 i; i < claims.length; ++i) {
             Claim memory c = claims[i];
             if (!_addLeft(c, weight) || !_addRight(c, weight)) return false;
-            constantTerm = addmod(constantTerm, mulmod(c.constantTerm, weight, R), R);
-            weight = mulmod(weight, rho, R);
+            constantTerm = _mul(constantTerm + _mul(c.constantTerm, weight), 1);
+            weight = _mul(weight, rho);
             if (i + 1 < claims.length && claims[i + 1].vk == c.vk) continue;
             if (!_loadKey(c.vk) || !_addKey(constantTerm)) return false;
             constantTerm = 0;
@@ -133,9 +133,10 @@ contract Halo2Verifier is IHalo2Verifier, BatchLayout {
         return uint256(keccak256(abi.encode(hash, c.vk.codehash, c.state, x, y)));
     }
 
-    /// @dev Takes the fixed addresses out of Solidity's memory, which is still empty.
+    /// @dev Takes the fixed addresses out of Solidity's memory, which must still be empty.
     function _reserve() private pure {
         assembly ("memory-safe") {
+            if sub(mload(0x40), KEY) { invalid() }
             mstore(0x40, MEMORY_END)
         }
         _loadOrder();
@@ -263,12 +264,13 @@ contract Halo2Verifier is IHalo2Verifier, BatchLayout {
         c.h2 = f.at;
         uint256 xn = f.x;
         for (uint256 k = _key(K); k > 0; --k) {
-            xn = mulmod(xn, xn, R);
+            xn = _mul(xn, xn);
         }
         c.xn = xn;
     }
 
-    /// @dev `sum v_i omega^i / (x - omega^i) = sum v_i / (x omega^-i - 1)` as one fraction. Numerators stay below 2 R.
+    /// @dev `sum v_i omega^i / (x - omega^i) = sum v_i / (x omega^-i - 1)` as one fraction, two terms at a time. Factors and
+    /// numerators stay below 2 R.
     function _foldInstances(Frame memory f, uint256[] calldata instances) private pure returns (bool ok) {
         (uint256 shifted, uint256 step) = (f.x, _key(OMEGA_INVERSE));
         (uint256 numerator, uint256 denominator) = (0, 1);
@@ -276,14 +278,27 @@ contract Halo2Verifier is IHalo2Verifier, BatchLayout {
             let r := R
             let minusOne := sub(R, 1)
             let at := instances.offset
+            let end := add(at, mul(instances.length, 0x20))
             ok := 1
-            for { let end := add(at, mul(instances.length, 0x20)) } lt(at, end) { at := add(at, 0x20) } {
-                let value := calldataload(at)
-                ok := and(ok, lt(value, r))
-                let factor := add(shifted, minusOne)
-                numerator := add(mulmod(numerator, factor, r), mulmod(denominator, value, r))
-                denominator := mulmod(denominator, factor, r)
+            if and(instances.length, 1) {
+                numerator := calldataload(at)
+                ok := lt(numerator, r)
+                denominator := add(shifted, minusOne)
                 shifted := mulmod(shifted, step, r)
+                at := add(at, 0x20)
+            }
+            for {} lt(at, end) { at := add(at, 0x40) } {
+                let a := calldataload(at)
+                let b := calldataload(add(at, 0x20))
+                ok := and(ok, and(lt(a, r), lt(b, r)))
+                let p := add(shifted, minusOne)
+                shifted := mulmod(shifted, step, r)
+                let q := add(shifted, minusOne)
+                shifted := mulmod(shifted, step, r)
+                a := add(mulmod(a, q, r), mulmod(b, p, r))
+                p := mulmod(p, q, r)
+                numerator := add(mulmod(numerator, p, r), mulmod(denominator, a, r))
+                denominator := mulmod(denominator, p, r)
             }
         }
         (f.numerator, f.denominator) = (numerator, denominator);
@@ -291,66 +306,69 @@ contract Halo2Verifier is IHalo2Verifier, BatchLayout {
 
     /// @dev Values of instance and gates, scales of the two sets of openings, sum of all claimed values.
     function _evaluate(Claim memory c, Frame memory f) private view returns (bool) {
-        uint256 previous = mulmod(f.x, _key(OMEGA_INVERSE), R);
-        f.vanishing = addmod(c.xn, R - 1, R);
-        f.toX = addmod(c.u, R - f.x, R);
-        f.toPrevious = addmod(c.u, R - previous, R);
-        f.gap = addmod(f.x, R - previous, R);
-        uint256 toX = f.toX;
-        uint256 toPrevious = f.toPrevious;
+        uint256 previous = _mul(f.x, _key(OMEGA_INVERSE));
+        f.vanishing = _sub(c.xn, 1);
+        f.toPrevious = _sub(c.u, previous);
+        f.gap = _sub(f.x, previous);
+        (uint256 toX, uint256 toPrevious) = (_sub(c.u, f.x), f.toPrevious);
         if (toX == 0 || !_divide(f)) return false;
 
-        uint256 instance = mulmod(f.numerator, f.denominator, R);
+        uint256 instance = _mul(f.numerator, f.denominator);
         assembly ("memory-safe") {
             mstore(INSTANCE, instance)
         }
-        f.quotient = mulmod(_evaluateGates(f.gateY), f.vanishing, R);
+        f.quotient = _mul(_evaluateGates(f.gateY), f.vanishing);
         // The set {x} misses the previous point; scales are relative to the first set's.
         if (FIRST_SET_IS_PAIR) {
-            (c.single, c.pair, c.vanishing) =
-                (mulmod(f.v, toPrevious, R), 1, mulmod(toX, toPrevious, R));
+            (c.single, c.pair, c.vanishing) = (_mul(f.v, toPrevious), 1, _mul(toX, toPrevious));
         } else {
-            (c.single, c.pair, c.vanishing) = (1, mulmod(f.v, f.toPrevious, R), toX);
+            (c.single, c.pair, c.vanishing) = (1, _mul(f.v, f.toPrevious), toX);
         }
-        return _sumValues(c, f, mulmod(toPrevious, f.gap, R), mulmod(toX, f.gap, R));
+        return _sumValues(c, f, _mul(toPrevious, f.gap), _mul(toX, f.gap));
     }
 
     /// @dev Replaces four numbers by their inverses, with one inversion; the numerator gets the instance's other factors.
     function _divide(Frame memory f) private view returns (bool) {
         (uint256 a, uint256 b) = (f.denominator, f.vanishing);
         (uint256 c, uint256 d) = (f.toPrevious, f.gap);
-        uint256 ab = mulmod(a, b, R);
-        uint256 cd = mulmod(c, d, R);
-        uint256 inverse = _invert(mulmod(ab, cd, R));
+        uint256 ab = _mul(a, b);
+        uint256 cd = _mul(c, d);
+        uint256 inverse = _invert(_mul(ab, cd));
         if (inverse == 0) return false;
-        f.numerator = mulmod(f.numerator, mulmod(b, _key(N_INVERSE), R), R);
-        uint256 part = mulmod(inverse, cd, R);
-        (f.denominator, f.vanishing) = (mulmod(part, b, R), mulmod(part, a, R));
-        part = mulmod(inverse, ab, R);
-        (f.toPrevious, f.gap) = (mulmod(part, d, R), mulmod(part, c, R));
+        f.numerator = _mul(f.numerator, _mul(b, _key(N_INVERSE)));
+        uint256 part = _mul(inverse, cd);
+        (f.denominator, f.vanishing) = (_mul(part, b), _mul(part, a));
+        part = _mul(inverse, ab);
+        (f.toPrevious, f.gap) = (_mul(part, d), _mul(part, c));
         return true;
     }
 
-    /// @dev The sum of all values, interpolated at u: a column of the pair is `value here - valueBefore before` there.
+    /// @dev The sum of all values, interpolated at u: a column of the pair has `here value - before valueBefore` there.
     function _sumValues(Claim memory c, Frame memory f, uint256 here, uint256 before)
         private
         pure
         returns (bool)
     {
-        uint256 y = c.y;
         // The quotient and the random polynomial come last in their set.
-        (uint256 sum, uint256 ok) =
-            _sumSingle(addmod(f.quotient, mulmod(f.randomValue, y, R), R), y);
-        uint256 total = mulmod(sum, c.single, R);
-        uint256 good;
-        (sum, good) = _sumPair(0, y);
-        uint256 pair = mulmod(sum, here, R);
-        ok &= good;
-        (sum, good) = _sumPairBefore(0, y);
-        pair = addmod(pair, R - mulmod(sum, before, R), R);
-        ok &= good;
-        c.constantTerm = addmod(total, mulmod(pair, c.pair, R), R);
-        return ok == 1 && f.randomValue < R;
+        (uint256 single, uint256 ok) = _sumSingle(f.quotient + _mul(f.randomValue, c.y), c.y);
+        (uint256 pair, uint256 pairOk) = _sumPair(0, c.y);
+        (uint256 pairBefore, uint256 pairBeforeOk) = _sumPairBefore(0, c.y);
+        pair = _sub(_mul(pair, here), _mul(pairBefore, before));
+        c.constantTerm = _mul(_mul(single, c.single) + _mul(pair, c.pair), 1);
+        return ok & pairOk & pairBeforeOk == 1 && f.randomValue < R;
+    }
+
+    /// @dev Takes any words.
+    function _mul(uint256 a, uint256 b) private pure returns (uint256) {
+        return mulmod(a, b, R);
+    }
+
+    /// @dev a - b, for b below R.
+    function _sub(uint256 a, uint256 b) private pure returns (uint256 c) {
+        assembly ("memory-safe") {
+            let r := R
+            c := addmod(a, sub(r, b), r)
+        }
     }
 
     /// @dev Adds `weight h2` to the left side.
@@ -361,42 +379,48 @@ contract Halo2Verifier is IHalo2Verifier, BatchLayout {
     /// @dev Adds a claim's commitments to the right side; those of the key are only scaled, into `SCALARS`.
     function _addRight(Claim memory c, uint256 weight) private view returns (bool) {
         uint256 ok = 1;
-        uint256 scale = mulmod(c.pair, weight, R);
+        uint256 scale = _mul(c.pair, weight);
         (scale, ok) = _addAdvice(c, ADVICE_SINGLE, ADVICE_PAIR, scale);
         _scaleFixed(ADVICE_SINGLE + ADVICE_PAIR + FIXED_SINGLE, FIXED_PAIR, scale, c.y);
 
         uint256 good;
-        (scale, good) = _addAdvice(c, 0, ADVICE_SINGLE, mulmod(c.single, weight, R));
+        (scale, good) = _addAdvice(c, 0, ADVICE_SINGLE, _mul(c.single, weight));
         scale = _scaleFixed(ADVICE_SINGLE + ADVICE_PAIR, FIXED_SINGLE, scale, c.y);
         ok &= good;
-        uint256 next = mulmod(scale, c.y, R);
+        uint256 next = _mul(scale, c.y);
         for (uint256 i; i < PIECES; ++i) {
             ok &= _addCalldata(RIGHT, c.pieces + i * 0x40, scale);
-            scale = mulmod(scale, c.xn, R);
+            scale = _mul(scale, c.xn);
         }
         ok &= _addCalldata(RIGHT, c.random, next);
-        ok &= _addCalldata(RIGHT, c.h1, R - mulmod(c.vanishing, weight, R));
-        ok &= _addCalldata(RIGHT, c.h2, mulmod(c.u, weight, R));
+        ok &= _addCalldata(RIGHT, c.h1, _sub(0, _mul(c.vanishing, weight)));
+        ok &= _addCalldata(RIGHT, c.h2, _mul(c.u, weight));
         return ok == 1;
     }
 
-    /// @dev Adds the commitments of `count` openings from `first` on, and returns the next opening's scale.
+    /// @dev Adds the commitments of `count` openings from `first` on, and returns the next opening's scale. Only infinity
+    /// has y = 0: the curve's order is odd.
     function _addAdvice(Claim memory c, uint256 first, uint256 count, uint256 scale)
         private
         view
         returns (uint256 next, uint256 ok)
     {
         (uint256 advice, uint256 y) = (c.advice, c.y);
-        ok = 1;
-        for (uint256 i = first; i < first + count; ++i) {
-            uint256 column;
-            assembly ("memory-safe") {
-                column := byte(0, mload(add(ORDER, i)))
-            }
-            ok &= _addCalldata(RIGHT, advice + column * 0x40, scale);
-            scale = mulmod(scale, y, R);
-        }
         next = scale;
+        assembly ("memory-safe") {
+            let r := R
+            let p := add(POINTS, 0x40)
+            let i := add(ORDER, first)
+            ok := 1
+            for { let end := add(i, count) } lt(i, end) { i := add(i, 1) } {
+                calldatacopy(p, add(advice, shl(6, byte(0, mload(i)))), 0x40)
+                mstore(add(POINTS, 0x80), next)
+                ok := and(ok, gt(mload(add(POINTS, 0x60)), 0))
+                if sub(next, 1) { ok := and(ok, staticcall(gas(), 7, p, 0x60, p, 0x40)) }
+                ok := and(ok, staticcall(gas(), 6, POINTS, 0x80, POINTS, 0x40))
+                next := mulmod(next, y, r)
+            }
+        }
     }
 
     /// @dev As `_addAdvice`, for fixed columns, whose scales are added up over the claims of one key.
@@ -407,55 +431,65 @@ contract Halo2Verifier is IHalo2Verifier, BatchLayout {
     {
         next = scale;
         assembly ("memory-safe") {
+            let r := R
             let i := add(ORDER, first)
             for { let end := add(i, count) } lt(i, end) { i := add(i, 1) } {
                 let at := add(SCALARS, shl(5, byte(0, mload(i))))
-                mstore(at, addmod(mload(at), next, R))
-                next := mulmod(next, y, R)
+                mstore(at, addmod(mload(at), next, r))
+                next := mulmod(next, y, r)
             }
         }
     }
 
-    /// @dev Adds the key's commitments and generator to the right side and clears their scales. Columns of zeros have
-    /// the point at infinity, which adds nothing.
+    /// @dev Adds the key's commitments and generator to the right side and clears their scales.
     function _addKey(uint256 constantTerm) private view returns (bool) {
-        uint256 ok = 1;
-        for (uint256 i; i < FIXED; ++i) {
-            uint256 scale;
-            uint256 isPoint;
-            uint256 offset = FIXED_AT + i * 0x40;
-            assembly ("memory-safe") {
-                let at := add(SCALARS, mul(i, 0x20))
-                scale := mload(at)
-                mstore(at, 0)
-                isPoint := or(mload(add(KEY, offset)), mload(add(KEY, add(offset, 0x20))))
-            }
-            if (isPoint != 0) ok &= _addKeyPoint(offset, scale);
+        uint256 minus = _sub(0, constantTerm);
+        assembly ("memory-safe") {
+            mcopy(add(POINTS, 0x40), add(KEY, G1), 0x40)
+            mstore(add(POINTS, 0x80), minus)
         }
-        return ok & _addKeyPoint(G1, addmod(0, R - constantTerm, R)) == 1;
+        return _addPoint(RIGHT) & _addFixed() == 1;
     }
 
-    /// @dev side += scale * point. The precompiles reject points off the curve; infinity is rejected here.
+    /// @dev Columns of zeros have the point at infinity, which adds nothing.
+    function _addFixed() private view returns (uint256 ok) {
+        (uint256 from, uint256 size) = (KEY + FIXED_AT, FIXED * 0x20);
+        assembly ("memory-safe") {
+            let p := add(POINTS, 0x40)
+            let scale := SCALARS
+            ok := 1
+            for { let end := add(scale, size) } lt(scale, end) { scale := add(scale, 0x20) } {
+                mcopy(p, from, 0x40)
+                if or(mload(p), mload(add(POINTS, 0x60))) {
+                    mcopy(add(POINTS, 0x80), scale, 0x20)
+                    ok := and(ok, staticcall(gas(), 7, p, 0x60, p, 0x40))
+                    ok := and(ok, staticcall(gas(), 6, POINTS, 0x80, POINTS, 0x40))
+                }
+                mstore(scale, 0)
+                from := add(from, 0x40)
+            }
+        }
+    }
+
+    /// @dev side += scale * point in calldata, infinity rejected.
     function _addCalldata(uint256 side, uint256 at, uint256 scale) private view returns (uint256 ok) {
         assembly ("memory-safe") {
             let m := add(POINTS, side)
-            let p := add(m, 0x40)
-            calldatacopy(p, at, 0x40)
+            calldatacopy(add(m, 0x40), at, 0x40)
             mstore(add(m, 0x80), scale)
-            ok := iszero(iszero(or(mload(p), mload(add(m, 0x60)))))
-            ok := and(ok, staticcall(gas(), 7, p, 0x60, p, 0x40))
-            ok := and(staticcall(gas(), 6, m, 0x80, m, 0x40), ok)
+            ok := gt(mload(add(m, 0x60)), 0)
         }
+        ok &= _addPoint(side);
     }
 
-    /// @dev right += scale * point of the key.
-    function _addKeyPoint(uint256 offset, uint256 scale) private view returns (uint256 ok) {
+    /// @dev side += scale * point, both behind it in memory. The precompiles reject points off the curve.
+    function _addPoint(uint256 side) private view returns (uint256 ok) {
         assembly ("memory-safe") {
-            let p := add(POINTS, 0x40)
-            mcopy(p, add(KEY, offset), 0x40)
-            mstore(add(POINTS, 0x80), scale)
-            ok := staticcall(gas(), 7, p, 0x60, p, 0x40)
-            ok := and(staticcall(gas(), 6, POINTS, 0x80, POINTS, 0x40), ok)
+            let m := add(POINTS, side)
+            let p := add(m, 0x40)
+            ok := 1
+            if sub(mload(add(m, 0x80)), 1) { ok := staticcall(gas(), 7, p, 0x60, p, 0x40) }
+            ok := and(ok, staticcall(gas(), 6, m, 0x80, m, 0x40))
         }
     }
 

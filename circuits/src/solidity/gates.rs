@@ -126,7 +126,7 @@ impl Gates {
     }
 
     pub(super) fn write(&self, out: &mut String) {
-        line(out, format_args!("    /// @dev The constraints at x, separated by powers of `y`; at most 2 R."));
+        line(out, format_args!("    /// @dev The constraints at x, separated by powers of `y`; not reduced."));
         line(out, format_args!("    function _evaluateGates(uint256 y) internal pure returns (uint256 s) {{"));
         line(out, format_args!("        assembly (\"memory-safe\") {{"));
         line(out, format_args!("            let r := {}", openings_order()));

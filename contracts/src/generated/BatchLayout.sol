@@ -287,7 +287,7 @@ abstract contract BatchLayout {
     uint256 private constant T114 = 0x3320;
     uint256 private constant T115 = 0x3340;
 
-    /// @dev The constraints at x, separated by powers of `y`; at most 2 R.
+    /// @dev The constraints at x, separated by powers of `y`; not reduced.
     function _evaluateGates(uint256 y) internal pure returns (uint256 s) {
         assembly ("memory-safe") {
             let r := 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001
