@@ -443,12 +443,13 @@ contract Halo2Verifier is IHalo2Verifier, BatchLayout {
 
     /// @dev Adds the key's commitments and generator to the right side and clears their scales.
     function _addKey(uint256 constantTerm) private view returns (bool) {
+        uint256 ok = _addFixed();
         uint256 minus = _sub(0, constantTerm);
         assembly ("memory-safe") {
             mcopy(add(POINTS, 0x40), add(KEY, G1), 0x40)
             mstore(add(POINTS, 0x80), minus)
         }
-        return _addPoint(RIGHT) & _addFixed() == 1;
+        return ok & _addPoint(RIGHT) == 1;
     }
 
     /// @dev Columns of zeros have the point at infinity, which adds nothing.

@@ -100,3 +100,27 @@ fn hash(p: &Protocol) -> Word {
     let bytes = serde_json::to_vec(&(parts, &p.constraints)).expect("plain data serialises");
     Keccak256::digest(bytes).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_queries_by_column_in_order() {
+        let query = |column, rotation| Query { column, rotation };
+        let queries = [query(2, -1), query(0, 0), query(2, 0)];
+        let expected = [
+            Opening { column: 2, here: 12, before: Some(10) },
+            Opening { column: 0, here: 11, before: None },
+        ];
+        assert_eq!(openings(&queries, 10).unwrap(), expected);
+    }
+
+    #[test]
+    fn refuses_other_rotations() {
+        let query = |rotation| Query { column: 0, rotation };
+        for queries in [&[query(1)][..], &[query(-1)], &[query(0), query(1)]] {
+            assert_eq!(openings(queries, 0).unwrap_err().what, "rotation");
+        }
+    }
+}

@@ -126,8 +126,18 @@ impl Gates {
     }
 
     pub(super) fn write(&self, out: &mut String) {
-        line(out, format_args!("    /// @dev The constraints at x, separated by powers of `y`; not reduced."));
-        line(out, format_args!("    function _evaluateGates(uint256 y) internal pure returns (uint256 s) {{"));
+        line(
+            out,
+            format_args!(
+                "    /// @dev The constraints at x, separated by powers of `y`; not reduced."
+            ),
+        );
+        line(
+            out,
+            format_args!(
+                "    function _evaluateGates(uint256 y) internal pure returns (uint256 s) {{"
+            ),
+        );
         line(out, format_args!("        assembly (\"memory-safe\") {{"));
         line(out, format_args!("            let r := {}", openings_order()));
         for statement in &self.statements {
@@ -262,4 +272,38 @@ fn negate(a: &Expr) -> Expr {
     }
     let stack = (a.stack + 1).max(2);
     Expr { text: format!("sub(r, mod({}, r))", a.text), bound: 1, stack }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_would_outgrow_a_word_is_reduced() {
+        let mut sum = load("x", 1);
+        for _ in 1..MAX_BOUND {
+            sum = add(&sum, &load("x", 1));
+            assert!(sum.text.starts_with("add("));
+        }
+        let reduced = add(&sum, &load("x", 1));
+        assert_eq!((reduced.bound, reduced.text.starts_with("addmod(")), (1, true));
+    }
+
+    #[test]
+    fn a_negative_never_wraps() {
+        assert_eq!(negate(&load("x", 1)).text, "sub(r, mload(x))");
+        assert_eq!(negate(&load("x", 2)).text, "sub(r, mod(mload(x), r))");
+    }
+
+    #[test]
+    fn signs_move_outwards() {
+        let mut dag = Dag::default();
+        let a = dag.push(Op::Load("a".into()), false);
+        let b = dag.push(Op::Load("b".into()), false);
+        let minus = |x: Signed| Signed { negative: !x.negative, ..x };
+        let difference = dag.sum(a, minus(b));
+        assert_eq!(dag.ops[difference.id], Op::Sub(a.id, b.id));
+        let sum = dag.sum(minus(a), minus(b));
+        assert!(sum.negative && dag.ops[sum.id] == Op::Add(a.id, b.id));
+    }
 }

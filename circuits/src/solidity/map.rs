@@ -96,7 +96,10 @@ impl Map {
             line(out, format_args!("    uint256 internal constant {name} = 0x{at:04x};"));
         }
         line(out, format_args!("    /// @dev End of the fixed addresses."));
-        line(out, format_args!("    uint256 internal constant MEMORY_END = 0x{:04x};\n", self.next));
+        line(
+            out,
+            format_args!("    uint256 internal constant MEMORY_END = 0x{:04x};\n", self.next),
+        );
         let mut seen = HashMap::new();
         line(out, format_args!("    // Memory: words."));
         for slot in self.challenges.iter().chain(&self.values).chain(&self.temporaries) {

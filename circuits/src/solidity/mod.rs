@@ -61,7 +61,12 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 fn write_counts(out: &mut String, p: &Protocol, layout: &Layout) {
     let hash: String = layout.hash.iter().map(|b| format!("{b:02x}")).collect();
-    line(out, format_args!("    /// @dev Hash of the layout; a key names the layout that it was made for."));
+    line(
+        out,
+        format_args!(
+            "    /// @dev Hash of the layout; a key names the layout that it was made for."
+        ),
+    );
     line(out, format_args!("    uint256 internal constant LAYOUT ="));
     line(out, format_args!("        0x{hash};\n"));
     let [first, second] = layout.advice_columns;
@@ -79,6 +84,11 @@ fn write_counts(out: &mut String, p: &Protocol, layout: &Layout) {
         line(out, format_args!("    uint256 internal constant {name} = {value};"));
     }
     let pair = layout.first_set_is_pair();
-    line(out, format_args!("    /// @dev Whether the openings at x and x / omega are the first set of openings."));
+    line(
+        out,
+        format_args!(
+            "    /// @dev Whether the openings at x and x / omega are the first set of openings."
+        ),
+    );
     line(out, format_args!("    bool internal constant FIRST_SET_IS_PAIR = {pair};\n"));
 }

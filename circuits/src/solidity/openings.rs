@@ -15,7 +15,8 @@ pub(super) fn write(out: &mut String, layout: &Layout, map: &Map) -> Result<(), 
     let before: Vec<_> = pair.iter().filter_map(|o| o.before).map(name).collect();
     let text = "Adds to `sum y^count`, for the columns that are opened at x alone, their values. The sums have";
     write_sum(out, ("_sumSingle", text), &single);
-    let text = "The same for values at x of the columns that are also opened at x / omega. The sums have";
+    let text =
+        "The same for values at x of the columns that are also opened at x / omega. The sums have";
     write_sum(out, ("_sumPair", text), &here);
     let text = "The same for their values at x / omega. The sums have";
     write_sum(out, ("_sumPairBefore", text), &before);
