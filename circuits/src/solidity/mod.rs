@@ -1,9 +1,9 @@
 //! Writes the part of the Solidity verifier that depends on the constraint system.
 //!
-//! `contracts/src/Halo2Verifier.sol` knows the protocol and nothing about columns and gates; they
-//! come from a generated contract that it inherits: counts, a memory map, the gates as
-//! straight-line Yul, and the order of the openings. The file is checked in, and a test of this
-//! crate compares it with what [`layout_contract`] writes. To write it again:
+//! `contracts/src/Halo2Verifier.sol` and `contracts/src/halo2` know the protocol and nothing about
+//! columns and gates. Those come from a generated contract that they inherit: counts, a memory
+//! map, the gates as straight-line Yul, and the order of the openings. The file is checked in, and
+//! a test of this crate compares it with what [`layout_contract`] writes. To write it again:
 //!
 //! ```text
 //! cargo run -p dn-circuits --example export_verifier && contracts/export-abi.sh
