@@ -19,6 +19,7 @@ mod layout;
 pub mod plan;
 pub mod poseidon;
 pub mod protocol;
+pub mod solidity;
 mod steering;
 pub mod table;
 pub mod transcript;

@@ -6,9 +6,11 @@ use dn_core::protocol::{Node, Phase, Protocol, Query, Word};
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine, G2Affine};
 use halo2_proofs::halo2curves::CurveAffine;
-use halo2_proofs::plonk::{Expression, VerifyingKey};
+use halo2_proofs::plonk::{Circuit, ConstraintSystem, Expression, VerifyingKey};
 use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
+
+use crate::BatchCircuit;
 
 fn word<F: PrimeField<Repr = R>, R: AsRef<[u8]>>(x: F) -> Word {
     let mut bytes = [0; 32];
@@ -41,10 +43,35 @@ pub fn export(
     params: &ParamsKZG<Bn256>,
     instances: usize,
 ) -> Protocol {
-    let cs = vk.cs();
+    let domain = vk.get_domain();
+    Protocol {
+        k: domain.k(),
+        omega: word(domain.get_omega()),
+        digest: word(vk.transcript_repr()),
+        instances: instances as u32,
+        g1: point(params.get_g()[0]),
+        g2: point_g2(params.g2()),
+        s_g2: point_g2(params.s_g2()),
+        fixed: vk.fixed_commitments().iter().map(|c| point(*c)).collect(),
+        quotient_pieces: domain.get_quotient_poly_degree() as u32,
+        ..constraints(vk.cs())
+    }
+}
+
+/// What the protocols of all models share, with zeros for everything that a key adds.
+///
+/// # Panics
+/// As [`export`].
+#[must_use]
+pub fn layout() -> Protocol {
+    let mut cs = ConstraintSystem::default();
+    BatchCircuit::configure(&mut cs);
+    constraints(&cs)
+}
+
+fn constraints(cs: &ConstraintSystem<Fr>) -> Protocol {
     assert!(cs.permutation().get_columns().is_empty() && cs.lookups().is_empty());
     assert!(cs.instance_queries().iter().all(|(c, r)| c.index() == 0 && r.0 == 0));
-    let k = vk.get_domain().k();
     let mut program = Program {
         fixed_queries: positions(cs.fixed_queries().iter().map(|(c, r)| (c.index(), r.0))),
         advice_queries: positions(cs.advice_queries().iter().map(|(c, r)| (c.index(), r.0))),
@@ -64,18 +91,18 @@ pub fn export(
         })
         .collect();
     Protocol {
-        k,
-        omega: word(vk.get_domain().get_omega()),
-        digest: word(vk.transcript_repr()),
-        instances: instances as u32,
-        g1: point(params.get_g()[0]),
-        g2: point_g2(params.g2()),
-        s_g2: point_g2(params.s_g2()),
-        fixed: vk.fixed_commitments().iter().map(|c| point(*c)).collect(),
+        k: 1,
+        omega: [0; 32],
+        digest: [0; 32],
+        instances: 0,
+        g1: [[0; 32]; 2],
+        g2: [[0; 32]; 4],
+        s_g2: [[0; 32]; 4],
+        fixed: vec![[[0; 32]; 2]; cs.num_fixed_columns()],
         phases,
         advice_queries: cs.advice_queries().iter().map(|(c, r)| queries(c.index(), r.0)).collect(),
         fixed_queries: cs.fixed_queries().iter().map(|(c, r)| queries(c.index(), r.0)).collect(),
-        quotient_pieces: vk.get_domain().get_quotient_poly_degree() as u32,
+        quotient_pieces: (cs.degree() - 1) as u32,
         constants: program.constants,
         nodes: program.nodes,
         constraints,

@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod commitment;
+pub mod layout;
 pub mod powr;
 pub mod proof_file;
 pub mod protocol;

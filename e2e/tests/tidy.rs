@@ -22,7 +22,9 @@ fn sources() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                if !name.starts_with('.') && !["node_modules", "target", "out"].contains(&&*name) {
+                if !name.starts_with('.')
+                    && !["generated", "node_modules", "target", "out"].contains(&&*name)
+                {
                     folders.push(path);
                 }
             } else if ["rs", "sol", "py", "sh", "js"]

@@ -5,14 +5,16 @@ use dn_core::vk_data::{creation_code, vk_data, VkDataError};
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::TxEnv;
 use revm::database::{CacheDB, EmptyDB};
-use revm::primitives::{hardfork::SpecId, Address, Bytes, TxKind};
+pub use revm::primitives::Address;
+use revm::primitives::{hardfork::SpecId, Bytes, TxKind};
 use revm::{Context, ExecuteCommitEvm, MainBuilder, MainContext};
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
 /// ABI and creation code, checked in by `contracts/export-abi.sh`.
 const ARTIFACT: &str = include_str!("../../sdk/abi/Halo2Verifier.json");
-const SIGNATURE: &str = "verify(address,bytes,uint256[])";
+const VERIFY: &str = "verify(address,bytes,uint256[])";
+const VERIFY_BATCH: &str = "verifyBatch(address[],bytes[],uint256[][])";
 /// Limit of every transaction; below the cap of 2^24 that EIP-7825 sets.
 const GAS_LIMIT: u64 = 16_000_000;
 
@@ -81,12 +83,38 @@ impl EvmVerifier {
         Ok(evm)
     }
 
+    /// The contract of the first key.
+    #[must_use]
+    pub fn key(&self) -> Address {
+        self.key
+    }
+
+    /// Deploys the key of another protocol, for [`Self::verify_batch`].
+    ///
+    /// # Errors
+    /// When the key does not fit or its deployment fails.
+    pub fn deploy_key(&mut self, protocol: &Protocol) -> Result<Address, EvmError> {
+        let data = vk_data(protocol)?;
+        Ok(self.create("the key's deployment", creation_code(&data))?.0)
+    }
+
     /// Asks the contract.
     ///
     /// # Errors
     /// When the EVM refuses the transaction itself.
     pub fn verify(&mut self, instances: &[Word], proof: &[u8]) -> Result<EvmVerdict, EvmError> {
-        let calldata = encode_call(self.key, instances, proof);
+        self.ask(encode_call(self.key, instances, proof))
+    }
+
+    /// Asks the contract about several proofs at once.
+    ///
+    /// # Errors
+    /// When the EVM refuses the transaction itself.
+    pub fn verify_batch(&mut self, claims: &[Claim<'_>]) -> Result<EvmVerdict, EvmError> {
+        self.ask(encode_batch(claims))
+    }
+
+    fn ask(&mut self, calldata: Vec<u8>) -> Result<EvmVerdict, EvmError> {
         let result = self.send("the call", TxKind::Call(self.verifier), calldata)?;
         let accepted = match &result {
             ExecutionResult::Success { output, .. } => {
@@ -133,23 +161,78 @@ impl EvmVerifier {
     }
 }
 
+/// One proof of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The contract of its key.
+    pub key: Address,
+    /// Public inputs.
+    pub instances: &'a [Word],
+    /// Transcript bytes.
+    pub proof: &'a [u8],
+}
+
+fn number(n: usize) -> Word {
+    let mut word = [0u8; 32];
+    word[24..].copy_from_slice(&(n as u64).to_be_bytes());
+    word
+}
+
+fn address(key: Address) -> Word {
+    let mut word = [0u8; 32];
+    word[12..].copy_from_slice(key.as_slice());
+    word
+}
+
+/// ABI encoding of `bytes`.
+fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
+    let mut data = number(bytes.len()).to_vec();
+    data.extend(bytes);
+    data.resize(32 + bytes.len().next_multiple_of(32), 0);
+    data
+}
+
+/// ABI encoding of `uint256[]`.
+fn encode_words(words: &[Word]) -> Vec<u8> {
+    [&number(words.len())[..], &words.concat()].concat()
+}
+
+/// ABI encoding of a tuple of dynamic values, each encoded: offsets, then values.
+fn encode_tuple(values: &[Vec<u8>]) -> Vec<u8> {
+    let mut data = Vec::new();
+    let mut at = 32 * values.len();
+    for value in values {
+        data.extend(number(at));
+        at += value.len();
+    }
+    data.extend(values.iter().flatten());
+    data
+}
+
+/// ABI encoding of an array of dynamic values, each encoded.
+fn encode_array(values: &[Vec<u8>]) -> Vec<u8> {
+    [&number(values.len())[..], &encode_tuple(values)].concat()
+}
+
 /// ABI encoding of `verify(address vk, bytes proof, uint256[] instances)`.
 fn encode_call(key: Address, instances: &[Word], proof: &[u8]) -> Vec<u8> {
-    let number = |n: usize| {
-        let mut word = [0u8; 32];
-        word[24..].copy_from_slice(&(n as u64).to_be_bytes());
-        word
-    };
-    let padded = proof.len().next_multiple_of(32);
-    let mut data = Keccak256::digest(SIGNATURE)[..4].to_vec();
-    data.extend([0; 12]);
-    data.extend(key.as_slice());
+    let proof = encode_bytes(proof);
+    let mut data = Keccak256::digest(VERIFY)[..4].to_vec();
+    data.extend(address(key));
     data.extend(number(3 * 32));
-    data.extend(number(4 * 32 + padded));
-    data.extend(number(proof.len()));
+    data.extend(number(3 * 32 + proof.len()));
     data.extend(proof);
-    data.resize(4 + 4 * 32 + padded, 0);
-    data.extend(number(instances.len()));
-    data.extend(instances.iter().flatten());
+    data.extend(encode_words(instances));
+    data
+}
+
+/// ABI encoding of `verifyBatch(address[] vks, bytes[] proofs, uint256[][] instances)`.
+fn encode_batch(claims: &[Claim<'_>]) -> Vec<u8> {
+    let keys: Vec<Word> = claims.iter().map(|c| address(c.key)).collect();
+    let proofs: Vec<_> = claims.iter().map(|c| encode_bytes(c.proof)).collect();
+    let instances: Vec<_> = claims.iter().map(|c| encode_words(c.instances)).collect();
+    let lists = [encode_words(&keys), encode_array(&proofs), encode_array(&instances)];
+    let mut data = Keccak256::digest(VERIFY_BATCH)[..4].to_vec();
+    data.extend(encode_tuple(&lists));
     data
 }

@@ -1,94 +1,43 @@
-//! halo2's verifier and this one give the same verdict on a good proof and on corrupted ones.
+//! halo2's verifier, this one and the contract give the same verdict on a good proof and on
+//! corrupted ones.
 
-use dn_circuits::field::{from_core, CoreFr};
-use dn_circuits::{protocol, Slot};
-use dn_core::commitment::{from_bytes, to_bytes};
-use dn_core::protocol::{Protocol, Word};
-use dn_core::quant::{Activation, Graph, Node, Shape};
+mod case;
+
+use std::path::PathBuf;
+
+use case::{graph, Case};
+use dn_circuits::protocol;
+use dn_core::protocol::Protocol;
 use dn_prover::Prover;
 use dn_verifier::{verify, VerifyError};
-
-fn graph(bias: i32) -> Graph {
-    let weights = (0..24).map(|i| (i * 29) % 17 - 8).collect();
-    let input = Shape::vector(8);
-    let node = Node::dense((0, input), weights, vec![bias, -5, 70], 5, Activation::relu());
-    Graph { input, nodes: vec![node] }
-}
-
-struct Case {
-    prover: Prover,
-    protocol: Protocol,
-    instances: Vec<Word>,
-    proof: Vec<u8>,
-    #[cfg(feature = "evm")]
-    evm: std::cell::RefCell<dn_verifier::evm::EvmVerifier>,
-}
-
-impl Case {
-    fn new(folder: &std::path::Path) -> Self {
-        let prover = Prover::new(graph(3), 8, folder, "verdicts", None).expect("keys");
-        let tasks: Vec<Slot> = (0..6)
-            .map(|i: i8| Slot {
-                input: (0..8).map(|j| i * 20 - j * 9).collect(),
-                salt: CoreFr::from(i + 1),
-                label: (i % 2 == 0).then_some(1),
-            })
-            .collect();
-        let proof = prover.prove(&tasks, CoreFr::from(5u8)).expect("a proof");
-        let instances: Vec<Word> = proof.statement.instances().into_iter().map(to_bytes).collect();
-        let keys = prover.keys();
-        let protocol = protocol::export(keys.vk(), &keys.params, instances.len());
-        #[cfg(feature = "evm")]
-        let evm = dn_verifier::evm::EvmVerifier::deploy(&protocol).expect("deployed").into();
-        Self {
-            prover,
-            protocol,
-            instances,
-            proof: proof.bytes,
-            #[cfg(feature = "evm")]
-            evm,
-        }
-    }
-
-    #[cfg(feature = "evm")]
-    fn on_chain(&self, instances: &[Word], proof: &[u8]) -> Option<bool> {
-        let verdict = self.evm.borrow_mut().verify(instances, proof).expect("a verdict");
-        Some(verdict.accepted)
-    }
-
-    #[cfg(not(feature = "evm"))]
-    fn on_chain(&self, _instances: &[Word], _proof: &[u8]) -> Option<bool> {
-        None
-    }
-
-    /// All verdicts, which must agree.
-    fn accepts(&self, instances: &[Word], proof: &[u8]) -> bool {
-        let ours = verify(&self.protocol, instances, proof).is_ok();
-        let decoded: Option<Vec<_>> =
-            instances.iter().map(|i| from_bytes(i).map(from_core)).collect();
-        // halo2 reads a prefix and takes any number of instances; the length is part of the format.
-        let shape = proof.len() == self.protocol.proof_len()
-            && instances.len() == self.protocol.instances as usize;
-        let theirs = shape && decoded.is_some_and(|i| self.prover.verify(&i, proof));
-        assert_eq!(ours, theirs);
-        assert_eq!(ours, self.on_chain(instances, proof).unwrap_or(ours), "the contract differs");
-        ours
-    }
-}
 
 /// Every position instead of a sample, for `make test-all`.
 fn is_exhaustive() -> bool {
     std::env::var_os("DN_EXHAUSTIVE").is_some()
 }
 
+fn folder(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("dn-{name}-{}", std::process::id()))
+}
+
 #[test]
 fn agrees_with_halo2_on_good_and_corrupted_proofs() {
-    let folder = std::env::temp_dir().join(format!("dn-verdicts-{}", std::process::id()));
-    let case = Case::new(&folder);
+    let folder = folder("verdicts");
+    let case = Case::new(&folder, 3, 0);
     assert!(case.accepts(&case.instances, &case.proof));
     let read_back = Protocol::from_bytes(&case.protocol.to_bytes()).expect("a protocol");
     assert_eq!(read_back, case.protocol);
 
+    rejects_changed_bytes(&case);
+    rejects_other_lengths(&case);
+    rejects_moved_points(&case);
+    rejects_other_public_inputs(&case);
+    rejects_other_keys(&case, &folder);
+    std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+}
+
+/// One bit of a byte, and whole words that are zero or too large.
+fn rejects_changed_bytes(case: &Case) {
     let (bytes, words) = if is_exhaustive() { (1, 1) } else { (23, 5) };
     for at in (0..case.proof.len()).step_by(bytes) {
         let mut forged = case.proof.clone();
@@ -104,30 +53,96 @@ fn agrees_with_halo2_on_good_and_corrupted_proofs() {
             assert_eq!(case.accepts(&case.instances, &forged), same, "word {word}");
         }
     }
+}
+
+fn rejects_other_lengths(case: &Case) {
     for (i, len) in [0, 31, 32, case.proof.len() - 32, case.proof.len() - 1].iter().enumerate() {
         assert!(!case.accepts(&case.instances, &case.proof[..*len]), "length {i}");
     }
     let longer = [&case.proof[..], &[0; 32]].concat();
     assert!(!case.accepts(&case.instances, &longer));
-    for at in 0..case.instances.len() {
+}
+
+/// Commitments changed places, or one became the point at infinity.
+fn rejects_moved_points(case: &Case) {
+    let p = &case.protocol;
+    let first = p.advice_columns() + 1 + p.quotient_pieces as usize;
+    let last = case.proof.len() / 64 - 2;
+    let points: Vec<usize> =
+        (0..first).map(|i| 64 * i).chain([64 * last, 64 * last + 64]).collect();
+    for (i, at) in points.iter().enumerate() {
+        let other = points[(i + 1) % points.len()];
+        let mut forged = case.proof.clone();
+        forged[*at..at + 64].copy_from_slice(&case.proof[other..other + 64]);
+        forged[other..other + 64].copy_from_slice(&case.proof[*at..at + 64]);
+        let same = forged == case.proof;
+        assert_eq!(case.accepts(&case.instances, &forged), same, "points {at} and {other}");
+        let mut forged = case.proof.clone();
+        forged[*at..at + 64].fill(0);
+        assert!(!case.accepts(&case.instances, &forged), "infinity at {at}");
+    }
+}
+
+fn rejects_other_public_inputs(case: &Case) {
+    let count = case.instances.len();
+    for at in 0..count {
         let mut forged = case.instances.clone();
         forged[at][31] ^= 1;
         assert!(!case.accepts(&forged, &case.proof), "public input {at}");
-        let mut forged = case.instances.clone();
-        forged.swap(at, (at + 1) % case.instances.len());
-        assert_eq!(case.accepts(&forged, &case.proof), forged == case.instances, "swap {at}");
+        for step in 1..count {
+            let mut forged = case.instances.clone();
+            forged.swap(at, (at + step) % count);
+            let same = forged == case.instances;
+            assert_eq!(case.accepts(&forged, &case.proof), same, "swap {at} by {step}");
+        }
     }
-    let mut above = case.instances.clone();
-    above[3] = [0xff; 32];
-    let verdict = verify(&case.protocol, &above, &case.proof);
-    assert!(matches!(verdict, Err(VerifyError::Instance { index: 3 })));
+    for turn in 1..count {
+        let mut forged = case.instances.clone();
+        forged.rotate_left(turn);
+        assert!(!case.accepts(&forged, &case.proof), "rotation by {turn}");
+    }
+    for at in [0, 3, count - 1] {
+        let mut above = case.instances.clone();
+        above[at] = [0xff; 32];
+        assert!(!case.accepts(&above, &case.proof));
+        let verdict = verify(&case.protocol, &above, &case.proof);
+        assert!(matches!(verdict, Err(VerifyError::Instance { index }) if index == at));
+    }
     assert!(!case.accepts(&case.instances[1..], &case.proof));
+    let longer = [&case.instances[..], &[[0; 32]]].concat();
+    assert!(!case.accepts(&longer, &case.proof));
+}
 
-    let other = Prover::new(graph(4), 8, &folder, "verdicts-other", None).expect("keys");
-    let wrong = protocol::export(other.keys().vk(), &other.keys().params, case.instances.len());
-    assert!(verify(&wrong, &case.instances, &case.proof).is_err());
+/// The key of another model, and keys that differ in one part.
+fn rejects_other_keys(case: &Case, folder: &std::path::Path) {
+    let other = Prover::new(graph(4), 8, folder, "other", None).expect("keys");
+    let mut keys =
+        vec![protocol::export(other.keys().vk(), &other.keys().params, case.instances.len())];
+    let changes: [fn(&mut Protocol); 8] = [
+        |p| p.k += 1,
+        |p| p.digest[31] ^= 1,
+        |p| p.omega = p.digest,
+        |p| p.g1 = p.fixed[0],
+        |p| p.g2 = p.s_g2,
+        |p| p.s_g2 = p.g2,
+        |p| p.fixed.swap(0, 1),
+        |p| p.fixed[2] = [[0; 32]; 2],
+    ];
+    keys.extend(changes.map(|change| {
+        let mut key = case.protocol.clone();
+        change(&mut key);
+        key
+    }));
+    for (i, key) in keys.iter().enumerate() {
+        assert!(verify(key, &case.instances, &case.proof).is_err(), "key {i}");
+        #[cfg(feature = "evm")]
+        {
+            let mut evm = dn_verifier::evm::EvmVerifier::deploy(key).expect("deployed");
+            let verdict = evm.verify(&case.instances, &case.proof).expect("a verdict");
+            assert!(!verdict.accepted, "key {i}");
+        }
+    }
     let mut broken = case.protocol.clone();
     broken.constraints[0] = u32::MAX;
     assert!(matches!(verify(&broken, &case.instances, &case.proof), Err(VerifyError::Protocol(_))));
-    std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
 }

@@ -10,10 +10,21 @@ contract FakeVerifier is IHalo2Verifier {
     }
 
     function verify(address vk, bytes calldata proof, uint256[] calldata instances)
-        external
+        public
         pure
         returns (bool)
     {
         return keccak256(proof) == keccak256(abi.encode(keccak256(abi.encode(vk, instances))));
+    }
+
+    function verifyBatch(address[] calldata vks, bytes[] calldata proofs, uint256[][] calldata instances)
+        external
+        pure
+        returns (bool ok)
+    {
+        ok = vks.length > 0;
+        for (uint256 i; i < vks.length; ++i) {
+            ok = ok && verify(vks[i], proofs[i], instances[i]);
+        }
     }
 }

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {VerifyingKey} from "./VerifyingKey.sol";
+
+/// @dev Reduces a proof to a claim: draws the challenges, evaluates instance and gates, sums the claimed values.
+abstract contract Claims is VerifyingKey {
+    /// @dev Numbers that are used up when a proof has become a claim.
+    struct Frame {
+        uint256 at; // calldata offset of what is read next
+        uint256 x;
+        uint256 gateY;
+        uint256 v;
+        uint256 randomValue;
+        uint256 numerator; // of the instance's value, as all that follows up to a factor
+        uint256 denominator;
+        uint256 vanishing; // x^n - 1
+        uint256 toX; // u - x
+        uint256 toPrevious; // u - x / omega
+        uint256 gap; // x - x / omega
+        uint256 quotient;
+    }
+
+    /// @dev Reads a proof and evaluates its gates. The key is in memory.
+    function _claim(Claim memory c, address vk, bytes calldata proof, uint256[] calldata instances)
+        internal
+        view
+        returns (bool)
+    {
+        if (instances.length != _key(INSTANCES) || proof.length != PROOF_LENGTH) return false;
+        Frame memory f;
+        c.vk = vk;
+        uint256 at;
+        assembly ("memory-safe") {
+            at := proof.offset
+        }
+        f.at = at;
+        _readCommitments(c, f, instances);
+        _readOpenings(c, f);
+        if (!_foldInstances(f, instances)) return false;
+        return _evaluate(c, f);
+    }
+
+    /// @dev Absorbs the calldata from `f.at` on and draws a challenge; `length` 0 absorbs the byte 1.
+    function _challenge(Claim memory c, Frame memory f, uint256 length) private pure returns (uint256 x) {
+        (uint256 state, uint256 at) = (c.state, f.at);
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, state)
+            let size := add(length, 0x20)
+            switch length
+            case 0 {
+                mstore8(add(buffer, 0x20), 1)
+                size := 0x21
+            }
+            default { calldatacopy(add(buffer, 0x20), at, length) }
+            state := keccak256(buffer, size)
+            x := mod(state, R)
+        }
+        c.state = state;
+        f.at = at + length;
+    }
+
+    /// @dev The first challenge absorbs the key's digest, the public inputs and the first advice commitments.
+    function _firstChallenge(Claim memory c, Frame memory f, uint256[] calldata instances)
+        private
+        pure
+        returns (uint256 x)
+    {
+        (uint256 digest, uint256 at, uint256 length) = (_key(DIGEST), f.at, ADVICE_1 * 0x40);
+        uint256 state;
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, 0)
+            mstore(add(buffer, 0x20), digest)
+            let size := mul(instances.length, 0x20)
+            calldatacopy(add(buffer, 0x40), instances.offset, size)
+            size := add(size, 0x40)
+            calldatacopy(add(buffer, size), at, length)
+            state := keccak256(buffer, add(size, length))
+            x := mod(state, R)
+        }
+        c.state = state;
+        f.at = at + length;
+    }
+
+    /// @dev Everything up to the evaluation point. Curve membership is left to the precompile, which every point meets.
+    function _readCommitments(Claim memory c, Frame memory f, uint256[] calldata instances) private pure {
+        c.advice = f.at;
+        uint256 challenge = _firstChallenge(c, f, instances);
+        for (uint256 i; i < CHALLENGES; ++i) {
+            if (i > 0) challenge = _challenge(c, f, 0);
+            assembly ("memory-safe") {
+                mstore(add(CHALLENGES_AT, mul(i, 0x20)), challenge)
+            }
+        }
+        // Theta, beta and gamma belong to arguments that no layout uses.
+        _challenge(c, f, ADVICE_2 * 0x40);
+        _challenge(c, f, 0);
+        _challenge(c, f, 0);
+        c.random = f.at;
+        f.gateY = _challenge(c, f, 0x40);
+        c.pieces = f.at;
+        f.x = _challenge(c, f, PIECES * 0x40);
+    }
+
+    /// @dev Values at the evaluation point, whose range is checked where they are summed; challenges and points of the
+    /// multi-opening.
+    function _readOpenings(Claim memory c, Frame memory f) private pure {
+        (uint256 at, uint256 size) = (f.at, VALUES * 0x20);
+        uint256 randomValue;
+        assembly ("memory-safe") {
+            calldatacopy(VALUES_AT, at, size)
+            randomValue := calldataload(add(at, size))
+        }
+        f.randomValue = randomValue;
+        c.y = _challenge(c, f, size + 0x20);
+        f.v = _challenge(c, f, 0);
+        c.h1 = f.at;
+        c.u = _challenge(c, f, 0x40);
+        c.h2 = f.at;
+        uint256 xn = f.x;
+        for (uint256 k = _key(K); k > 0; --k) {
+            xn = _mul(xn, xn);
+        }
+        c.xn = xn;
+    }
+
+    /// @dev `sum v_i omega^i / (x - omega^i) = sum v_i / (x omega^-i - 1)` as one fraction, two terms at a time. Factors and
+    /// numerators stay below 2 R.
+    function _foldInstances(Frame memory f, uint256[] calldata instances) private pure returns (bool ok) {
+        (uint256 shifted, uint256 step) = (f.x, _key(OMEGA_INVERSE));
+        (uint256 numerator, uint256 denominator) = (0, 1);
+        assembly ("memory-safe") {
+            let r := R
+            let minusOne := sub(R, 1)
+            let at := instances.offset
+            let end := add(at, mul(instances.length, 0x20))
+            ok := 1
+            if and(instances.length, 1) {
+                numerator := calldataload(at)
+                ok := lt(numerator, r)
+                denominator := add(shifted, minusOne)
+                shifted := mulmod(shifted, step, r)
+                at := add(at, 0x20)
+            }
+            for {} lt(at, end) { at := add(at, 0x40) } {
+                let a := calldataload(at)
+                let b := calldataload(add(at, 0x20))
+                ok := and(ok, and(lt(a, r), lt(b, r)))
+                let p := add(shifted, minusOne)
+                shifted := mulmod(shifted, step, r)
+                let q := add(shifted, minusOne)
+                shifted := mulmod(shifted, step, r)
+                a := add(mulmod(a, q, r), mulmod(b, p, r))
+                p := mulmod(p, q, r)
+                numerator := add(mulmod(numerator, p, r), mulmod(denominator, a, r))
+                denominator := mulmod(denominator, p, r)
+            }
+        }
+        (f.numerator, f.denominator) = (numerator, denominator);
+    }
+
+    /// @dev Values of instance and gates, scales of the two sets of openings, sum of all claimed values.
+    function _evaluate(Claim memory c, Frame memory f) private view returns (bool) {
+        uint256 previous = _mul(f.x, _key(OMEGA_INVERSE));
+        f.vanishing = _sub(c.xn, 1);
+        f.toPrevious = _sub(c.u, previous);
+        f.gap = _sub(f.x, previous);
+        (uint256 toX, uint256 toPrevious) = (_sub(c.u, f.x), f.toPrevious);
+        if (toX == 0 || !_divide(f)) return false;
+
+        uint256 instance = _mul(f.numerator, f.denominator);
+        assembly ("memory-safe") {
+            mstore(INSTANCE, instance)
+        }
+        f.quotient = _mul(_evaluateGates(f.gateY), f.vanishing);
+        // The set {x} misses the previous point; scales are relative to the first set's.
+        if (FIRST_SET_IS_PAIR) {
+            (c.single, c.pair, c.vanishing) = (_mul(f.v, toPrevious), 1, _mul(toX, toPrevious));
+        } else {
+            (c.single, c.pair, c.vanishing) = (1, _mul(f.v, f.toPrevious), toX);
+        }
+        return _sumValues(c, f, _mul(toPrevious, f.gap), _mul(toX, f.gap));
+    }
+
+    /// @dev Replaces four numbers by their inverses, with one inversion; the numerator gets the instance's other factors.
+    function _divide(Frame memory f) private view returns (bool) {
+        (uint256 a, uint256 b) = (f.denominator, f.vanishing);
+        (uint256 c, uint256 d) = (f.toPrevious, f.gap);
+        uint256 ab = _mul(a, b);
+        uint256 cd = _mul(c, d);
+        uint256 inverse = _invert(_mul(ab, cd));
+        if (inverse == 0) return false;
+        f.numerator = _mul(f.numerator, _mul(b, _key(N_INVERSE)));
+        uint256 part = _mul(inverse, cd);
+        (f.denominator, f.vanishing) = (_mul(part, b), _mul(part, a));
+        part = _mul(inverse, ab);
+        (f.toPrevious, f.gap) = (_mul(part, d), _mul(part, c));
+        return true;
+    }
+
+    /// @dev The sum of all values, interpolated at u: a column of the pair has `here value - before valueBefore` there.
+    function _sumValues(Claim memory c, Frame memory f, uint256 here, uint256 before)
+        private
+        pure
+        returns (bool)
+    {
+        // The quotient and the random polynomial come last in their set.
+        (uint256 single, uint256 ok) = _sumSingle(f.quotient + _mul(f.randomValue, c.y), c.y);
+        (uint256 pair, uint256 pairOk) = _sumPair(0, c.y);
+        (uint256 pairBefore, uint256 pairBeforeOk) = _sumPairBefore(0, c.y);
+        pair = _sub(_mul(pair, here), _mul(pairBefore, before));
+        c.constantTerm = _mul(_mul(single, c.single) + _mul(pair, c.pair), 1);
+        return ok & pairOk & pairBeforeOk == 1 && f.randomValue < R;
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {VerifyingKey} from "./VerifyingKey.sol";
+
+/// @dev Adds weighted claims up to two points, and pairs them. One multiplication per commitment and claim; those of a
+/// key's commitments happen once for all claims since the last `_addKey`.
+abstract contract Openings is VerifyingKey {
+    // Offsets in `POINTS`: the two sides of the pairing's equation, each followed by room for a summand.
+    uint256 private constant RIGHT = 0x00;
+    uint256 private constant LEFT = 0xa0;
+
+    /// @dev Adds `weight h2` to the left side.
+    function _addLeft(Claim memory c, uint256 weight) internal view returns (bool) {
+        return _addCalldata(LEFT, c.h2, weight) == 1;
+    }
+
+    /// @dev Adds a claim's commitments to the right side; those of the key are only scaled, into `SCALARS`.
+    function _addRight(Claim memory c, uint256 weight) internal view returns (bool) {
+        uint256 ok = 1;
+        uint256 scale = _mul(c.pair, weight);
+        (scale, ok) = _addAdvice(c, ADVICE_SINGLE, ADVICE_PAIR, scale);
+        _scaleFixed(ADVICE_SINGLE + ADVICE_PAIR + FIXED_SINGLE, FIXED_PAIR, scale, c.y);
+
+        uint256 good;
+        (scale, good) = _addAdvice(c, 0, ADVICE_SINGLE, _mul(c.single, weight));
+        scale = _scaleFixed(ADVICE_SINGLE + ADVICE_PAIR, FIXED_SINGLE, scale, c.y);
+        ok &= good;
+        uint256 next = _mul(scale, c.y);
+        for (uint256 i; i < PIECES; ++i) {
+            ok &= _addCalldata(RIGHT, c.pieces + i * 0x40, scale);
+            scale = _mul(scale, c.xn);
+        }
+        ok &= _addCalldata(RIGHT, c.random, next);
+        ok &= _addCalldata(RIGHT, c.h1, _sub(0, _mul(c.vanishing, weight)));
+        ok &= _addCalldata(RIGHT, c.h2, _mul(c.u, weight));
+        return ok == 1;
+    }
+
+    /// @dev Adds the commitments of `count` openings from `first` on, and returns the next opening's scale. Only infinity
+    /// has y = 0: the curve's order is odd.
+    function _addAdvice(Claim memory c, uint256 first, uint256 count, uint256 scale)
+        private
+        view
+        returns (uint256 next, uint256 ok)
+    {
+        (uint256 advice, uint256 y) = (c.advice, c.y);
+        next = scale;
+        assembly ("memory-safe") {
+            let r := R
+            let p := add(POINTS, 0x40)
+            let i := add(ORDER, first)
+            ok := 1
+            for { let end := add(i, count) } lt(i, end) { i := add(i, 1) } {
+                calldatacopy(p, add(advice, shl(6, byte(0, mload(i)))), 0x40)
+                mstore(add(POINTS, 0x80), next)
+                ok := and(ok, gt(mload(add(POINTS, 0x60)), 0))
+                if sub(next, 1) { ok := and(ok, staticcall(gas(), 7, p, 0x60, p, 0x40)) }
+                ok := and(ok, staticcall(gas(), 6, POINTS, 0x80, POINTS, 0x40))
+                next := mulmod(next, y, r)
+            }
+        }
+    }
+
+    /// @dev As `_addAdvice`, for fixed columns, whose scales are added up over the claims of one key.
+    function _scaleFixed(uint256 first, uint256 count, uint256 scale, uint256 y)
+        private
+        pure
+        returns (uint256 next)
+    {
+        next = scale;
+        assembly ("memory-safe") {
+            let r := R
+            let i := add(ORDER, first)
+            for { let end := add(i, count) } lt(i, end) { i := add(i, 1) } {
+                let at := add(SCALARS, shl(5, byte(0, mload(i))))
+                mstore(at, addmod(mload(at), next, r))
+                next := mulmod(next, y, r)
+            }
+        }
+    }
+
+    /// @dev Adds the key's commitments and generator to the right side and clears their scales.
+    function _addKey(uint256 constantTerm) internal view returns (bool) {
+        uint256 ok = _addFixed();
+        uint256 minus = _sub(0, constantTerm);
+        assembly ("memory-safe") {
+            mcopy(add(POINTS, 0x40), add(KEY, G1), 0x40)
+            mstore(add(POINTS, 0x80), minus)
+        }
+        return ok & _addPoint(RIGHT) == 1;
+    }
+
+    /// @dev Columns of zeros have the point at infinity, which adds nothing.
+    function _addFixed() private view returns (uint256 ok) {
+        (uint256 from, uint256 size) = (KEY + FIXED_AT, FIXED * 0x20);
+        assembly ("memory-safe") {
+            let p := add(POINTS, 0x40)
+            let scale := SCALARS
+            ok := 1
+            for { let end := add(scale, size) } lt(scale, end) { scale := add(scale, 0x20) } {
+                mcopy(p, from, 0x40)
+                if or(mload(p), mload(add(POINTS, 0x60))) {
+                    mcopy(add(POINTS, 0x80), scale, 0x20)
+                    ok := and(ok, staticcall(gas(), 7, p, 0x60, p, 0x40))
+                    ok := and(ok, staticcall(gas(), 6, POINTS, 0x80, POINTS, 0x40))
+                }
+                mstore(scale, 0)
+                from := add(from, 0x40)
+            }
+        }
+    }
+
+    /// @dev side += scale * point in calldata, infinity rejected.
+    function _addCalldata(uint256 side, uint256 at, uint256 scale) private view returns (uint256 ok) {
+        assembly ("memory-safe") {
+            let m := add(POINTS, side)
+            calldatacopy(add(m, 0x40), at, 0x40)
+            mstore(add(m, 0x80), scale)
+            ok := gt(mload(add(m, 0x60)), 0)
+        }
+        ok &= _addPoint(side);
+    }
+
+    /// @dev side += scale * point, both behind it in memory. The precompiles reject points off the curve.
+    function _addPoint(uint256 side) private view returns (uint256 ok) {
+        assembly ("memory-safe") {
+            let m := add(POINTS, side)
+            let p := add(m, 0x40)
+            ok := 1
+            if sub(mload(add(m, 0x80)), 1) { ok := staticcall(gas(), 7, p, 0x60, p, 0x40) }
+            ok := and(ok, staticcall(gas(), 6, m, 0x80, m, 0x40))
+        }
+    }
+
+    /// @dev e(left, tau G2) e(-right, G2) = 1. Infinity has y = 0, which is its own negative.
+    function _pair() internal view returns (bool ok) {
+        assembly ("memory-safe") {
+            let b := mload(0x40)
+            mcopy(b, add(POINTS, LEFT), 0x40)
+            mcopy(add(b, 0x40), add(KEY, TAU_G2), 0x80)
+            mstore(add(b, 0xc0), mload(POINTS))
+            mstore(add(b, 0xe0), mod(sub(Q, mload(add(POINTS, 0x20))), Q))
+            mcopy(add(b, 0x100), add(KEY, G2), 0x80)
+            let done := staticcall(gas(), 8, b, 0x180, b, 0x20)
+            ok := and(done, eq(mload(b), 1))
+        }
+    }
+}
