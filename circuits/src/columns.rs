@@ -55,8 +55,10 @@ pub enum Acc {
     Words,
     /// The same, folded over tasks.
     Items,
-    /// Labels folded over tasks.
+    /// Labels and salts of the inputs, folded over tasks.
     Labels,
+    /// Salts of the outputs, folded over tasks.
+    Salts,
     /// Values that the witness publishes.
     Published,
     /// Values read from the instance.

@@ -267,11 +267,17 @@ impl Row<'_> {
         } else {
             items
         } + self.when(Fx::Score, p.rho[1] * self.cells[LANES + 3]);
-        next[Acc::Labels as usize] = if self.is(Fx::Absorb) && self.is(Fx::Scale) {
-            tau * self.before(Acc::Labels) + self.cells[ST]
-        } else {
-            self.before(Acc::Labels)
-        };
+        (next[Acc::Labels as usize], next[Acc::Salts as usize]) =
+            (self.before(Acc::Labels), self.before(Acc::Salts));
+        if self.is(Fx::Absorb) {
+            let salt = self.state(2);
+            if self.is(Fx::Scale) {
+                next[Acc::Labels as usize] =
+                    tau * self.before(Acc::Labels) + self.cells[ST] + p.rho[1] * salt;
+            } else {
+                next[Acc::Salts as usize] = tau * self.before(Acc::Salts) + salt;
+            }
+        }
         if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
             let sums: Fr = (0..CLASSES)
                 .map(|i| {
@@ -309,7 +315,8 @@ impl Row<'_> {
         claims += self.when(Fx::WordsDone, omega * next[Acc::Packed as usize]);
         claims -= self.when(Fx::Close, lambda * next[Acc::Tensor as usize]);
         let items = next[Acc::Items as usize];
-        claims -= self.when(Fx::CloseWords, omega * items);
+        let salts = self.p.rho[2] * next[Acc::Salts as usize];
+        claims -= self.when(Fx::CloseWords, omega * items + salts);
         let labels = self.p.rho[1] * next[Acc::Labels as usize];
         claims -= self.when(Fx::CloseCopies, items - labels);
         next[Acc::Claims as usize] = claims;

@@ -18,8 +18,8 @@ use dn_core::quant::{Geometry, Graph, Node, Shape, Source};
 
 use crate::plan::PlanError;
 
-/// Added to spilled values so that their cells are not negative: `Graph::validate` bounds
-/// accumulators, and so any part of one, by `2^24`.
+/// Added to spilled values so that their cells are rarely negative, which would make them dear to
+/// commit to: `Graph::validate` bounds accumulators, though not each part of one, by `2^24`.
 pub(crate) const SPILL_OFFSET: u64 = 1 << 24;
 
 /// How a tensor is read.
@@ -129,6 +129,9 @@ fn columns(source: &Source, input: Shape) -> Option<[i64; 2]> {
 /// The narrowest grid on which no product outside of the outputs' columns meets an output.
 fn narrowest(graph: &Graph, node: &Node) -> i64 {
     let outputs = node.shape.width as i64;
+    if is_dense(node) {
+        return outputs;
+    }
     let reached = node.sources.iter().filter_map(|s| columns(s, graph.shape(s.tensor)));
     reached.fold(outputs, |w, [low, high]| w.max(high + 1).max(outputs - low))
 }
@@ -154,7 +157,10 @@ pub(crate) fn products(
     }
 }
 
-fn grid(graph: &Graph, node: &Node, width: i64) -> Grid {
+/// Largest number of exponents on a grid.
+const MAX_SPAN: i64 = 1 << 20;
+
+fn grid(graph: &Graph, node: &Node, width: i64) -> Result<Grid, PlanError> {
     let (mut low, mut high) =
         (0, (node.shape.height as i64 - 1) * width + node.shape.width as i64 - 1);
     let reach = |visit: &mut dyn FnMut(i64)| {
@@ -163,14 +169,18 @@ fn grid(graph: &Graph, node: &Node, width: i64) -> Grid {
         }
     };
     reach(&mut |e| (low, high) = (low.min(e), high.max(e)));
-    let mut reached = vec![false; (high - low + 1) as usize];
+    let span = high - low + 1;
+    if span > MAX_SPAN {
+        return Err(PlanError::Rows { rows: span as usize });
+    }
+    let mut reached = vec![false; span as usize];
     reach(&mut |e| reached[(e - low) as usize] = true);
     let is_output = |e: i64| {
         let (i, j) = (e.div_euclid(width), e.rem_euclid(width));
         (0..node.shape.height as i64).contains(&i) && j < node.shape.width as i64
     };
     let spilled = (low..=high).filter(|e| reached[(e - low) as usize] && !is_output(*e)).collect();
-    Grid { width, last: high, spilled }
+    Ok(Grid { width, last: high, spilled })
 }
 
 impl Layout {
@@ -192,13 +202,13 @@ impl Layout {
         }
         let readings: Result<Vec<_>, _> =
             (0..tensors).map(|tensor| reading(graph, tensor, &widths)).collect();
-        let grids = graph
+        let grids: Result<Vec<_>, _> = graph
             .nodes
             .iter()
             .zip(&widths)
             .map(|(n, w)| {
                 if is_dense(n) {
-                    Grid { width: 1, ..Grid::default() }
+                    Ok(Grid { width: 1, ..Grid::default() })
                 } else {
                     grid(graph, n, *w)
                 }
@@ -208,7 +218,7 @@ impl Layout {
         for node in &graph.nodes {
             levels.push(levels[levels.len() - 1] + if node.pool > 1 { 2 } else { 1 });
         }
-        let mut layout = Self { readings: readings?, grids, levels, depth: 1 };
+        let mut layout = Self { readings: readings?, grids: grids?, levels, depth: 1 };
         for (i, node) in graph.nodes.iter().enumerate() {
             let distance = |s: &Source| layout.claim(graph, i) - layout.levels[s.tensor];
             layout.depth = node.sources.iter().map(distance).fold(layout.depth, usize::max);

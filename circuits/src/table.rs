@@ -92,6 +92,26 @@ pub struct Table {
     pub tag_window: u64,
 }
 
+/// Smallest and largest quotient of any accumulator of a node.
+fn quotients(node: &Node) -> (i64, i64) {
+    let of = |o: usize| {
+        let (low, high) = node.accumulator_range(o);
+        let shift = node.shift[o];
+        ((low + half(shift)) >> shift, (high + half(shift)) >> shift)
+    };
+    let ranges = (0..node.shape.channels).map(of);
+    ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0, 0))
+}
+
+/// Rows of a validated graph's table, those of fixed size apart, before it is built.
+pub(crate) fn rows(graph: &Graph) -> usize {
+    let of = |n: &Node| {
+        let (low, high) = quotients(n);
+        (high - low).unsigned_abs() as usize + 1
+    };
+    graph.nodes.iter().map(of).sum()
+}
+
 struct Builder {
     rows: Vec<Triple>,
     sections: Vec<usize>,
@@ -107,14 +127,7 @@ impl Builder {
 
     /// The section of a node, and the number of its quotients.
     fn division(&mut self, node: &Node, bits: u32) -> (Division, u64) {
-        let quotients = |o: usize| {
-            let (low, high) = node.accumulator_range(o);
-            let shift = node.shift[o];
-            ((low + half(shift)) >> shift, (high + half(shift)) >> shift)
-        };
-        let ranges: Vec<_> = (0..node.shape.channels).map(quotients).collect();
-        let quotient_min = ranges.iter().map(|r| r.0).min().unwrap_or(0);
-        let quotient_max = ranges.iter().map(|r| r.1).max().unwrap_or(0);
+        let (quotient_min, quotient_max) = quotients(node);
         let pairs = (quotient_min..=quotient_max).map(|q| {
             // The clamp makes the cast lossless; a shift of 0 only saturates.
             let saturated = requantize(q.clamp(-128, 127) as i32, 0);

@@ -12,11 +12,12 @@
 //! w   act W = weight_fold e^8 W' + (1 + word (omega - 1)) sum_i e^(7-i) w_i
 //! k   act K = (act act' - kernel_reset + kernel_step (z - 1) + kernel_claim (lambda - 1)) K' + tap W
 //! p   act P = (act' + claim (lambda - 1)) P' + (product I + product_held O) K - close lambda T
-//!           + words_done omega V - close_words omega M - close_copies (M - rho G)
+//!           + words_done omega V - close_words (omega M + rho^2 N) - close_copies (M - rho G)
 //! v   act V = (scale + word_step e) V' + pack (X + 256 Y)
 //! ```
 //!
-//! `M` folds words or output bytes over tasks, `G` folds labels ([`super::words`]).
+//! `M` folds words or output bytes over tasks, `G` labels and salts of inputs, `N` salts of outputs
+//! ([`super::words`]).
 //!
 //! A convolution is a product of polynomials in `z`: with `X_c` the image of input channel `c`, its
 //! positions at the exponents that [`crate::layout`] gives them, and `K_c` the kernels that read it,
@@ -130,7 +131,8 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let keep = v.active_prev() + v.fx(Fx::Claim) * (lambda.clone() - constant(1));
         let folded =
             v.fx(Fx::Product) * v.acc(Acc::Image) + v.fx(Fx::ProductHeld) * v.acc(Acc::Outputs);
-        let labels = v.challenge(Ch::Rho) * v.acc(Acc::Labels);
+        let rho = v.challenge(Ch::Rho);
+        let labels = rho.clone() * v.acc(Acc::Labels);
         let items = v.acc(Acc::Items);
         let words = v.fx(Fx::CloseWords) * items.clone() - v.fx(Fx::WordsDone) * v.acc(Acc::Packed);
         let claims = v.fx(Fx::Active) * v.acc(Acc::Claims)
@@ -138,6 +140,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
             - folded * v.acc(Acc::Kernel)
             + v.fx(Fx::Close) * lambda * v.acc(Acc::Tensor)
             + omega * words
+            + v.fx(Fx::CloseWords) * rho.clone() * rho * v.acc(Acc::Salts)
             + v.fx(Fx::CloseCopies) * (items - labels);
         vec![("claims", claims)]
     });

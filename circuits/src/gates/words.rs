@@ -5,7 +5,9 @@
 //!                 + absorb (e^2 s_3 + e s_4 + s_5) + absorb_next (e^3 s_2 + .. + s_5)
 //!                 + (classes + classes_next) sum_i e^(3-i) (hi[2i] - 128 w_(4+i))
 //! items     act I = (act act' - item + item_fold tau) I' + item V + score rho lo[3]
-//! labels    act G = (act act' + label (tau - 1)) G' + label cell_18       label = absorb scale / 2^64
+//! labels    act G = (act act' + label (tau - 1)) G' + label (cell_18 + rho s_2)
+//! salts     act N = (act act' + salt (tau - 1)) N' + salt s_2
+//!           label = absorb scale / 2^64, set on inputs               salt = absorb - label, on outputs
 //! publish   act O = (act act' + publish (rho - 1)) O' + publish_hash s_0 + score out[0]
 //! read      act R = (act act' + read (rho - 1)) R' + read_scale instance
 //! equal     act' (1 - act) (O' - R') = 0
@@ -13,7 +15,9 @@
 //!
 //! `s_i = (M z)_i` is the state that an input row holds, or the hash behind a last row. A task's
 //! words are folded by `e`, tasks by `tau` in the order in which lanes and chunks fold them on
-//! activation rows, so [`super::claims`] can equate the two. Published values (input commitments,
+//! activation rows, so [`super::claims`] can equate the two. Input and output of a task have one salt:
+//! both are folded over tasks and equated too, so an output's commitment can be opened by whoever
+//! knows the input's. Published values (input commitments,
 //! the score's sum, output commitments) and the instance are folded by the same powers of `rho`;
 //! they meet on the last used row.
 
@@ -63,10 +67,15 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
             - item * v.acc(Acc::Words)
             - v.fx(Fx::Score) * rho * v.lo(3);
         let label = v.fx(Fx::Absorb) * v.fx(Fx::Scale) * label_scale_inverse();
-        let labels = active * v.acc(Acc::Labels)
-            - (carried + label.clone() * (tau - constant(1))) * v.acc_prev(Acc::Labels)
-            - label * v.cell(ST);
-        vec![("words", folded), ("items", items), ("labels", labels)]
+        let tau1 = tau - constant(1);
+        let labels = active.clone() * v.acc(Acc::Labels)
+            - (carried.clone() + label.clone() * tau1.clone()) * v.acc_prev(Acc::Labels)
+            - label.clone() * (v.cell(ST) + v.challenge(Ch::Rho) * words[0].clone());
+        let salt = v.fx(Fx::Absorb) - label;
+        let salts = active * v.acc(Acc::Salts)
+            - (carried + salt.clone() * tau1) * v.acc_prev(Acc::Salts)
+            - salt * words[0].clone();
+        vec![("words", folded), ("items", items), ("labels", labels), ("salts", salts)]
     });
     cs.create_gate("public inputs", |meta| {
         let mut v = View::new(meta, columns);

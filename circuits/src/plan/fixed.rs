@@ -38,6 +38,7 @@ impl Fixed {
     }
 
     pub(super) fn resize(&mut self, rows: usize) {
+        assert!(self.columns.iter().all(|c| c.len() <= rows), "a cell behind the used rows");
         self.columns.iter_mut().for_each(|c| c.resize(rows, Self::ZERO));
     }
 

@@ -68,9 +68,8 @@ impl Program {
         for (i, (exponent, weights)) in taps.iter().enumerate() {
             let mut tap = weight_rows(weights);
             let gap = if i == 0 { 0 } else { (taps[i - 1].0 - exponent) as usize };
-            while tap.len() < gap {
-                tap.insert(0, Step::default());
-            }
+            let missing = gap.saturating_sub(tap.len());
+            tap.splice(..0, std::iter::repeat_n(Step::default(), missing));
             tap.iter_mut().take(gap).for_each(|s| s.step = true);
             if let Some(last) = tap.last_mut() {
                 last.tap = true;

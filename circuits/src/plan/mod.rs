@@ -30,7 +30,7 @@ use crate::columns::{Fx, FIXED, LANES};
 use crate::gates::CLASSES;
 use crate::layout::Layout;
 use crate::poseidon::Constants;
-use crate::table::Table;
+use crate::table::{self, Table};
 use fixed::Fixed;
 pub(crate) use tensors::spill_index;
 use tensors::Model;
@@ -160,6 +160,10 @@ fn check(graph: &Graph, slots: usize) -> Result<(), PlanError> {
     if outputs > MAX_CLASSES {
         return Err(PlanError::Outputs { outputs });
     }
+    let rows = table::rows(graph);
+    if rows > 1 << MAX_K {
+        return Err(PlanError::Rows { rows });
+    }
     Ok(())
 }
 
@@ -185,15 +189,15 @@ impl Plan {
     /// # Errors
     /// When the shape does not fit the layout.
     pub fn new(graph: &Graph, slots: usize) -> Result<Self, PlanError> {
-        check(graph, slots)?;
+        let rows = count_rows(graph, &[slots])?[0];
+        if log2_rows(rows) > MAX_K {
+            return Err(PlanError::Rows { rows });
+        }
         let (table, layout) = (Table::new(graph), Layout::new(graph)?);
         let mut w = Writer::new(slots, false);
         let sections = write(&mut w, Model { graph, table: &table, layout: &layout });
         let rows = w.row.max(table.rows.len());
         let k = log2_rows(rows);
-        if k > MAX_K {
-            return Err(PlanError::Rows { rows });
-        }
         for (i, (a, b, c)) in table.rows.iter().enumerate() {
             for (fx, v) in [(Fx::Table0, a), (Fx::Table1, b), (Fx::Table2, c)] {
                 w.set(fx, i, Fr::from(*v));

@@ -101,7 +101,7 @@ impl Writer {
 
     /// Sets a steering bit. Of a nested pair the first one is set before the second.
     pub(crate) fn mark(&mut self, fx: Fx, row: usize) {
-        debug_assert!(self.dry || self.fixed.is_free(fx, row), "{fx:?} shares row {row}");
+        assert!(self.dry || self.fixed.is_free(fx, row), "{fx:?} shares row {row}");
         let is_second = fx.share() == Share::Second;
         self.set(fx, row, if is_second { Fr::from(2) } else { Fr::ONE });
     }

@@ -42,6 +42,8 @@ fn rejects_an_accumulator_that_is_off_by_one() {
         ("labels", Acc::Labels, plan.sections.input_hashes),
         ("labels", Acc::Labels, plan.sections.input_hashes + 1),
         ("labels", Acc::Labels, plan.sections.output_hashes),
+        ("salts", Acc::Salts, plan.sections.output_hashes),
+        ("salts", Acc::Salts, plan.sections.output_hashes + 1),
         ("claims", Acc::Claims, row_with(&plan, &[Fx::Product])),
         ("claims", Acc::Claims, row_with(&plan, &[Fx::ProductHeld])),
         ("claims", Acc::Claims, row_with(&plan, &[Fx::Close])),
@@ -125,4 +127,23 @@ fn accepts_every_number_of_inputs_and_chunks() {
         let failures = failures(&plan, witness);
         assert!(failures.is_empty(), "{inputs} {hidden} {slots}: {failures:?}");
     }
+}
+
+/// The output of one task under another salt, hashed correctly: nobody could open it.
+#[test]
+fn rejects_an_output_under_another_salt() {
+    let (graph, plan, witness) = setup(8, 8);
+    let mut s = Stream(7);
+    let _ = super::model(&mut s);
+    let mut tasks = batch(&mut s, &graph, 8);
+    tasks[3].salt += CoreFr::from(1u8);
+    let other = Witness::new(&graph, &plan, &tasks, CoreFr::from(99u8)).unwrap();
+    let mut forged = witness.clone();
+    let rows = plan.sections.output_hashes..plan.rows;
+    assert_ne!(forged.cells[rows.clone()], other.cells[rows.clone()]);
+    forged.cells[rows.clone()].copy_from_slice(&other.cells[rows]);
+    forged.statement.outputs = other.statement.outputs.clone();
+    assert_ne!(forged.statement, witness.statement);
+    let failures = failures(&plan, forged);
+    assert!(!failures.is_empty() && failures.iter().all(|f| f.contains("claims")), "{failures:?}");
 }

@@ -1,11 +1,11 @@
 //! Cells of the nodes' rows.
 
 use dn_core::quant::{Graph, Node, Trace};
-use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
 
 use super::{Filler, Small, WitnessError};
 use crate::columns::LANES;
+use crate::field::signed;
 use crate::layout::{products, SPILL_OFFSET};
 use crate::plan::{spill_index, Plan};
 use crate::table::stored;
@@ -156,7 +156,7 @@ impl Filler<'_> {
                 for (lane, cell) in cells.iter_mut().enumerate() {
                     let item = (at * LANES + lane).checked_sub(pad * LANES);
                     let value = item.map_or(0, |i| i64::from(sums[i][channel * count + index]));
-                    *cell = Fr::from((value + SPILL_OFFSET as i64).unsigned_abs());
+                    *cell = signed(value + SPILL_OFFSET as i64);
                 }
             }
         }

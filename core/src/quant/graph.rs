@@ -28,6 +28,12 @@ pub const MAX_SHIFT: u32 = 16;
 /// Most values in one tensor, and most weights of one source.
 pub const MAX_LEN: usize = 1 << 26;
 
+/// Largest height, width, padding, stride, and distance between a kernel's first and last tap.
+pub const MAX_EXTENT: usize = 1 << 12;
+
+/// Most pairs of a position and a tap of one source.
+const MAX_READS: usize = 1 << 28;
+
 /// Extents of a tensor, row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
@@ -325,7 +331,8 @@ impl Graph {
 
 fn fits(s: Shape) -> bool {
     let len = s.height.checked_mul(s.width).and_then(|n| n.checked_mul(s.channels));
-    len.is_some_and(|n| (1..=MAX_LEN).contains(&n))
+    let extents = s.height <= MAX_EXTENT && s.width <= MAX_EXTENT;
+    extents && len.is_some_and(|n| (1..=MAX_LEN).contains(&n))
 }
 
 /// Length of the weights, if the geometry is sane: every window starts inside of the padded input
@@ -335,10 +342,11 @@ fn expected_weights(g: &Geometry, input: Shape, output: Shape) -> Result<usize, 
     for (axis, (from, to)) in extents.into_iter().enumerate() {
         let [kernel, stride, pad, dilation] =
             [g.kernel, g.stride, g.pad, g.dilation].map(|x| x[axis]);
-        if [kernel, stride, dilation].iter().any(|x| !(1..=MAX_LEN).contains(x)) {
+        let span = kernel.saturating_sub(1).saturating_mul(dilation);
+        if [kernel, stride, dilation].contains(&0) || span > MAX_EXTENT || stride > MAX_EXTENT {
             return Err("a kernel, stride or dilation is zero or too large");
         }
-        if pad > (kernel - 1).saturating_mul(dilation) {
+        if pad > span {
             return Err("the padding is wider than the kernel");
         }
         if (to - 1).saturating_mul(stride) >= from + pad {
@@ -354,7 +362,7 @@ fn expected_weights(g: &Geometry, input: Shape, output: Shape) -> Result<usize, 
     let inputs = input.channels / g.groups;
     let taps = g.kernel[0].saturating_mul(g.kernel[1]);
     let len = taps.saturating_mul(inputs).saturating_mul(output.channels);
-    if len > MAX_LEN {
+    if len > MAX_LEN || taps.saturating_mul(input.positions().max(output.positions())) > MAX_READS {
         return Err("there are too many weights");
     }
     Ok(len)

@@ -10,7 +10,8 @@ mod graph;
 pub use activation::Activation;
 pub use exec::{execute, execute_batch, trace, Trace};
 pub use graph::{
-    Geometry, Graph, GraphError, Node, Shape, Source, MAX_ABS_ACCUMULATOR, MAX_LEN, MAX_SHIFT,
+    Geometry, Graph, GraphError, Node, Shape, Source, MAX_ABS_ACCUMULATOR, MAX_EXTENT, MAX_LEN,
+    MAX_SHIFT,
 };
 
 /// Offset between an int8 value and the byte that commitments and circuit cells hold.
