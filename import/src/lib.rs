@@ -5,12 +5,14 @@
 
 mod error;
 mod float;
+mod lower;
 pub mod npz;
-mod onnx;
+pub mod onnx;
 mod package;
 mod quantize;
 
 use dn_core::quant::execute;
+use rayon::prelude::*;
 
 pub use error::{ImportError, PackageError};
 pub use package::Package;
@@ -55,17 +57,29 @@ pub struct Imported {
 }
 
 impl Imported {
+    /// The float model's output for one raw input, before quantisation.
+    ///
+    /// # Panics
+    /// If the input's length is not that of the model's.
+    #[must_use]
+    pub fn run_float(&self, x: &[f32]) -> Vec<f32> {
+        self.float.run(x)
+    }
+
     /// Accuracy on labelled examples; `None` without labels.
+    ///
+    /// # Panics
+    /// If an example's length is not that of the model's input.
     #[must_use]
     pub fn accuracy(&self, examples: &Calibration) -> Option<Accuracy> {
         let labels = examples.y.as_ref()?;
-        let share = |predict: &dyn Fn(&[f32]) -> usize| {
-            let pairs = examples.x.iter().zip(labels);
+        let share = |predict: &(dyn Fn(&[f32]) -> usize + Sync)| {
+            let pairs = examples.x.par_iter().zip(labels);
             let right = pairs.filter(|(x, y)| usize::try_from(**y) == Ok(predict(x))).count();
             right as f64 / examples.x.len().max(1) as f64
         };
         Some(Accuracy {
-            float: share(&|x| arg_max(&self.float.run(x).1)),
+            float: share(&|x| arg_max(&self.float.run(x))),
             int8: share(&|x| {
                 arg_max(&execute(&self.package.graph, &self.package.quantize_input(x)))
             }),
@@ -93,7 +107,7 @@ pub fn import_onnx(
     if calibration.x.is_empty() {
         return Err(bad("there are no examples".into()));
     }
-    let expected = float.layers[0].inputs;
+    let expected = float.input.len();
     if let Some(row) = calibration.x.iter().find(|r| r.len() != expected) {
         return Err(bad(format!(
             "an example has {} values, the model takes {expected}",
@@ -106,7 +120,7 @@ pub fn import_onnx(
     if calibration.y.as_ref().is_some_and(|y| y.len() != calibration.x.len()) {
         return Err(bad("there are not as many labels as examples".into()));
     }
-    let q = quantize::quantize(&float, &calibration.x)?;
+    let q = quantize::quantize(&lower::lower(&float)?, &calibration.x)?;
     let package = Package {
         name: name.to_owned(),
         graph: q.graph,

@@ -1,14 +1,15 @@
 //! A model package: one safetensors file with the quantised graph and its scales.
 //!
-//! The metadata entry `deepnode` holds a JSON header; tensors `layer{i}.weight` (I8,
-//! `[outputs, inputs]`) and `layer{i}.bias` (I32, `[outputs]`) hold the numbers. The model's id is
-//! the keccak256 of the file, so it covers scales and tables too.
+//! The metadata entry `deepnode` holds a JSON header with extents, geometries, shifts and tables;
+//! tensors `node{i}.source{j}.weight` (I16, `[outputs, inputs / groups, rows, columns]`) and
+//! `node{i}.bias` (I32, `[channels]`) hold the numbers. The model's id is the keccak256 of the
+//! file, so it covers scales and tables too.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use dn_core::quant::{Activation, Dense, Graph};
+use dn_core::quant::{Activation, Geometry, Graph, GraphError, Node, Shape, Source, MAX_LEN};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use sha3::{Digest, Keccak256};
 use crate::error::PackageError;
 use crate::quantize::to_int8;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: &str = "deepnode";
 
 /// A quantised model with everything that its users share.
@@ -40,17 +41,29 @@ struct Header {
     name: String,
     input_scale: f32,
     output_scale: f32,
-    layers: Vec<LayerHeader>,
+    input: Shape,
+    nodes: Vec<NodeHeader>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LayerHeader {
-    inputs: usize,
-    outputs: usize,
-    shift: u32,
+struct NodeHeader {
+    shape: Shape,
+    sources: Vec<SourceHeader>,
+    shift: Vec<u32>,
+    pool: usize,
     activation: Activation,
 }
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceHeader {
+    tensor: usize,
+    geometry: Geometry,
+}
+
+/// One array of the file.
+type Array = (String, Dtype, Vec<usize>, Vec<u8>);
 
 impl Package {
     /// Quantises a float input: nearest step, halves up, saturated.
@@ -74,30 +87,20 @@ impl Package {
     /// The file's bytes.
     ///
     /// # Errors
-    /// When the container cannot hold the tensors.
+    /// When the graph is invalid or the container cannot hold the tensors.
     pub fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
+        self.graph.validate()?;
         let header = Header {
             version: VERSION,
             name: self.name.clone(),
             input_scale: self.input_scale,
             output_scale: self.output_scale,
-            layers: self.graph.layers.iter().map(LayerHeader::of).collect(),
+            input: self.graph.input,
+            nodes: self.graph.nodes.iter().map(NodeHeader::of).collect(),
         };
         let json = serde_json::to_string(&header).map_err(|e| PackageError::Header(Some(e)))?;
-        let arrays: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = self
-            .graph
-            .layers
-            .iter()
-            .enumerate()
-            .flat_map(|(i, l)| {
-                let weights = l.weights.iter().map(|w| w.to_le_bytes()[0]).collect();
-                let bias = l.bias.iter().flat_map(|b| b.to_le_bytes()).collect();
-                [
-                    (weight_name(i), Dtype::I8, vec![l.outputs, l.inputs], weights),
-                    (bias_name(i), Dtype::I32, vec![l.outputs], bias),
-                ]
-            })
-            .collect();
+        let nodes = self.graph.nodes.iter().enumerate();
+        let arrays: Vec<Array> = nodes.flat_map(|(i, n)| self.arrays(i, n)).collect();
         let views: Result<Vec<_>, _> = arrays
             .iter()
             .map(|(name, dtype, shape, data)| {
@@ -107,6 +110,17 @@ impl Package {
         let metadata = HashMap::from([(HEADER.to_owned(), json)]);
         let views = views.map_err(PackageError::Container)?;
         safetensors::serialize(views, Some(metadata)).map_err(PackageError::Container)
+    }
+
+    fn arrays(&self, i: usize, node: &Node) -> Vec<Array> {
+        let source = |(j, source): (usize, &Source)| {
+            let shape = weight_shape(node.shape, &source.geometry, self.graph.shape(source.tensor));
+            let bytes = source.weights.iter().flat_map(|w| w.to_le_bytes()).collect();
+            (weight_name(i, j), Dtype::I16, shape.to_vec(), bytes)
+        };
+        let bias = node.bias.iter().flat_map(|b| b.to_le_bytes()).collect();
+        let bias = (bias_name(i), Dtype::I32, vec![node.bias.len()], bias);
+        node.sources.iter().enumerate().map(source).chain([bias]).collect()
     }
 
     /// Reads and checks a package's file; gives the package and its id.
@@ -137,45 +151,81 @@ impl Package {
             return Err(PackageError::Scale);
         }
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
-        let Header { name, input_scale, output_scale, layers, .. } = header;
-        let layers: Result<Vec<Dense>, PackageError> =
-            layers.into_iter().enumerate().map(|(i, l)| l.read(i, &file)).collect();
-        let graph = Graph { layers: layers? };
+        let Header { name, input_scale, output_scale, input, nodes, .. } = header;
+        let mut graph = Graph { input, nodes: Vec::new() };
+        let mut arrays = 0;
+        for (i, node) in nodes.into_iter().enumerate() {
+            arrays += node.sources.len() + 1;
+            let node = node.read(i, &graph, &file)?;
+            graph.nodes.push(node);
+        }
+        if let Some(name) = file.names().into_iter().nth(arrays) {
+            return Err(PackageError::Tensor { name: name.to_owned() });
+        }
         graph.validate()?;
         Ok(Self { name, graph, input_scale, output_scale })
     }
 }
 
-fn weight_name(i: usize) -> String {
-    format!("layer{i}.weight")
+fn weight_name(i: usize, j: usize) -> String {
+    format!("node{i}.source{j}.weight")
 }
 
 fn bias_name(i: usize) -> String {
-    format!("layer{i}.bias")
+    format!("node{i}.bias")
 }
 
-impl LayerHeader {
-    fn of(layer: &Dense) -> Self {
-        let Dense { inputs, outputs, shift, .. } = *layer;
-        Self { inputs, outputs, shift, activation: layer.activation.clone() }
+/// `[outputs, inputs / groups, rows, columns]`
+fn weight_shape(output: Shape, g: &Geometry, input: Shape) -> [usize; 4] {
+    [output.channels, input.channels / g.groups.max(1), g.kernel[0], g.kernel[1]]
+}
+
+/// Whether the number of values can be computed and held.
+fn is_sane(shape: Shape, pool: usize) -> bool {
+    let len = shape.height.checked_mul(shape.width).and_then(|n| n.checked_mul(shape.channels));
+    len.is_some_and(|n| n <= MAX_LEN) && pool > 0
+}
+
+impl NodeHeader {
+    fn of(node: &Node) -> Self {
+        let source = |s: &Source| SourceHeader { tensor: s.tensor, geometry: s.geometry };
+        Self {
+            shape: node.shape,
+            sources: node.sources.iter().map(source).collect(),
+            shift: node.shift.clone(),
+            pool: node.pool,
+            activation: node.activation.clone(),
+        }
     }
 
-    fn read(self, i: usize, file: &SafeTensors<'_>) -> Result<Dense, PackageError> {
+    /// Node `i` behind those of `graph`, not validated beyond what reading needs.
+    fn read(self, i: usize, graph: &Graph, file: &SafeTensors<'_>) -> Result<Node, PackageError> {
         let tensor = |name: String, dtype: Dtype, shape: &[usize]| match file.tensor(&name) {
             Ok(t) if t.dtype() == dtype && t.shape() == shape => Ok(t.data()),
             _ => Err(PackageError::Tensor { name }),
         };
-        let weights = tensor(weight_name(i), Dtype::I8, &[self.outputs, self.inputs])?;
-        let bias = tensor(bias_name(i), Dtype::I32, &[self.outputs])?;
-        Ok(Dense {
-            inputs: self.inputs,
-            outputs: self.outputs,
-            weights: weights.iter().map(|b| i8::from_le_bytes([*b])).collect(),
-            bias: bias
-                .chunks_exact(4)
-                .map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect(),
+        if !is_sane(graph.input, 1) || !is_sane(self.shape, self.pool) {
+            let what = "an extent or the pool is zero or too large";
+            return Err(PackageError::Graph(GraphError::Geometry { node: i, what }));
+        }
+        let mut sources = Vec::new();
+        for (j, SourceHeader { tensor: t, geometry }) in self.sources.into_iter().enumerate() {
+            if t > i {
+                return Err(PackageError::Graph(GraphError::Order { node: i, tensor: t }));
+            }
+            let shape = weight_shape(self.shape, &geometry, graph.shape(t));
+            let bytes = tensor(weight_name(i, j), Dtype::I16, &shape)?;
+            let weights = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+            sources.push(Source { tensor: t, geometry, weights });
+        }
+        let bias = tensor(bias_name(i), Dtype::I32, &[self.shape.channels])?;
+        let bias = bias.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        Ok(Node {
+            shape: self.shape,
+            sources,
+            bias: bias.collect(),
             shift: self.shift,
+            pool: self.pool,
             activation: self.activation,
         })
     }

@@ -1,0 +1,141 @@
+//! The float model: what an ONNX file computes, in three kinds of operations.
+//!
+//! ```text
+//! Linear    y = bias + sum of convolutions of earlier values (dense layers, sums, averages too)
+//! Scalar    y = f(x), value by value
+//! MaxPool   y = largest x of each window
+//! ```
+//!
+//! Value 0 is the input, value `i + 1` the result of operation `i`. The model is executed as it is
+//! for the float accuracy; [`crate::lower`] turns it into the nodes of the integer graph.
+
+pub(crate) mod geometry;
+mod read;
+mod run;
+mod scalar;
+
+use dn_core::quant::{Geometry, Shape};
+
+use crate::error::ImportError;
+
+pub(crate) use geometry::Window;
+pub(crate) use run::linear;
+pub(crate) use scalar::{apply_all, Scalar};
+
+/// One convolution of a sum.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Term {
+    /// What it reads.
+    pub(crate) value: usize,
+    pub(crate) geometry: Geometry,
+    /// `[outputs, inputs / groups, kernel rows, kernel columns]`
+    pub(crate) weights: Vec<f32>,
+}
+
+/// `bias + sum of terms`
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Linear {
+    pub(crate) terms: Vec<Term>,
+    /// One per channel.
+    pub(crate) bias: Vec<f32>,
+}
+
+/// What an operation computes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Kind {
+    Linear(Linear),
+    /// The functions apply from first to last to value `of`.
+    Scalar {
+        of: usize,
+        chain: Vec<Scalar>,
+    },
+    MaxPool {
+        of: usize,
+        window: Window,
+    },
+}
+
+impl Kind {
+    /// The values that are read, with repetitions.
+    pub(crate) fn operands(&self) -> Vec<usize> {
+        match self {
+            Self::Linear(linear) => linear.terms.iter().map(|t| t.value).collect(),
+            Self::Scalar { of, .. } | Self::MaxPool { of, .. } => vec![*of],
+        }
+    }
+}
+
+/// The ONNX node an operation comes from, for errors.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Origin {
+    pub(crate) node: String,
+    pub(crate) op: String,
+}
+
+impl Origin {
+    pub(crate) fn error(&self, reason: impl Into<String>) -> ImportError {
+        let Self { node, op } = self.clone();
+        ImportError::Node { node, op, reason: reason.into() }
+    }
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Op {
+    pub(crate) origin: Origin,
+    pub(crate) shape: Shape,
+    pub(crate) kind: Kind,
+}
+
+/// A model in float. The last operation is the output.
+#[derive(Clone, Debug)]
+pub(crate) struct FloatModel {
+    pub(crate) input: Shape,
+    pub(crate) ops: Vec<Op>,
+}
+
+impl FloatModel {
+    /// Extents of a value.
+    pub(crate) fn shape(&self, value: usize) -> Shape {
+        value.checked_sub(1).map_or(self.input, |i| self.ops[i].shape)
+    }
+
+    /// How often each value is read; the output once more.
+    pub(crate) fn readers(&self) -> Vec<usize> {
+        let mut count = vec![0; self.ops.len() + 1];
+        self.ops.iter().flat_map(|op| op.kind.operands()).for_each(|v| count[v] += 1);
+        count[self.ops.len()] += 1;
+        count
+    }
+
+    /// Drops what `output` does not need and makes it the last operation.
+    pub(crate) fn keep_only(&mut self, output: usize) {
+        let mut needed = vec![false; self.ops.len() + 1];
+        needed[output] = true;
+        for (i, op) in self.ops.iter().enumerate().rev() {
+            if needed[i + 1] {
+                op.kind.operands().into_iter().for_each(|v| needed[v] = true);
+            }
+        }
+        let mut index = vec![0; needed.len()];
+        let mut kept = 0;
+        let ops = std::mem::take(&mut self.ops);
+        for (i, mut op) in ops.into_iter().enumerate().filter(|(i, _)| needed[i + 1]) {
+            match &mut op.kind {
+                Kind::Linear(linear) => {
+                    linear.terms.iter_mut().for_each(|t| t.value = index[t.value])
+                }
+                Kind::Scalar { of, .. } | Kind::MaxPool { of, .. } => *of = index[*of],
+            }
+            self.ops.push(op);
+            kept += 1;
+            index[i + 1] = kept;
+        }
+    }
+}
+
+/// A 1x1 convolution that scales each channel on its own.
+pub(crate) fn pointwise(value: usize, scales: Vec<f32>) -> Term {
+    let geometry = Geometry { groups: scales.len(), ..Geometry::plain([1, 1]) };
+    Term { value, geometry, weights: scales }
+}
