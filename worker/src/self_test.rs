@@ -129,7 +129,7 @@ fn cases(graph: &Graph) -> Vec<(String, Vec<i8>)> {
 
 #[cfg(test)]
 mod tests {
-    use dn_core::quant::{Activation, Dense};
+    use dn_core::quant::{Activation, Node, Shape};
 
     use super::*;
     use crate::backend::Reference;
@@ -158,15 +158,10 @@ mod tests {
     }
 
     fn graph() -> Graph {
-        let layer = Dense {
-            inputs: 3,
-            outputs: 2,
-            weights: vec![1, -2, 3, -4, 5, -6],
-            bias: vec![7, -8],
-            shift: 2,
-            activation: Activation::identity(),
-        };
-        Graph { layers: vec![layer] }
+        let input = Shape::vector(3);
+        let (weights, bias) = (vec![1, -2, 3, -4, 5, -6], vec![7, -8]);
+        let node = Node::dense((0, input), weights, bias, 2, Activation::identity());
+        Graph { input, nodes: vec![node] }
     }
 
     fn verdict(spoil: fn(&mut Vec<Vec<i8>>)) -> Result<(), SelfTestError> {
@@ -201,7 +196,7 @@ mod tests {
     #[test]
     fn a_large_model_is_tested_on_fewer_inputs() {
         let mut large = graph();
-        large.layers[0].inputs = 1 << 29;
+        large.nodes[0].shape.height = 1 << 29;
         assert_eq!((MACS / large.macs()).clamp(1, RANDOM_INPUTS), 1);
         assert_eq!(cases(&graph()).len(), 5 + 64);
     }

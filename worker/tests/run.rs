@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use dn_core::quant::execute_batch;
+use dn_core::quant::{execute_batch, Activation, Graph, Node, Shape};
 use dn_import::{import_onnx, npz, Package};
 use serde_json::Value;
 
@@ -127,14 +127,8 @@ fn failures_have_a_code_and_a_hint() {
 }
 
 /// A model with three inputs, which digits do not fit.
-fn three_wide() -> dn_core::quant::Graph {
-    let layer = dn_core::quant::Dense {
-        inputs: 3,
-        outputs: 1,
-        weights: vec![1; 3],
-        bias: vec![0],
-        shift: 0,
-        activation: dn_core::quant::Activation::identity(),
-    };
-    dn_core::quant::Graph { layers: vec![layer] }
+fn three_wide() -> Graph {
+    let input = Shape::vector(3);
+    let node = Node::dense((0, input), vec![1; 3], vec![0], 0, Activation::identity());
+    Graph { input, nodes: vec![node] }
 }

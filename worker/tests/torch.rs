@@ -3,91 +3,22 @@
 #![cfg(feature = "torch")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use dn_core::quant::{execute_batch, Activation, Dense, Graph, MAX_ABS_ACCUMULATOR, MAX_SHIFT};
+mod models;
+mod random;
+
+use dn_core::quant::{
+    execute_batch, Activation, Geometry, Graph, Node, Shape, Source, MAX_LEN, MAX_SHIFT,
+};
 use dn_worker::backend::{open, Backend, BackendError, BackendKind, Torch};
-use rand_chacha::ChaCha8Rng;
-use rand_core::{RngCore, SeedableRng};
+use random::Random;
 
 /// Random graphs of [`random_graphs_equal_the_reference`], with 12 inputs each.
 const GRAPHS: u64 = 10_000;
 /// As many for `make test-all`: half a million inputs.
 const MANY_GRAPHS: u64 = 40_000;
 
-struct Random(ChaCha8Rng);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0.next_u64() % n
-    }
-
-    fn within(&mut self, lo: i64, hi: i64) -> i64 {
-        lo + self.below((hi - lo) as u64 + 1) as i64
-    }
-
-    fn any_bytes(&mut self, len: usize) -> Vec<i8> {
-        (0..len).map(|_| self.0.next_u32() as i8).collect()
-    }
-
-    /// A vector of one kind: any bytes, the two extremes, small values, or one value throughout.
-    fn bytes(&mut self, len: usize) -> Vec<i8> {
-        let kind = self.below(4);
-        let constant = self.0.next_u32() as i8;
-        let value = |r: &mut Self| match kind {
-            0 => r.0.next_u32() as i8,
-            1 => [i8::MIN, i8::MAX][r.below(2) as usize],
-            2 => r.within(-3, 3) as i8,
-            _ => constant,
-        };
-        (0..len).map(|_| value(self)).collect()
-    }
-
-    /// A layer whose biases go up to what `Graph::validate` admits.
-    fn layer(&mut self, inputs: usize) -> Dense {
-        let outputs = self.within(1, 40) as usize;
-        let shift = self.below(u64::from(MAX_SHIFT) + 1) as u32;
-        let table: Vec<i8> = self.bytes(256);
-        let activation = match self.below(3) {
-            0 => Activation::identity(),
-            1 => Activation::relu(),
-            _ => Activation(table),
-        };
-        let weights = self.bytes(inputs * outputs);
-        let mut layer =
-            Dense { inputs, outputs, weights, bias: vec![0; outputs], shift, activation };
-        for o in 0..outputs {
-            let (lo, hi) = layer.accumulator_range(o);
-            let limit = MAX_ABS_ACCUMULATOR - (1 << shift);
-            let (least, most) = (-limit - lo, limit - hi);
-            let bias = match self.below(4) {
-                0 => least,
-                1 => most,
-                2 => self.within(least, most),
-                _ => self.within(-(1 << shift), 1 << shift),
-            };
-            layer.bias[o] = bias as i32;
-        }
-        layer
-    }
-
-    fn graph(&mut self) -> Graph {
-        let mut layers = Vec::new();
-        let mut width = self.within(1, 40) as usize;
-        for _ in 0..self.within(1, 4) {
-            let layer = self.layer(width);
-            width = layer.outputs;
-            layers.push(layer);
-        }
-        Graph { layers }
-    }
-
-    fn inputs(&mut self, len: usize) -> Vec<Vec<i8>> {
-        let mut inputs = vec![vec![i8::MIN; len], vec![i8::MAX; len]];
-        inputs.extend((0..10).map(|_| self.bytes(len)));
-        inputs
-    }
-}
-
 fn assert_equal(graph: &Graph, inputs: &[Vec<i8>], case: &str) {
+    graph.validate().unwrap();
     let outputs = Torch::load(graph).unwrap().run(inputs).unwrap();
     assert_eq!(outputs, execute_batch(graph, inputs), "{case}");
 }
@@ -102,11 +33,22 @@ fn random_graphs_equal_the_reference() {
     one_thread();
     let is_exhaustive = std::env::var_os("DN_EXHAUSTIVE").is_some();
     for seed in 0..if is_exhaustive { MANY_GRAPHS } else { GRAPHS } {
-        let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
+        let mut random = Random::seeded(seed);
         let graph = random.graph();
-        graph.validate().unwrap();
         let inputs = random.inputs(graph.input_len());
         assert_equal(&graph, &inputs, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn known_architectures_equal_the_reference() {
+    one_thread();
+    let mut random = Random::seeded(5);
+    for (name, graph, rows) in
+        [("lenet", models::lenet(&mut random), 40), ("resnet", models::resnet(&mut random), 9)]
+    {
+        let inputs: Vec<Vec<i8>> = (0..rows).map(|_| random.bytes(graph.input_len())).collect();
+        assert_equal(&graph, &inputs, name);
     }
 }
 
@@ -114,68 +56,90 @@ fn random_graphs_equal_the_reference() {
 fn every_accumulator_near_a_rounding_border_equals_the_reference() {
     one_thread();
     let inputs: Vec<Vec<i8>> = (i8::MIN..=i8::MAX).map(|x| vec![x]).collect();
+    let input = Shape::vector(1);
     for shift in 0..=MAX_SHIFT {
         let step = 1 << shift;
         let bias: Vec<i32> = (-130..=130).flat_map(|q| [q * step, q * step + step / 2]).collect();
-        let outputs = bias.len();
-        let layer = Dense {
-            inputs: 1,
-            outputs,
-            weights: vec![1; outputs],
-            bias,
-            shift,
-            activation: Activation::identity(),
-        };
-        assert_equal(&Graph { layers: vec![layer] }, &inputs, &format!("shift {shift}"));
+        let weights = vec![1; bias.len()];
+        let node = Node::dense((0, input), weights, bias, shift, Activation::identity());
+        assert_equal(&Graph { input, nodes: vec![node] }, &inputs, &format!("shift {shift}"));
     }
 }
 
-/// The middle layer is valid, but a sum of its products without the bias can leave the integers
-/// that f32 holds: it runs in f64, between two layers in f32, and the types fit together.
+/// The middle node is valid, but a sum of its products without the bias can leave the integers
+/// that f32 holds: it runs in f64, between two nodes in f32, and the types fit together. The last
+/// node reads a tensor of each type.
 #[test]
-fn a_layer_beyond_f32_between_others_equals_the_reference() {
+fn a_node_beyond_f32_between_others_equals_the_reference() {
     one_thread();
-    let mut random = Random(ChaCha8Rng::seed_from_u64(1));
-    let (inputs, outputs) = (1035, 12);
-    let first = Dense {
-        inputs: 20,
-        outputs: inputs,
-        weights: random.any_bytes(20 * inputs),
-        bias: vec![0; inputs],
-        shift: 9,
-        activation: Activation::identity(),
+    let mut random = Random::seeded(1);
+    let (len, outputs) = (1035, 12);
+    let input = Shape::vector(20);
+    let weights = random.any_bytes(20 * len).into_iter().map(i16::from).collect();
+    let first = Node::dense((0, input), weights, vec![0; len], 9, Activation::identity());
+    let bias = (0..outputs).map(|o| -60_000 + 700 * o).collect();
+    let weights = vec![-127; len * outputs as usize];
+    let second = Node::dense((1, Shape::vector(len)), weights, bias, 12, Activation::identity());
+    let mut graph = Graph { input, nodes: vec![first, second] };
+    let mut third = random.dense(&graph);
+    let wide = Source {
+        tensor: 1,
+        geometry: Geometry::plain([1, 1]),
+        weights: vec![1; len * third.shape.channels],
     };
-    let second = Dense {
-        inputs,
-        outputs,
-        weights: vec![-127; inputs * outputs],
-        bias: (0..outputs).map(|o| -60_000 + 700 * o as i32).collect(),
-        shift: 12,
-        activation: Activation::identity(),
-    };
-    let graph = Graph { layers: vec![first, second, random.layer(outputs)] };
-    graph.validate().unwrap();
+    third.sources.push(wide);
+    third.bias.fill(0);
+    graph.nodes.push(third);
     let batch: Vec<Vec<i8>> = (0..300).map(|_| random.any_bytes(20)).collect();
     assert_equal(&graph, &batch, "beyond f32");
 }
 
 #[test]
-fn wide_layers_and_batches_beyond_one_pass_equal_the_reference() {
+fn wide_nodes_and_batches_beyond_one_pass_equal_the_reference() {
     one_thread();
-    let mut random = Random(ChaCha8Rng::seed_from_u64(2));
-    let mut wide = random.layer(700);
-    wide.bias.fill(0);
-    let graph = Graph { layers: vec![wide] };
-    graph.validate().unwrap();
-    let batch: Vec<Vec<i8>> = (0..4096 + 3).map(|_| random.bytes(700)).collect();
+    let mut random = Random::seeded(2);
+    let mut graph = Graph { input: Shape::vector(700), nodes: Vec::new() };
+    graph.nodes.push(random.dense(&graph));
+    let batch: Vec<Vec<i8>> = (0..2 * 4096 + 3).map(|_| random.bytes(700)).collect();
     assert_equal(&graph, &batch, "wide");
+}
+
+fn one_kernel(input: Shape, shape: Shape, geometry: Geometry) -> Graph {
+    let node = Node {
+        shape,
+        sources: vec![Source { tensor: 0, geometry, weights: vec![3; geometry.taps()] }],
+        bias: vec![0],
+        shift: vec![0],
+        pool: 1,
+        activation: Activation::identity(),
+    };
+    Graph { input, nodes: vec![node] }
+}
+
+/// Padding this kernel's input as it says would take 2^54 values.
+#[test]
+fn a_kernel_that_reaches_far_beyond_its_input_takes_little_memory() {
+    one_thread();
+    let side = |side| Shape { channels: 1, height: side, width: side };
+    let far = [MAX_LEN; 2];
+    let reach = Geometry { pad: far, dilation: far, stride: far, ..Geometry::plain([2, 2]) };
+    let inputs: Vec<Vec<i8>> = (0..9).map(|i| (i..i + 9).collect()).collect();
+    assert_equal(&one_kernel(side(3), side(2), reach), &inputs, "far");
+}
+
+#[test]
+fn a_model_that_fills_memory_with_one_input_is_refused() {
+    let line = |height| Shape { channels: 1, height, width: 1 };
+    let geometry = Geometry::plain([1 << 20, 1]);
+    let mut graph = one_kernel(line(1 << 20), line(1 << 20), geometry);
+    graph.nodes[0].sources[0].weights.fill(0);
+    assert!(matches!(Torch::load(&graph), Err(BackendError::Memory { .. })));
 }
 
 #[test]
 fn opens_after_its_self_test_and_rejects_rows_of_another_length() {
     one_thread();
-    let mut random = Random(ChaCha8Rng::seed_from_u64(3));
-    let graph = random.graph();
+    let graph = Random::seeded(3).graph();
     let backend = open(BackendKind::default(), &graph).unwrap();
     assert_eq!(backend.name(), "torch");
     assert!(backend.run(&[]).unwrap().is_empty());
@@ -190,7 +154,7 @@ fn opens_after_its_self_test_and_rejects_rows_of_another_length() {
 
 #[test]
 fn rejects_an_invalid_graph() {
-    let mut graph = Random(ChaCha8Rng::seed_from_u64(4)).graph();
-    graph.layers[0].bias.pop();
+    let mut graph = Random::seeded(4).graph();
+    graph.nodes[0].bias.pop();
     assert!(matches!(Torch::load(&graph), Err(BackendError::Model(_))));
 }

@@ -69,6 +69,15 @@ pub enum BackendError {
         /// Length required.
         expected: usize,
     },
+    /// The model takes more memory than the executor gives to one input.
+    #[cfg(feature = "torch")]
+    #[error("one input takes up to {bytes} bytes of memory, at most {most} are given")]
+    Memory {
+        /// Bytes for one input.
+        bytes: usize,
+        /// Bytes that are given.
+        most: usize,
+    },
     /// libtorch failed.
     #[cfg(feature = "torch")]
     #[error("libtorch could not {operation}")]
@@ -93,7 +102,7 @@ impl BackendError {
             Self::Model(_) => "package",
             Self::InputLength { .. } => "input_shape",
             #[cfg(feature = "torch")]
-            Self::Torch { .. } => "backend",
+            Self::Memory { .. } | Self::Torch { .. } => "backend",
             Self::SelfTest(_) => "self_test",
         }
     }
@@ -108,6 +117,8 @@ impl BackendError {
             }
             Self::Model(_) => "make the package again with deepnode model import",
             Self::InputLength { .. } => "give inputs of the model's length",
+            #[cfg(feature = "torch")]
+            Self::Memory { .. } => "use --backend reference",
             #[cfg(feature = "torch")]
             Self::Torch { .. } => "free memory or give fewer inputs, or use --backend reference",
             Self::SelfTest(_) => {
