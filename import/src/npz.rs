@@ -156,6 +156,24 @@ fn values<R: std::io::Read>(
     })
 }
 
+/// Writes examples of equal length as `x` (float32, `[examples, values]`).
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_examples(path: &Path, x: &[Vec<f32>]) -> Result<(), NpzError> {
+    let io = |source| NpzError::Io { path: path.to_path_buf(), source };
+    let shape = [x.len() as u64, x.first().map_or(0, Vec::len) as u64];
+    let options = FileOptions::default().last_modified_time(DateTime::default());
+    let mut npz = NpzWriter::new(BufWriter::new(File::create(path).map_err(io)?));
+    let write = |npz: &mut NpzWriter<BufWriter<File>>| -> std::io::Result<()> {
+        let mut array = npz.array("x", options)?.default_dtype().shape(&shape).begin_nd()?;
+        array.extend(x.iter().flatten().copied())?;
+        array.finish()?;
+        npz.zip_writer().finish()?.flush()
+    };
+    write(&mut npz).map_err(io)
+}
+
 /// Writes the outputs `q` of a package as `logits` (float32) and `q` (int8), both
 /// `[examples, outputs]`.
 ///

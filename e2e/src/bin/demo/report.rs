@@ -21,7 +21,8 @@ pub(crate) fn model(digits: &Digits) {
         digits.accuracy.int8 * 100.0
     );
     let graph = &digits.package.graph;
-    let shifts = |n: &Node| n.shift.iter().min().zip(n.shift.iter().max()).map(|(a, b)| format!("{a}..{b}"));
+    let shifts =
+        |n: &Node| n.shift.iter().min().zip(n.shift.iter().max()).map(|(a, b)| format!("{a}..{b}"));
     let shifts: Vec<String> = graph.nodes.iter().filter_map(shifts).collect();
     let cost = estimate(graph, BATCH as usize).expect("the demonstration's model has a plan");
     println!(

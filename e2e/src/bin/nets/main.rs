@@ -11,7 +11,10 @@ use dn_import::{npz, Package};
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [name, batch, folder] = &args[..] else {
-        bail!("usage: nets NAME BATCH FOLDER, NAME one of {} or widths such as 784-128-10", nets::NAMES.join(", "));
+        bail!(
+            "usage: nets NAME BATCH FOLDER, NAME one of {} or widths such as 784-128-10",
+            nets::NAMES.join(", ")
+        );
     };
     let batch: usize = batch.parse().context("BATCH is a number")?;
     let graph = nets::graph(name)?;
