@@ -101,7 +101,7 @@ mod tests {
     use rand_core::OsRng;
 
     #[test]
-    fn every_column_has_six_random_rows_and_helpers_have_zeros_where_their_gate_needs_them() {
+    fn soundness_row_23_every_column_has_six_random_rows() {
         let (_, plan, witness) = setup(5, 8);
         let n = 1 << plan.k;
         let draw = || {

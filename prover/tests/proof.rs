@@ -27,7 +27,7 @@ fn graph() -> Graph {
 }
 
 #[test]
-fn proves_hides_and_rejects() {
+fn soundness_row_23_proves_hides_and_rejects() {
     let data = std::env::temp_dir().join(format!("dn-prover-{}", std::process::id()));
     let prover = Prover::new(graph(), 8, &data, "test", None).expect("keys");
     let tasks: Vec<Slot> = (0..5)

@@ -248,7 +248,6 @@ impl Plan {
             || self.is(Fx::AbsorbNext, row)
             || self.is(Fx::PartialLast, row);
         match column {
-            _ if self.is(Fx::Absorb, row) && column == 2 => false,
             _ if column < crate::poseidon::A => sbox || state,
             _ if column < crate::poseidon::ST => sbox,
             _ => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{batch, chain, dense, failures, failures_of, setup, Stream};
+use super::{batch, chain, dense, failures, failures_of, setup, Forge, Stream};
 use crate::columns::{Acc, Fx, LANES};
 use crate::field::CoreFr;
 use crate::plan::Plan;
@@ -50,7 +50,7 @@ fn rejects_an_accumulator_that_is_off_by_one() {
     ];
     for (constraint, acc, row) in cases {
         let mut circuit = BatchCircuit::for_check(plan.clone(), Arc::new(witness.clone()));
-        circuit.forged = Some((acc, row));
+        circuit.forged = Some(Forge::off_by_one(acc, row));
         let failures = failures_of(circuit, &plan, &witness);
         let named = failures.iter().any(|f| f.contains(&format!("'{constraint}'")));
         assert!(named, "{acc:?} at {row}: {failures:?}");
@@ -102,7 +102,7 @@ fn binds_inputs_that_no_layer_reads() {
 
 /// A byte is a table row: 256 is none, whatever the folds say.
 #[test]
-fn rejects_an_input_above_a_byte() {
+fn soundness_row_05_rejects_an_input_above_a_byte() {
     let (_, plan, witness) = setup(8, 8);
     for column in [LANES, 2 * LANES] {
         let mut forged = witness.clone();

@@ -13,12 +13,17 @@ use crate::field::CoreFr;
 use crate::plan::Plan;
 use crate::witness::Witness;
 
-fn shape(channels: usize, height: usize, width: usize) -> Shape {
+pub(super) fn shape(channels: usize, height: usize, width: usize) -> Shape {
     Shape { channels, height, width }
 }
 
 /// A convolution of `tensor` with random weights and a shift per channel.
-fn conv(s: &mut Stream, (tensor, input): (usize, Shape), channels: usize, g: Geometry) -> Node {
+pub(super) fn conv(
+    s: &mut Stream,
+    (tensor, input): (usize, Shape),
+    channels: usize,
+    g: Geometry,
+) -> Node {
     let extent = |axis: usize, from: usize| {
         (from + 2 * g.pad[axis] - (g.kernel[axis] - 1) * g.dilation[axis] - 1) / g.stride[axis] + 1
     };
@@ -37,11 +42,11 @@ fn conv(s: &mut Stream, (tensor, input): (usize, Shape), channels: usize, g: Geo
     }
 }
 
-fn square(kernel: usize, stride: usize, pad: usize) -> Geometry {
+pub(super) fn square(kernel: usize, stride: usize, pad: usize) -> Geometry {
     Geometry { stride: [stride; 2], pad: [pad; 2], ..Geometry::plain([kernel; 2]) }
 }
 
-fn classes(s: &mut Stream, graph: &Graph, outputs: usize) -> Node {
+pub(super) fn classes(s: &mut Stream, graph: &Graph, outputs: usize) -> Node {
     let tensor = graph.nodes.len();
     let input = graph.shape(tensor);
     let weights = (0..outputs * input.len()).map(|_| s.int8(15).into()).collect();
@@ -50,7 +55,7 @@ fn classes(s: &mut Stream, graph: &Graph, outputs: usize) -> Node {
 }
 
 /// Appends a convolution of the last tensor.
-fn push(s: &mut Stream, graph: &mut Graph, channels: usize, g: Geometry, pool: usize) {
+pub(super) fn push(s: &mut Stream, graph: &mut Graph, channels: usize, g: Geometry, pool: usize) {
     let tensor = graph.nodes.len();
     let mut node = conv(s, (tensor, graph.shape(tensor)), channels, g);
     node.pool = pool;
@@ -186,7 +191,7 @@ fn w_out(_: &Plan, w: &Witness, row: usize, column: usize, _: u64) -> u64 {
 }
 
 #[test]
-fn rejects_a_remainder_of_a_convolution_with_repaired_multiplicities() {
+fn soundness_row_03_rejects_a_remainder_of_a_convolution() {
     let mut s = Stream(37);
     let graph = residual(&mut s);
     let (plan, witness) = accepts(&mut s, &graph, 8);

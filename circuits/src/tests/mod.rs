@@ -7,15 +7,56 @@ use ff::Field;
 use halo2_proofs::dev::{MockProver, VerifyFailure};
 use halo2_proofs::halo2curves::bn256::Fr;
 
+use crate::columns::{Acc, CHALLENGES};
 use crate::field::{from_core, CoreFr};
+use crate::fold::Folded;
 use crate::gates::HELPER_GATE;
 use crate::plan::Plan;
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
+mod checker;
 mod claims;
+mod forgeries;
 mod images;
+mod mutation;
+mod nets;
 mod quality;
+mod soundness;
+mod weakening;
+
+pub(crate) use weakening::configure_weakened;
+
+type Change = dyn Fn([Fr; CHALLENGES], Folded) -> Folded + Send + Sync;
+
+/// Changes cells of the second phase, as a prover can who knows the challenges.
+#[derive(Clone)]
+pub(crate) struct Forge(Arc<Change>);
+
+impl std::fmt::Debug for Forge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Forge")
+    }
+}
+
+impl Forge {
+    /// An accumulator's cell that is off by one.
+    fn off_by_one(acc: Acc, row: usize) -> Self {
+        Self(Arc::new(move |_, mut folded| {
+            folded.accumulators[row][acc as usize] += Fr::ONE;
+            folded
+        }))
+    }
+
+    pub(crate) fn apply(&self, challenges: [Fr; CHALLENGES], folded: Folded) -> Folded {
+        (self.0)(challenges, folded)
+    }
+}
+
+/// Every case instead of a sample, for `make test-all`.
+fn is_exhaustive() -> bool {
+    std::env::var_os("DN_EXHAUSTIVE").is_some()
+}
 
 /// A deterministic stream of small integers.
 struct Stream(u64);
@@ -140,7 +181,7 @@ fn rejects_any_changed_cell() {
 
 /// A remainder moved along its table section with its multiplicity: only the fold can tell.
 #[test]
-fn rejects_a_wrong_remainder_with_repaired_multiplicities() {
+fn soundness_row_03_rejects_a_wrong_remainder_with_repaired_multiplicities() {
     let (_, plan, witness) = setup(8, 8);
     let row = plan.sections.nodes[0].accumulators[2];
     let mut forged = witness.clone();
@@ -154,7 +195,7 @@ fn rejects_a_wrong_remainder_with_repaired_multiplicities() {
 }
 
 #[test]
-fn rejects_any_changed_public_input_that_the_circuit_binds() {
+fn soundness_row_24_rejects_any_changed_public_input_that_the_circuit_binds() {
     let (_, plan, witness) = setup(8, 8);
     type Change = fn(&mut Witness);
     let changes: [Change; 5] = [

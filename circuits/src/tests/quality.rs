@@ -55,7 +55,7 @@ fn rejects_a_slack_that_is_off_by_one() {
 
 /// A lower best value needs a negative slack somewhere, which no look-up holds.
 #[test]
-fn rejects_a_best_other_below_an_unlabelled_output() {
+fn soundness_row_19_rejects_a_best_other_below_an_unlabelled_output() {
     rejects("label", |plan, w, row| {
         (0..3).for_each(|r| write(plan, w, row + r, OTHER, 0));
         for i in 0..3 {
@@ -65,17 +65,17 @@ fn rejects_a_best_other_below_an_unlabelled_output() {
 }
 
 #[test]
-fn rejects_two_halves_of_a_best_class() {
+fn soundness_row_17_rejects_a_best_class_that_counts_twice() {
     rejects("best", |plan, w, row| write(plan, w, row, 1, 2));
 }
 
 #[test]
-fn rejects_the_label_as_its_own_rival() {
+fn soundness_row_17_rejects_the_label_as_its_own_rival() {
     rejects("distinct", |plan, w, row| write(plan, w, row, 7, 1));
 }
 
 #[test]
-fn rejects_a_best_class_in_the_padding() {
+fn soundness_row_17_rejects_a_best_class_in_the_padding() {
     rejects("padding", |plan, w, row| write(plan, w, row + 1, 3, 1));
 }
 
@@ -93,12 +93,12 @@ fn rejects_a_label_that_no_class_row_carries() {
 }
 
 #[test]
-fn rejects_a_probe_that_counts_twice() {
+fn soundness_row_19_rejects_a_probe_that_counts_twice() {
     rejects("probe", |plan, w, row| write(plan, w, row + 2, PROBE, 2));
 }
 
 #[test]
-fn rejects_a_larger_margin() {
+fn soundness_row_19_rejects_a_larger_margin() {
     rejects("key", |plan, w, row| {
         let key = value(w, row + 2, 0);
         write(plan, w, row + 2, 0, key + 1);
@@ -107,7 +107,7 @@ fn rejects_a_larger_margin() {
 
 /// The looked-up score of a row must belong to its key.
 #[test]
-fn rejects_a_score_of_another_key() {
+fn soundness_row_19_rejects_a_score_of_another_key() {
     let (_, plan, mut witness) = setup(8, 8);
     let row = plan.sections.quality + 3 * 3 + 2;
     witness.cells[row][2 * LANES] += Fr::ONE;

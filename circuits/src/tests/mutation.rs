@@ -1,0 +1,189 @@
+//! Any one advice cell changed on any kind of row: nothing that matters is free.
+//!
+//! A cell of the first phase changes with everything that the prover can adapt: the table's
+//! multiplicities, the other cell of its look-up where the table leaves one choice, and all of the
+//! second phase, computed again at the same challenges. A cell of the second phase changes alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ff::Field;
+use halo2_proofs::halo2curves::bn256::Fr;
+
+use super::checker::{Checker, ACC, ADVICE, HELPER, MULTIPLICITY};
+use super::forgeries::{ends, folds, hashes};
+use super::nets::{move_along, Net};
+use super::weakening::challenges;
+use super::{failures_of, is_exhaustive, Forge};
+use crate::columns::{Fx, LANES};
+use crate::plan::Plan;
+use crate::BatchCircuit;
+
+/// The kind of a row, by what its cells hold.
+fn kind(plan: &Plan, row: usize) -> &'static str {
+    let marks = [
+        (Fx::Absorb, "absorb"),
+        (Fx::AbsorbNext, "absorb next"),
+        (Fx::Full, "full"),
+        (Fx::PartialFirst, "partial first"),
+        (Fx::PartialNext, "partial next"),
+        (Fx::PartialLast, "leave"),
+        (Fx::Spill, "spill"),
+        (Fx::Classes, "classes"),
+        (Fx::ClassesNext, "more classes"),
+        (Fx::Score, "score"),
+    ];
+    if row == 0 {
+        return "first";
+    }
+    if row + 1 == plan.rows {
+        return "last";
+    }
+    if let Some((_, kind)) = marks.iter().find(|(fx, _)| plan.is(*fx, row)) {
+        return kind;
+    }
+    let (a, b) = (plan.fx(Fx::TagA, row), plan.fx(Fx::TagB, row));
+    if !plan.is(Fx::Lookup, row) {
+        "kernel or table"
+    } else if a == Fr::from(plan.table.tag_input) || b == Fr::from(plan.table.tag_byte) {
+        "input"
+    } else if a == Fr::from(plan.table.tag_window) {
+        "window"
+    } else if b == Fr::ZERO {
+        "pooled"
+    } else {
+        "activation"
+    }
+}
+
+/// Why a cell may hold anything that the table allows, if it may.
+fn free(plan: &Plan, row: usize, column: usize) -> Option<&'static str> {
+    let is_classes = plan.is(Fx::Classes, row) || plan.is(Fx::ClassesNext, row);
+    let (lane, kind) = (column % LANES, column / LANES);
+    match column {
+        ACC.. | MULTIPLICITY => None,
+        HELPER.. => (!plan.is(Fx::Lookup, row)).then_some("helpers enter the sum on look-ups only"),
+        _ if !plan.is(Fx::Lookup, row) => (!plan.reads(row, column)).then_some("no gate reads it"),
+        _ if plan.is(Fx::Score, row) && kind == 1 => (lane >= 4).then_some("four sums to a score"),
+        _ if plan.is(Fx::Score, row) => (lane > 0).then_some("one key and score to a task"),
+        _ if is_classes && kind == 1 => {
+            (lane % 2 == 1 && lane > 1).then_some("one best other output to a row")
+        }
+        _ => None,
+    }
+}
+
+/// Rows to change: every one, or of each kind the first, a middle and the last one, which holds
+/// the padding slots where a kind has several chunks.
+fn sample(plan: &Plan) -> Vec<usize> {
+    if is_exhaustive() {
+        return (0..plan.rows).collect();
+    }
+    let mut kinds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    (0..plan.rows).for_each(|row| kinds.entry(kind(plan, row)).or_default().push(row));
+    let mut rows: Vec<usize> = kinds
+        .values()
+        .flat_map(|rows| [rows[0], rows[rows.len() / 2], rows[rows.len() - 1]])
+        .collect();
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+fn accepted(net: &Net) -> Vec<(usize, usize, &'static str)> {
+    let plan = &net.plan;
+    let c = Checker::new(plan, challenges());
+    let honest = c.grid(&net.witness);
+    assert!(c.failures(&honest).is_empty());
+    let mut accepted = Vec::new();
+    let mut grid = honest.clone();
+    for row in sample(plan) {
+        for column in (0..ADVICE).filter(|column| free(plan, row, *column).is_none()) {
+            let rejected = if column < MULTIPLICITY {
+                let mut w = net.witness.clone();
+                if !plan.is(Fx::Lookup, row) || !move_along(plan, &mut w, row, column) {
+                    w.cells[row][column] += Fr::ONE;
+                }
+                c.rejects(&c.grid(&w), &[row, row + 1])
+            } else {
+                grid.rows[row][column] += Fr::ONE;
+                let rejected = c.rejects(&grid, &[row, row + 1]);
+                grid.rows[row][column] = honest.rows[row][column];
+                rejected
+            };
+            if !rejected {
+                accepted.push((row, column, kind(plan, row)));
+            }
+        }
+    }
+    accepted
+}
+
+#[test]
+fn mutation_rejects_any_changed_cell_of_images_pools_and_sums() {
+    let net = Net::everything();
+    let kinds = ["input", "activation", "window", "pooled", "spill", "kernel or table"];
+    for expected in kinds {
+        assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == expected), "no {expected}");
+    }
+    let accepted = accepted(&net);
+    assert!(accepted.is_empty(), "{accepted:?}");
+}
+
+#[test]
+fn mutation_rejects_any_changed_cell_of_dense_layers_and_long_messages() {
+    let net = Net::long();
+    assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == "absorb next"));
+    let accepted = accepted(&net);
+    assert!(accepted.is_empty(), "{accepted:?}");
+}
+
+/// Every don't-care is one: the documented list has no cell that a constraint notices.
+#[test]
+fn free_cells_are_free() {
+    let net = Net::long();
+    let plan = &net.plan;
+    let c = Checker::new(plan, challenges());
+    for row in sample(plan) {
+        for column in (0..MULTIPLICITY).filter(|column| free(plan, row, *column).is_some()) {
+            let mut w = net.witness.clone();
+            if !plan.is(Fx::Lookup, row) {
+                w.cells[row][column] += Fr::ONE;
+            } else if !move_along(plan, &mut w, row, column) {
+                continue;
+            }
+            // The statement follows a score that nobody reads.
+            let failures = c.failures(&c.grid(&w));
+            assert!(failures.is_empty(), "{row} {column} {} {failures:?}", kind(plan, row));
+        }
+    }
+}
+
+/// The evaluator of these tests and MockProver name the same constraints.
+#[test]
+fn the_checker_agrees_with_mock_prover() {
+    let net = Net::long();
+    let c = Checker::new(&net.plan, challenges());
+    let (folds, ends, hashes) = (folds(&net, &c), ends(&net, &c), hashes(&net, &c));
+    let mut honest = ends.into_iter().take(1).collect::<Vec<_>>();
+    honest[0].witness = net.witness.clone();
+    let sampled = folds.into_iter().step_by(5).chain(hashes.into_iter().step_by(19));
+    for forgery in honest.into_iter().chain(sampled) {
+        let forgery = Arc::new(forgery);
+        let mut circuit =
+            BatchCircuit::for_check(net.plan.clone(), Arc::new(forgery.witness.clone()));
+        let (plan, shared) = (net.plan.clone(), forgery.clone());
+        circuit.forged = Some(Forge(Arc::new(move |challenges, mut folded| {
+            let c = Checker::new(&plan, challenges);
+            c.export(&shared.grid(&c), &mut folded);
+            folded
+        })));
+        let mock = failures_of(circuit, &net.plan, &forgery.witness);
+        let ours = c.failures(&forgery.grid(&c));
+        assert_eq!(mock.len(), ours.len(), "{}: {mock:?}", forgery.what);
+        for (constraint, _) in ours {
+            let Some(named) = c.constraints.get(constraint) else { continue };
+            assert!(mock.iter().any(|f| f.contains(&named.gate)), "{}: {mock:?}", forgery.what);
+        }
+    }
+}

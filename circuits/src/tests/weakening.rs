@@ -1,0 +1,129 @@
+//! Every constraint is needed: without it some forged witness would pass.
+//!
+//! `DN_WEAKEN=<index>` replaces a constraint by zero in every circuit that tests configure;
+//! `scripts/weaken-gates.sh` does so for each in turn and expects these tests to fail.
+
+use std::collections::BTreeSet;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::{ConstraintSystem, Expression};
+
+use super::checker::Checker;
+use super::forgeries::{ends, folds, hashes, votes, Forgery};
+use super::nets::Net;
+use crate::columns::{Columns, CHALLENGES};
+use crate::gates;
+
+/// Challenges as good as random ones.
+pub(super) fn challenges() -> [Fr; CHALLENGES] {
+    std::array::from_fn(|i| Fr::from(0x5eed_cafe + i as u64).square().square())
+}
+
+/// Index of the constraint to leave out, if any.
+fn weakened() -> Option<usize> {
+    let index = std::env::var_os("DN_WEAKEN")?;
+    Some(index.to_str()?.parse().expect("DN_WEAKEN is the index of a constraint"))
+}
+
+/// Configures the gates without the weakened constraint; `false` when there is none.
+pub(crate) fn configure_weakened(cs: &mut ConstraintSystem<Fr>, columns: &Columns) -> bool {
+    let Some(weakened) = weakened() else { return false };
+    let mut whole = ConstraintSystem::default();
+    let same = Columns::allocate(&mut whole);
+    gates::configure(&mut whole, &same);
+    let mut index = 0;
+    for gate in whole.gates() {
+        cs.create_gate(gate.name(), |meta| {
+            // In the order of the whole system, so that the polynomials' indices fit.
+            for (column, at) in whole.advice_queries() {
+                meta.query_advice(*column, *at);
+            }
+            for (column, at) in whole.fixed_queries() {
+                meta.query_fixed(*column, *at);
+            }
+            meta.query_instance(columns.instance, halo2_proofs::poly::Rotation::cur());
+            let constraints = gate.polynomials().iter().enumerate().map(|(i, polynomial)| {
+                let is_weakened = index + i == weakened;
+                let zero = Expression::Constant(Fr::zero());
+                let polynomial = if is_weakened { zero } else { polynomial.clone() };
+                (gate.constraint_name(i).to_owned(), polynomial)
+            });
+            constraints.collect::<Vec<_>>()
+        });
+        index += gate.polynomials().len();
+    }
+    true
+}
+
+/// Constraints that others imply; each still has a test that names it.
+///
+/// - `best`: bits that stand for the best other class are looked up, so they are not negative, and
+///   `totals` and `probe` make their sum 0 or 1.
+/// - the first `padding`: every class row has a first class.
+fn implied(c: &Checker) -> Vec<usize> {
+    let mut all = c.find("quality classes", "best");
+    all.push(c.find("quality classes", "padding")[0]);
+    all
+}
+
+fn check(c: &Checker, forgery: &Forgery, covered: &mut BTreeSet<usize>) {
+    let failing: BTreeSet<usize> =
+        c.failures(&forgery.grid(c)).into_iter().map(|(constraint, _)| constraint).collect();
+    let named: Vec<_> = failing.iter().map(|i| (*i, &c.constraints[*i].name)).collect();
+    let what = (&forgery.what, forgery.constraint);
+    assert!(failing.contains(&forgery.constraint), "{what:?} is not rejected: {named:?}");
+    assert!(failing.iter().all(|i| forgery.family.contains(i)), "{what:?} also breaks {named:?}");
+    covered.insert(forgery.constraint);
+}
+
+#[test]
+fn every_constraint_rejects_a_witness_that_all_others_accept() {
+    let mut covered = BTreeSet::new();
+    let long = Net::long();
+    let c = Checker::new(&long.plan, challenges());
+    assert!(c.failures(&c.grid(&long.witness)).is_empty());
+    for forgery in folds(&long, &c).iter().chain(&ends(&long, &c)).chain(&hashes(&long, &c)) {
+        check(&c, forgery, &mut covered);
+    }
+    let everything = Net::everything();
+    let images = Checker::new(&everything.plan, challenges());
+    for forgery in &folds(&everything, &images) {
+        check(&images, forgery, &mut covered);
+    }
+    for (net, forgery) in votes(&|net: &Net| Checker::new(&net.plan, challenges())) {
+        check(&Checker::new(&net.plan, challenges()), &forgery, &mut covered);
+    }
+    covered.extend(implied(&c));
+    let missing: Vec<_> = (0..c.constraints.len())
+        .filter(|i| !covered.contains(i))
+        .map(|i| (i, &c.constraints[i].gate, &c.constraints[i].name))
+        .collect();
+    assert!(missing.is_empty(), "no forgery for {missing:?}");
+}
+
+/// The implied constraints hold by themselves too.
+#[test]
+fn implied_constraints_reject_what_they_name() {
+    let net = Net::constant(&[9, 8, 7, 6, 5, 4, 3, 2, 1], Some(0));
+    let c = Checker::new(&net.plan, challenges());
+    let honest = c.grid(&net.witness);
+    let first = net.plan.sections.quality;
+    for (i, constraint) in c.find("quality classes", "best").into_iter().enumerate() {
+        let mut grid = honest.clone();
+        grid.rows[first][2 * i + 1] = Fr::from(2);
+        assert!(c.failing_on(&grid, first).contains(&constraint), "best {i}");
+    }
+    // A first class that is padding needs another key, so only its polynomial can be looked at.
+    let padding = c.find("quality classes", "padding")[0];
+    assert!(c.depends_on_advice(padding), "padding 0");
+}
+
+/// For `scripts/weaken-gates.sh`: index, gate and name of every constraint.
+#[test]
+fn lists_the_constraints() {
+    let c = Checker::new(&Net::constant(&[1, 2], None).plan, challenges());
+    for (i, constraint) in c.constraints.iter().enumerate() {
+        println!("constraint {i} {} / {}", constraint.gate, constraint.name);
+    }
+    assert!(c.constraints.len() > 90);
+}
