@@ -32,7 +32,9 @@ fn int8_accuracy_is_within_half_a_point_of_float() {
 #[test]
 fn malformed_models_are_errors_and_name_the_node() {
     let onnx = std::fs::read(path("mlp.onnx")).unwrap();
-    let calibration = npz::read(&path("calibration.npz")).unwrap();
+    let mut calibration = npz::read(&path("calibration.npz")).unwrap();
+    calibration.x.truncate(4);
+    calibration.y = None;
     for at in (0..onnx.len()).step_by(3) {
         let _ = import_onnx(&onnx[..at], &calibration, "cut");
         let mut changed = onnx.clone();

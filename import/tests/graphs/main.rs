@@ -1,0 +1,5 @@
+//! Hand-built ONNX graphs, operator by operator.
+
+mod build;
+mod operators;
+mod refusals;
