@@ -37,33 +37,28 @@ pub enum Acc {
     X,
     /// Accumulators of one position, folded over items; on inputs, every second value.
     Y,
-    /// Activations of one channel, folded over positions.
+    /// Activations of one channel, folded over positions; beside tasks, their words or output bytes,
+    /// folded over tasks.
     Image,
-    /// Accumulators of one channel, folded over positions; on inputs, every second value.
+    /// Accumulators of one channel, folded over positions; on inputs, every second value; beside a
+    /// task, its words or output bytes, folded.
     Outputs,
     /// Accumulators of a tensor, folded over channels.
     Tensor,
     /// Weights of one tap, folded over outputs.
     W,
-    /// Weights of one input channel, folded over taps.
+    /// Weights of one input channel, folded over taps; beside output hashes, their salts, folded over
+    /// tasks.
     Kernel,
-    /// Words of the inputs, folded.
-    Packed,
     /// Running sum of all claims.
     Claims,
-    /// Words or output bytes of one task, folded.
-    Words,
-    /// The same, folded over tasks.
-    Items,
     /// Labels and salts of the inputs, folded over tasks.
     Labels,
-    /// Salts of the outputs, folded over tasks.
-    Salts,
     /// Values that the witness publishes.
     Published,
     /// Values read from the instance.
     Read,
-    /// One-hot sums of one task.
+    /// One-hot sums of one task; on inputs, their words, folded.
     Classes,
 }
 

@@ -239,56 +239,58 @@ impl Row<'_> {
         next[Acc::Kernel as usize] = self.moved(Acc::Kernel, Fx::KernelReset, &steps)
             + self.when(Fx::Tap, next[Acc::W as usize]);
         let keep = self.fx(Fx::Scale) + self.fx(Fx::WordStep) * e;
-        next[Acc::Packed as usize] = keep * self.before(Acc::Packed)
+        next[Acc::Classes as usize] = keep * self.before(Acc::Classes)
             + self.when(Fx::Pack, next[Acc::X as usize] + next[Acc::Y as usize] * Fr::from(256));
     }
 
+    /// What the accumulators of claims hold beside tasks.
     fn tasks(&self, next: &mut [Fr; ACCUMULATORS]) {
         let (p, tau, e) = (self.p, self.p.at(Ch::Tau), self.p.at(Ch::E));
-        let words = self.before(Acc::Words);
-        next[Acc::Words as usize] = if self.is(Fx::Absorb) || self.is(Fx::AbsorbNext) {
+        let words = self.before(Acc::Outputs);
+        if self.is(Fx::Absorb) || self.is(Fx::AbsorbNext) {
             let s: Vec<Fr> = (2..WIDTH).map(|i| self.state(i)).collect();
-            if self.is(Fx::Absorb) {
+            next[Acc::Outputs as usize] = if self.is(Fx::Absorb) {
                 horner(&s[1..], e)
             } else {
                 p.e_words * words + horner(&s, e)
-            }
-        } else if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
+            };
+        }
+        if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
             let bytes: Vec<Fr> = (0..CLASSES)
                 .map(|i| self.cells[2 * i] - self.weight(CLASSES + i) * p.zero_point)
                 .collect();
-            self.when(Fx::ClassesNext, p.e_words * words) + horner(&bytes, e)
-        } else {
-            words
-        };
-        let items = self.before(Acc::Items);
-        next[Acc::Items as usize] = if self.is(Fx::Item) {
-            self.when(Fx::ItemFold, tau * items) + next[Acc::Words as usize]
-        } else {
-            items
-        } + self.when(Fx::Score, p.rho[1] * self.cells[LANES + 3]);
-        (next[Acc::Labels as usize], next[Acc::Salts as usize]) =
-            (self.before(Acc::Labels), self.before(Acc::Salts));
+            next[Acc::Outputs as usize] =
+                self.when(Fx::ClassesNext, p.e_words * words) + horner(&bytes, e);
+            next[Acc::Classes as usize] =
+                self.when(Fx::ClassesNext, self.before(Acc::Classes)) + self.votes();
+        }
+        if self.is(Fx::Item) {
+            next[Acc::Image as usize] = self.when(Fx::ItemFold, tau * self.before(Acc::Image))
+                + next[Acc::Outputs as usize]
+                + self.when(Fx::Score, p.rho[1] * self.cells[LANES + 3]);
+        }
+        next[Acc::Labels as usize] = self.before(Acc::Labels);
         if self.is(Fx::Absorb) {
             let salt = self.state(2);
             if self.is(Fx::Scale) {
                 next[Acc::Labels as usize] =
                     tau * self.before(Acc::Labels) + self.cells[ST] + p.rho[1] * salt;
             } else {
-                next[Acc::Salts as usize] = tau * self.before(Acc::Salts) + salt;
+                next[Acc::Kernel as usize] = tau * self.before(Acc::Kernel) + salt;
             }
         }
-        if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
-            let sums: Fr = (0..CLASSES)
-                .map(|i| {
-                    let (o, s2) = (self.cells[2 * i], self.cells[2 * i + 1]);
-                    let s1 = (self.cells[LANES + 2 * i] - self.cells[LANES + 1] + o) * p.per_label;
-                    s1 * (o + p.rho[2] + p.rho[4] * self.weight(i)) + s2 * (p.rho[1] * o + p.rho[3])
-                })
-                .sum();
-            next[Acc::Classes as usize] =
-                self.when(Fx::ClassesNext, self.before(Acc::Classes)) + sums;
-        }
+    }
+
+    /// One-hot sums of a row of classes.
+    fn votes(&self) -> Fr {
+        let p = self.p;
+        (0..CLASSES)
+            .map(|i| {
+                let (o, s2) = (self.cells[2 * i], self.cells[2 * i + 1]);
+                let s1 = (self.cells[LANES + 2 * i] - self.cells[LANES + 1] + o) * p.per_label;
+                s1 * (o + p.rho[2] + p.rho[4] * self.weight(i)) + s2 * (p.rho[1] * o + p.rho[3])
+            })
+            .sum()
     }
 
     fn published(&self, next: &mut [Fr; ACCUMULATORS], instance: Fr) {
@@ -312,10 +314,10 @@ impl Row<'_> {
         let kernel = next[Acc::Kernel as usize];
         claims += self.when(Fx::Product, next[Acc::Image as usize] * kernel);
         claims += self.when(Fx::ProductHeld, next[Acc::Outputs as usize] * kernel);
-        claims += self.when(Fx::WordsDone, omega * next[Acc::Packed as usize]);
+        claims += self.when(Fx::WordsDone, omega * next[Acc::Classes as usize]);
         claims -= self.when(Fx::Close, lambda * next[Acc::Tensor as usize]);
-        let items = next[Acc::Items as usize];
-        let salts = self.p.rho[2] * next[Acc::Salts as usize];
+        let items = next[Acc::Image as usize];
+        let salts = self.p.rho[2] * next[Acc::Kernel as usize];
         claims -= self.when(Fx::CloseWords, omega * items + salts);
         let labels = self.p.rho[1] * next[Acc::Labels as usize];
         claims -= self.when(Fx::CloseCopies, items - labels);

@@ -128,13 +128,14 @@ pub enum Fx {
 }
 
 /// Pairs that are never set together.
-const EXCLUSIVE: [(Fx, Fx); 12] = [
+const EXCLUSIVE: [(Fx, Fx); 13] = [
     (Fx::Chunk, Fx::SpillFold),
     (Fx::Position, Fx::Publish),
     (Fx::ImageReset, Fx::ImageStep),
     (Fx::OutputsReset, Fx::OutputsStep),
     (Fx::TensorStep, Fx::TensorClaim),
     (Fx::WeightFold, Fx::AbsorbNext),
+    (Fx::Word, Fx::Read),
     (Fx::Tap, Fx::KernelClaim),
     (Fx::KernelReset, Fx::KernelStep),
     (Fx::Claim, Fx::CloseWords),

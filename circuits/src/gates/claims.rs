@@ -12,12 +12,11 @@
 //! w   act W = weight_fold e^8 W' + (1 + word (omega - 1)) sum_i e^(7-i) w_i
 //! k   act K = (act act' - kernel_reset + kernel_step (z - 1) + kernel_claim (lambda - 1)) K' + tap W
 //! p   act P = (act' + claim (lambda - 1)) P' + (product I + product_held O) K - close lambda T
-//!           + words_done omega V - close_words (omega M + rho^2 N) - close_copies (M - rho G)
-//! v   act V = (scale + word_step e) V' + pack (X + 256 Y)
+//!           + words_done omega R - close_words (omega I + rho^2 K) - close_copies (I - rho G)
 //! ```
 //!
-//! `M` folds words or output bytes over tasks, `G` labels and salts of inputs, `N` salts of outputs
-//! ([`super::words`]).
+//! Beside tasks `I` and `O` fold words and output bytes, `K` folds salts of outputs and `G` labels and
+//! salts of inputs ([`super::words`]); on inputs `R` folds their words ([`super::quality`]).
 //!
 //! A convolution is a product of polynomials in `z`: with `X_c` the image of input channel `c`, its
 //! positions at the exponents that [`crate::layout`] gives them, and `K_c` the kernels that read it,
@@ -48,8 +47,11 @@ use halo2_proofs::plonk::ConstraintSystem;
 
 use crate::columns::{constant, horner, power, Acc, Ch, Columns, Fx, View, LANES, WEIGHT_LANES};
 use crate::layout::SPILL_OFFSET;
+use crate::poseidon::Constants;
 
-pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
+use super::words::Tasks;
+
+pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
     cs.create_gate("fold items", |meta| {
         let mut v = View::new(meta, columns);
         let (active, q, tau) = (v.fx(Fx::Active), v.fx(Fx::Lookup), v.challenge(Ch::Tau));
@@ -83,14 +85,20 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let (e, z1) = (v.challenge(Ch::E), v.challenge(Ch::Z) - constant(1));
         let lambda1 = v.challenge(Ch::Lambda) - constant(1);
         let position = v.fx(Fx::Position);
-        let keep = carried.clone() - v.fx(Fx::ImageReset) + v.fx(Fx::ImageStep) * z1.clone();
+        let tasks = Tasks::new(&mut v, constants);
+        let [kept, added] = tasks.image;
+        let keep = carried.clone() - v.fx(Fx::ImageReset) + v.fx(Fx::ImageStep) * z1.clone() + kept;
         let image = active.clone() * v.acc(Acc::Image)
             - keep * v.acc_prev(Acc::Image)
-            - position.clone() * v.acc(Acc::X);
-        let keep = carried.clone() - v.fx(Fx::OutputsReset) + v.fx(Fx::OutputsStep) * z1.clone();
+            - position.clone() * v.acc(Acc::X)
+            - added;
+        let [kept, added] = tasks.outputs;
+        let keep =
+            carried.clone() - v.fx(Fx::OutputsReset) + v.fx(Fx::OutputsStep) * z1.clone() + kept;
         let outputs = active.clone() * v.acc(Acc::Outputs)
             - keep * v.acc_prev(Acc::Outputs)
-            - position * v.acc(Acc::Y);
+            - position * v.acc(Acc::Y)
+            - added;
         let channel = v.fx(Fx::Channel);
         let keep = carried - channel.clone()
             + v.fx(Fx::ChannelFold) * e
@@ -109,21 +117,16 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let w = active.clone() * v.acc(Acc::W)
             - v.fx(Fx::WeightFold) * power(&e, WEIGHT_LANES) * v.acc_prev(Acc::W)
             - (constant(1) + words) * horner(&weights, &e);
+        let [kept, added] = Tasks::new(&mut v, constants).kernel;
         let keep = carried - v.fx(Fx::KernelReset)
             + v.fx(Fx::KernelStep) * (v.challenge(Ch::Z) - constant(1))
-            + v.fx(Fx::KernelClaim) * (v.challenge(Ch::Lambda) - constant(1));
+            + v.fx(Fx::KernelClaim) * (v.challenge(Ch::Lambda) - constant(1))
+            + kept;
         let kernel = active * v.acc(Acc::Kernel)
             - keep * v.acc_prev(Acc::Kernel)
-            - v.fx(Fx::Tap) * v.acc(Acc::W);
+            - v.fx(Fx::Tap) * v.acc(Acc::W)
+            - added;
         vec![("w", w), ("kernel", kernel)]
-    });
-    cs.create_gate("fold input words", |meta| {
-        let mut v = View::new(meta, columns);
-        let keep = v.fx(Fx::Scale) + v.fx(Fx::WordStep) * v.challenge(Ch::E);
-        let packed = v.fx(Fx::Active) * v.acc(Acc::Packed)
-            - keep * v.acc_prev(Acc::Packed)
-            - v.fx(Fx::Pack) * (v.acc(Acc::X) + v.acc(Acc::Y) * Fr::from(256));
-        vec![("packed", packed)]
     });
     cs.create_gate("claims", |meta| {
         let mut v = View::new(meta, columns);
@@ -133,14 +136,15 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
             v.fx(Fx::Product) * v.acc(Acc::Image) + v.fx(Fx::ProductHeld) * v.acc(Acc::Outputs);
         let rho = v.challenge(Ch::Rho);
         let labels = rho.clone() * v.acc(Acc::Labels);
-        let items = v.acc(Acc::Items);
-        let words = v.fx(Fx::CloseWords) * items.clone() - v.fx(Fx::WordsDone) * v.acc(Acc::Packed);
+        let items = v.acc(Acc::Image);
+        let words =
+            v.fx(Fx::CloseWords) * items.clone() - v.fx(Fx::WordsDone) * v.acc(Acc::Classes);
         let claims = v.fx(Fx::Active) * v.acc(Acc::Claims)
             - keep * v.acc_prev(Acc::Claims)
             - folded * v.acc(Acc::Kernel)
             + v.fx(Fx::Close) * lambda * v.acc(Acc::Tensor)
             + omega * words
-            + v.fx(Fx::CloseWords) * rho.clone() * rho * v.acc(Acc::Salts)
+            + v.fx(Fx::CloseWords) * rho.clone() * rho * v.acc(Acc::Kernel)
             + v.fx(Fx::CloseCopies) * (items - labels);
         vec![("claims", claims)]
     });

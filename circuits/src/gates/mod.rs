@@ -21,8 +21,9 @@ pub(crate) use words::label_scale;
 /// Adds every gate to the constraint system.
 pub(crate) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
     lookup::configure(cs, columns);
-    claims::configure(cs, columns);
-    hash::configure(cs, columns, &Constants::new());
+    let constants = Constants::new();
+    claims::configure(cs, columns, &constants);
+    hash::configure(cs, columns, &constants);
     quality::configure(cs, columns);
-    words::configure(cs, columns);
+    words::configure(cs, columns, &constants);
 }

@@ -17,8 +17,12 @@
 //! distinct s1 s2 = 0
 //! padding  (1 - w_(4+i)) (s1 + s2) = 0
 //! same     other = other'             not on a task's first row
-//! sums     act R = classes_next R' + sum_i s1 o + rho s2 o + rho^2 s1 + rho^3 s2 + rho^4 w_i s1
+//! sums     act R = (classes_next + scale + word_step e) R' + pack (X + 256 Y)
+//!                + sum_i s1 o + rho s2 o + rho^2 s1 + rho^3 s2 + rho^4 w_i s1
 //! ```
+//!
+//! On inputs, whose rows are others, `R` folds their words (`pack`, `scale`, `word_step`); where they
+//! end it is 0.
 //!
 //! `o` equals the byte of the last tensor by the folds of [`super::words`].
 //!
@@ -79,8 +83,12 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let lo1_prev = v.cell_prev(LANES + 1);
         let same = next.clone() + v.fx(Fx::Score);
         constraints.push(("same", same * (other - lo1_prev)));
-        let folded =
-            v.fx(Fx::Active) * v.acc(Acc::Classes) - next * v.acc_prev(Acc::Classes) - any * sums;
+        let keep = next + v.fx(Fx::Scale) + v.fx(Fx::WordStep) * v.challenge(Ch::E);
+        let packed = v.acc(Acc::X) + v.acc(Acc::Y) * Fr::from(256);
+        let folded = v.fx(Fx::Active) * v.acc(Acc::Classes)
+            - keep * v.acc_prev(Acc::Classes)
+            - any * sums
+            - v.fx(Fx::Pack) * packed;
         constraints.push(("sums", folded));
         constraints
     });

@@ -145,6 +145,8 @@ fn write(w: &mut Writer, model: Model<'_>) -> Sections {
         sections.nodes.push(rows);
     }
     sections.quality = w.row;
+    // Salts of outputs are folded where kernels were.
+    w.mark(Fx::KernelReset, w.row);
     w.quality(model.table, graph.output_len());
     sections.output_hashes = w.row;
     w.hashes(DOMAIN_OUTPUT, graph.output_len());

@@ -63,10 +63,10 @@ pub(super) fn folds(net: &Net, c: &Checker) -> Vec<Forgery> {
         (Acc::Tensor, "fold positions and channels", "tensor", &[Fx::Close]),
         (Acc::W, "fold weights", "w", &[Fx::Tap]),
         (Acc::Kernel, "fold weights", "kernel", &[Fx::Product]),
-        (Acc::Packed, "fold input words", "packed", &[Fx::WordsDone]),
-        (Acc::Words, "fold words", "words", &[Fx::Item]),
-        (Acc::Items, "fold words", "items", &[Fx::CloseWords]),
-        (Acc::Labels, "fold words", "labels", &[Fx::Absorb, Fx::Scale]),
+        (Acc::Classes, "quality classes", "sums", &[Fx::WordsDone]),
+        (Acc::Outputs, "fold positions and channels", "outputs", &[Fx::Item]),
+        (Acc::Image, "fold positions and channels", "image", &[Fx::CloseWords]),
+        (Acc::Labels, "labels", "labels", &[Fx::Absorb, Fx::Scale]),
     ];
     let mut all = vec![Forgery::new("another input", claims, other_input(net))];
     for (acc, gate, name, marks) in places {
