@@ -2,6 +2,20 @@
 //!
 //! Floats end here: everything behind a [`Package`] is integers. Unsupported and malformed files
 //! are errors that name the node and the reason.
+//!
+//! ```text
+//! linear      Conv (1-D, 2-D), Gemm, MatMul, BatchNormalization, AveragePool, GlobalAveragePool,
+//!             ReduceMean over the image, Pad with zeros, Add, Sub, Sum and Mean of tensors,
+//!             Add, Sub, Mul, Div with a constant per channel
+//! functions   Relu, LeakyRelu, PRelu (one slope), Sigmoid, Tanh, Clip, Elu, Selu, HardSigmoid,
+//!             HardSwish, Softplus, Softsign, Mish, Gelu, Erf, Exp, Sqrt, Pow, Abs, Neg, Max and
+//!             Min with a number, arithmetic with numbers, x f(x) and x + f(x)
+//! pools       MaxPool, GlobalMaxPool; padded ones of values that are not negative only
+//! views       Concat of channels, Flatten, Reshape, Squeeze, Unsqueeze, Identity, Dropout
+//! dropped     Softmax and LogSoftmax as the last node: the order of the outputs stays
+//! ```
+//!
+//! The batch is the first dimension, of any size; all other dimensions of the input are fixed.
 
 mod error;
 mod float;

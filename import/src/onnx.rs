@@ -239,6 +239,11 @@ impl Node {
         self.find(name).and_then(|a| std::str::from_utf8(&a.s).ok()).unwrap_or_default()
     }
 
+    /// The tensor of an attribute.
+    pub(crate) fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.find(name).and_then(|a| a.t.as_ref())
+    }
+
     /// The name of an operand that is there.
     pub(crate) fn operand(&self, at: usize) -> Option<&str> {
         self.input.get(at).map(String::as_str).filter(|name| !name.is_empty())

@@ -43,7 +43,11 @@ struct Range {
 }
 
 impl Range {
+    /// The range of `values`; infinite if one of them is not finite.
     fn of(values: &[f32]) -> Self {
+        if values.iter().any(|v| !v.is_finite()) {
+            return Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
+        }
         let none = Self { low: f32::INFINITY, high: f32::NEG_INFINITY };
         values.iter().fold(none, |r, v| Self { low: r.low.min(*v), high: r.high.max(*v) })
     }
@@ -56,7 +60,7 @@ impl Range {
         scale(self.low.abs().max(self.high.abs()))
     }
 
-    /// The part of the range outside of which `chain` is constant.
+    /// The part of the range, up to one sample, outside of which `chain` is constant.
     fn that_matters(self, chain: &[Scalar]) -> Self {
         let point = |i: usize| self.low + (self.high - self.low) * i as f32 / SAMPLES as f32;
         let value = |i: usize| crate::float::apply_all(chain, point(i));
@@ -65,7 +69,8 @@ impl Range {
         if from_low > SAMPLES {
             return self;
         }
-        Self { low: point(from_low - 1), high: point(SAMPLES + 1 - from_high) }
+        let high = (SAMPLES + 1).saturating_sub(from_high).min(SAMPLES);
+        Self { low: point(from_low.saturating_sub(1)), high: point(high) }
     }
 }
 

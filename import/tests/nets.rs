@@ -1,4 +1,5 @@
 //! Trained convolutional nets: accuracy, form of the graphs, round trip.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 

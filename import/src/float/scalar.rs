@@ -33,6 +33,15 @@ pub(crate) enum Scalar {
     Sum(Vec<Scalar>, Vec<Scalar>, f32),
 }
 
+/// Number of functions in a chain, those inside of products and sums included.
+pub(crate) fn size(chain: &[Scalar]) -> usize {
+    let one = |f: &Scalar| match f {
+        Scalar::Product(f, g) | Scalar::Sum(f, g, _) => 1 + size(f) + size(g),
+        _ => 1,
+    };
+    chain.iter().map(one).sum()
+}
+
 /// Applies functions from first to last.
 pub(crate) fn apply_all(chain: &[Scalar], x: f32) -> f32 {
     chain.iter().fold(x, |x, f| f.apply(x))

@@ -40,7 +40,7 @@ fn absorb(model: &FloatModel, index: usize) -> Option<Vec<(usize, Linear)>> {
         .collect();
     let mut before: usize = inner.terms.iter().map(|t| macs(t.weights.len(), shape)).sum();
     let mut after = 0usize;
-    let mut plans = Vec::new();
+    let mut plans = 0;
     for reader in &reading {
         let Kind::Linear(outer) = &model.ops[*reader].kind else { return None };
         let to = model.ops[*reader].shape;
@@ -53,11 +53,11 @@ fn absorb(model: &FloatModel, index: usize) -> Option<Vec<(usize, Linear)>> {
                 let from = model.shape(source.value);
                 let plan = Plan::new((term, to), (source, shape), from)?;
                 after = after.saturating_add(macs(plan.trimmed_len(from, to), to));
-                plans.push(());
+                plans += 1;
             }
         }
     }
-    let is_free = reading.len() == 1 && plans.len() == 1 && is_average(inner, shape);
+    let is_free = reading.len() == 1 && plans == 1 && is_average(inner, shape);
     if reading.is_empty() || (after > before && !is_free) {
         return None;
     }
@@ -173,10 +173,9 @@ impl Plan {
 
     /// Number of weights behind [`trim`].
     fn trimmed_len(&self, from: Shape, to: Shape) -> usize {
-        // One plane of weights has the same taps as all.
-        let plane =
-            Term { value: 0, geometry: self.geometry, weights: vec![0.0; self.geometry.taps()] };
-        let mut plane = plane;
+        // All planes have the same taps.
+        let Self { geometry, .. } = *self;
+        let mut plane = Term { value: 0, geometry, weights: vec![0.0; geometry.taps()] };
         trim(&mut plane, from, to);
         plane.geometry.taps() * (from.channels / self.geometry.groups) * to.channels
     }

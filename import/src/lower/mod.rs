@@ -213,3 +213,23 @@ fn tiles(window: &Window, from: Shape, to: Shape) -> Option<usize> {
     };
     (tile(0, from.height, to.height) && tile(1, from.width, to.width)).then_some(side)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lowering is exact: only rounding of floats separates units and operations.
+    #[test]
+    fn units_compute_what_the_operations_compute() {
+        for name in ["lenet_avg", "lenet_max", "resnet_tiny", "mobilenet_tiny"] {
+            let path = format!("{}/../models/nets/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
+            let model = FloatModel::read(&std::fs::read(path).unwrap()).unwrap();
+            let lowered = lower(&model).unwrap();
+            let x: Vec<f32> = (0..model.input.len()).map(|i| (i * i % 241) as f32).collect();
+            let (expected, values) = (model.run(&x), lowered.run(&x));
+            for (a, b) in expected.iter().zip(&values[values.len() - 1].output) {
+                assert!((a - b).abs() < 1e-3 * (1.0 + a.abs()), "{name}: {a} {b}");
+            }
+        }
+    }
+}

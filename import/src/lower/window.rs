@@ -15,6 +15,8 @@ use super::{Builder, Unit};
 use crate::error::ImportError;
 use crate::float::{geometry, pointwise, Linear, Origin, Scalar, Term, Window};
 
+/// Most rows or columns of a window; each costs a few nodes.
+const MAX_SIDE: usize = 64;
 /// Largest code.
 const TOP: i32 = 127;
 /// A float bias under which the rest of a saturated difference is always zero.
@@ -29,6 +31,11 @@ impl Builder {
         (window, to): (&Window, Shape),
         non_negative: bool,
     ) -> Result<usize, ImportError> {
+        if window.kernel.iter().any(|k| *k > MAX_SIDE) {
+            return Err(
+                origin.error(format!("windows that overlap may have {MAX_SIDE} rows or columns"))
+            );
+        }
         let padded = geometry::reads_outside(&window.geometry(1), from, to);
         if padded && !non_negative {
             return Err(origin.error(

@@ -50,7 +50,7 @@ fn same_padding(window: &mut Window, view: &View, mode: &str) -> Result<(), Stri
     let shape = view::image_shape(&view.dims)?;
     for (axis, extent) in [shape.height, shape.width].into_iter().enumerate() {
         let (stride, dilation) = (window.stride[axis].max(1), window.dilation[axis]);
-        let span = window.kernel[axis].saturating_sub(1).saturating_mul(dilation) + 1;
+        let span = window.kernel[axis].saturating_sub(1).saturating_mul(dilation).saturating_add(1);
         let last = (extent.div_ceil(stride) - 1) * stride;
         let total = last.saturating_add(span).saturating_sub(extent);
         let small = total / 2;

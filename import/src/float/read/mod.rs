@@ -16,11 +16,14 @@ use std::collections::HashMap;
 use dn_core::quant::Shape;
 use prost::Message;
 
-use super::{geometry, FloatModel, Kind, Linear, Op, Origin, Scalar};
+use super::{geometry, scalar, FloatModel, Kind, Linear, Op, Origin, Scalar};
 use crate::error::ImportError;
 use crate::onnx;
 
 pub(super) use view::View;
+
+/// Most functions between two linear operations.
+const MAX_FUNCTIONS: usize = 256;
 
 /// A constant: extents and values.
 type Constant = (Vec<usize>, Vec<f32>);
@@ -46,7 +49,7 @@ struct Reader {
     model: FloatModel,
     constants: HashMap<String, onnx::Tensor>,
     /// Integers computed from shapes; 0 stands for the batch.
-    integers: HashMap<String, Vec<i64>>,
+    integers: HashMap<String, integers::Integers>,
     views: HashMap<String, View>,
     /// Name of the graph's output.
     output: String,
@@ -216,6 +219,9 @@ impl Reader {
     fn push_scalar(&mut self, value: usize, functions: &[Scalar]) -> Result<usize, String> {
         let (of, mut chain) = self.chain(value);
         chain.extend_from_slice(functions);
+        if scalar::size(&chain) > MAX_FUNCTIONS {
+            return Err(format!("more than {MAX_FUNCTIONS} functions follow each other"));
+        }
         self.push(self.model.shape(value), Kind::Scalar { of, chain })
     }
 

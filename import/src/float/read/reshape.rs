@@ -83,7 +83,7 @@ impl Reader {
         if pads.len() != 2 * rank || rank < 3 {
             return Err(format!("{} paddings for {rank} dimensions", pads.len()));
         }
-        if pads[0] + pads[1] + pads[rank] + pads[rank + 1] > 0 {
+        if [0, 1, rank, rank + 1].iter().any(|i| pads[*i] > 0) {
             return Err("batch and channels cannot be padded".to_owned());
         }
         let (begin, end) = (&pads[2..rank], &pads[rank + 2..]);
