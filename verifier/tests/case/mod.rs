@@ -1,0 +1,95 @@
+//! A model, its keys and one good proof, for every verifier.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use dn_circuits::field::{from_core, CoreFr};
+use dn_circuits::{protocol, Slot};
+use dn_core::commitment::{from_bytes, to_bytes};
+use dn_core::protocol::{Protocol, Word};
+use dn_core::quant::{Activation, Graph, Node, Shape};
+use dn_prover::{Proof, Prover};
+use dn_verifier::verify;
+
+pub(crate) fn graph(bias: i32) -> Graph {
+    let weights = (0..24).map(|i| (i * 29) % 17 - 8).collect();
+    let input = Shape::vector(8);
+    let node = Node::dense((0, input), weights, vec![bias, -5, 70], 5, Activation::relu());
+    Graph { input, nodes: vec![node] }
+}
+
+pub(crate) fn tasks(first: i8) -> Vec<Slot> {
+    (0..6)
+        .map(|i: i8| Slot {
+            input: (0..8).map(|j| first + i * 20 - j * 9).collect(),
+            salt: CoreFr::from(i + 1),
+            label: (i % 2 == 0).then_some(1),
+        })
+        .collect()
+}
+
+/// A prover whose keys are in memory only.
+pub(crate) fn prover(bias: i32, name: &str) -> Prover {
+    let folder: PathBuf = std::env::temp_dir().join(format!("dn-{name}-{}", std::process::id()));
+    let prover = Prover::new(graph(bias), 8, &folder, name, None).expect("keys");
+    std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+    prover
+}
+
+pub(crate) struct Case {
+    pub(crate) prover: Prover,
+    pub(crate) protocol: Protocol,
+    pub(crate) instances: Vec<Word>,
+    pub(crate) proof: Vec<u8>,
+    pub(crate) whole: Proof,
+    #[cfg(feature = "evm")]
+    evm: Mutex<dn_verifier::evm::EvmVerifier>,
+    #[cfg(not(feature = "evm"))]
+    evm: Mutex<()>,
+}
+
+impl Case {
+    pub(crate) fn new(name: &str) -> Self {
+        let prover = prover(3, name);
+        let whole = prover.prove(&tasks(0), CoreFr::from(5u8)).expect("a proof");
+        let instances: Vec<Word> = whole.statement.instances().into_iter().map(to_bytes).collect();
+        let keys = prover.keys();
+        let protocol = protocol::export(keys.vk(), &keys.params, instances.len());
+        #[cfg(feature = "evm")]
+        let evm = dn_verifier::evm::EvmVerifier::deploy(&protocol).expect("deployed").into();
+        #[cfg(not(feature = "evm"))]
+        let evm = Mutex::new(());
+        Self { prover, protocol, instances, proof: whole.bytes.clone(), whole, evm }
+    }
+
+    #[cfg(feature = "evm")]
+    fn on_chain(&self, instances: &[Word], proof: &[u8]) -> Option<bool> {
+        let mut evm = self.evm.lock().expect("no test panics inside of the EVM");
+        Some(evm.verify(instances, proof).expect("a verdict").accepted)
+    }
+
+    #[cfg(not(feature = "evm"))]
+    fn on_chain(&self, _instances: &[Word], _proof: &[u8]) -> Option<bool> {
+        let _ = &self.evm;
+        None
+    }
+
+    /// All verdicts, which must agree.
+    pub(crate) fn accepts(&self, instances: &[Word], proof: &[u8]) -> bool {
+        let ours = verify(&self.protocol, instances, proof).is_ok();
+        let decoded: Option<Vec<_>> =
+            instances.iter().map(|i| from_bytes(i).map(from_core)).collect();
+        // halo2 reads a prefix and takes any number of instances; the length is part of the format.
+        let shape = proof.len() == self.protocol.proof_len()
+            && instances.len() == self.protocol.instances as usize;
+        let theirs = shape && decoded.is_some_and(|i| self.prover.verify(&i, proof));
+        assert_eq!(ours, theirs);
+        assert_eq!(ours, self.on_chain(instances, proof).unwrap_or(ours), "the contract differs");
+        ours
+    }
+}
+
+/// Every position instead of a sample, for `make test-all`.
+pub(crate) fn is_exhaustive() -> bool {
+    std::env::var_os("DN_EXHAUSTIVE").is_some()
+}
