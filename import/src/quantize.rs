@@ -8,9 +8,10 @@
 //! ```
 //!
 //! Everything is symmetric (zero is code 0) and all rounding is to the nearest, halves up. The
-//! shift is one per channel, so every channel has weights as fine as its own largest one allows.
+//! shift is one per channel, so every channel has weights as fine as its own largest one allows, up to
+//! a shift that keeps proving cheap.
 
-use dn_core::quant::{Activation, Graph, Node, Source, MAX_ABS_ACCUMULATOR, MAX_SHIFT};
+use dn_core::quant::{Activation, Graph, Node, Source, MAX_ABS_ACCUMULATOR};
 use rayon::prelude::*;
 
 use crate::error::ImportError;
@@ -111,6 +112,7 @@ pub(crate) fn quantize(model: &Lowered, inputs: &[Vec<f32>]) -> Result<Quantized
         .ok_or_else(|| ImportError::Calibration { reason: "there are no examples".to_owned() })?;
     let seen = inputs.iter().map(|x| Range::of(x)).reduce(Range::join);
     let mut scales = vec![seen.map_or(1.0, Range::scale)];
+    let largest_shift = largest_shift(model);
     let mut graph = Graph { input: model.input, nodes: Vec::new() };
     for (unit, (before, after)) in model.units.iter().zip(ranges) {
         if ![before.low, before.high, after.low, after.high].iter().all(|v| v.is_finite()) {
@@ -121,7 +123,10 @@ pub(crate) fn quantize(model: &Lowered, inputs: &[Vec<f32>]) -> Result<Quantized
             None => before.that_matters(&unit.chain).scale(),
         };
         let (activation, outer) = table(&unit.chain, inner, after);
-        let (sources, bias, shift) = Rounding { model, unit, scales: &scales, inner }.node()?;
+        let (sources, bias, shift) = {
+            let scales = &scales;
+            Rounding { model, unit, scales, inner, largest_shift }.node()?
+        };
         let Unit { shape, pool, .. } = *unit;
         graph.nodes.push(Node { shape, sources, bias, shift, pool, activation });
         scales.push(outer);
@@ -154,6 +159,17 @@ struct Rounding<'a> {
     scales: &'a [f32],
     /// Scale of the pre-activation.
     inner: f32,
+    largest_shift: u32,
+}
+
+/// Bounds of the largest shift of a model.
+const SHIFTS: [u32; 2] = [9, 11];
+
+/// The largest shift that a model may use: proving takes a table of `2^shift` rows, so that many
+/// should be few beside the model's activations.
+fn largest_shift(model: &Lowered) -> u32 {
+    let activations: usize = model.units.iter().map(|u| u.shape.len()).sum();
+    activations.max(1).ilog2().clamp(SHIFTS[0], SHIFTS[1])
 }
 
 impl Rounding<'_> {
@@ -205,7 +221,7 @@ impl Rounding<'_> {
         };
         let largest = |t: &Term| self.row(t, channel).fold(0.0, |m: f64, w| m.max(w.abs()));
         let room = terms.iter().map(|t| (limit(t) + 0.49) / largest(t)).fold(f64::MAX, f64::min);
-        room.log2().floor().clamp(0.0, f64::from(MAX_SHIFT)) as u32
+        room.log2().floor().clamp(0.0, f64::from(self.largest_shift)) as u32
     }
 
     /// Whether a term only scales channels or takes means: its weights do not limit others.

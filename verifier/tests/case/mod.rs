@@ -1,14 +1,15 @@
 //! A small model with a proof, and the verdicts on what is made of it.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::{protocol, Slot};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::protocol::{Protocol, Word};
 use dn_core::quant::{Activation, Graph, Node, Shape};
-use dn_prover::Prover;
+use dn_prover::{Proof, Prover};
 use dn_verifier::verify;
 
 pub(crate) fn graph(bias: i32) -> Graph {
@@ -18,51 +19,72 @@ pub(crate) fn graph(bias: i32) -> Graph {
     Graph { input, nodes: vec![node] }
 }
 
+pub(crate) fn tasks(first: i8) -> Vec<Slot> {
+    (0..6)
+        .map(|i: i8| Slot {
+            input: (0..8).map(|j| first + i * 20 - j * 9).collect(),
+            salt: CoreFr::from(i + 1),
+            label: (i % 2 == 0).then_some(1),
+        })
+        .collect()
+}
+
+/// A prover whose keys are in memory only.
+pub(crate) fn prover(bias: i32, name: &str) -> Prover {
+    let folder: PathBuf = std::env::temp_dir().join(format!("dn-{name}-{}", std::process::id()));
+    let prover = keys(&folder, bias);
+    std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+    prover
+}
+
+fn keys(folder: &Path, bias: i32) -> Prover {
+    Prover::new(graph(bias), 8, folder, &format!("case{bias}"), None).expect("keys")
+}
+
 pub(crate) struct Case {
     pub(crate) prover: Prover,
     pub(crate) protocol: Protocol,
     pub(crate) instances: Vec<Word>,
     pub(crate) proof: Vec<u8>,
+    pub(crate) whole: Proof,
     #[cfg(feature = "evm")]
-    pub(crate) evm: std::cell::RefCell<dn_verifier::evm::EvmVerifier>,
+    pub(crate) evm: Mutex<dn_verifier::evm::EvmVerifier>,
+    #[cfg(not(feature = "evm"))]
+    evm: Mutex<()>,
 }
 
 impl Case {
+    /// A proof by the model `graph(3)`, whose keys are not kept.
+    pub(crate) fn alone(name: &str) -> Self {
+        Self::of(prover(3, name), 0)
+    }
+
     /// A proof by the model `graph(bias)` of tasks that depend on `seed`.
     pub(crate) fn new(folder: &Path, bias: i32, seed: i8) -> Self {
-        let name = format!("case{bias}");
-        let prover = Prover::new(graph(bias), 8, folder, &name, None).expect("keys");
-        let tasks: Vec<Slot> = (0..6)
-            .map(|i: i8| Slot {
-                input: (0..8).map(|j| i * 20 - j * 9 + seed).collect(),
-                salt: CoreFr::from(i + 1),
-                label: (i % 2 == 0).then_some(1),
-            })
-            .collect();
-        let proof = prover.prove(&tasks, CoreFr::from(5u8)).expect("a proof");
-        let instances: Vec<Word> = proof.statement.instances().into_iter().map(to_bytes).collect();
+        Self::of(keys(folder, bias), seed)
+    }
+
+    fn of(prover: Prover, seed: i8) -> Self {
+        let whole = prover.prove(&tasks(seed), CoreFr::from(5u8)).expect("a proof");
+        let instances: Vec<Word> = whole.statement.instances().into_iter().map(to_bytes).collect();
         let keys = prover.keys();
         let protocol = protocol::export(keys.vk(), &keys.params, instances.len());
         #[cfg(feature = "evm")]
         let evm = dn_verifier::evm::EvmVerifier::deploy(&protocol).expect("deployed").into();
-        Self {
-            prover,
-            protocol,
-            instances,
-            proof: proof.bytes,
-            #[cfg(feature = "evm")]
-            evm,
-        }
+        #[cfg(not(feature = "evm"))]
+        let evm = Mutex::new(());
+        Self { prover, protocol, instances, proof: whole.bytes.clone(), whole, evm }
     }
 
     #[cfg(feature = "evm")]
     fn on_chain(&self, instances: &[Word], proof: &[u8]) -> Option<bool> {
-        let verdict = self.evm.borrow_mut().verify(instances, proof).expect("a verdict");
-        Some(verdict.accepted)
+        let mut evm = self.evm.lock().expect("no test panics inside of the EVM");
+        Some(evm.verify(instances, proof).expect("a verdict").accepted)
     }
 
     #[cfg(not(feature = "evm"))]
     fn on_chain(&self, _instances: &[Word], _proof: &[u8]) -> Option<bool> {
+        let _ = &self.evm;
         None
     }
 
@@ -79,4 +101,9 @@ impl Case {
         assert_eq!(ours, self.on_chain(instances, proof).unwrap_or(ours), "the contract differs");
         ours
     }
+}
+
+/// Every position instead of a sample, for `make test-all`.
+pub(crate) fn is_exhaustive() -> bool {
+    std::env::var_os("DN_EXHAUSTIVE").is_some()
 }
