@@ -13,6 +13,9 @@ use crate::field::CoreFr;
 use crate::plan::Plan;
 use crate::witness::Witness;
 
+/// Channels, geometry, pool.
+type Layer = (usize, Geometry, usize);
+
 pub(super) fn shape(channels: usize, height: usize, width: usize) -> Shape {
     Shape { channels, height, width }
 }
@@ -75,7 +78,7 @@ fn accepts(s: &mut Stream, graph: &Graph, slots: usize) -> (Arc<Plan>, Witness) 
     (plan, witness)
 }
 
-fn net(s: &mut Stream, input: Shape, layers: &[(usize, Geometry, usize)]) -> Graph {
+fn net(s: &mut Stream, input: Shape, layers: &[Layer]) -> Graph {
     let mut graph = Graph { input, nodes: Vec::new() };
     for (channels, g, pool) in layers {
         push(s, &mut graph, *channels, *g, *pool);
@@ -90,7 +93,7 @@ fn accepts_kernels_strides_pads_and_dilations() {
     let mut s = Stream(21);
     let dilated = Geometry { dilation: [2, 1], ..square(2, 1, 1) };
     let uneven = Geometry { stride: [1, 2], pad: [0, 2], ..Geometry::plain([2, 5]) };
-    let nets: [(Shape, Vec<(usize, Geometry, usize)>, usize); 9] = [
+    let nets: [(Shape, Vec<Layer>, usize); 9] = [
         (shape(1, 7, 8), vec![(2, square(3, 3, 1), 1)], 8),
         (shape(2, 9, 34), vec![(2, square(2, 2, 1), 1)], 8),
         (shape(1, 4, 4), vec![(2, square(3, 1, 1), 1)], 8),
