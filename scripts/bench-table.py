@@ -18,10 +18,11 @@ COLUMNS = [
     ("wall s", "{wall_s:.1f}"),
     ("peak MiB", "{peak_rss_mb:.0f}"),
     ("keygen CPU s", "{keygen_cpu_s:.2f}"),
-    ("fixed columns MiB", "{pk_mib:.0f}"),
-    ("vk B", "{vk_bytes:,}"),
+    ("pk, vk B", "{pk_bytes:,} {vk_bytes:,}"),
+    ("fixed columns in memory MiB", "{resident_mib:.0f}"),
     ("proof B", "{proof_bytes:,}"),
     ("gas", "{gas:,}"),
+    ("of that execution", "{execution_gas:,}"),
     ("gas per inference", "{gas_per_inference:,}"),
     ("rows, predicted and used", "{estimated_rows:,} {rows:,}"),
     ("predicted CPU s, MiB", "{estimated_cpu_s:.2f} {estimated_memory_mb:.0f}"),
@@ -37,10 +38,11 @@ def row(work, proved):
     at = proved.stem.split("-")[1]
     r = json.loads(proved.read_text())
     r["net"] = (work / f"name-{at}").read_text().strip()
-    r["gas"] = json.loads((work / f"verify-{at}.json").read_text())["gas"]
+    verified = json.loads((work / f"verify-{at}.json").read_text())
+    r["gas"], r["execution_gas"] = verified["gas"], verified["execution_gas"]
     r["gas_per_inference"] = r["gas"] // r["batch"]
     r["ms"] = 1e3 * r["cpu_s"] / r["batch"]
-    r["pk_mib"] = r["pk_bytes"] / 2**20
+    r["resident_mib"] = r["resident_bytes"] / 2**20
     return r
 
 

@@ -1,16 +1,17 @@
 //! Rows, memory and time of a batch before anything is built.
 
+use dn_core::commitment::permutation_count;
 use dn_core::quant::Graph;
 
 use crate::columns::LANES;
 use crate::plan::{count_rows, log2_rows, PlanError, MAX_K};
+use crate::poseidon::ROWS;
 
-/// CPU seconds of one proof that do not depend on its size, per row of the domain and per row that
-/// is used beside the table, on one 2-core x86-64 machine: fitted to the shapes of
-/// `docs/decisions/0007`.
-const CPU_S: (f64, f64, f64) = (0.11, 5.9e-5, 1.1e-4);
+/// CPU seconds of one proof on one 2-core x86-64 machine: what does not depend on its size, per row of
+/// the domain, per row of a hash, per other used row. Fitted to the nets of `make bench`.
+const CPU_S: (f64, f64, f64, f64) = (0.10, 9.5e-5, 8.5e-5, 2.0e-5);
 /// Peak memory in MiB of a process that proves: base, and per row of the domain.
-const MEMORY_MB: (f64, f64) = (20.0, 1.05e-2);
+const MEMORY_MB: (f64, f64) = (18.0, 8.2e-3);
 
 /// What proving a batch takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,17 +39,20 @@ pub fn slots_for(batch: usize) -> usize {
 /// # Errors
 /// When the graph does not fit the layout.
 pub fn estimate(graph: &Graph, slots: usize) -> Result<Estimate, PlanError> {
-    Ok(of_rows(slots, count_rows(graph, &[slots])?[0]))
+    Ok(of_rows(graph, slots, count_rows(graph, &[slots])?[0]))
 }
 
-fn of_rows(slots: usize, rows: usize) -> Estimate {
+fn of_rows(graph: &Graph, slots: usize, rows: usize) -> Estimate {
     let k = log2_rows(rows);
     let domain = (1u64 << k) as f64;
+    let messages = [graph.input_len(), graph.output_len()];
+    let hashes = slots * ROWS * messages.map(permutation_count).iter().sum::<usize>();
+    let others = rows.saturating_sub(hashes) as f64;
     Estimate {
         slots,
         rows,
         k,
-        cpu_s: CPU_S.0 + CPU_S.1 * domain + CPU_S.2 * rows as f64,
+        cpu_s: CPU_S.0 + CPU_S.1 * domain + CPU_S.2 * hashes as f64 + CPU_S.3 * others,
         memory_mb: MEMORY_MB.0 + MEMORY_MB.1 * domain,
     }
 }
@@ -63,7 +67,7 @@ pub fn best_batch(graph: &Graph, limit: usize) -> Result<usize, PlanError> {
     let slots: Vec<usize> = sizes.iter().map(|n| slots_for(*n)).collect();
     let rows = count_rows(graph, &slots)?;
     let costs = sizes.into_iter().zip(slots.into_iter().zip(rows)).map(|(n, (slots, rows))| {
-        let e = of_rows(slots, rows);
+        let e = of_rows(graph, slots, rows);
         (n, if e.k > MAX_K { f64::INFINITY } else { e.cpu_s / n as f64 })
     });
     let best = costs.reduce(|best, next| if next.1 <= best.1 { next } else { best });

@@ -196,22 +196,20 @@ impl Row<'_> {
         let lanes = |i: usize| horner(&self.cells[i * LANES..(i + 1) * LANES], tau);
         let chunk = self.when(Fx::Chunk, p.tau_chunk);
         let zero = if self.is(Fx::ZeroPoint) { self.fx(Fx::ZeroPoint) * p.ones } else { Fr::ZERO };
+        if self.is(Fx::Lookup) || self.is(Fx::Scale) || self.is(Fx::Offset) {
+            next[Acc::X as usize] =
+                chunk * self.before(Acc::X) + self.when(Fx::Lookup, lanes(2)) - zero;
+            next[Acc::Y as usize] = chunk * self.before(Acc::Y)
+                + self.fx(Fx::Scale) * lanes(0)
+                + self.when(Fx::Lookup, lanes(1))
+                + self.fx(Fx::Offset) * p.ones;
+        }
         if self.is(Fx::Spill) {
             let fold = self.when(Fx::SpillFold, p.tau_chunk3);
             let spilled = p.tau_chunk2 * lanes(0) + p.tau_chunk * lanes(1) + lanes(2);
-            next[Acc::Y as usize] =
+            next[Acc::Y as usize] +=
                 fold * self.before(Acc::Y) + self.fx(Fx::Spill) * (spilled - p.spill_offset);
-            return;
         }
-        if !self.is(Fx::Lookup) && !self.is(Fx::Scale) && !self.is(Fx::Offset) {
-            return;
-        }
-        next[Acc::X as usize] =
-            chunk * self.before(Acc::X) + self.when(Fx::Lookup, lanes(2)) - zero;
-        next[Acc::Y as usize] = chunk * self.before(Acc::Y)
-            + self.fx(Fx::Scale) * lanes(0)
-            + self.when(Fx::Lookup, lanes(1))
-            + self.fx(Fx::Offset) * p.ones;
     }
 
     fn positions(&self, next: &mut [Fr; ACCUMULATORS]) {
@@ -255,7 +253,7 @@ impl Row<'_> {
                 p.e_words * words + horner(&s, e)
             };
         }
-        if self.is(Fx::Classes) || self.is(Fx::ClassesNext) {
+        if self.is(Fx::Classes) {
             let bytes: Vec<Fr> = (0..CLASSES)
                 .map(|i| self.cells[2 * i] - self.weight(CLASSES + i) * p.zero_point)
                 .collect();

@@ -93,10 +93,10 @@ pub enum Fx {
     WordsDone,
     /// Hash: full round.
     Full,
-    /// Hash: six partial rounds, first row of them.
+    /// Hash: six partial rounds.
+    Partial,
+    /// The same, first row of them.
     PartialFirst,
-    /// Hash: six more partial rounds.
-    PartialNext,
     /// Hash: leave the partial rounds.
     PartialLast,
     /// Hash: first block of a message.
@@ -119,16 +119,16 @@ pub enum Fx {
     Read,
     /// Instance row: its coefficient.
     ReadScale,
-    /// First row of a task's classes.
+    /// A row of a task's classes.
     Classes,
-    /// Another row of a task's classes.
+    /// The same, except for the first row.
     ClassesNext,
     /// A task's score.
     Score,
 }
 
 /// Pairs that are never set together.
-const EXCLUSIVE: [(Fx, Fx); 13] = [
+const EXCLUSIVE: [(Fx, Fx); 14] = [
     (Fx::Chunk, Fx::SpillFold),
     (Fx::Position, Fx::Publish),
     (Fx::ImageReset, Fx::ImageStep),
@@ -140,6 +140,7 @@ const EXCLUSIVE: [(Fx, Fx); 13] = [
     (Fx::KernelReset, Fx::KernelStep),
     (Fx::Claim, Fx::CloseWords),
     (Fx::Pack, Fx::WordsDone),
+    (Fx::PartialFirst, Fx::ClassesNext),
     (Fx::PartialLast, Fx::PublishHash),
     (Fx::Close, Fx::CloseCopies),
 ];
@@ -147,8 +148,13 @@ const EXCLUSIVE: [(Fx, Fx); 13] = [
 /// Pairs of which the second implies the first.
 const NESTED: [(Fx, Fx); 2] = [(Fx::Channel, Fx::ChannelFold), (Fx::Item, Fx::ItemFold)];
 
+/// Whole columns that are one: where the first is not zero beside public inputs, nothing reads what
+/// it spills; where the second is not zero behind them, the public input is 0.
+const SAME: [(Fx, Fx); 1] = [(Fx::Spill, Fx::ReadScale)];
+
 /// Number of fixed columns.
-pub const FIXED: usize = Fx::Score as usize + WEIGHT_LANES - EXCLUSIVE.len() - NESTED.len();
+pub const FIXED: usize =
+    Fx::Score as usize + WEIGHT_LANES - EXCLUSIVE.len() - NESTED.len() - SAME.len();
 
 /// How a fixed column is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,8 +207,9 @@ impl Fx {
     /// Index among the fixed columns.
     #[must_use]
     pub fn index(self) -> usize {
-        let column = self.pair().map_or(self, |((first, _), _)| first) as usize;
-        let seconds = EXCLUSIVE.iter().chain(&NESTED).filter(|p| (p.1 as usize) < column).count();
+        let pairs = || EXCLUSIVE.iter().chain(&NESTED).chain(&SAME);
+        let column = pairs().find(|p| p.1 == self).map_or(self, |p| p.0) as usize;
+        let seconds = pairs().filter(|p| (p.1 as usize) < column).count();
         let weights = if column > Self::Weight0 as usize { WEIGHT_LANES - 1 } else { 0 };
         column + weights - seconds
     }
@@ -239,8 +246,8 @@ mod tests {
 
     #[test]
     fn every_column_has_an_index() {
-        let pairs = EXCLUSIVE.iter().chain(&NESTED);
-        assert!(pairs.clone().all(|(a, b)| (*a as usize) < *b as usize && a.index() == b.index()));
+        let mut pairs = EXCLUSIVE.iter().chain(&NESTED).chain(&SAME);
+        assert!(pairs.all(|(a, b)| (*a as usize) < *b as usize && a.index() == b.index()));
         assert_eq!(Fx::Score.index(), FIXED - 1);
     }
 }

@@ -25,10 +25,13 @@ use crate::usage::Usage;
 pub struct KeyStats {
     /// Zero when the keys came from the cache.
     pub keygen: Usage,
-    /// Bytes of the fixed columns that the prover keeps in memory.
+    /// Bytes of what the cache holds for proving: the verifying key, since all else follows from the
+    /// package.
     pub pk_bytes: u64,
     /// Bytes of the verifying key in the cache's format.
     pub vk_bytes: u64,
+    /// Bytes of the fixed columns that the prover keeps in memory.
+    pub resident_bytes: u64,
     /// Whether the keys came from the cache.
     pub cached: bool,
 }
@@ -71,8 +74,9 @@ impl Keys {
         }
         let stats = KeyStats {
             keygen: if is_cached { Usage::default() } else { usage },
-            pk_bytes: engine.fixed_bytes(),
+            pk_bytes: vk.to_bytes(FORMAT).len() as u64,
             vk_bytes: vk.to_bytes(FORMAT).len() as u64,
+            resident_bytes: engine.fixed_bytes(),
             cached: is_cached,
         };
         Ok(Self { plan, params, stats, vk, engine })

@@ -44,6 +44,8 @@ pub struct EvmVerdict {
     pub accepted: bool,
     /// Gas of the transaction, calldata and its base cost of 21,000 included.
     pub gas: u64,
+    /// Gas of running the contract alone.
+    pub execution_gas: u64,
 }
 
 /// The deployed contracts.
@@ -115,6 +117,7 @@ impl EvmVerifier {
     }
 
     fn ask(&mut self, calldata: Vec<u8>) -> Result<EvmVerdict, EvmError> {
+        let intrinsic = intrinsic_gas(&calldata);
         let result = self.send("the call", TxKind::Call(self.verifier), calldata)?;
         let accepted = match &result {
             ExecutionResult::Success { output, .. } => {
@@ -123,7 +126,8 @@ impl EvmVerifier {
             }
             ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => false,
         };
-        Ok(EvmVerdict { accepted, gas: result.tx_gas_used() })
+        let gas = result.tx_gas_used();
+        Ok(EvmVerdict { accepted, gas, execution_gas: gas.saturating_sub(intrinsic) })
     }
 
     fn create(&mut self, what: &'static str, code: Vec<u8>) -> Result<(Address, u64), EvmError> {
@@ -170,6 +174,12 @@ pub struct Claim<'a> {
     pub instances: &'a [Word],
     /// Transcript bytes.
     pub proof: &'a [u8],
+}
+
+/// Base cost of a transaction and of its calldata (EIP-2028).
+fn intrinsic_gas(calldata: &[u8]) -> u64 {
+    let zeros = calldata.iter().filter(|b| **b == 0).count() as u64;
+    21_000 + 4 * zeros + 16 * (calldata.len() as u64 - zeros)
 }
 
 fn number(n: usize) -> Word {

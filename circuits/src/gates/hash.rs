@@ -4,9 +4,9 @@
 //!
 //! ```text
 //! full           s((M z')_k + c_k)                                         degree 3
-//! partial_*      s(linear_k(st, z_0..z_(k-1)) + c_k)                       degree 3
+//! partial        s(linear_k(st, z_0..z_(k-1)) + c_k)                       degree 3
 //! partial_first  st = M z'                                                 degree 2
-//! partial_next   st = state(st', z')                                       degree 2
+//! partial, next  st = state(st', z')          next = partial - partial_first
 //! partial_last   M z = state(st', z')                                      degree 2
 //! absorb         (M z)_0 = 0, (M z)_1 = offset + scale label               degree 3
 //! absorb_next    (M z)_0 = 0, (M z)_1 = (M z')_0                           degree 2
@@ -51,7 +51,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
     cs.create_gate("poseidon S-boxes", |meta| {
         let mut v = View::new(meta, columns);
         let full = v.fx(Fx::Full);
-        let partial = v.fx(Fx::PartialFirst) + v.fx(Fx::PartialNext);
+        let partial = v.fx(Fx::Partial);
         let row: Vec<Ex> = (ST..ST + WIDTH).chain(Z..Z + WIDTH).map(|i| v.cell(i)).collect();
         let mut constraints = Vec::new();
         for k in 0..PARTIALS {
@@ -70,8 +70,8 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
     });
     cs.create_gate("poseidon partial states", |meta| {
         let mut v = View::new(meta, columns);
-        let (first, next, last) =
-            (v.fx(Fx::PartialFirst), v.fx(Fx::PartialNext), v.fx(Fx::PartialLast));
+        let (first, last) = (v.fx(Fx::PartialFirst), v.fx(Fx::PartialLast));
+        let next = v.fx(Fx::Partial) - first.clone();
         let before: Vec<Ex> =
             (ST..ST + WIDTH).chain(Z..Z + WIDTH).map(|i| v.cell_prev(i)).collect();
         let mut constraints = Vec::new();

@@ -60,7 +60,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
     cs.create_gate("quality classes", |meta| {
         let mut v = View::new(meta, columns);
         let next = v.fx(Fx::ClassesNext);
-        let any = v.fx(Fx::Classes) + next.clone();
+        let any = v.fx(Fx::Classes);
         let rho = v.challenge(Ch::Rho);
         let rho2 = rho.clone() * rho.clone();
         let (rho3, rho4) = (rho2.clone() * rho.clone(), rho2.clone() * rho2.clone());

@@ -3,9 +3,9 @@
 //! They share accumulators with [`super::claims`], whose rows are others:
 //!
 //! ```text
-//! o         keep -absorb - classes + (absorb_next + classes_next) (e^4 - 1)
+//! o         keep -absorb - classes + classes_next + (absorb_next + classes_next) (e^4 - 1)
 //!           add  absorb (e^2 s_3 + e s_4 + s_5) + absorb_next (e^3 s_2 + .. + s_5)
-//!                + (classes + classes_next) sum_i e^(3-i) (hi[2i] - 128 w_(4+i))
+//!                + classes sum_i e^(3-i) (hi[2i] - 128 w_(4+i))
 //! i         keep -item + item_fold tau        add  item O + score rho lo[3]
 //! k         keep salt (tau - 1)               add  salt s_2
 //! ```
@@ -67,17 +67,18 @@ impl Tasks {
     pub(super) fn new(v: &mut View<'_, '_>, constants: &Constants) -> Self {
         let (e, tau, rho) = (v.challenge(Ch::E), v.challenge(Ch::Tau), v.challenge(Ch::Rho));
         let (absorb, absorb_next) = (v.fx(Fx::Absorb), v.fx(Fx::AbsorbNext));
-        let (first, next) = (v.fx(Fx::Classes), v.fx(Fx::ClassesNext));
+        let (classes, next) = (v.fx(Fx::Classes), v.fx(Fx::ClassesNext));
+        let first = classes.clone() - next.clone();
         let words: Vec<_> = (2..WIDTH).map(|i| state(v, constants, i)).collect();
         let zero_point = Fr::from(ZERO_POINT.unsigned_abs() as u64);
         let bytes: Vec<_> =
             (0..CLASSES).map(|i| v.hi(2 * i) - v.weight(CLASSES + i) * zero_point).collect();
         let keep = (absorb_next.clone() + next.clone()) * (power(&e, NEXT_RATE) - constant(1))
             - absorb.clone()
-            - first.clone();
+            - first;
         let add = absorb * horner(&words[1..], &e)
             + absorb_next * horner(&words, &e)
-            + (first + next) * horner(&bytes, &e);
+            + classes * horner(&bytes, &e);
         let item = v.fx(Fx::Item);
         let [_, salt] = hash_marks(v);
         Self {

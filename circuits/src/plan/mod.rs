@@ -244,7 +244,7 @@ impl Plan {
         if self.is(Fx::Lookup, row) {
             return true;
         }
-        let partial = self.is(Fx::PartialFirst, row) || self.is(Fx::PartialNext, row);
+        let partial = self.is(Fx::Partial, row);
         let sbox = self.is(Fx::Full, row) || partial;
         let state = self.is(Fx::Absorb, row)
             || self.is(Fx::AbsorbNext, row)

@@ -65,8 +65,8 @@ impl Writer {
             let marks: &[Fx] = match row_kind(i) {
                 RowKind::Input => &[],
                 RowKind::Full => &[Fx::Full],
-                RowKind::PartialFirst => &[Fx::PartialFirst],
-                RowKind::PartialNext => &[Fx::PartialNext],
+                RowKind::PartialFirst => &[Fx::Partial, Fx::PartialFirst],
+                RowKind::PartialNext => &[Fx::Partial],
                 RowKind::Leave => &[Fx::PartialLast],
             };
             for fx in marks {
@@ -84,7 +84,10 @@ impl Writer {
             for group in 0..class_rows(outputs) {
                 let row = self.row;
                 self.quality_row(table, row);
-                self.mark(if group == 0 { Fx::Classes } else { Fx::ClassesNext }, row);
+                self.mark(Fx::Classes, row);
+                if group > 0 {
+                    self.mark(Fx::ClassesNext, row);
+                }
                 for i in 0..CLASSES {
                     let class = group * CLASSES + i;
                     if class < outputs {

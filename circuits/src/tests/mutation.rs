@@ -26,12 +26,12 @@ fn kind(plan: &Plan, row: usize) -> &'static str {
         (Fx::AbsorbNext, "absorb next"),
         (Fx::Full, "full"),
         (Fx::PartialFirst, "partial first"),
-        (Fx::PartialNext, "partial next"),
+        (Fx::Partial, "partial next"),
         (Fx::PartialLast, "leave"),
-        (Fx::Spill, "spill"),
-        (Fx::Classes, "classes"),
         (Fx::ClassesNext, "more classes"),
+        (Fx::Classes, "classes"),
         (Fx::Score, "score"),
+        (Fx::Spill, "spill"),
     ];
     if row == 0 {
         return "first";
@@ -58,7 +58,7 @@ fn kind(plan: &Plan, row: usize) -> &'static str {
 
 /// Why a cell may hold anything that the table allows, if it may.
 fn free(plan: &Plan, row: usize, column: usize) -> Option<&'static str> {
-    let is_classes = plan.is(Fx::Classes, row) || plan.is(Fx::ClassesNext, row);
+    let is_classes = plan.is(Fx::Classes, row);
     let (lane, kind) = (column % LANES, column / LANES);
     match column {
         ACC.. | MULTIPLICITY => None,

@@ -50,6 +50,7 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
         }
         report
             .set("gas", verdict.gas)
+            .set("execution_gas", verdict.execution_gas)
             .set("gas_per_inference", verdict.gas / file.batch.max(1) as u64)
             .set("vk_bytes", evm.key_bytes)
             .set("vk_deploy_gas", evm.key_gas);
