@@ -154,8 +154,8 @@ impl Permutation<'_> {
                     row[..WIDTH].copy_from_slice(&c.permute(state).0[0][..WIDTH]);
                 }
                 RowKind::Full => {
-                    for k in 0..WIDTH {
-                        self.sbox(&mut row, (i, k), state[k] + c.round[i][k]);
+                    for (k, (x, constant)) in state.iter().zip(&c.round[i]).enumerate() {
+                        self.sbox(&mut row, (i, k), *x + constant);
                     }
                     state = std::array::from_fn(|k| Self::linear(&c.m[k], &row[..WIDTH], &[]));
                 }
