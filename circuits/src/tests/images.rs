@@ -90,7 +90,8 @@ fn accepts_kernels_strides_pads_and_dilations() {
     let mut s = Stream(21);
     let dilated = Geometry { dilation: [2, 1], ..square(2, 1, 1) };
     let uneven = Geometry { stride: [1, 2], pad: [0, 2], ..Geometry::plain([2, 5]) };
-    let nets: [(Shape, Vec<(usize, Geometry, usize)>, usize); 9] = [
+    type Net = (Shape, Vec<(usize, Geometry, usize)>, usize);
+    let nets: [Net; 9] = [
         (shape(1, 7, 8), vec![(2, square(3, 3, 1), 1)], 8),
         (shape(2, 9, 34), vec![(2, square(2, 2, 1), 1)], 8),
         (shape(1, 4, 4), vec![(2, square(3, 1, 1), 1)], 8),

@@ -8,7 +8,7 @@ use dn_circuits::{protocol, Slot};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::protocol::{Protocol, Word};
 use dn_core::quant::{Activation, Graph, Node, Shape};
-use dn_prover::{Proof, Prover};
+use dn_prover::Prover;
 use dn_verifier::verify;
 
 pub(crate) fn graph(bias: i32) -> Graph {
@@ -41,7 +41,6 @@ pub(crate) struct Case {
     pub(crate) protocol: Protocol,
     pub(crate) instances: Vec<Word>,
     pub(crate) proof: Vec<u8>,
-    pub(crate) whole: Proof,
     #[cfg(feature = "evm")]
     evm: Mutex<dn_verifier::evm::EvmVerifier>,
     #[cfg(not(feature = "evm"))]
@@ -51,15 +50,15 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn new(name: &str) -> Self {
         let prover = prover(3, name);
-        let whole = prover.prove(&tasks(0), CoreFr::from(5u8)).expect("a proof");
-        let instances: Vec<Word> = whole.statement.instances().into_iter().map(to_bytes).collect();
+        let proof = prover.prove(&tasks(0), CoreFr::from(5u8)).expect("a proof");
+        let instances: Vec<Word> = proof.statement.instances().into_iter().map(to_bytes).collect();
         let keys = prover.keys();
         let protocol = protocol::export(keys.vk(), &keys.params, instances.len());
         #[cfg(feature = "evm")]
         let evm = dn_verifier::evm::EvmVerifier::deploy(&protocol).expect("deployed").into();
         #[cfg(not(feature = "evm"))]
         let evm = Mutex::new(());
-        Self { prover, protocol, instances, proof: whole.bytes.clone(), whole, evm }
+        Self { prover, protocol, instances, proof: proof.bytes, evm }
     }
 
     #[cfg(feature = "evm")]
