@@ -14,9 +14,10 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem, Expression};
 use rayon::prelude::*;
 
-use crate::columns::{Acc, Fx, ACCUMULATORS, CELLS, CHALLENGES, LANES};
+use crate::columns::{Acc, Columns, Fx, ACCUMULATORS, CELLS, CHALLENGES, LANES};
 use crate::field::from_core;
 use crate::fold::{fold, Folded};
+use crate::gates;
 use crate::plan::Plan;
 use crate::witness::Witness;
 use crate::BatchCircuit;
@@ -59,7 +60,10 @@ pub(super) struct Constraint {
 /// The gates at given challenges.
 pub(super) struct Checker {
     pub(super) plan: Arc<Plan>,
+    /// What is checked: without the weakened constraint, if there is one.
     pub(super) constraints: Vec<Constraint>,
+    /// What forgers compute with.
+    whole: Vec<Constraint>,
     challenges: [Fr; CHALLENGES],
     ops: Vec<Op>,
     constants: Vec<Fr>,
@@ -172,6 +176,22 @@ impl Compiler {
         }
     }
 
+    fn constraints(
+        &mut self,
+        cs: &ConstraintSystem<Fr>,
+        challenges: &[Fr; CHALLENGES],
+    ) -> Vec<Constraint> {
+        let mut all = Vec::new();
+        for gate in cs.gates() {
+            for (i, polynomial) in gate.polynomials().iter().enumerate() {
+                let root = self.expression(polynomial, challenges);
+                let (gate, name) = (gate.name().to_owned(), gate.constraint_name(i).to_owned());
+                all.push(Constraint { gate, name, root, cone: self.cone(root) });
+            }
+        }
+        all
+    }
+
     /// The steps below `root`, in order.
     fn cone(&self, root: u32) -> Vec<u32> {
         let mut needed = vec![false; root as usize + 1];
@@ -197,15 +217,12 @@ impl Checker {
     pub(super) fn new(plan: &Arc<Plan>, challenges: [Fr; CHALLENGES]) -> Self {
         let mut cs = ConstraintSystem::default();
         BatchCircuit::configure(&mut cs);
+        let mut unweakened = ConstraintSystem::default();
+        let columns = Columns::allocate(&mut unweakened);
+        gates::configure(&mut unweakened, &columns);
         let mut compiler = Compiler::default();
-        let mut constraints = Vec::new();
-        for gate in cs.gates() {
-            for (i, polynomial) in gate.polynomials().iter().enumerate() {
-                let root = compiler.expression(polynomial, &challenges);
-                let (gate, name) = (gate.name().to_owned(), gate.constraint_name(i).to_owned());
-                constraints.push(Constraint { gate, name, root, cone: compiler.cone(root) });
-            }
-        }
+        let constraints = compiler.constraints(&cs, &challenges);
+        let whole = compiler.constraints(&unweakened, &challenges);
         let padded = |i| plan.fixed_column(i).chain([Fr::ZERO]).collect();
         let fixed = (0..crate::columns::FIXED).map(padded).collect();
         let mut own = [0; ACCUMULATORS];
@@ -217,6 +234,7 @@ impl Checker {
         Self {
             plan: plan.clone(),
             constraints,
+            whole,
             challenges,
             ops: compiler.ops,
             constants: compiler.constants,
@@ -278,23 +296,18 @@ impl Checker {
     }
 
     /// The value of a constraint on a row: zero where it holds.
-    pub(super) fn value(&self, grid: &Grid, constraint: usize, row: usize) -> Fr {
-        let mut values = vec![Fr::ZERO; self.ops.len()];
-        self.value_in(grid, constraint, row, &mut values)
-    }
-
-    fn value_in(&self, grid: &Grid, constraint: usize, row: usize, values: &mut [Fr]) -> Fr {
-        let c = &self.constraints[constraint];
+    fn value(&self, grid: &Grid, constraint: usize, row: usize, values: &mut [Fr]) -> Fr {
+        let c = &self.whole[constraint];
         for &i in &c.cone {
             values[i as usize] = self.step(grid, row, self.ops[i as usize], values);
         }
         values[c.root as usize]
     }
 
-    /// Whether a constraint reads any advice cell.
-    pub(super) fn depends_on_advice(&self, constraint: usize) -> bool {
-        let mut cone = self.constraints[constraint].cone.iter();
-        cone.any(|i| matches!(self.ops[*i as usize], Op::Advice(..)))
+    /// The same gates over a key with another weight.
+    pub(super) fn with_weight(mut self, row: usize, lane: usize, weight: Fr) -> Self {
+        self.fixed[Fx::Weight0.index() + lane][row] = weight;
+        self
     }
 
     /// Constraints that fail on a row.
@@ -336,11 +349,11 @@ impl Checker {
                 let at = ACC + acc as usize;
                 let constraint = self.own[acc as usize];
                 grid.rows[r][at] = Fr::ZERO;
-                let rest = self.value_in(&grid, constraint, r, &mut values);
+                let rest = self.value(&grid, constraint, r, &mut values);
                 let mut slope = Fr::ONE;
                 if acc == Acc::Sum {
                     grid.rows[r][at] = Fr::ONE;
-                    slope = self.value_in(&grid, constraint, r, &mut values) - rest;
+                    slope = self.value(&grid, constraint, r, &mut values) - rest;
                 }
                 grid.rows[r][at] = -rest * slope.invert().unwrap();
                 if (at, r) == (column, row) {
@@ -358,7 +371,8 @@ impl Checker {
         (column, row): (usize, usize),
         residue: (usize, usize),
     ) -> Grid {
-        let at = |grid: &Grid| self.value(grid, residue.0, residue.1);
+        let mut values = vec![Fr::ZERO; self.ops.len()];
+        let mut at = |grid: &Grid| self.value(grid, residue.0, residue.1, &mut values);
         let before = at(grid);
         let slope = at(&self.inject(grid, column, row, Fr::ONE)) - before;
         let slope: Option<Fr> = slope.invert().into();
