@@ -19,7 +19,8 @@ pub(crate) fn scalar(word: &Word) -> Option<Fr> {
 /// A point on the curve that is not at infinity. BN254's G1 has cofactor 1.
 pub(crate) fn point(x: &Word, y: &Word) -> Option<G1Affine> {
     let p = G1Affine::new_unchecked(element(x)?, element(y)?);
-    p.is_on_curve().then_some(p)
+    // Zeros count as the point at infinity, which is on every curve.
+    (p.is_on_curve() && !p.is_zero()).then_some(p)
 }
 
 /// As [`point`]; zeros stand for the point at infinity.
@@ -30,11 +31,12 @@ pub(crate) fn point_or_infinity([x, y]: &[Word; 2]) -> Option<G1Affine> {
     point(x, y)
 }
 
-/// A point of the prime-order subgroup of G2.
+/// A point of the prime-order subgroup of G2 that is not at infinity.
 pub(crate) fn point_g2(words: &[Word; 4]) -> Option<G2Affine> {
     let [a, b, c, d] = words;
     let x = Fq2::new(element::<Fq>(a)?, element::<Fq>(b)?);
     let y = Fq2::new(element::<Fq>(c)?, element::<Fq>(d)?);
     let p = G2Affine::new_unchecked(x, y);
-    (p.is_on_curve() && p.is_in_correct_subgroup_assuming_on_curve()).then_some(p)
+    let is_valid = p.is_on_curve() && p.is_in_correct_subgroup_assuming_on_curve();
+    (is_valid && !p.is_zero()).then_some(p)
 }
