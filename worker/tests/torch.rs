@@ -7,7 +7,7 @@ mod models;
 mod random;
 
 use dn_core::quant::{
-    execute_batch, Activation, Geometry, Graph, Node, Shape, Source, MAX_LEN, MAX_SHIFT,
+    execute_batch, Activation, Geometry, Graph, Node, Shape, Source, MAX_EXTENT, MAX_SHIFT,
 };
 use dn_worker::backend::{open, Backend, BackendError, BackendKind, Torch};
 use random::Random;
@@ -116,12 +116,12 @@ fn one_kernel(input: Shape, shape: Shape, geometry: Geometry) -> Graph {
     Graph { input, nodes: vec![node] }
 }
 
-/// Padding this kernel's input as it says would take 2^54 values.
+/// Padding this kernel's input as it says would take 2^26 values.
 #[test]
 fn a_kernel_that_reaches_far_beyond_its_input_takes_little_memory() {
     one_thread();
     let side = |side| Shape { channels: 1, height: side, width: side };
-    let far = [MAX_LEN; 2];
+    let far = [MAX_EXTENT; 2];
     let reach = Geometry { pad: far, dilation: far, stride: far, ..Geometry::plain([2, 2]) };
     let inputs: Vec<Vec<i8>> = (0..9).map(|i| (i..i + 9).collect()).collect();
     assert_equal(&one_kernel(side(3), side(2), reach), &inputs, "far");
@@ -129,10 +129,11 @@ fn a_kernel_that_reaches_far_beyond_its_input_takes_little_memory() {
 
 #[test]
 fn a_model_that_fills_memory_with_one_input_is_refused() {
-    let line = |height| Shape { channels: 1, height, width: 1 };
-    let geometry = Geometry::plain([1 << 20, 1]);
-    let mut graph = one_kernel(line(1 << 20), line(1 << 20), geometry);
-    graph.nodes[0].sources[0].weights.fill(0);
+    let line = |channels| Shape { channels, height: MAX_EXTENT, width: 1 };
+    let geometry = Geometry::plain([MAX_EXTENT, 1]);
+    let mut graph = one_kernel(line(128), line(1), geometry);
+    graph.nodes[0].sources[0].weights = vec![0; 128 * MAX_EXTENT];
+    graph.validate().unwrap();
     assert!(matches!(Torch::load(&graph), Err(BackendError::Memory { .. })));
 }
 
