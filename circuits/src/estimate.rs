@@ -10,8 +10,13 @@ use crate::poseidon::ROWS;
 /// CPU seconds of one proof on one 2-core x86-64 machine: what does not depend on its size, per row of
 /// the domain, per row of a hash, per other used row. Fitted to the nets of `make bench`.
 const CPU_S: (f64, f64, f64, f64) = (0.10, 9.5e-5, 8.5e-5, 2.0e-5);
-/// Peak memory in MiB of a process that proves: base, and per row of the domain.
-const MEMORY_MB: (f64, f64) = (18.0, 8.2e-3);
+/// CPU seconds per row of the domain where fixed columns are transformed again for each proof.
+const TRANSFORM_S: f64 = 3.5e-5;
+/// Peak memory in MiB of a process that proves: base, and per row of the domain with and without
+/// fixed columns that stay.
+const MEMORY_MB: (f64, f64, f64) = (18.0, 8.2e-3, 6.7e-3);
+/// log2 of the largest domain whose fixed columns stay in memory on all cosets, where they take 1 GiB.
+pub const RESIDENT_K: u32 = 18;
 
 /// What proving a batch takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,12 +53,17 @@ fn of_rows(graph: &Graph, slots: usize, rows: usize) -> Estimate {
     let messages = [graph.input_len(), graph.output_len()];
     let hashes = slots * ROWS * messages.map(permutation_count).iter().sum::<usize>();
     let others = rows.saturating_sub(hashes) as f64;
+    let (transforms, per_row) =
+        if k > RESIDENT_K { (TRANSFORM_S, MEMORY_MB.2) } else { (0.0, MEMORY_MB.1) };
     Estimate {
         slots,
         rows,
         k,
-        cpu_s: CPU_S.0 + CPU_S.1 * domain + CPU_S.2 * hashes as f64 + CPU_S.3 * others,
-        memory_mb: MEMORY_MB.0 + MEMORY_MB.1 * domain,
+        cpu_s: CPU_S.0
+            + (CPU_S.1 + transforms) * domain
+            + CPU_S.2 * hashes as f64
+            + CPU_S.3 * others,
+        memory_mb: MEMORY_MB.0 + per_row * domain,
     }
 }
 

@@ -14,6 +14,7 @@ use std::io;
 
 use dn_circuits::assignment::{first_phase, second_phase, SecondPhase};
 use dn_circuits::columns::{CHALLENGES, FIXED};
+use dn_circuits::estimate::RESIDENT_K;
 use dn_circuits::field::from_core;
 use dn_circuits::plan::BLINDING_ROWS;
 use dn_circuits::transcript::KeccakWrite;
@@ -91,9 +92,6 @@ impl Bases {
         (0..FIXED).into_par_iter().map(commit).collect()
     }
 }
-
-/// Largest domain whose fixed columns stay in memory on all cosets, where they take 1 GiB.
-const RESIDENT_K: u32 = 18;
 
 type Writer = KeccakWrite<Vec<u8>>;
 
