@@ -15,7 +15,7 @@ use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::{SerdeCurveAffine, SerdeFormat};
 use sha3::{Digest, Keccak256};
 
-use crate::engine::{Bases, Engine};
+use crate::engine::{Arithmetic, Bases, Engine, Plain, Prove};
 use crate::prove::ProveError;
 use crate::srs::Srs;
 use crate::usage::Usage;
@@ -46,7 +46,7 @@ pub struct Keys {
     /// Cost and sizes.
     pub stats: KeyStats,
     vk: VerifyingKey<G1Affine>,
-    pub(crate) engine: Engine,
+    pub(crate) engine: Box<dyn Prove>,
 }
 
 impl Keys {
@@ -95,18 +95,33 @@ fn decode(bytes: &[u8]) -> Option<VerifyingKey<G1Affine>> {
     VerifyingKey::from_bytes::<BatchCircuit>(bytes, FORMAT, ()).ok()
 }
 
+type Loaded = (VerifyingKey<G1Affine>, Box<dyn Prove>);
+
+/// With the fastest arithmetic that this machine has.
 fn load(
     plan: &Plan,
     params: &ParamsKZG<Bn256>,
     cached: Option<VerifyingKey<G1Affine>>,
-) -> io::Result<(VerifyingKey<G1Affine>, Engine)> {
-    let bases = Bases::new(params)?;
+) -> io::Result<Loaded> {
+    #[cfg(target_arch = "x86_64")]
+    if dn_vector::has_ifma() {
+        return load_with::<crate::engine::Avx512>(plan, params, cached);
+    }
+    load_with::<Plain>(plan, params, cached)
+}
+
+fn load_with<A: Arithmetic>(
+    plan: &Plan,
+    params: &ParamsKZG<Bn256>,
+    cached: Option<VerifyingKey<G1Affine>>,
+) -> io::Result<Loaded> {
+    let bases = Bases::<A>::new(params)?;
     let vk = match cached {
         Some(vk) => vk,
         None => verifying_key(plan.k, &bases.commit_fixed(plan))?,
     };
     let engine = Engine::new(plan, params, bases, &vk);
-    Ok((vk, engine))
+    Ok((vk, Box::new(engine)))
 }
 
 /// A verifying key of these commitments, by way of halo2's encoding, which is its constructor: a

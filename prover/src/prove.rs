@@ -162,7 +162,7 @@ impl Prover {
         header: CoreFr,
         observer: &mut impl Observer,
     ) -> Result<Proof, ProveError> {
-        let Keys { plan, params, engine, .. } = &self.keys;
+        let Keys { plan, engine, .. } = &self.keys;
         let mut begin = |phase| {
             if observer.begins(phase) {
                 Ok(())
@@ -174,7 +174,7 @@ impl Prover {
         let witness = Witness::new(&self.graph, plan, tasks, header)?;
         let (statement, outputs) = (witness.statement.clone(), witness.outputs.clone());
         let instances: Vec<Fr> = statement.instances().into_iter().map(from_core).collect();
-        let bytes = engine.prove(plan, params, witness, &mut begin)?;
+        let bytes = engine.prove(plan, witness, &mut begin)?;
         begin(Phase::Check)?;
         if !self.verify(&instances, &bytes) {
             return Err(ProveError::SelfCheck);

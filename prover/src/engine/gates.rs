@@ -2,22 +2,26 @@
 //!
 //! The program is the exported protocol's, whose common subexpressions are shared: what depends on
 //! constants and challenges alone is computed once per proof, everything else in blocks of rows, so
-//! that intermediate values stay in the cache.
+//! that intermediate values stay in the cache. The compiler tracks the bound of every value
+//! ([`dn_vector`]) and reduces where a product or a sum would pass its limit.
 
 use dn_circuits::field::from_core;
 use dn_core::commitment::from_bytes;
 use dn_core::protocol::{Node, Protocol, Query};
+use dn_vector::{Octet, PRODUCT_BOUND, REDUCED};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
 
-/// Rows evaluated together.
-const BLOCK: usize = 32;
+use super::column::{splat_all, Column};
 
-type Block = [Fr; BLOCK];
+/// Octets of rows evaluated together.
+const BLOCK: usize = 4;
+/// The largest bound of a value, up to which it can be reduced.
+const LIMIT: u32 = 16;
 
 /// Where an operand comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     /// The same on all rows.
     Uniform(usize),
@@ -29,9 +33,12 @@ enum Source {
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Neg(Source, usize),
+    /// The negative of a value of this bound.
+    Neg(Source, u32, usize),
     Sum(Source, Source, usize),
     Product(Source, Source, usize),
+    /// Makes a register's value small.
+    Reduce(usize),
     /// A constraint is complete.
     Constraint(Source),
 }
@@ -46,13 +53,12 @@ pub(crate) struct Gates {
     registers: usize,
 }
 
-/// Columns on a coset, each behind a copy of its last value: advice, fixed, instance.
-pub(crate) type Columns<'a> = [&'a [Fr]];
-
 /// Compiles node by node, in order.
 struct Compiler<'a> {
     protocol: &'a Protocol,
     sources: Vec<Source>,
+    /// Bounds of the registers' values.
+    bounds: Vec<u32>,
     last_use: Vec<usize>,
     free: Vec<usize>,
     gates: Gates,
@@ -75,6 +81,7 @@ impl Gates {
         let mut compiler = Compiler {
             protocol,
             sources: Vec::with_capacity(protocol.nodes.len()),
+            bounds: Vec::new(),
             last_use: last_use(protocol),
             free: Vec::new(),
             gates,
@@ -95,20 +102,29 @@ impl Gates {
         compiler.gates
     }
 
-    /// The constraints, folded by `y`, on each of `n` rows.
-    pub(crate) fn evaluate(
+    /// The constraints, folded by `y`, times `scale` on the rows of a coset. Columns: advice, fixed,
+    /// instance.
+    pub(super) fn evaluate<V: Octet<Field = Fr>>(
         &self,
-        n: usize,
-        columns: &Columns<'_>,
+        columns: &[&Column<V>],
         challenges: &[Fr],
         y: Fr,
-    ) -> Vec<Fr> {
-        let uniforms = self.uniforms(challenges);
-        let mut folded = vec![Fr::ZERO; n];
+        scale: Fr,
+    ) -> Column<V> {
+        let uniforms: Vec<V> = V::run(
+            #[inline(always)]
+            || splat_all(&self.uniforms(challenges)),
+        );
+        let zero = V::splat(Fr::ZERO);
+        let mut folded = vec![zero.pack(); columns[0].len()];
         folded.par_chunks_mut(BLOCK).enumerate().for_each_init(
-            || vec![[Fr::ZERO; BLOCK]; self.registers],
-            |registers, (block, sum)| {
-                self.block(block * BLOCK, columns, &uniforms, registers, (y, sum));
+            || vec![[zero; BLOCK]; self.registers],
+            |registers, (block, out)| {
+                let rows = Rows { columns, first: block * BLOCK, uniforms: &uniforms };
+                V::run(
+                    #[inline(always)]
+                    || self.block(&rows, registers, [y, scale], out),
+                );
             },
         );
         folded
@@ -132,29 +148,104 @@ impl Gates {
         values
     }
 
-    fn block(
+    #[inline(always)]
+    fn block<V: Octet<Field = Fr>>(
         &self,
-        first: usize,
-        columns: &Columns<'_>,
-        uniforms: &[Fr],
-        registers: &mut [Block],
-        (y, sum): (Fr, &mut [Fr]),
+        rows: &Rows<'_, V>,
+        registers: &mut [Block<V>],
+        [y, scale]: [Fr; 2],
+        out: &mut [V::Packed],
     ) {
+        let (y, scale) = (V::splat(y), V::splat(scale));
+        let mut sum = [V::splat(Fr::ZERO); BLOCK];
         for step in &self.steps {
-            let read = |source: Source| Operand::new(source, first, columns, uniforms, registers);
-            let (to, values) = match *step {
-                Step::Neg(a, to) => (to, read(a).map(|x| -*x)),
-                Step::Sum(a, b, to) => (to, read(a).zip(&read(b), |x, y| x.add(y))),
-                Step::Product(a, b, to) => (to, read(a).zip(&read(b), |x, y| x.mul(y))),
-                Step::Constraint(a) => {
-                    let value = read(a).map(|x| *x);
-                    sum.iter_mut().zip(&value).for_each(|(s, v)| *s = *s * y + v);
-                    continue;
+            match *step {
+                Step::Neg(a, bound, to) => {
+                    let a = rows.read(a, registers);
+                    registers[to] = each(
+                        #[inline(always)]
+                        |i| a[i].neg(bound),
+                    );
                 }
-            };
-            registers[to] = values;
+                Step::Sum(a, b, to) => {
+                    let (a, b) = (rows.read(a, registers), rows.read(b, registers));
+                    registers[to] = each(
+                        #[inline(always)]
+                        |i| a[i].add(b[i]),
+                    );
+                }
+                Step::Product(a, b, to) => {
+                    let (a, b) = (rows.read(a, registers), rows.read(b, registers));
+                    registers[to] = each(
+                        #[inline(always)]
+                        |i| a[i].mul(b[i]),
+                    );
+                }
+                Step::Reduce(register) => {
+                    let a = registers[register];
+                    registers[register] = each(
+                        #[inline(always)]
+                        |i| a[i].reduce(),
+                    );
+                }
+                Step::Constraint(a) => {
+                    let a = rows.read(a, registers);
+                    sum = each(
+                        #[inline(always)]
+                        |i| sum[i].mul(y).add(a[i]),
+                    );
+                }
+            }
+        }
+        for (out, sum) in out.iter_mut().zip(sum) {
+            *out = sum.mul(scale).pack();
         }
     }
+}
+
+/// Values on a block of rows.
+type Block<V> = [V; BLOCK];
+
+/// What a program reads on a block of rows.
+struct Rows<'a, V: Octet> {
+    columns: &'a [&'a Column<V>],
+    /// The first octet.
+    first: usize,
+    uniforms: &'a [V],
+}
+
+impl<V: Octet> Rows<'_, V> {
+    #[inline(always)]
+    fn read(&self, source: Source, registers: &[Block<V>]) -> Block<V> {
+        match source {
+            Source::Uniform(i) => [self.uniforms[i]; BLOCK],
+            Source::Register(i) => registers[i],
+            Source::Column(i, false) => {
+                let column = self.columns[i];
+                each(
+                    #[inline(always)]
+                    |b| V::unpack(&column[(self.first + b) % column.len()]),
+                )
+            }
+            Source::Column(i, true) => {
+                let column = self.columns[i];
+                let n = column.len();
+                let mut block = [V::unpack(&column[(self.first + n - 1) % n]); BLOCK];
+                let mut before = block[0];
+                for (b, octet) in block.iter_mut().enumerate() {
+                    let here = V::unpack(&column[(self.first + b) % n]);
+                    *octet = here.behind(before);
+                    before = here;
+                }
+                block
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn each<V>(f: impl Fn(usize) -> V) -> Block<V> {
+    [f(0), f(1), f(2), f(3)]
 }
 
 /// In the place of a last use: the node is a constraint, and nothing reads it behind that.
@@ -207,19 +298,29 @@ impl Compiler<'_> {
             Node::Instance => Source::Column(advice + self.protocol.fixed.len(), false),
             Node::Neg(a) => match self.sources[a as usize] {
                 Source::Uniform(u) => self.uniform(Node::Neg(u as u32)),
-                a @ (Source::Register(_) | Source::Column(..)) => self.step(|to| Step::Neg(a, to)),
+                a @ (Source::Register(_) | Source::Column(..)) => {
+                    let bound = self.bound(a);
+                    self.step(bound.next_power_of_two(), |to| Step::Neg(a, bound, to))
+                }
             },
             Node::Sum(a, b) => match (self.sources[a as usize], self.sources[b as usize]) {
                 (Source::Uniform(u), Source::Uniform(v)) => {
                     self.uniform(Node::Sum(u as u32, v as u32))
                 }
-                (a, b) => self.step(|to| Step::Sum(a, b, to)),
+                (a, b) => {
+                    self.reduce_until(a, b, |x, y| x + y <= LIMIT);
+                    let bound = self.bound(a) + self.bound(b);
+                    self.step(bound, |to| Step::Sum(a, b, to))
+                }
             },
             Node::Product(a, b) => match (self.sources[a as usize], self.sources[b as usize]) {
                 (Source::Uniform(u), Source::Uniform(v)) => {
                     self.uniform(Node::Product(u as u32, v as u32))
                 }
-                (a, b) => self.step(|to| Step::Product(a, b, to)),
+                (a, b) => {
+                    self.reduce_until(a, b, |x, y| x * y <= PRODUCT_BOUND);
+                    self.step(REDUCED, |to| Step::Product(a, b, to))
+                }
             },
         };
         self.sources.push(source);
@@ -231,11 +332,34 @@ impl Compiler<'_> {
         Source::Uniform(self.gates.uniforms.len() - 1)
     }
 
-    fn step(&mut self, step: impl Fn(usize) -> Step) -> Source {
+    fn bound(&self, source: Source) -> u32 {
+        match source {
+            Source::Uniform(_) => 1,
+            Source::Column(..) => REDUCED,
+            Source::Register(register) => self.bounds[register],
+        }
+    }
+
+    /// Reduces the larger of two operands until their bounds fit.
+    fn reduce_until(&mut self, a: Source, b: Source, fits: impl Fn(u32, u32) -> bool) {
+        while !fits(self.bound(a), self.bound(b)) {
+            let larger = if self.bound(a) < self.bound(b) { b } else { a };
+            let Source::Register(register) = larger else {
+                unreachable!("uniforms and columns are small")
+            };
+            self.gates.steps.push(Step::Reduce(register));
+            self.bounds[register] = REDUCED;
+        }
+    }
+
+    /// A step whose result has this bound.
+    fn step(&mut self, bound: u32, step: impl Fn(usize) -> Step) -> Source {
         let to = self.free.pop().unwrap_or_else(|| {
             self.gates.registers += 1;
+            self.bounds.push(0);
             self.gates.registers - 1
         });
+        self.bounds[to] = bound;
         self.gates.steps.push(step(to));
         Source::Register(to)
     }
@@ -252,46 +376,6 @@ impl Compiler<'_> {
     fn free_register(&mut self, source: Source) {
         if let Source::Register(register) = source {
             self.free.push(register);
-        }
-    }
-}
-
-/// One operand on a block of rows.
-enum Operand<'a> {
-    Same(Fr),
-    Rows(&'a [Fr]),
-}
-
-impl<'a> Operand<'a> {
-    fn new(
-        source: Source,
-        first: usize,
-        columns: &'a Columns<'_>,
-        uniforms: &[Fr],
-        registers: &'a [Block],
-    ) -> Self {
-        match source {
-            Source::Uniform(i) => Self::Same(uniforms[i]),
-            Source::Register(i) => Self::Rows(&registers[i]),
-            Source::Column(i, previous) => {
-                let at = first + usize::from(!previous);
-                Self::Rows(&columns[i][at..at + BLOCK])
-            }
-        }
-    }
-
-    fn map(&self, f: impl Fn(&Fr) -> Fr) -> Block {
-        match self {
-            Self::Same(x) => [f(x); BLOCK],
-            Self::Rows(xs) => std::array::from_fn(|i| f(&xs[i])),
-        }
-    }
-
-    fn zip(&self, other: &Self, f: impl Fn(&Fr, &Fr) -> Fr) -> Block {
-        match (self, other) {
-            (Self::Rows(xs), Self::Rows(ys)) => std::array::from_fn(|i| f(&xs[i], &ys[i])),
-            (_, Self::Same(y)) => self.map(|x| f(x, y)),
-            (Self::Same(x), Self::Rows(_)) => other.map(|y| f(x, y)),
         }
     }
 }

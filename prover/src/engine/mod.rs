@@ -2,9 +2,12 @@
 //! lookups and selectors: the protocol of `docs/book/protocol.md`.
 //!
 //! The transcript is that of halo2's `create_proof`, message by message. What differs is how
-//! commitments are computed ([`msm`]), that gates run as the exported program ([`gates`]) and that
-//! columns come from the witness without a synthesis pass.
+//! commitments are computed ([`msm`], all in the Lagrange basis), that gates run as the exported program
+//! ([`gates`]), that columns come from the witness without a synthesis pass, and that arithmetic is done
+//! eight elements at a time ([`dn_vector`]).
 
+mod bases;
+mod column;
 mod fft;
 mod gates;
 mod msm;
@@ -12,7 +15,7 @@ mod opening;
 
 use std::io;
 
-use dn_circuits::assignment::{first_phase, second_phase, SecondPhase};
+use dn_circuits::assignment::{first_phase, second_phase};
 use dn_circuits::columns::{CHALLENGES, FIXED};
 use dn_circuits::estimate::RESIDENT_K;
 use dn_circuits::field::from_core;
@@ -21,76 +24,93 @@ use dn_circuits::transcript::KeccakWrite;
 use dn_circuits::{protocol, Plan, Witness};
 use dn_core::protocol::{Protocol, Query};
 use dn_core::statement;
+use dn_vector::{Octet, Portable};
 use ff::{Field, WithSmallOrderMulGroup};
-use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine, G1};
+use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::group::Curve;
 use halo2_proofs::plonk::VerifyingKey;
-use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
-use halo2_proofs::poly::EvaluationDomain;
 use halo2_proofs::transcript::{
     EncodedChallenge, Transcript, TranscriptWrite, TranscriptWriterBuffer,
 };
-use halo2_proofs::{SerdeCurveAffine, SerdeFormat};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use crate::phase::Phase;
 use crate::prove::ProveError;
-use fft::{Coset, Fft};
+pub(crate) use bases::Bases;
+use column::{combine, inner_product, pack, unpack, Column};
+use fft::Coset;
 use gates::Gates;
-use msm::msm;
-use opening::{Opened, Opening};
+use opening::{Domain, Opened, Opening};
+
+/// The instructions that arithmetic compiles to.
+pub(crate) trait Arithmetic: std::fmt::Debug + Send + Sync + 'static {
+    /// Of scalars.
+    type Fr: Octet<Field = Fr>;
+    /// Of coordinates.
+    type Fq: Octet<Field = Fq>;
+}
+
+/// Any machine's.
+#[derive(Debug)]
+pub(crate) struct Plain;
+
+impl Arithmetic for Plain {
+    type Fr = Portable<Fr>;
+    type Fq = Portable<Fq>;
+}
+
+/// AVX-512 IFMA.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug)]
+pub(crate) struct Avx512;
+
+#[cfg(target_arch = "x86_64")]
+impl Arithmetic for Avx512 {
+    type Fr = dn_vector::Ifma<Fr>;
+    type Fq = dn_vector::Ifma<Fq>;
+}
+
+/// Makes the proofs of one key.
+pub(crate) trait Prove: std::fmt::Debug + Send + Sync {
+    /// Memory that the fixed columns take.
+    fn fixed_bytes(&self) -> u64;
+
+    /// The transcript of a proof. A wrong witness gives a wrong proof: the caller verifies it.
+    fn prove(
+        &self,
+        plan: &Plan,
+        witness: Witness,
+        begin: &mut dyn FnMut(Phase) -> Result<(), ProveError>,
+    ) -> Result<Vec<u8>, ProveError>;
+}
 
 /// What proofs of one key share.
 #[derive(Debug)]
-pub(crate) struct Engine {
+pub(crate) struct Engine<A: Arithmetic> {
     protocol: Protocol,
     gates: Gates,
-    fft: Fft,
+    /// The rows.
+    domain: Coset<A::Fr>,
+    omega: Fr,
     /// The quotient is computed on these.
-    cosets: Vec<Coset>,
+    cosets: Vec<QuotientCoset<A>>,
     /// Coefficients of the fixed columns.
-    fixed: Vec<Vec<Fr>>,
-    /// Fixed columns on each coset; empty where they would take too much memory.
-    fixed_on_cosets: Vec<Vec<Vec<Fr>>>,
-    bases: Bases,
-    domain: EvaluationDomain<Fr>,
+    fixed: Vec<Column<A::Fr>>,
+    bases: Bases<A>,
     digest: Fr,
 }
 
-/// Commitments to the Lagrange polynomials.
+/// One coset of the quotient's domain.
 #[derive(Debug)]
-pub(crate) struct Bases(Vec<G1Affine>);
-
-impl Bases {
-    /// The second half of the parameters' own encoding, which is their only accessor.
-    pub(crate) fn new(params: &ParamsKZG<Bn256>) -> io::Result<Self> {
-        let n = params.get_g().len();
-        let mut bytes = Vec::new();
-        params.write_custom(&mut bytes, SerdeFormat::RawBytesUnchecked)?;
-        let mut reader = &bytes[4 + 64 * n..];
-        let read = |_| G1Affine::read(&mut reader, SerdeFormat::RawBytesUnchecked);
-        (0..n).map(read).collect::<io::Result<_>>().map(Self)
-    }
-
-    fn commit(&self, columns: &[Vec<Fr>]) -> Vec<G1> {
-        columns.par_iter().map(|c| msm(c, &self.0)).collect()
-    }
-
-    fn commit_second(&self, phase: &SecondPhase) -> Vec<G1> {
-        let sum = |[a, b]: &[Vec<Fr>; 2]| msm(a, &self.0) + msm(b, &self.0);
-        let mut commitments: Vec<G1> = phase.helpers.par_iter().map(sum).collect();
-        commitments.extend(self.commit(&phase.accumulators));
-        commitments
-    }
-
-    /// Commitments to the fixed columns of a plan.
-    pub(crate) fn commit_fixed(&self, plan: &Plan) -> Vec<G1Affine> {
-        let commit = |i| msm(&plan.fixed_column(i).collect::<Vec<Fr>>(), &self.0).to_affine();
-        (0..FIXED).into_par_iter().map(commit).collect()
-    }
+struct QuotientCoset<A: Arithmetic> {
+    coset: Coset<A::Fr>,
+    /// `x^n` of its elements `x`.
+    power: Fr,
+    /// The fixed columns; empty where they would take too much memory.
+    fixed: Vec<Column<A::Fr>>,
 }
 
 type Writer = KeccakWrite<Vec<u8>>;
@@ -105,66 +125,125 @@ fn write_points(transcript: &mut Writer, points: &[G1]) -> io::Result<()> {
     affine.into_iter().try_for_each(|point| transcript.write_point(point))
 }
 
-/// `sum_i a_i b_i`
-fn inner_product(a: &[Fr], b: &[Fr]) -> Fr {
-    a.iter().zip(b).map(|(x, y)| *x * y).sum()
-}
-
 fn powers(base: Fr, n: usize) -> Vec<Fr> {
     std::iter::successors(Some(Fr::ONE), |p| Some(*p * base)).take(n).collect()
 }
 
-impl Engine {
+impl<A: Arithmetic> Engine<A> {
     /// Prepares proofs of `plan` under its key.
     pub(crate) fn new(
         plan: &Plan,
         params: &ParamsKZG<Bn256>,
-        bases: Bases,
+        bases: Bases<A>,
         vk: &VerifyingKey<G1Affine>,
     ) -> Self {
         assert_eq!(vk.cs().blinding_factors() + 1, BLINDING_ROWS);
         let protocol = protocol::export(vk, params, statement::len(plan.slots));
         let (n, domain) = (1 << plan.k, vk.get_domain());
         let omega = domain.get_omega();
-        let shifts = (0..domain.extended_len() / n)
-            .map(|i| Fr::ZETA * domain.get_extended_omega().pow_vartime([i as u64]));
-        let cosets: Vec<Coset> = shifts.map(|s| Coset::new(n, omega, s)).collect();
-        let fft = Fft::new(n, omega);
+        let rows = Coset::new(n, omega, Fr::ONE);
         let coefficients = |i| {
             let mut column: Vec<Fr> = plan.fixed_column(i).collect();
             column.resize(n, Fr::ZERO);
-            if column.iter().any(|x| *x != Fr::ZERO) {
-                fft.to_coefficients(&mut column);
-            }
-            column
+            rows.interpolate(&pack::<A::Fr>(&column))
         };
-        let fixed: Vec<Vec<Fr>> = (0..FIXED).into_par_iter().map(coefficients).collect();
-        let resident = if plan.k <= RESIDENT_K { &cosets[..] } else { &[] };
-        let on_cosets = resident.iter().map(|c| on_coset(c, fixed.iter().map(|p| &p[..])));
+        let fixed: Vec<Column<A::Fr>> = (0..FIXED).into_par_iter().map(coefficients).collect();
+        let coset = |i: u32| {
+            let shift = Fr::ZETA * domain.get_extended_omega().pow_vartime([u64::from(i)]);
+            let coset = Coset::new(n, omega, shift);
+            let fixed = if plan.k <= RESIDENT_K { on_coset(&coset, &fixed) } else { Vec::new() };
+            QuotientCoset { coset, power: shift.pow_vartime([n as u64]), fixed }
+        };
         Self {
             gates: Gates::new(&protocol),
-            fft,
-            fixed_on_cosets: on_cosets.collect(),
+            cosets: (0..protocol.quotient_pieces).map(coset).collect(),
+            domain: rows,
+            omega,
             fixed,
-            cosets,
             bases,
             protocol,
-            domain: domain.clone(),
             digest: vk.transcript_repr(),
         }
     }
 
-    /// Memory that the fixed columns take.
-    pub(crate) fn fixed_bytes(&self) -> u64 {
-        let columns = self.fixed.iter().chain(self.fixed_on_cosets.iter().flatten());
-        columns.map(|c| 32 * c.len() as u64).sum()
+    /// The constraints divided by the vanishing polynomial, in pieces of `n` coefficients.
+    ///
+    /// On a coset, where `x^n` is a constant `c`, the pieces `q_m` have the sum `sum_m c^m q_m`.
+    fn quotient(&self, advice: &[Column<A::Fr>], challenges: &[Fr], y: Fr) -> Vec<Column<A::Fr>> {
+        let sum = |part: &QuotientCoset<A>| {
+            let advice = on_coset(&part.coset, advice);
+            let (instance, advice) = advice.split_last().expect("the instance is the last column");
+            let computed;
+            let fixed = if part.fixed.is_empty() {
+                computed = on_coset(&part.coset, &self.fixed);
+                &computed
+            } else {
+                &part.fixed
+            };
+            let columns: Vec<_> = advice.iter().chain(fixed).chain([instance]).collect();
+            let vanishing = part.power - Fr::ONE;
+            let scale = vanishing.invert().expect("a coset does not meet the domain");
+            let values = self.gates.evaluate::<A::Fr>(&columns, challenges, y, scale);
+            part.coset.interpolate(&values)
+        };
+        let sums: Vec<Column<A::Fr>> = self.cosets.iter().map(sum).collect();
+        let sums: Vec<&Column<A::Fr>> = sums.iter().collect();
+        let powers: Vec<Fr> = self.cosets.iter().map(|part| part.power).collect();
+        invert_vandermonde(&powers).iter().map(|row| combine::<A::Fr>(&sums, row)).collect()
     }
 
-    /// The transcript of a proof. A wrong witness gives a wrong proof: the caller verifies it.
-    pub(crate) fn prove(
+    /// Evaluations and their multi-opening.
+    fn open(
+        &self,
+        advice: &[Column<A::Fr>],
+        (pieces, random): (&[Column<A::Fr>], &Column<A::Fr>),
+        transcript: &mut Writer,
+    ) -> io::Result<()> {
+        let n = 1 << self.protocol.k;
+        let x = draw(transcript);
+        let previous = self.omega.invert().expect("a root of unity is not zero");
+        let points = [x, x * previous];
+        let [at_x, at_previous] = points.map(|p| column::powers::<A::Fr>(p, n));
+        let evaluate = |queries: &[Query], columns: &[Column<A::Fr>]| -> Vec<Fr> {
+            let value = |q: &Query| {
+                let at = if q.rotation == 0 { &at_x } else { &at_previous };
+                inner_product::<A::Fr>(&columns[q.column as usize], at)
+            };
+            queries.par_iter().map(value).collect()
+        };
+        let advice_values = evaluate(&self.protocol.advice_queries, advice);
+        let fixed_values = evaluate(&self.protocol.fixed_queries, &self.fixed);
+        let random_value = inner_product::<A::Fr>(random, &at_x);
+        let values = advice_values.iter().chain(&fixed_values).chain([&random_value]);
+        values.into_iter().try_for_each(|v| transcript.write_scalar(*v))?;
+
+        let xn = powers(x.pow_vartime([n as u64]), pieces.len());
+        let folded = combine::<A::Fr>(&pieces.iter().collect::<Vec<_>>(), &xn);
+        let mut opened = columns(&self.protocol.advice_queries, &advice_values, advice);
+        opened.extend(columns(&self.protocol.fixed_queries, &fixed_values, &self.fixed));
+        let at_x_only = |polynomial, here| Opened { polynomial, here, before: None };
+        opened.push(at_x_only(&folded, inner_product::<A::Fr>(&folded, &at_x)));
+        opened.push(at_x_only(random, random_value));
+
+        let (y, v) = (draw(transcript), draw(transcript));
+        let domain = Domain { coset: &self.domain, omega: self.omega };
+        let opening = Opening::new(&domain, &opened, points, y, v);
+        write_points(transcript, &[self.bases.commit(&unpack::<A::Fr>(opening.first()))])?;
+        let u = draw(transcript);
+        write_points(transcript, &[self.bases.commit(&unpack::<A::Fr>(&opening.second(u)))])
+    }
+}
+
+impl<A: Arithmetic> Prove for Engine<A> {
+    fn fixed_bytes(&self) -> u64 {
+        let on_cosets = self.cosets.iter().flat_map(|part| &part.fixed);
+        let octets: usize = self.fixed.iter().chain(on_cosets).map(Vec::len).sum();
+        (octets * size_of::<<A::Fr as Octet>::Packed>()) as u64
+    }
+
+    fn prove(
         &self,
         plan: &Plan,
-        params: &ParamsKZG<Bn256>,
         witness: Witness,
         begin: &mut dyn FnMut(Phase) -> Result<(), ProveError>,
     ) -> Result<Vec<u8>, ProveError> {
@@ -176,7 +255,7 @@ impl Engine {
 
         begin(Phase::CommitTrace)?;
         let mut advice = first_phase(plan, &witness, &mut rng);
-        write_points(&mut transcript, &self.bases.commit(&advice))?;
+        write_points(&mut transcript, &self.bases.commit_all(&advice))?;
         let challenges: [Fr; CHALLENGES] = std::array::from_fn(|_| draw(&mut transcript));
         begin(Phase::Fold)?;
         let second = second_phase(plan, &witness, challenges, &mut rng);
@@ -190,116 +269,61 @@ impl Engine {
         let n = 1 << plan.k;
         let mut random = vec![Fr::ZERO; n];
         random.iter_mut().for_each(|x| *x = Fr::random(&mut rng));
-        write_points(&mut transcript, &[msm(&random, params.get_g())])?;
+        write_points(&mut transcript, &[self.bases.commit(&random)])?;
         let y = draw(&mut transcript);
 
         begin(Phase::Transform)?;
         let mut instance = instances;
         instance.resize(n, Fr::ZERO);
-        advice.push(instance);
-        advice.par_iter_mut().for_each(|column| self.fft.to_coefficients(column));
+        advice.extend([instance, random]);
+        let transform = |column: Vec<Fr>| self.domain.interpolate(&pack::<A::Fr>(&column));
+        let mut advice: Vec<Column<A::Fr>> = advice.into_par_iter().map(transform).collect();
+        let random = advice.pop().expect("the random polynomial is the last one");
         begin(Phase::Quotient)?;
         let pieces = self.quotient(&advice, &challenges, y);
         begin(Phase::CommitQuotient)?;
-        let commitments: Vec<G1> =
-            pieces.par_iter().map(|piece| msm(piece, params.get_g())).collect();
-        write_points(&mut transcript, &commitments)?;
+        let values = |piece: &Column<A::Fr>| unpack::<A::Fr>(&self.domain.evaluate(piece));
+        let values: Vec<Vec<Fr>> = pieces.par_iter().map(values).collect();
+        write_points(&mut transcript, &self.bases.commit_all(&values))?;
         begin(Phase::Open)?;
-        self.open(params, &advice, (&pieces, &random), &mut transcript)?;
+        self.open(&advice, (&pieces, &random), &mut transcript)?;
         Ok(transcript.finalize())
-    }
-
-    /// The constraints divided by the vanishing polynomial, in pieces of `n` coefficients.
-    fn quotient(&self, advice: &[Vec<Fr>], challenges: &[Fr], y: Fr) -> Vec<Vec<Fr>> {
-        let domain = &self.domain;
-        let n = 1 << domain.k();
-        let mut parts = Vec::new();
-        for (i, coset) in self.cosets.iter().enumerate() {
-            let advice = on_coset(coset, advice.iter().map(|c| &c[..]));
-            let computed;
-            let fixed = match self.fixed_on_cosets.get(i) {
-                Some(resident) => resident,
-                None => {
-                    computed = on_coset(coset, self.fixed.iter().map(|p| &p[..]));
-                    &computed
-                }
-            };
-            let (instance, advice) = advice.split_last().expect("the instance is the last column");
-            let columns: Vec<&[Fr]> =
-                advice.iter().chain(fixed).chain([instance]).map(|c| &c[..]).collect();
-            let folded = self.gates.evaluate(n, &columns, challenges, y);
-            parts.push(domain.lagrange_from_vec(folded));
-        }
-        let extended = domain.extended_from_lagrange_vec(parts);
-        let quotient = domain.extended_to_coeff(domain.divide_by_vanishing_poly(extended));
-        quotient.chunks(n).map(<[Fr]>::to_vec).collect()
-    }
-
-    /// Evaluations and their multi-opening.
-    fn open(
-        &self,
-        params: &ParamsKZG<Bn256>,
-        advice: &[Vec<Fr>],
-        (pieces, random): (&[Vec<Fr>], &[Fr]),
-        transcript: &mut Writer,
-    ) -> io::Result<()> {
-        let domain = &self.domain;
-        let n = 1 << domain.k();
-        let x = draw(transcript);
-        let points = [x, x * domain.get_omega_inv()];
-        let [at_x, at_previous] = points.map(|p| powers(p, n));
-        let evaluate = |queries: &[Query], columns: &[&[Fr]]| -> Vec<Fr> {
-            let value = |q: &Query| {
-                let at = if q.rotation == 0 { &at_x } else { &at_previous };
-                inner_product(columns[q.column as usize], at)
-            };
-            queries.par_iter().map(value).collect()
-        };
-        let advice: Vec<&[Fr]> = advice.iter().map(|c| &c[..]).collect();
-        let fixed: Vec<&[Fr]> = self.fixed.iter().map(|p| &p[..]).collect();
-        let advice_values = evaluate(&self.protocol.advice_queries, &advice);
-        let fixed_values = evaluate(&self.protocol.fixed_queries, &fixed);
-        let random_value = inner_product(random, &at_x);
-        let values = advice_values.iter().chain(&fixed_values).chain([&random_value]);
-        values.into_iter().try_for_each(|v| transcript.write_scalar(*v))?;
-
-        let xn = x.pow_vartime([n as u64]);
-        let folded = (0..n)
-            .into_par_iter()
-            .map(|i| pieces.iter().rev().fold(Fr::ZERO, |sum, piece| sum * xn + piece[i]))
-            .collect::<Vec<Fr>>();
-        let mut opened = columns(&self.protocol.advice_queries, &advice_values, &advice);
-        opened.extend(columns(&self.protocol.fixed_queries, &fixed_values, &fixed));
-        let at_x_only = |polynomial, here| Opened { polynomial, here, before: None };
-        opened.push(at_x_only(&folded, inner_product(&folded, &at_x)));
-        opened.push(at_x_only(random, random_value));
-
-        let (y, v) = (draw(transcript), draw(transcript));
-        let opening = Opening::new(&opened, points, y, v);
-        write_points(transcript, &[msm(opening.first(), params.get_g())])?;
-        let u = draw(transcript);
-        write_points(transcript, &[msm(&opening.second(u), params.get_g())])
     }
 }
 
-/// Columns on a coset, each behind a copy of its last value, from their coefficients.
-fn on_coset<'a>(coset: &Coset, columns: impl Iterator<Item = &'a [Fr]>) -> Vec<Vec<Fr>> {
-    let columns: Vec<&[Fr]> = columns.collect();
-    let evaluate = |coefficients: &&[Fr]| {
-        let mut values = Vec::with_capacity(coefficients.len() + 1);
-        values.push(Fr::ZERO);
-        values.extend_from_slice(coefficients);
-        coset.evaluate(&mut values[1..]);
-        values[0] = values[coefficients.len()];
-        values
-    };
-    columns.par_iter().map(evaluate).collect()
+/// Polynomials on a coset.
+fn on_coset<V: Octet<Field = Fr>>(coset: &Coset<V>, polynomials: &[Column<V>]) -> Vec<Column<V>> {
+    polynomials.par_iter().map(|p| coset.evaluate(p)).collect()
+}
+
+/// Rows of coefficients: row `m` gives the coefficient of `c^m` of a polynomial from its values at
+/// the points `c_i`.
+fn invert_vandermonde(points: &[Fr]) -> Vec<Vec<Fr>> {
+    let mut rows = vec![Vec::with_capacity(points.len()); points.len()];
+    for at in points {
+        // The polynomial that is 1 here and 0 at the other points.
+        let (mut basis, mut scale) = (vec![Fr::ONE], Fr::ONE);
+        for other in points.iter().filter(|p| *p != at) {
+            basis.insert(0, Fr::ZERO);
+            for i in 0..basis.len() - 1 {
+                basis[i] = basis[i] - *other * basis[i + 1];
+            }
+            scale *= *at - other;
+        }
+        let scale = scale.invert().expect("the points are different");
+        rows.iter_mut().zip(basis).for_each(|(row, c)| row.push(c * scale));
+    }
+    rows
 }
 
 /// Columns with their values, in the order in which they are first queried.
-fn columns<'a>(queries: &[Query], values: &[Fr], polynomials: &[&'a [Fr]]) -> Vec<Opened<'a>> {
+fn columns<'a, V: Octet>(
+    queries: &[Query],
+    values: &[Fr],
+    polynomials: &'a [Column<V>],
+) -> Vec<Opened<'a, V>> {
     let mut order: Vec<u32> = Vec::new();
-    let mut opened: Vec<Opened<'a>> = Vec::new();
+    let mut opened = Vec::new();
     for query in queries {
         if order.contains(&query.column) {
             continue;
@@ -310,7 +334,7 @@ fn columns<'a>(queries: &[Query], values: &[Fr], polynomials: &[&'a [Fr]]) -> Ve
             queries.iter().position(|q| *q == wanted).map(|i| values[i])
         };
         opened.push(Opened {
-            polynomial: polynomials[query.column as usize],
+            polynomial: &polynomials[query.column as usize],
             here: value(0).expect("every column is queried at the current row"),
             before: value(-1),
         });

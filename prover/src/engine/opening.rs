@@ -8,99 +8,124 @@
 //! h1 = sum_s v^s (C_s - R_s) / Z_s
 //! h2 = (sum_s v^s T/Z_s(u) (C_s - R_s(u)) - T(u) h1) / (T/Z_0(u) (X - u))
 //! ```
+//!
+//! The divisions are done value by value on the domain, where the commitments' bases are too.
 
+use dn_vector::{Octet, LANES};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
-use rayon::prelude::*;
+
+use super::column::{combine, pack, splat_all, Column};
+use super::fft::Coset;
 
 /// A polynomial and its values at `x` and, perhaps, at the previous point.
-pub(crate) struct Opened<'a> {
-    pub(crate) polynomial: &'a [Fr],
-    pub(crate) here: Fr,
-    pub(crate) before: Option<Fr>,
+pub(super) struct Opened<'a, V: Octet> {
+    pub(super) polynomial: &'a Column<V>,
+    pub(super) here: Fr,
+    pub(super) before: Option<Fr>,
 }
 
 /// The polynomials of one set, combined.
-struct Set {
+struct Set<V: Octet> {
     with_previous: bool,
-    combined: Vec<Fr>,
+    /// Values on the domain.
+    combined: Column<V>,
     here: Fr,
     before: Fr,
 }
 
-/// The multi-opening between the verifier's challenges.
-pub(crate) struct Opening {
-    points: [Fr; 2],
-    sets: Vec<Set>,
-    v: Fr,
-    first: Vec<Fr>,
+/// The domain, in order.
+pub(super) struct Domain<'a, V: Octet> {
+    pub(super) coset: &'a Coset<V>,
+    pub(super) omega: Fr,
 }
 
-impl Opening {
+/// The multi-opening between the verifier's challenges.
+pub(super) struct Opening<V: Octet> {
+    points: [Fr; 2],
+    sets: Vec<Set<V>>,
+    v: Fr,
+    elements: Column<V>,
+    first: Column<V>,
+}
+
+impl<V: Octet<Field = Fr>> Opening<V> {
     /// Combines the polynomials, in order, at the points `x` and its predecessor.
-    pub(crate) fn new(opened: &[Opened<'_>], points: [Fr; 2], y: Fr, v: Fr) -> Self {
-        let kind = |o: &Opened<'_>| o.before.is_some();
+    pub(super) fn new(
+        domain: &Domain<'_, V>,
+        opened: &[Opened<'_, V>],
+        points: [Fr; 2],
+        y: Fr,
+        v: Fr,
+    ) -> Self {
+        let kind = |o: &Opened<'_, V>| o.before.is_some();
         let first = opened.first().is_some_and(kind);
-        let mut sets: Vec<Set> = [first, !first]
+        let sets: Vec<Set<V>> = [first, !first]
             .iter()
             .filter(|k| opened.iter().any(|o| kind(o) == **k))
-            .map(|k| Set::new(opened.iter().filter(|o| kind(o) == *k).collect(), *k, y))
+            .map(|k| {
+                let of_kind: Vec<_> = opened.iter().filter(|o| kind(o) == *k).collect();
+                Set::new(domain.coset, &of_kind, *k, y)
+            })
             .collect();
-        let mut quotient = vec![Fr::ZERO; sets[0].combined.len()];
-        let mut power = Fr::ONE;
-        for set in &mut sets {
-            let part = set.quotient(points);
-            quotient.par_iter_mut().zip(&part).for_each(|(q, p)| *q += power * p);
-            power *= v;
-        }
-        Self { points, sets, v, first: quotient }
+        let n = opened[0].polynomial.len() * LANES;
+        let elements = pack::<V>(&super::powers(domain.omega, n));
+        let first = quotient(&sets, &elements, points, v);
+        Self { points, sets, v, elements, first }
     }
 
-    /// Coefficients of `h1`.
-    pub(crate) fn first(&self) -> &[Fr] {
+    /// Values of `h1`.
+    pub(super) fn first(&self) -> &Column<V> {
         &self.first
     }
 
-    /// Coefficients of `h2` at the challenge `u`.
-    pub(crate) fn second(mut self, u: Fr) -> Vec<Fr> {
+    /// Values of `h2` at the challenge `u`.
+    pub(super) fn second(&self, u: Fr) -> Column<V> {
         let [to_x, to_previous] = self.points.map(|p| u - p);
-        let outside = |set: &Set| if set.with_previous { Fr::ONE } else { to_previous };
+        let outside = |set: &Set<V>| if set.with_previous { Fr::ONE } else { to_previous };
         let all =
             to_x * if self.sets.iter().any(|s| s.with_previous) { to_previous } else { Fr::ONE };
         let normalize = outside(&self.sets[0]).invert().unwrap_or(Fr::ZERO);
-        let minus_all = -all * normalize;
-        self.first.par_iter_mut().for_each(|c| *c *= minus_all);
-        let mut power = normalize;
+        let (mut power, mut constant) = (normalize, Fr::ZERO);
+        let mut scales = Vec::new();
         for set in &self.sets {
             let scale = power * outside(set);
-            self.first[0] -= scale * set.value(u, self.points);
-            let terms = self.first.par_iter_mut().zip(&set.combined);
-            terms.for_each(|(c, p)| *c += scale * p);
+            constant += scale * set.value(u, self.points);
+            scales.push(scale);
             power *= self.v;
         }
-        divide(&mut self.first, u);
-        self.first
+        let mut values = Vec::with_capacity(self.first.len());
+        V::run(
+            #[inline(always)]
+            || {
+                let minus_all = V::splat(-all * normalize);
+                let minus_constant = V::splat(-constant);
+                let scales = splat_all::<V>(&scales);
+                let inverses = inverses::<V>(&self.elements, u);
+                for (i, inverse) in inverses.iter().enumerate() {
+                    let mut sum = V::unpack(&self.first[i]).mul(minus_all).add(minus_constant);
+                    for (set, scale) in self.sets.iter().zip(&scales) {
+                        sum = sum.add(V::unpack(&set.combined[i]).mul(*scale));
+                    }
+                    values.push(sum.mul(*inverse).pack());
+                }
+            },
+        );
+        values
     }
 }
 
-impl Set {
-    fn new(opened: Vec<&Opened<'_>>, with_previous: bool, y: Fr) -> Self {
-        let n = opened.iter().map(|o| o.polynomial.len()).max().unwrap_or(0);
-        let powers: Vec<Fr> =
-            std::iter::successors(Some(Fr::ONE), |p| Some(*p * y)).take(opened.len()).collect();
-        let mut combined = vec![Fr::ZERO; n];
-        combined.par_chunks_mut(256).enumerate().for_each(|(chunk, sum)| {
-            for (o, power) in opened.iter().zip(&powers) {
-                let from = &o.polynomial[(chunk * 256).min(o.polynomial.len())..];
-                sum.iter_mut().zip(from).for_each(|(s, c)| *s += *power * c);
-            }
-        });
-        let fold = |value: fn(&Opened<'_>) -> Fr| -> Fr {
+impl<V: Octet<Field = Fr>> Set<V> {
+    fn new(coset: &Coset<V>, opened: &[&Opened<'_, V>], with_previous: bool, y: Fr) -> Self {
+        let powers = super::powers(y, opened.len());
+        let polynomials: Vec<&Column<V>> = opened.iter().map(|o| o.polynomial).collect();
+        let coefficients = combine::<V>(&polynomials, &powers);
+        let fold = |value: fn(&Opened<'_, V>) -> Fr| -> Fr {
             opened.iter().zip(&powers).map(|(o, p)| value(o) * p).sum()
         };
         let here = fold(|o| o.here);
         let before = fold(|o| o.before.unwrap_or(Fr::ZERO));
-        Self { with_previous, combined, here, before }
+        Self { with_previous, combined: coset.evaluate(&coefficients), here, before }
     }
 
     /// Slope and constant term of `R_s`.
@@ -117,27 +142,62 @@ impl Set {
         let (slope, constant) = self.line(points);
         slope * u + constant
     }
-
-    /// Coefficients of `(C_s - R_s) / Z_s`.
-    fn quotient(&self, points: [Fr; 2]) -> Vec<Fr> {
-        let mut numerator = self.combined.clone();
-        let (slope, constant) = self.line(points);
-        numerator[0] -= constant;
-        numerator[1] -= slope;
-        divide(&mut numerator, points[0]);
-        if self.with_previous {
-            divide(&mut numerator, points[1]);
-        }
-        numerator
-    }
 }
 
-/// Divides by `X - root`, dropping the remainder.
-fn divide(coefficients: &mut [Fr], root: Fr) {
-    let mut carry = Fr::ZERO;
-    for c in coefficients.iter_mut().rev() {
-        let next = *c + carry * root;
-        *c = carry;
-        carry = next;
+/// `h1`, value by value.
+fn quotient<V: Octet<Field = Fr>>(
+    sets: &[Set<V>],
+    elements: &Column<V>,
+    points: [Fr; 2],
+    v: Fr,
+) -> Column<V> {
+    let powers = super::powers(v, sets.len());
+    let mut values = Vec::with_capacity(elements.len());
+    V::run(
+        #[inline(always)]
+        || {
+            let to_x = inverses::<V>(elements, points[0]);
+            let to_previous = inverses::<V>(elements, points[1]);
+            let mut lines = Vec::new();
+            for (set, power) in sets.iter().zip(&powers) {
+                let (slope, constant) = set.line(points);
+                lines.push([V::splat(-slope), V::splat(-constant), V::splat(*power)]);
+            }
+            for (i, element) in elements.iter().enumerate() {
+                let mut sum = V::splat(Fr::ZERO);
+                for (set, [slope, constant, power]) in sets.iter().zip(&lines) {
+                    let line = V::unpack(element).mul(*slope).add(*constant);
+                    let mut part = V::unpack(&set.combined[i]).add(line).mul(to_x[i]);
+                    if set.with_previous {
+                        part = part.mul(to_previous[i]);
+                    }
+                    sum = sum.add(part.mul(*power));
+                }
+                values.push(sum.pack());
+            }
+        },
+    );
+    values
+}
+
+/// `1 / (element - point)`, with one inversion for all. Zero where a lane meets the point, which a
+/// random point does with negligible probability.
+#[inline(always)]
+fn inverses<V: Octet<Field = Fr>>(elements: &Column<V>, point: Fr) -> Vec<V> {
+    let point = V::splat(point);
+    let mut product = V::splat(Fr::ONE);
+    let mut prefixes = Vec::with_capacity(elements.len());
+    for x in elements {
+        prefixes.push(product);
+        product = product.mul(V::unpack(x).sub(point, 1));
     }
+    let mut lanes = [Fr::ZERO; LANES];
+    product.store(&mut lanes);
+    let mut inverse = V::load(&lanes.map(|x| x.invert().unwrap_or(Fr::ZERO)));
+    for (prefix, x) in prefixes.iter_mut().zip(elements).rev() {
+        let here = inverse.mul(*prefix);
+        inverse = inverse.mul(V::unpack(x).sub(point, 1));
+        *prefix = here;
+    }
+    prefixes
 }

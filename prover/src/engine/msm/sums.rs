@@ -1,0 +1,169 @@
+//! Sums of runs of points.
+//!
+//! Each round adds neighbours, eight pairs at a time, until a run is one point. All slopes of a round
+//! share one inversion. A round in which two points have one `x` is left to the curve library: bases
+//! are independent, so that only happens to chosen ones.
+
+use dn_vector::{Octet, LANES};
+use ff::Field;
+use halo2_proofs::halo2curves::bn256::{Fq, G1Affine, G1};
+use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine as _;
+use halo2_proofs::halo2curves::group::{Curve as _, Group as _};
+
+use super::{decode, encode};
+
+/// A base and its sign.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Indexed(u32);
+
+impl Indexed {
+    pub(super) fn new(index: u32, is_negative: bool) -> Self {
+        Self(index << 1 | u32::from(is_negative))
+    }
+
+    fn index(self) -> usize {
+        self.0 as usize >> 1
+    }
+
+    fn is_negative(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// The sum of each run of points; none for infinity. Runs are not empty.
+pub(super) fn sum_runs<V: Octet<Field = Fq>>(
+    points: &[V::Pair],
+    indices: Vec<Indexed>,
+    mut lens: Vec<u32>,
+) -> Vec<Option<V::Pair>> {
+    if lens.is_empty() {
+        return Vec::new();
+    }
+    let first = |i: usize| (&points[indices[i].index()], indices[i].is_negative());
+    let Some(mut sums) = V::run(
+        #[inline(always)]
+        || halve::<V>(first, &mut lens),
+    ) else {
+        return sum_by_library::<V>(first, &lens);
+    };
+    while lens.iter().any(|len| *len > 1) {
+        let at = |i: usize| (&sums[i], false);
+        let Some(next) = V::run(
+            #[inline(always)]
+            || halve::<V>(at, &mut lens),
+        ) else {
+            return sum_by_library::<V>(at, &lens);
+        };
+        sums = next;
+    }
+    sums.into_iter().map(Some).collect()
+}
+
+/// Adds the points of each run in pairs and halves the lengths. None when a pair has one `x`; then
+/// lengths are as before.
+#[inline(always)]
+fn halve<'a, V: Octet<Field = Fq>>(
+    at: impl Fn(usize) -> (&'a V::Pair, bool),
+    lens: &mut [u32],
+) -> Option<Vec<V::Pair>> {
+    // Where pairs begin, and where their sums go; single points are moved.
+    let (mut from, mut to) = (0, 0);
+    let (mut pairs, mut singles): (Vec<[u32; 2]>, Vec<[u32; 2]>) = (Vec::new(), Vec::new());
+    for len in &*lens {
+        for i in 0..len / 2 {
+            pairs.push([from + 2 * i, to + i]);
+        }
+        if len % 2 == 1 {
+            singles.push([from + len - 1, to + len / 2]);
+        }
+        from += len;
+        to += len.div_ceil(2);
+    }
+    let mut product = V::splat(Fq::ONE);
+    let mut prefixes = Vec::with_capacity(pairs.len().div_ceil(LANES));
+    for chunk in pairs.chunks(LANES) {
+        prefixes.push(product);
+        product = product.mul(load::<V>(&at, chunk, 1).0.sub(load::<V>(&at, chunk, 0).0, 2));
+    }
+    let mut lanes = [Fq::ZERO; LANES];
+    product.store(&mut lanes);
+    let mut inverse = V::load(&invert_all(lanes)?);
+
+    let (x, y) = at(0);
+    let filler = if y { V::mirror(x) } else { *x };
+    let mut sums = vec![filler; to as usize];
+    for (chunk, prefix) in pairs.chunks(LANES).zip(prefixes).rev() {
+        let (x1, y1) = load::<V>(&at, chunk, 0);
+        let (x2, y2) = load::<V>(&at, chunk, 1);
+        let difference = x2.sub(x1, 2);
+        let slope = y2.sub(y1, 2).mul(inverse.mul(prefix));
+        inverse = inverse.mul(difference);
+        let x = slope.mul(slope).sub(x1, 2).sub(x2, 2);
+        let y = slope.mul(x1.sub(x, 8)).sub(y1, 2);
+        let pairs = V::store_pairs(x, y);
+        for (i, [_, to]) in chunk.iter().enumerate() {
+            sums[*to as usize] = pairs[i];
+        }
+    }
+    for [from, to] in singles {
+        let (point, is_negative) = at(from as usize);
+        sums[to as usize] = if is_negative { V::mirror(point) } else { *point };
+    }
+    lens.iter_mut().for_each(|len| *len = len.div_ceil(2));
+    Some(sums)
+}
+
+/// The first (0) or second (1) points of eight pairs or fewer; the last pair fills up.
+#[inline(always)]
+fn load<'a, V: Octet<Field = Fq>>(
+    at: &impl Fn(usize) -> (&'a V::Pair, bool),
+    chunk: &[[u32; 2]],
+    second: usize,
+) -> (V, V) {
+    let mut points = [at(chunk[0][0] as usize + second).0; LANES];
+    let mut signs = 0;
+    for (i, point) in points.iter_mut().enumerate() {
+        let (here, is_negative) = at(chunk[i.min(chunk.len() - 1)][0] as usize + second);
+        *point = here;
+        signs |= u8::from(is_negative) << i;
+    }
+    let (x, y) = V::load_pairs(points);
+    (x, y.neg_where(signs))
+}
+
+/// Inverts every element, unless one is zero.
+fn invert_all<const N: usize>(mut elements: [Fq; N]) -> Option<[Fq; N]> {
+    let mut product = Fq::ONE;
+    let prefixes = elements.map(|x| {
+        let before = product;
+        product *= x;
+        before
+    });
+    let mut inverse = Option::<Fq>::from(product.invert())?;
+    for (x, prefix) in elements.iter_mut().zip(prefixes).rev() {
+        (*x, inverse) = (inverse * prefix, inverse * *x);
+    }
+    Some(elements)
+}
+
+/// The sums of runs by the curve library's complete formulas.
+fn sum_by_library<'a, V: Octet<Field = Fq>>(
+    at: impl Fn(usize) -> (&'a V::Pair, bool),
+    lens: &[u32],
+) -> Vec<Option<V::Pair>> {
+    let mut from = 0;
+    let mut sum = |len: &u32| {
+        let run = from..from + *len as usize;
+        from = run.end;
+        let total: G1 = run
+            .map(|i| {
+                let (point, is_negative) = at(i);
+                let point: G1Affine = decode::<V>(point);
+                (if is_negative { -point } else { point }).to_curve()
+            })
+            .fold(G1::identity(), |sum, point| sum + point);
+        let is_infinity = bool::from(total.is_identity());
+        (!is_infinity).then(|| encode::<V>(&[total.to_affine()])[0])
+    };
+    lens.iter().map(&mut sum).collect()
+}

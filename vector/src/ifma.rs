@@ -1,0 +1,601 @@
+//! Arithmetic with AVX-512 IFMA: eight elements in five vectors of 52-bit limbs.
+//!
+//! Elements are in Montgomery form with `R = 2^260`; limbs are normalised, below `2^52`. The sum
+//! `acc + lo(x y)` or `acc + hi(x y)` of 52-bit `x`, `y` is one instruction. A product interleaves
+//! the rows of `a b` with Montgomery's reduction, one limb of `b` at a time: no limb of the sum
+//! passes `2^58`. From operands below `c p` and `d p` it gives less than `(c d p / 2^260 + 1) p`,
+//! which is below `2 p` for `c d <= 80`.
+//!
+//! halo2curves keeps elements in Montgomery form with `R = 2^256`: times 16 is the same element
+//! here, a shift of the limbs by four bits.
+
+#![allow(unsafe_code, reason = "vector instructions and the memory of field elements")]
+
+use std::arch::x86_64::*;
+use std::fmt;
+use std::marker::PhantomData;
+
+use halo2_proofs::halo2curves::bn256::{Fq, Fr};
+
+use crate::{Modulus, Octet, LANES};
+
+const LIMBS: usize = 5;
+const BITS: u32 = 52;
+const MASK: u64 = (1 << BITS) - 1;
+/// Words of an element in memory.
+const WORDS: usize = 4;
+
+/// Eight elements in 52-bit limbs.
+pub struct Ifma<F>([__m512i; LIMBS], PhantomData<F>);
+
+impl<F> Clone for Ifma<F> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for Ifma<F> {}
+
+impl<F> fmt::Debug for Ifma<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ifma")
+    }
+}
+
+/// Eight elements in 64-bit words, word by word.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Packed([[u64; LANES]; WORDS]);
+
+/// Two elements, word by word.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Pair([u64; 2 * WORDS]);
+
+const fn limbs(words: [u64; WORDS]) -> [u64; LIMBS] {
+    let mut limbs = [0; LIMBS];
+    let mut i = 0;
+    while i < LIMBS {
+        let (word, shift) = (52 * i / 64, 52 * i % 64);
+        let mut limb = words[word] >> shift;
+        if shift > 12 && word + 1 < WORDS {
+            limb |= words[word + 1] << (64 - shift);
+        }
+        limbs[i] = limb & MASK;
+        i += 1;
+    }
+    limbs
+}
+
+/// `factor` times the modulus.
+const fn multiple(modulus: [u64; LIMBS], factor: u64) -> [u64; LIMBS] {
+    let mut limbs = [0; LIMBS];
+    let (mut carry, mut i) = (0u128, 0);
+    while i < LIMBS {
+        carry += modulus[i] as u128 * factor as u128;
+        limbs[i] = carry as u64 & MASK;
+        carry >>= BITS;
+        i += 1;
+    }
+    limbs
+}
+
+/// `2^bits` modulo `modulus`, by doubling.
+const fn power_of_two(modulus: [u64; LIMBS], bits: u32) -> [u64; LIMBS] {
+    let mut x = [1, 0, 0, 0, 0];
+    let mut doubled = 0;
+    while doubled < bits {
+        x = multiple(x, 2);
+        let (mut less, mut borrow, mut i) = ([0; LIMBS], 0i64, 0);
+        while i < LIMBS {
+            borrow += x[i] as i64 - modulus[i] as i64;
+            less[i] = borrow as u64 & MASK;
+            borrow >>= BITS;
+            i += 1;
+        }
+        if borrow == 0 {
+            x = less;
+        }
+        doubled += 1;
+    }
+    x
+}
+
+/// `-1 / x mod 2^52` by Newton's iteration.
+const fn negative_inverse(x: u64) -> u64 {
+    let (mut inverse, mut i) = (1u64, 0);
+    while i < 6 {
+        inverse = inverse.wrapping_mul(2u64.wrapping_sub(x.wrapping_mul(inverse)));
+        i += 1;
+    }
+    inverse.wrapping_neg() & MASK
+}
+
+/// Constants of a field.
+struct Constants<F>(PhantomData<F>);
+
+impl<F: Modulus> Constants<F> {
+    const P: [u64; LIMBS] = limbs(F::MODULUS_WORDS);
+    const INVERSE: u64 = negative_inverse(F::MODULUS_WORDS[0]);
+    /// Multiplying by it leads to Montgomery form with `R = 2^256`.
+    const LEAVE: [u64; LIMBS] = power_of_two(Self::P, 256);
+    /// By the logarithm of the factor.
+    const POWERS: [[u64; LIMBS]; 7] = [
+        Self::P,
+        multiple(Self::P, 2),
+        multiple(Self::P, 4),
+        multiple(Self::P, 8),
+        multiple(Self::P, 16),
+        multiple(Self::P, 32),
+        multiple(Self::P, 64),
+    ];
+    /// Twice the modulus, in words.
+    const TWICE: [u64; WORDS] = {
+        let (mut twice, mut i) = (F::MODULUS_WORDS, WORDS);
+        while i > 0 {
+            i -= 1;
+            twice[i] = twice[i] << 1 | if i > 0 { twice[i - 1] >> 63 } else { 0 };
+        }
+        twice
+    };
+    /// Limbs of the multiples 0 to 15, limb by limb.
+    const MULTIPLES: [[[u64; LANES]; 2]; LIMBS] = {
+        let (mut table, mut factor) = ([[[0; LANES]; 2]; LIMBS], 0);
+        while factor < 16 {
+            let (of, mut limb) = (multiple(Self::P, factor as u64), 0);
+            while limb < LIMBS {
+                table[limb][factor / LANES][factor % LANES] = of[limb];
+                limb += 1;
+            }
+            factor += 1;
+        }
+        table
+    };
+    /// `2^97 / (p_4 + 1)` for the top limb `p_4` of the modulus.
+    const QUOTIENT: u64 = ((1u128 << 97) / (Self::P[LIMBS - 1] as u128 + 1)) as u64;
+}
+
+/// The modulus times the next power of two.
+#[inline(always)]
+fn multiple_above<F: Modulus>(bound: u32) -> [u64; LIMBS] {
+    Constants::<F>::POWERS[bound.next_power_of_two().trailing_zeros() as usize]
+}
+
+/// Where even (0) or odd (1) blocks of `half` elements are in two vectors.
+#[inline(always)]
+const fn split_indices(half: usize, odd: usize) -> [u64; LANES] {
+    let (mut indices, mut i) = ([0; LANES], 0);
+    while i < LANES {
+        indices[i] = ((2 * (i / half) + odd) * half + i % half) as u64;
+        i += 1;
+    }
+    indices
+}
+
+/// Where the elements of the first (0) or second (1) vector are among even and odd blocks.
+#[inline(always)]
+const fn join_indices(half: usize, second: usize) -> [u64; LANES] {
+    let (mut indices, mut i) = ([0; LANES], 0);
+    while i < LANES {
+        let (block, at) = ((second * LANES + i) / half, (second * LANES + i) % half);
+        indices[i] = (block % 2 * LANES + block / 2 * half + at) as u64;
+        i += 1;
+    }
+    indices
+}
+
+/// Whether this machine has the instructions, and elements are in memory what [`Modulus`] says.
+pub(crate) fn is_supported() -> bool {
+    let has = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512ifma");
+    has && in_memory::<Fr>() && in_memory::<Fq>()
+}
+
+/// 1 and -1 look as expected.
+fn in_memory<F: Modulus>() -> bool {
+    let one = power_of_two(Constants::<F>::P, 256);
+    size_of::<F>() == 8 * WORDS
+        && limbs(words(&F::ONE)) == one
+        && limbs(words(&(F::ONE + F::ONE))) == power_of_two(Constants::<F>::P, 257)
+}
+
+/// The memory of an element.
+#[inline(always)]
+fn words<F: Modulus>(x: &F) -> [u64; WORDS] {
+    const { assert!(size_of::<F>() == 8 * WORDS && align_of::<F>() == 8) };
+    // SAFETY: an element is four words, of which every value is valid.
+    unsafe { std::ptr::from_ref(x).cast::<[u64; WORDS]>().read() }
+}
+
+/// The element with these words, which are below the modulus.
+#[inline(always)]
+fn element<F: Modulus>(words: [u64; WORDS]) -> F {
+    const { assert!(size_of::<F>() == 8 * WORDS && align_of::<F>() == 8) };
+    // SAFETY: an element is four words, of which every value is valid.
+    unsafe { (&raw const words).cast::<F>().read() }
+}
+
+// SAFETY of everything below: values of this type come to be inside of `run`, which the caller may
+// use where `is_supported`; and vectors are read from and written to arrays of their size.
+
+#[inline(always)]
+fn splat(x: u64) -> __m512i {
+    unsafe { _mm512_set1_epi64(x as i64) }
+}
+
+#[inline(always)]
+fn read(x: &[u64; LANES]) -> __m512i {
+    unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
+}
+
+/// Two elements, word by word.
+#[inline(always)]
+fn two<F: Modulus>(a: &F, b: &F) -> __m512i {
+    let (a, b) = (words(a), words(b));
+    read(&[a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]])
+}
+
+#[inline(always)]
+fn write(x: __m512i) -> [u64; LANES] {
+    let mut out = [0; LANES];
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), x) };
+    out
+}
+
+/// A vector for each limb. Closures that use vectors are inlined by attribute: only inside of `run`
+/// do they compile to vector instructions.
+#[inline(always)]
+fn each(f: impl Fn(usize) -> __m512i) -> [__m512i; LIMBS] {
+    [f(0), f(1), f(2), f(3), f(4)]
+}
+
+#[inline(always)]
+fn splat_limbs(limbs: [u64; LIMBS]) -> [__m512i; LIMBS] {
+    each(
+        #[inline(always)]
+        |i| splat(limbs[i]),
+    )
+}
+
+#[inline(always)]
+fn write_words(w: [__m512i; WORDS]) -> [[u64; LANES]; WORDS] {
+    [write(w[0]), write(w[1]), write(w[2]), write(w[3])]
+}
+
+/// Elements of `a` (0 to 7) and `b` (8 to 15).
+#[inline(always)]
+fn select(a: __m512i, indices: [u64; LANES], b: __m512i) -> __m512i {
+    unsafe { _mm512_permutex2var_epi64(a, read(&indices), b) }
+}
+
+/// The limb that begins `at - SHIFT` bits up in a word.
+#[inline(always)]
+fn cut<const SHIFT: u32>(low: __m512i, high: __m512i, at: i64) -> __m512i {
+    let at = at - i64::from(SHIFT);
+    unsafe {
+        let left = _mm512_sllv_epi64(high, _mm512_set1_epi64(64 - at));
+        let right = _mm512_srlv_epi64(low, _mm512_set1_epi64(at));
+        _mm512_and_si512(_mm512_or_si512(left, right), splat(MASK))
+    }
+}
+
+/// The word of a limb from bit `right` on and the next one.
+#[inline(always)]
+fn cat(low: __m512i, right: i64, high: __m512i) -> __m512i {
+    unsafe {
+        let low = _mm512_srlv_epi64(low, _mm512_set1_epi64(right));
+        _mm512_or_si512(low, _mm512_sllv_epi64(high, _mm512_set1_epi64(52 - right)))
+    }
+}
+
+/// Four words of eight elements to five limbs, shifted up by `SHIFT` bits.
+#[inline(always)]
+fn to_limbs<const SHIFT: u32>(w: [__m512i; WORDS]) -> [__m512i; LIMBS] {
+    unsafe {
+        let mask = splat(MASK);
+        let first = _mm512_sllv_epi64(w[0], _mm512_set1_epi64(i64::from(SHIFT)));
+        [
+            _mm512_and_si512(first, mask),
+            cut::<SHIFT>(w[0], w[1], 52),
+            cut::<SHIFT>(w[1], w[2], 40),
+            cut::<SHIFT>(w[2], w[3], 28),
+            _mm512_srlv_epi64(w[3], _mm512_set1_epi64(16 - i64::from(SHIFT))),
+        ]
+    }
+}
+
+/// Five limbs of values below `2^256` to four words.
+#[inline(always)]
+fn to_words(l: [__m512i; LIMBS]) -> [__m512i; WORDS] {
+    [cat(l[0], 0, l[1]), cat(l[1], 12, l[2]), cat(l[2], 24, l[3]), cat(l[3], 36, l[4])]
+}
+
+/// Rows to columns.
+#[inline(always)]
+fn transpose(r: [__m512i; LANES]) -> [__m512i; LANES] {
+    unsafe {
+        let mut a = r;
+        for i in 0..4 {
+            a[2 * i] = _mm512_unpacklo_epi64(r[2 * i], r[2 * i + 1]);
+            a[2 * i + 1] = _mm512_unpackhi_epi64(r[2 * i], r[2 * i + 1]);
+        }
+        // Pairs of columns 0, 2, 4, 6 in even vectors, of 1, 3, 5, 7 in odd ones.
+        let mut b = a;
+        for half in 0..2 {
+            for odd in 0..2 {
+                let (x, y) = (a[4 * half + odd], a[4 * half + 2 + odd]);
+                b[4 * half + odd] = _mm512_shuffle_i64x2::<0b1000_1000>(x, y);
+                b[4 * half + 2 + odd] = _mm512_shuffle_i64x2::<0b1101_1101>(x, y);
+            }
+        }
+        let mut c = b;
+        for i in 0..2 {
+            c[i] = _mm512_shuffle_i64x2::<0b1000_1000>(b[i], b[4 + i]);
+            c[4 + i] = _mm512_shuffle_i64x2::<0b1101_1101>(b[i], b[4 + i]);
+            c[2 + i] = _mm512_shuffle_i64x2::<0b1000_1000>(b[2 + i], b[6 + i]);
+            c[6 + i] = _mm512_shuffle_i64x2::<0b1101_1101>(b[2 + i], b[6 + i]);
+        }
+        c
+    }
+}
+
+impl<F: Modulus> Ifma<F> {
+    #[inline(always)]
+    fn new(limbs: [__m512i; LIMBS]) -> Self {
+        Self(limbs, PhantomData)
+    }
+
+    #[inline(always)]
+    fn constant(limbs: [u64; LIMBS]) -> Self {
+        Self::new(splat_limbs(limbs))
+    }
+
+    /// Carries limbs, which may be negative, into the next ones.
+    #[inline(always)]
+    fn carry(mut t: [__m512i; LIMBS]) -> Self {
+        unsafe {
+            let mask = splat(MASK);
+            for i in 0..LIMBS - 1 {
+                t[i + 1] = _mm512_add_epi64(t[i + 1], _mm512_srai_epi64::<BITS>(t[i]));
+                t[i] = _mm512_and_si512(t[i], mask);
+            }
+        }
+        Self::new(t)
+    }
+
+    #[inline(always)]
+    fn minus(self, other: [__m512i; LIMBS]) -> [__m512i; LIMBS] {
+        each(
+            #[inline(always)]
+            |i| unsafe { _mm512_sub_epi64(self.0[i], other[i]) },
+        )
+    }
+
+    #[inline(always)]
+    fn select(self, indices: [u64; LANES], other: Self) -> Self {
+        Self::new(each(
+            #[inline(always)]
+            |i| select(self.0[i], indices, other.0[i]),
+        ))
+    }
+
+    /// From bound 2 to the one representative below the modulus.
+    #[inline(always)]
+    fn canonical(self) -> Self {
+        let less = Self::carry(self.minus(splat_limbs(Constants::<F>::P)));
+        unsafe {
+            let negative = _mm512_cmplt_epi64_mask(less.0[LIMBS - 1], splat(0));
+            Self::new(each(
+                #[inline(always)]
+                |i| _mm512_mask_blend_epi64(negative, less.0[i], self.0[i]),
+            ))
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+fn featured<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+impl<F: Modulus> Octet for Ifma<F> {
+    type Field = F;
+    type Packed = Packed;
+    type Pair = Pair;
+
+    #[inline(always)]
+    fn run<R>(f: impl FnOnce() -> R) -> R {
+        // SAFETY: this type is used where `is_supported`.
+        unsafe { featured(f) }
+    }
+
+    #[inline(always)]
+    fn load(elements: &[F]) -> Self {
+        let e: &[F; LANES] = elements.try_into().expect("eight elements");
+        let rows = [two(&e[0], &e[1]), two(&e[2], &e[3]), two(&e[4], &e[5]), two(&e[6], &e[7])];
+        let low = [[0, 4, 8, 12, 1, 5, 9, 13], [2, 6, 10, 14, 3, 7, 11, 15]];
+        let half = [[0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]];
+        let (a, b) = (select(rows[0], low[0], rows[1]), select(rows[2], low[0], rows[3]));
+        let (c, d) = (select(rows[0], low[1], rows[1]), select(rows[2], low[1], rows[3]));
+        let words = [
+            select(a, half[0], b),
+            select(a, half[1], b),
+            select(c, half[0], d),
+            select(c, half[1], d),
+        ];
+        Self::new(to_limbs::<4>(words)).reduce().canonical()
+    }
+
+    #[inline(always)]
+    fn store(self, elements: &mut [F]) {
+        let left = self.mul(Self::constant(Constants::<F>::LEAVE)).canonical();
+        let w = write_words(to_words(left.0));
+        for (i, x) in elements.iter_mut().enumerate() {
+            *x = element([w[0][i], w[1][i], w[2][i], w[3][i]]);
+        }
+    }
+
+    #[inline(always)]
+    fn splat(x: F) -> Self {
+        let w = words(&x);
+        let words = [splat(w[0]), splat(w[1]), splat(w[2]), splat(w[3])];
+        Self::new(to_limbs::<4>(words)).reduce().canonical()
+    }
+
+    #[inline(always)]
+    fn unpack(packed: &Packed) -> Self {
+        let w = &packed.0;
+        Self::new(to_limbs::<0>([read(&w[0]), read(&w[1]), read(&w[2]), read(&w[3])]))
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Packed {
+        Packed(write_words(to_words(self.reduce().0)))
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self::carry(each(
+            #[inline(always)]
+            |i| unsafe { _mm512_add_epi64(self.0[i], other.0[i]) },
+        ))
+    }
+
+    #[inline(always)]
+    fn neg(self, bound: u32) -> Self {
+        Self::carry(Self::constant(multiple_above::<F>(bound)).minus(self.0))
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        let p = splat_limbs(Constants::<F>::P);
+        unsafe {
+            let zero = _mm512_setzero_si512();
+            let inverse = splat(Constants::<F>::INVERSE);
+            let mut t = [zero; LIMBS + 1];
+            for b in other.0 {
+                for j in 0..LIMBS {
+                    t[j] = _mm512_madd52lo_epu64(t[j], self.0[j], b);
+                }
+                let m = _mm512_madd52lo_epu64(zero, t[0], inverse);
+                for j in 0..LIMBS {
+                    t[j] = _mm512_madd52lo_epu64(t[j], m, p[j]);
+                }
+                let low = _mm512_srli_epi64::<BITS>(t[0]);
+                t[1] = _mm512_add_epi64(t[1], low);
+                for j in 0..LIMBS {
+                    t[j + 1] = _mm512_madd52hi_epu64(t[j + 1], self.0[j], b);
+                    t[j + 1] = _mm512_madd52hi_epu64(t[j + 1], m, p[j]);
+                }
+                t = [t[1], t[2], t[3], t[4], t[5], zero];
+            }
+            Self::carry([t[0], t[1], t[2], t[3], t[4]])
+        }
+    }
+
+    #[inline(always)]
+    fn reduce(self) -> Self {
+        let table = &Constants::<F>::MULTIPLES;
+        unsafe {
+            let top = self.0[LIMBS - 1];
+            let scaled = _mm512_madd52hi_epu64(splat(0), top, splat(Constants::<F>::QUOTIENT));
+            let quotient = _mm512_srli_epi64::<45>(scaled);
+            let multiple = each(
+                #[inline(always)]
+                |i| _mm512_permutex2var_epi64(read(&table[i][0]), quotient, read(&table[i][1])),
+            );
+            Self::carry(self.minus(multiple))
+        }
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self, bound: u32) -> Self {
+        let multiple = splat_limbs(multiple_above::<F>(bound));
+        Self::carry(each(
+            #[inline(always)]
+            |i| unsafe { _mm512_sub_epi64(_mm512_add_epi64(self.0[i], multiple[i]), other.0[i]) },
+        ))
+    }
+
+    #[inline(always)]
+    fn neg_where(self, lanes: u8) -> Self {
+        let negative = self.neg(2);
+        Self::new(each(
+            #[inline(always)]
+            |i| unsafe { _mm512_mask_blend_epi64(lanes, self.0[i], negative.0[i]) },
+        ))
+    }
+
+    #[inline(always)]
+    fn behind(self, before: Self) -> Self {
+        Self::new(each(
+            #[inline(always)]
+            |i| unsafe { _mm512_alignr_epi64::<7>(self.0[i], before.0[i]) },
+        ))
+    }
+
+    #[inline(always)]
+    fn split<const HALF: usize>(a: Self, b: Self) -> (Self, Self) {
+        (a.select(split_indices(HALF, 0), b), a.select(split_indices(HALF, 1), b))
+    }
+
+    #[inline(always)]
+    fn join<const HALF: usize>(low: Self, high: Self) -> (Self, Self) {
+        (low.select(join_indices(HALF, 0), high), low.select(join_indices(HALF, 1), high))
+    }
+
+    #[inline(always)]
+    fn pair(x: F, y: F) -> Pair {
+        let x = write_words(to_words(Self::splat(x).0));
+        let y = write_words(to_words(Self::splat(y).0));
+        Pair([x[0][0], x[1][0], x[2][0], x[3][0], y[0][0], y[1][0], y[2][0], y[3][0]])
+    }
+
+    #[inline(always)]
+    fn elements(pair: &Pair) -> [F; 2] {
+        let (x, y) = Self::load_pairs([pair; LANES]);
+        let (mut xs, mut ys) = ([F::ZERO; LANES], [F::ZERO; LANES]);
+        x.store(&mut xs);
+        y.store(&mut ys);
+        [xs[0], ys[0]]
+    }
+
+    #[inline(always)]
+    fn mirror(pair: &Pair) -> Pair {
+        let (mut mirrored, mut borrow) = (*pair, 0i128);
+        for (word, twice) in mirrored.0[WORDS..].iter_mut().zip(Constants::<F>::TWICE) {
+            borrow += i128::from(twice) - i128::from(*word);
+            *word = borrow as u64;
+            borrow >>= 64;
+        }
+        mirrored
+    }
+
+    #[inline(always)]
+    fn load_pairs(pairs: [&Pair; LANES]) -> (Self, Self) {
+        let p = pairs;
+        let w = transpose([
+            read(&p[0].0),
+            read(&p[1].0),
+            read(&p[2].0),
+            read(&p[3].0),
+            read(&p[4].0),
+            read(&p[5].0),
+            read(&p[6].0),
+            read(&p[7].0),
+        ]);
+        let x = Self::new(to_limbs::<0>([w[0], w[1], w[2], w[3]]));
+        (x, Self::new(to_limbs::<0>([w[4], w[5], w[6], w[7]])))
+    }
+
+    #[inline(always)]
+    fn store_pairs(x: Self, y: Self) -> [Pair; LANES] {
+        let (x, y) = (to_words(x.reduce().0), to_words(y.reduce().0));
+        let rows = transpose([x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]]);
+        let mut pairs = [Pair([0; 2 * WORDS]); LANES];
+        for i in 0..LANES {
+            pairs[i] = Pair(write(rows[i]));
+        }
+        pairs
+    }
+}
