@@ -159,41 +159,25 @@ impl Gates {
         let (y, scale) = (V::splat(y), V::splat(scale));
         let mut sum = [V::splat(Fr::ZERO); BLOCK];
         for step in &self.steps {
-            match *step {
-                Step::Neg(a, bound, to) => {
-                    let a = rows.read(a, registers);
-                    registers[to] = each(
-                        #[inline(always)]
-                        |i| a[i].neg(bound),
-                    );
-                }
-                Step::Sum(a, b, to) => {
-                    let (a, b) = (rows.read(a, registers), rows.read(b, registers));
-                    registers[to] = each(
-                        #[inline(always)]
-                        |i| a[i].add(b[i]),
-                    );
-                }
-                Step::Product(a, b, to) => {
-                    let (a, b) = (rows.read(a, registers), rows.read(b, registers));
-                    registers[to] = each(
-                        #[inline(always)]
-                        |i| a[i].mul(b[i]),
-                    );
-                }
-                Step::Reduce(register) => {
-                    let a = registers[register];
-                    registers[register] = each(
-                        #[inline(always)]
-                        |i| a[i].reduce(),
-                    );
-                }
-                Step::Constraint(a) => {
-                    let a = rows.read(a, registers);
-                    sum = each(
-                        #[inline(always)]
-                        |i| sum[i].mul(y).add(a[i]),
-                    );
+            for i in 0..BLOCK {
+                match *step {
+                    Step::Neg(a, bound, to) => {
+                        registers[to][i] = rows.read(a, i, registers).neg(bound);
+                    }
+                    Step::Sum(a, b, to) => {
+                        let sum = rows.read(a, i, registers).add(rows.read(b, i, registers));
+                        registers[to][i] = sum;
+                    }
+                    Step::Product(a, b, to) => {
+                        let product = rows.read(a, i, registers).mul(rows.read(b, i, registers));
+                        registers[to][i] = product;
+                    }
+                    Step::Reduce(register) => {
+                        registers[register][i] = registers[register][i].reduce();
+                    }
+                    Step::Constraint(a) => {
+                        sum[i] = sum[i].mul(y).add(rows.read(a, i, registers));
+                    }
                 }
             }
         }
@@ -215,37 +199,24 @@ struct Rows<'a, V: Octet> {
 }
 
 impl<V: Octet> Rows<'_, V> {
+    /// The `i`-th octet of the block.
     #[inline(always)]
-    fn read(&self, source: Source, registers: &[Block<V>]) -> Block<V> {
+    fn read(&self, source: Source, i: usize, registers: &[Block<V>]) -> V {
         match source {
-            Source::Uniform(i) => [self.uniforms[i]; BLOCK],
-            Source::Register(i) => registers[i],
-            Source::Column(i, false) => {
-                let column = self.columns[i];
-                each(
-                    #[inline(always)]
-                    |b| V::unpack(&column[(self.first + b) % column.len()]),
-                )
-            }
-            Source::Column(i, true) => {
-                let column = self.columns[i];
-                let n = column.len();
-                let mut block = [V::unpack(&column[(self.first + n - 1) % n]); BLOCK];
-                let mut before = block[0];
-                for (b, octet) in block.iter_mut().enumerate() {
-                    let here = V::unpack(&column[(self.first + b) % n]);
-                    *octet = here.behind(before);
-                    before = here;
+            Source::Uniform(u) => self.uniforms[u],
+            Source::Register(register) => registers[register][i],
+            Source::Column(c, is_previous) => {
+                let column = self.columns[c];
+                let at = (self.first + i) % column.len();
+                let here = V::unpack(&column[at]);
+                if is_previous {
+                    here.behind(V::unpack(&column[at.checked_sub(1).unwrap_or(column.len() - 1)]))
+                } else {
+                    here
                 }
-                block
             }
         }
     }
-}
-
-#[inline(always)]
-fn each<V>(f: impl Fn(usize) -> V) -> Block<V> {
-    [f(0), f(1), f(2), f(3)]
 }
 
 /// In the place of a last use: the node is a constraint, and nothing reads it behind that.

@@ -1,7 +1,7 @@
 //! Sums of runs of points.
 //!
-//! Each round adds neighbours, eight pairs at a time, until a run is one point. All slopes of a round
-//! share one inversion. A round in which two points have one `x` is left to the curve library: bases
+//! Each round adds neighbours, eight pairs at a time, until a run is one point. Slopes
+//! share inversions. A round in which two points have one `x` is left to the curve library: bases
 //! are independent, so that only happens to chosen ones.
 
 use dn_vector::{Octet, LANES};
@@ -28,6 +28,16 @@ impl Indexed {
     fn is_negative(self) -> bool {
         self.0 & 1 == 1
     }
+}
+
+/// Pairs that share an inversion: as many as fit the cache.
+const PART: usize = 2048;
+
+/// Coordinates of eight pairs of points, and the product of the differences before them.
+struct Loaded<V> {
+    a: [V; 2],
+    b: [V; 2],
+    prefix: V,
 }
 
 /// The sum of each run of points; none for infinity. Runs are not empty.
@@ -79,30 +89,32 @@ fn halve<'a, V: Octet<Field = Fq>>(
         from += len;
         to += len.div_ceil(2);
     }
-    let mut product = V::splat(Fq::ONE);
-    let mut prefixes = Vec::with_capacity(pairs.len().div_ceil(LANES));
-    for chunk in pairs.chunks(LANES) {
-        prefixes.push(product);
-        product = product.mul(load::<V>(&at, chunk, 1).0.sub(load::<V>(&at, chunk, 0).0, 2));
-    }
-    let mut lanes = [Fq::ZERO; LANES];
-    product.store(&mut lanes);
-    let mut inverse = V::load(&invert_all(lanes)?);
-
     let (x, y) = at(0);
     let filler = if y { V::mirror(x) } else { *x };
     let mut sums = vec![filler; to as usize];
-    for (chunk, prefix) in pairs.chunks(LANES).zip(prefixes).rev() {
-        let (x1, y1) = load::<V>(&at, chunk, 0);
-        let (x2, y2) = load::<V>(&at, chunk, 1);
-        let difference = x2.sub(x1, 2);
-        let slope = y2.sub(y1, 2).mul(inverse.mul(prefix));
-        inverse = inverse.mul(difference);
-        let x = slope.mul(slope).sub(x1, 2).sub(x2, 2);
-        let y = slope.mul(x1.sub(x, 8)).sub(y1, 2);
-        let pairs = V::store_pairs(x, y);
-        for (i, [_, to]) in chunk.iter().enumerate() {
-            sums[*to as usize] = pairs[i];
+    let mut loaded: Vec<Loaded<V>> = Vec::with_capacity(PART / LANES);
+    for part in pairs.chunks(PART) {
+        let mut product = V::splat(Fq::ONE);
+        loaded.clear();
+        for chunk in part.chunks(LANES) {
+            let (a, b) = (load::<V>(&at, chunk, 0), load::<V>(&at, chunk, 1));
+            loaded.push(Loaded { a, b, prefix: product });
+            product = product.mul(b[0].sub(a[0], 2));
+        }
+        let mut lanes = [Fq::ZERO; LANES];
+        product.store(&mut lanes);
+        let mut inverse = V::load(&invert_all(lanes)?);
+        for (chunk, Loaded { a: [x1, y1], b: [x2, y2], prefix }) in
+            part.chunks(LANES).zip(&loaded).rev()
+        {
+            let slope = y2.sub(*y1, 2).mul(inverse.mul(*prefix));
+            inverse = inverse.mul(x2.sub(*x1, 2));
+            let x = slope.mul(slope).sub(*x1, 2).sub(*x2, 2);
+            let y = slope.mul(x1.sub(x, 8)).sub(*y1, 2);
+            let pairs = V::store_pairs(x, y);
+            for (i, [_, to]) in chunk.iter().enumerate() {
+                sums[*to as usize] = pairs[i];
+            }
         }
     }
     for [from, to] in singles {
@@ -119,7 +131,7 @@ fn load<'a, V: Octet<Field = Fq>>(
     at: &impl Fn(usize) -> (&'a V::Pair, bool),
     chunk: &[[u32; 2]],
     second: usize,
-) -> (V, V) {
+) -> [V; 2] {
     let mut points = [at(chunk[0][0] as usize + second).0; LANES];
     let mut signs = 0;
     for (i, point) in points.iter_mut().enumerate() {
@@ -128,7 +140,7 @@ fn load<'a, V: Octet<Field = Fq>>(
         signs |= u8::from(is_negative) << i;
     }
     let (x, y) = V::load_pairs(points);
-    (x, y.neg_where(signs))
+    [x, y.neg_where(signs)]
 }
 
 /// Inverts every element, unless one is zero.
