@@ -2,11 +2,11 @@
 //!
 //! Each lane runs down a part of the buckets with a running sum and a total. Empty buckets and equal
 //! points are everyday here, so the additions are the complete ones of Renes, Costello and Batina
-//! (ePrint 2015/1060, algorithm 7) in homogeneous coordinates.
+//! (ePrint 2015/1060, algorithm 7) in homogeneous coordinates, which are the curve library's too.
 
 use dn_vector::{Octet, LANES};
 use ff::Field;
-use halo2_proofs::halo2curves::bn256::{Fq, G1Affine, G1};
+use halo2_proofs::halo2curves::bn256::{Fq, G1};
 use halo2_proofs::halo2curves::group::Group as _;
 
 use super::decode;
@@ -48,10 +48,8 @@ impl<V: Octet<Field = Fq>> Points<V> {
         self.0[2].store(&mut all[2]);
         let [x, y, z] = all;
         let mut points = [G1::identity(); LANES];
-        for i in 0..LANES {
-            if let Some(inverse) = Option::<Fq>::from(z[i].invert()) {
-                points[i] = G1::from(G1Affine { x: x[i] * inverse, y: y[i] * inverse });
-            }
+        for (i, point) in points.iter_mut().enumerate() {
+            *point = G1 { x: x[i], y: y[i], z: z[i] };
         }
         points
     }
