@@ -34,6 +34,8 @@ pub struct KeyStats {
     pub resident_bytes: u64,
     /// Whether the keys came from the cache.
     pub cached: bool,
+    /// What the prover computes with: `avx512-ifma` or `portable`.
+    pub arithmetic: &'static str,
 }
 
 /// Everything a prover needs for one model and batch size.
@@ -78,6 +80,7 @@ impl Keys {
             vk_bytes: vk.to_bytes(FORMAT).len() as u64,
             resident_bytes: engine.fixed_bytes(),
             cached: is_cached,
+            arithmetic: engine.arithmetic(),
         };
         Ok(Self { plan, params, stats, vk, engine })
     }
@@ -97,6 +100,9 @@ fn decode(bytes: &[u8]) -> Option<VerifyingKey<G1Affine>> {
 
 type Loaded = (VerifyingKey<G1Affine>, Box<dyn Prove>);
 
+/// Setting this variable keeps a prover from the machine's vector instructions.
+const PORTABLE: &str = "DEEPNODE_PORTABLE";
+
 /// With the fastest arithmetic that this machine has.
 fn load(
     plan: &Plan,
@@ -104,7 +110,7 @@ fn load(
     cached: Option<VerifyingKey<G1Affine>>,
 ) -> io::Result<Loaded> {
     #[cfg(target_arch = "x86_64")]
-    if dn_vector::has_ifma() {
+    if dn_vector::has_ifma() && std::env::var_os(PORTABLE).is_none() {
         return load_with::<crate::engine::Avx512>(plan, params, cached);
     }
     load_with::<Plain>(plan, params, cached)
@@ -151,4 +157,40 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&partial, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Prover;
+    use dn_circuits::field::{from_core, CoreFr};
+    use dn_circuits::{Slot, Witness};
+    use dn_core::quant::{Activation, Graph, Node, Shape};
+    use halo2_proofs::halo2curves::bn256::Fr;
+
+    /// Whatever machine the tests run on, the portable arithmetic's proofs verify.
+    #[test]
+    fn portable_proofs_verify() {
+        let input = Shape::vector(4);
+        let node = Node::dense(
+            (0, input),
+            vec![3, -1, 4, 1, -5, 9, 2, 6],
+            vec![1, 2],
+            4,
+            Activation::relu(),
+        );
+        let graph = Graph { input, nodes: vec![node] };
+        let data = std::env::temp_dir().join(format!("dn-portable-{}", std::process::id()));
+        let prover = Prover::new(graph.clone(), 8, &data, "portable", None).expect("keys");
+        let Keys { plan, params, vk, .. } = prover.keys();
+        let (made, engine) = load_with::<Plain>(plan, params, None).expect("an engine");
+        assert_eq!(made.fixed_commitments(), vk.fixed_commitments());
+        assert_eq!(engine.arithmetic(), "portable");
+        let task = Slot { input: vec![1, -2, 3, 100], salt: CoreFr::from(9u8), label: Some(1) };
+        let witness = Witness::new(&graph, plan, &[task], CoreFr::from(5u8)).expect("a witness");
+        let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
+        let proof = engine.prove(plan, witness, &mut |_| Ok(())).expect("a proof");
+        assert!(prover.verify(&instances, &proof));
+        fs::remove_dir_all(&data).expect("remove the temporary folder");
+    }
 }

@@ -113,6 +113,7 @@ fn report(loaded: &Loaded, prover: &Prover, proof: &Proof, batch: usize) -> Repo
         .set("vk_bytes", keys.stats.vk_bytes)
         .set("pk_bytes", keys.stats.pk_bytes)
         .set("resident_bytes", keys.stats.resident_bytes)
+        .set("arithmetic", keys.stats.arithmetic)
         .set("keygen_cpu_s", thousandths(keys.stats.keygen.cpu_s))
         .set("keys_cached", keys.stats.cached);
     report

@@ -47,6 +47,8 @@ use opening::{Domain, Opened, Opening};
 
 /// The instructions that arithmetic compiles to.
 pub(crate) trait Arithmetic: std::fmt::Debug + Send + Sync + 'static {
+    /// For people.
+    const NAME: &'static str;
     /// Of scalars.
     type Fr: Octet<Field = Fr>;
     /// Of coordinates.
@@ -58,6 +60,7 @@ pub(crate) trait Arithmetic: std::fmt::Debug + Send + Sync + 'static {
 pub(crate) struct Plain;
 
 impl Arithmetic for Plain {
+    const NAME: &'static str = "portable";
     type Fr = Portable<Fr>;
     type Fq = Portable<Fq>;
 }
@@ -69,12 +72,16 @@ pub(crate) struct Avx512;
 
 #[cfg(target_arch = "x86_64")]
 impl Arithmetic for Avx512 {
+    const NAME: &'static str = "avx512-ifma";
     type Fr = dn_vector::Ifma<Fr>;
     type Fq = dn_vector::Ifma<Fq>;
 }
 
 /// Makes the proofs of one key.
 pub(crate) trait Prove: std::fmt::Debug + Send + Sync {
+    /// [`Arithmetic::NAME`].
+    fn arithmetic(&self) -> &'static str;
+
     /// Memory that the fixed columns take.
     fn fixed_bytes(&self) -> u64;
 
@@ -235,6 +242,10 @@ impl<A: Arithmetic> Engine<A> {
 }
 
 impl<A: Arithmetic> Prove for Engine<A> {
+    fn arithmetic(&self) -> &'static str {
+        A::NAME
+    }
+
     fn fixed_bytes(&self) -> u64 {
         let on_cosets = self.cosets.iter().flat_map(|part| &part.fixed);
         let octets: usize = self.fixed.iter().chain(on_cosets).map(Vec::len).sum();
