@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// What each crate may depend on, tests excepted.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("dn-core", &[]),
     ("dn-service", &[]),
+    ("dn-vector", &[]),
     ("dn-import", &["dn-core"]),
     ("dn-circuits", &["dn-core"]),
     ("dn-sdk", &["dn-core"]),
-    ("dn-prover", &["dn-core", "dn-circuits", "dn-import", "dn-sdk", "dn-service"]),
+    ("dn-prover", &["dn-core", "dn-circuits", "dn-import", "dn-sdk", "dn-service", "dn-vector"]),
     ("dn-verifier", &["dn-core", "dn-sdk", "dn-service"]),
     ("dn-worker", &["dn-core", "dn-import", "dn-sdk", "dn-service"]),
     ("dn-sequencer", &["dn-core", "dn-import", "dn-sdk", "dn-service", "dn-verifier"]),
@@ -46,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
 
 /// Which crates may use a library, tests excepted.
 const ROOMS: [(&str, &[&str]); 6] = [
-    ("halo2-axiom", &["dn-circuits", "dn-prover"]),
+    ("halo2-axiom", &["dn-circuits", "dn-prover", "dn-vector"]),
     ("tch", &["dn-worker"]),
     ("sqlx", &["dn-sequencer"]),
     ("axum", &["dn-sequencer", "dn-service"]),

@@ -5,6 +5,7 @@ use std::io;
 use dn_circuits::assignment::SecondPhase;
 use dn_circuits::columns::FIXED;
 use dn_circuits::Plan;
+use dn_vector::msm::{encode, msm};
 use dn_vector::Octet;
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine as _;
@@ -14,7 +15,6 @@ use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::{SerdeCurveAffine as _, SerdeFormat};
 use rayon::prelude::*;
 
-use super::msm::{encode, msm};
 use super::Arithmetic;
 
 /// Commitments to the Lagrange polynomials.

@@ -8,12 +8,11 @@
 use dn_circuits::field::from_core;
 use dn_core::commitment::from_bytes;
 use dn_core::protocol::{Node, Protocol, Query};
-use dn_vector::{Octet, PRODUCT_BOUND, REDUCED};
+use dn_vector::column::splat_all;
+use dn_vector::{Column, Octet, PRODUCT_BOUND, REDUCED};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
-
-use super::column::{splat_all, Column};
 
 /// Octets of rows evaluated together.
 const BLOCK: usize = 4;

@@ -2,15 +2,12 @@
 //! lookups and selectors: the protocol of `docs/book/protocol.md`.
 //!
 //! The transcript is that of halo2's `create_proof`, message by message. What differs is how
-//! commitments are computed ([`msm`], all in the Lagrange basis), that gates run as the exported program
+//! commitments are computed ([`dn_vector::msm`], all in the Lagrange basis), that gates run as the exported program
 //! ([`gates`]), that columns come from the witness without a synthesis pass, and that arithmetic is done
 //! eight elements at a time ([`dn_vector`]).
 
 mod bases;
-mod column;
-mod fft;
 mod gates;
-mod msm;
 mod opening;
 
 use std::io;
@@ -24,7 +21,8 @@ use dn_circuits::transcript::KeccakWrite;
 use dn_circuits::{protocol, Plan, Witness};
 use dn_core::protocol::{Protocol, Query};
 use dn_core::statement;
-use dn_vector::{Octet, Portable};
+use dn_vector::column::{self, combine, inner_product, pack, powers_in_order, unpack};
+use dn_vector::{Column, Coset, Octet, Portable};
 use ff::{Field, WithSmallOrderMulGroup};
 use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::group::Curve;
@@ -40,8 +38,6 @@ use rayon::prelude::*;
 use crate::phase::Phase;
 use crate::prove::ProveError;
 pub(crate) use bases::Bases;
-use column::{combine, inner_product, pack, unpack, Column};
-use fft::Coset;
 use gates::Gates;
 use opening::{Domain, Opened, Opening};
 
@@ -132,10 +128,6 @@ fn write_points(transcript: &mut Writer, points: &[G1]) -> io::Result<()> {
     affine.into_iter().try_for_each(|point| transcript.write_point(point))
 }
 
-fn powers(base: Fr, n: usize) -> Vec<Fr> {
-    std::iter::successors(Some(Fr::ONE), |p| Some(*p * base)).take(n).collect()
-}
-
 impl<A: Arithmetic> Engine<A> {
     /// Prepares proofs of `plan` under its key.
     pub(crate) fn new(
@@ -224,7 +216,7 @@ impl<A: Arithmetic> Engine<A> {
         let values = advice_values.iter().chain(&fixed_values).chain([&random_value]);
         values.into_iter().try_for_each(|v| transcript.write_scalar(*v))?;
 
-        let xn = powers(x.pow_vartime([n as u64]), pieces.len());
+        let xn = powers_in_order(x.pow_vartime([n as u64]), pieces.len());
         let folded = combine::<A::Fr>(&pieces.iter().collect::<Vec<_>>(), &xn);
         let mut opened = columns(&self.protocol.advice_queries, &advice_values, advice);
         opened.extend(columns(&self.protocol.fixed_queries, &fixed_values, &self.fixed));

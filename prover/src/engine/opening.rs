@@ -11,12 +11,10 @@
 //!
 //! The divisions are done value by value on the domain, where the commitments' bases are too.
 
-use dn_vector::{Octet, LANES};
+use dn_vector::column::{combine, pack, powers_in_order, splat_all};
+use dn_vector::{Column, Coset, Octet, LANES};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
-
-use super::column::{combine, pack, splat_all, Column};
-use super::fft::Coset;
 
 /// A polynomial and its values at `x` and, perhaps, at the previous point.
 pub(super) struct Opened<'a, V: Octet> {
@@ -69,7 +67,7 @@ impl<V: Octet<Field = Fr>> Opening<V> {
             })
             .collect();
         let n = opened[0].polynomial.len() * LANES;
-        let elements = pack::<V>(&super::powers(domain.omega, n));
+        let elements = pack::<V>(&powers_in_order(domain.omega, n));
         let first = quotient(&sets, &elements, points, v);
         Self { points, sets, v, elements, first }
     }
@@ -117,7 +115,7 @@ impl<V: Octet<Field = Fr>> Opening<V> {
 
 impl<V: Octet<Field = Fr>> Set<V> {
     fn new(coset: &Coset<V>, opened: &[&Opened<'_, V>], with_previous: bool, y: Fr) -> Self {
-        let powers = super::powers(y, opened.len());
+        let powers = powers_in_order(y, opened.len());
         let polynomials: Vec<&Column<V>> = opened.iter().map(|o| o.polynomial).collect();
         let coefficients = combine::<V>(&polynomials, &powers);
         let fold = |value: fn(&Opened<'_, V>) -> Fr| -> Fr {
@@ -151,7 +149,7 @@ fn quotient<V: Octet<Field = Fr>>(
     points: [Fr; 2],
     v: Fr,
 ) -> Column<V> {
-    let powers = super::powers(v, sets.len());
+    let powers = powers_in_order(v, sets.len());
     let mut values = Vec::with_capacity(elements.len());
     V::run(
         #[inline(always)]

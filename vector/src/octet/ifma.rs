@@ -17,7 +17,7 @@ use std::marker::PhantomData;
 
 use halo2_proofs::halo2curves::bn256::{Fq, Fr};
 
-use crate::{Modulus, Octet, LANES};
+use super::{Modulus, Octet, LANES};
 
 const LIMBS: usize = 5;
 const BITS: u32 = 52;
@@ -474,8 +474,8 @@ impl<F: Modulus> Octet for Ifma<F> {
             let inverse = splat(Constants::<F>::INVERSE);
             let mut t = [zero; LIMBS + 1];
             for b in other.0 {
-                for j in 0..LIMBS {
-                    t[j] = _mm512_madd52lo_epu64(t[j], self.0[j], b);
+                for (t, a) in t.iter_mut().zip(&self.0) {
+                    *t = _mm512_madd52lo_epu64(*t, *a, b);
                 }
                 let m = _mm512_madd52lo_epu64(zero, t[0], inverse);
                 for j in 0..LIMBS {

@@ -4,12 +4,12 @@
 //! points are everyday here, so the additions are the complete ones of Renes, Costello and Batina
 //! (ePrint 2015/1060, algorithm 7) in homogeneous coordinates, which are the curve library's too.
 
-use dn_vector::{Octet, LANES};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::{Fq, G1};
 use halo2_proofs::halo2curves::group::Group as _;
 
 use super::decode;
+use crate::{Octet, LANES};
 
 /// `x : y : z`, bounds 4.
 #[derive(Clone, Copy)]

@@ -8,12 +8,12 @@
 mod buckets;
 mod sums;
 
-use dn_vector::Octet;
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::group::Group;
 use rayon::prelude::*;
 
+use crate::Octet;
 use sums::{sum_runs, Indexed};
 
 /// A scalar, little-endian, and the index of its base.
@@ -23,7 +23,7 @@ type Term = ([u64; 4], u32);
 const SMALL_BITS: usize = 16;
 
 /// `sum_i scalars_i bases_i`. There are at least as many bases as scalars, none at infinity.
-pub(super) fn msm<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair]) -> G1 {
+pub fn msm<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair]) -> G1 {
     let (mut small, mut large) = (Vec::new(), Vec::new());
     for (i, scalar) in (0..).zip(scalars).filter(|(_, s)| **s != Fr::ZERO) {
         let limbs = limbs(scalar);
@@ -36,7 +36,7 @@ pub(super) fn msm<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair]) -> G1
 }
 
 /// Points as [`msm`] takes them.
-pub(super) fn encode<V: Octet<Field = Fq>>(points: &[G1Affine]) -> Vec<V::Pair> {
+pub fn encode<V: Octet<Field = Fq>>(points: &[G1Affine]) -> Vec<V::Pair> {
     let mut pairs = Vec::with_capacity(points.len());
     V::run(
         #[inline(always)]
@@ -166,7 +166,7 @@ fn window_sum<V: Octet<Field = Fq>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dn_vector::Portable;
+    use crate::Portable;
     use halo2_proofs::arithmetic::best_multiexp;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -175,8 +175,8 @@ mod tests {
         let expected = best_multiexp(scalars, bases);
         assert_eq!(msm::<Portable<Fq>>(scalars, &encode::<Portable<Fq>>(bases)), expected);
         #[cfg(target_arch = "x86_64")]
-        if dn_vector::has_ifma() {
-            use dn_vector::Ifma;
+        if crate::has_ifma() {
+            use crate::Ifma;
             assert_eq!(msm::<Ifma<Fq>>(scalars, &encode::<Ifma<Fq>>(bases)), expected);
         }
     }

@@ -1,14 +1,15 @@
-//! Columns as the engine holds them: eight elements to an octet.
+//! Columns and polynomials: eight elements to an octet.
 
-use dn_vector::{Octet, LANES};
 use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
 
+use crate::{Octet, LANES};
+
 /// A column or a polynomial, packed. Coefficients stand in bit-reversed order.
-pub(super) type Column<V> = Vec<<V as Octet>::Packed>;
+pub type Column<V> = Vec<<V as Octet>::Packed>;
 
 /// Packs elements; their number is a multiple of eight.
-pub(super) fn pack<V: Octet<Field = Fr>>(elements: &[Fr]) -> Column<V> {
+pub fn pack<V: Octet<Field = Fr>>(elements: &[Fr]) -> Column<V> {
     let mut column = Vec::with_capacity(elements.len() / LANES);
     V::run(
         #[inline(always)]
@@ -22,7 +23,7 @@ pub(super) fn pack<V: Octet<Field = Fr>>(elements: &[Fr]) -> Column<V> {
 }
 
 /// The elements of a column.
-pub(super) fn unpack<V: Octet<Field = Fr>>(column: &[V::Packed]) -> Vec<Fr> {
+pub fn unpack<V: Octet<Field = Fr>>(column: &[V::Packed]) -> Vec<Fr> {
     let mut elements = vec![Fr::from(0); column.len() * LANES];
     V::run(
         #[inline(always)]
@@ -36,14 +37,14 @@ pub(super) fn unpack<V: Octet<Field = Fr>>(column: &[V::Packed]) -> Vec<Fr> {
 }
 
 /// `1, base, base^2, ..` in bit-reversed order, as coefficients stand.
-pub(super) fn powers<V: Octet<Field = Fr>>(base: Fr, n: usize) -> Column<V> {
-    let mut powers = super::powers(base, n);
+pub fn powers<V: Octet<Field = Fr>>(base: Fr, n: usize) -> Column<V> {
+    let mut powers = powers_in_order(base, n);
     reverse_bits(&mut powers);
     pack::<V>(&powers)
 }
 
 /// `sum_i a_i b_i`
-pub(super) fn inner_product<V: Octet<Field = Fr>>(a: &[V::Packed], b: &[V::Packed]) -> Fr {
+pub fn inner_product<V: Octet<Field = Fr>>(a: &[V::Packed], b: &[V::Packed]) -> Fr {
     let mut lanes = [Fr::from(0); LANES];
     V::run(
         #[inline(always)]
@@ -59,7 +60,7 @@ pub(super) fn inner_product<V: Octet<Field = Fr>>(a: &[V::Packed], b: &[V::Packe
 }
 
 /// `sum_j weights_j columns_j`
-pub(super) fn combine<V: Octet<Field = Fr>>(columns: &[&Column<V>], weights: &[Fr]) -> Column<V> {
+pub fn combine<V: Octet<Field = Fr>>(columns: &[&Column<V>], weights: &[Fr]) -> Column<V> {
     let octets = columns[0].len();
     let part = octets.div_ceil(rayon::current_num_threads());
     let combine = |from: usize| -> Column<V> {
@@ -83,8 +84,9 @@ pub(super) fn combine<V: Octet<Field = Fr>>(columns: &[&Column<V>], weights: &[F
     parts.into_par_iter().flat_map_iter(combine).collect()
 }
 
+/// Each element, eight times.
 #[inline(always)]
-pub(super) fn splat_all<V: Octet<Field = Fr>>(elements: &[Fr]) -> Vec<V> {
+pub fn splat_all<V: Octet<Field = Fr>>(elements: &[Fr]) -> Vec<V> {
     let mut all = Vec::with_capacity(elements.len());
     for x in elements {
         all.push(V::splat(*x));
@@ -92,8 +94,14 @@ pub(super) fn splat_all<V: Octet<Field = Fr>>(elements: &[Fr]) -> Vec<V> {
     all
 }
 
+/// `1, base, base^2, ..`
+#[must_use]
+pub fn powers_in_order(base: Fr, n: usize) -> Vec<Fr> {
+    std::iter::successors(Some(Fr::from(1)), |p| Some(*p * base)).take(n).collect()
+}
+
 /// Element `i` moves to where its index, read backwards, says.
-pub(super) fn reverse_bits<T>(values: &mut [T]) {
+pub fn reverse_bits<T>(values: &mut [T]) {
     let n = values.len();
     let bits = n.trailing_zeros();
     for i in 0..n {

@@ -1,22 +1,22 @@
-//! Number-theoretic transforms over `2^k` roots of unity, or a coset of them. Serial: the engine works
+//! Number-theoretic transforms over `2^k` roots of unity, or a coset of them. Serial: a prover works
 //! on many columns at once.
 //!
 //! Values stand in order, coefficients in bit-reversed order, so neither direction moves anything.
 //! Two layers are done at once, and parts that fit the cache are finished before the next one is
 //! touched.
 
-use dn_vector::{Octet, LANES};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::column::{pack, Column};
+use crate::column::pack;
+use crate::{Column, Octet, LANES};
 
 /// Octets of a part that fits the second-level cache.
 const PART: usize = 1 << 11;
 
 /// `shift` times a domain of `n` elements, at least 16.
 #[derive(Debug)]
-pub(super) struct Coset<V: Octet> {
+pub struct Coset<V: Octet> {
     forward: Roots<V>,
     backward: Roots<V>,
     n_inverse: Fr,
@@ -33,7 +33,7 @@ struct Roots<V: Octet> {
 
 impl<V: Octet<Field = Fr>> Coset<V> {
     /// For `shift` times the domain that `omega` generates.
-    pub(super) fn new(n: usize, omega: Fr, shift: Fr) -> Self {
+    pub fn new(n: usize, omega: Fr, shift: Fr) -> Self {
         assert!(n >= 2 * LANES, "a domain of two octets or more");
         let invert = |x: Fr| x.invert().expect("roots of unity, shifts and n are not zero");
         Self {
@@ -44,7 +44,7 @@ impl<V: Octet<Field = Fr>> Coset<V> {
     }
 
     /// Values of the polynomial with these coefficients.
-    pub(super) fn evaluate(&self, coefficients: &[V::Packed]) -> Column<V> {
+    pub fn evaluate(&self, coefficients: &[V::Packed]) -> Column<V> {
         V::run(
             #[inline(always)]
             || {
@@ -64,7 +64,7 @@ impl<V: Octet<Field = Fr>> Coset<V> {
     }
 
     /// Coefficients of the polynomial with these values.
-    pub(super) fn interpolate(&self, values: &[V::Packed]) -> Column<V> {
+    pub fn interpolate(&self, values: &[V::Packed]) -> Column<V> {
         V::run(
             #[inline(always)]
             || {
@@ -277,8 +277,8 @@ fn fall_four<V: Octet>(part: &mut [V], roots: &[V::Packed], half: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::column::{reverse_bits, unpack};
-    use dn_vector::Portable;
+    use crate::column::{reverse_bits, unpack};
+    use crate::Portable;
     use ff::PrimeField;
     use halo2_proofs::arithmetic::eval_polynomial;
 
@@ -287,8 +287,8 @@ mod tests {
         for k in [4, 5, 6, 7, 13, 15, 16] {
             check::<Portable<Fr>>(k);
             #[cfg(target_arch = "x86_64")]
-            if dn_vector::has_ifma() {
-                check::<dn_vector::Ifma<Fr>>(k);
+            if crate::has_ifma() {
+                check::<crate::Ifma<Fr>>(k);
             }
         }
     }

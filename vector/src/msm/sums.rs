@@ -4,13 +4,13 @@
 //! share inversions. A round in which two points have one `x` is left to the curve library: bases
 //! are independent, so that only happens to chosen ones.
 
-use dn_vector::{Octet, LANES};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::{Fq, G1Affine, G1};
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine as _;
 use halo2_proofs::halo2curves::group::{Curve as _, Group as _};
 
 use super::{decode, encode};
+use crate::{Octet, LANES};
 
 /// A base and its sign.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::array::from_fn;
 
-use crate::{Modulus, Octet, LANES};
+use super::{Modulus, Octet, LANES};
 
 /// Eight reduced elements. Bounds do not matter here.
 #[derive(Clone, Copy, Debug)]
