@@ -21,10 +21,12 @@ impl Indexed {
         Self(index << 1 | u32::from(is_negative))
     }
 
+    #[inline]
     fn index(self) -> usize {
         self.0 as usize >> 1
     }
 
+    #[inline]
     fn is_negative(self) -> bool {
         self.0 & 1 == 1
     }
@@ -32,6 +34,9 @@ impl Indexed {
 
 /// Pairs that share an inversion: as many as fit the cache.
 const PART: usize = 2048;
+
+/// How many octets of pairs before they are read the memory is asked for them.
+const AHEAD: usize = 4;
 
 /// Coordinates of eight pairs of points, and the product of the differences before them.
 struct Loaded<V> {
@@ -77,11 +82,12 @@ fn halve<'a, V: Octet<Field = Fq>>(
     lens: &mut [u32],
 ) -> Option<Vec<V::Pair>> {
     // Where pairs begin, and where their sums go; single points are moved.
-    let (mut from, mut to) = (0, 0);
-    let (mut pairs, mut singles): (Vec<[u32; 2]>, Vec<[u32; 2]>) = (Vec::new(), Vec::new());
+    let (mut begins, mut ends, mut singles) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut from, mut to) = (0u32, 0u32);
     for len in &*lens {
         for i in 0..len / 2 {
-            pairs.push([from + 2 * i, to + i]);
+            begins.push(from + 2 * i);
+            ends.push(to + i);
         }
         if len % 2 == 1 {
             singles.push([from + len - 1, to + len / 2]);
@@ -89,32 +95,40 @@ fn halve<'a, V: Octet<Field = Fq>>(
         from += len;
         to += len.div_ceil(2);
     }
-    let (x, y) = at(0);
-    let filler = if y { V::mirror(x) } else { *x };
+    // The last pair fills up the last eight.
+    while begins.len() % LANES > 0 {
+        begins.push(begins[begins.len() - 1]);
+        ends.push(ends[ends.len() - 1]);
+    }
+
+    let (first, is_negative) = at(0);
+    let filler = if is_negative { V::mirror(first) } else { *first };
     let mut sums = vec![filler; to as usize];
     let mut loaded: Vec<Loaded<V>> = Vec::with_capacity(PART / LANES);
-    for part in pairs.chunks(PART) {
+    for (begins, ends) in begins.chunks(PART).zip(ends.chunks(PART)) {
         let mut product = V::splat(Fq::ONE);
         loaded.clear();
-        for chunk in part.chunks(LANES) {
-            let (a, b) = (load::<V>(&at, chunk, 0), load::<V>(&at, chunk, 1));
+        let octets = begins.as_chunks::<LANES>().0;
+        for (i, begin) in octets.iter().enumerate() {
+            for ahead in octets.get(i + AHEAD).into_iter().flatten() {
+                V::prefetch(at(*ahead as usize).0);
+                V::prefetch(at(*ahead as usize + 1).0);
+            }
+            let (a, b) = (load::<V>(&at, begin, 0), load::<V>(&at, begin, 1));
             loaded.push(Loaded { a, b, prefix: product });
             product = product.mul(b[0].sub(a[0], 2));
         }
         let mut lanes = [Fq::ZERO; LANES];
         product.store(&mut lanes);
         let mut inverse = V::load(&invert_all(lanes)?);
-        for (chunk, Loaded { a: [x1, y1], b: [x2, y2], prefix }) in
-            part.chunks(LANES).zip(&loaded).rev()
+        for (Loaded { a: [x1, y1], b: [x2, y2], prefix }, end) in
+            loaded.iter().zip(ends.as_chunks::<LANES>().0).rev()
         {
             let slope = y2.sub(*y1, 2).mul(inverse.mul(*prefix));
             inverse = inverse.mul(x2.sub(*x1, 2));
             let x = slope.mul(slope).sub(*x1, 2).sub(*x2, 2);
             let y = slope.mul(x1.sub(x, 8)).sub(*y1, 2);
-            let pairs = V::store_pairs(x, y);
-            for (i, [_, to]) in chunk.iter().enumerate() {
-                sums[*to as usize] = pairs[i];
-            }
+            V::store_pairs(x, y, &mut sums, end);
         }
     }
     for [from, to] in singles {
@@ -125,18 +139,18 @@ fn halve<'a, V: Octet<Field = Fq>>(
     Some(sums)
 }
 
-/// The first (0) or second (1) points of eight pairs or fewer; the last pair fills up.
+/// The first (0) or second (1) points of eight pairs.
 #[inline(always)]
 fn load<'a, V: Octet<Field = Fq>>(
     at: &impl Fn(usize) -> (&'a V::Pair, bool),
-    chunk: &[[u32; 2]],
+    begin: &[u32; LANES],
     second: usize,
 ) -> [V; 2] {
-    let mut points = [at(chunk[0][0] as usize + second).0; LANES];
-    let mut signs = 0;
-    for (i, point) in points.iter_mut().enumerate() {
-        let (here, is_negative) = at(chunk[i.min(chunk.len() - 1)][0] as usize + second);
-        *point = here;
+    let (first, is_negative) = at(begin[0] as usize + second);
+    let (mut points, mut signs) = ([first; LANES], u8::from(is_negative));
+    for i in 1..LANES {
+        let (point, is_negative) = at(begin[i] as usize + second);
+        points[i] = point;
         signs |= u8::from(is_negative) << i;
     }
     let (x, y) = V::load_pairs(points);

@@ -572,6 +572,12 @@ impl<F: Modulus> Octet for Ifma<F> {
     }
 
     #[inline(always)]
+    fn prefetch(pair: &Pair) {
+        // SAFETY: whatever the address, this reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(pair).cast()) };
+    }
+
+    #[inline(always)]
     fn load_pairs(pairs: [&Pair; LANES]) -> (Self, Self) {
         let p = pairs;
         let w = transpose([
@@ -589,13 +595,12 @@ impl<F: Modulus> Octet for Ifma<F> {
     }
 
     #[inline(always)]
-    fn store_pairs(x: Self, y: Self) -> [Pair; LANES] {
+    fn store_pairs(x: Self, y: Self, pairs: &mut [Pair], at: &[u32; LANES]) {
         let (x, y) = (to_words(x.reduce().0), to_words(y.reduce().0));
         let rows = transpose([x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]]);
-        let mut pairs = [Pair([0; 2 * WORDS]); LANES];
-        for i in 0..LANES {
-            pairs[i] = Pair(write(rows[i]));
+        for (row, at) in rows.into_iter().zip(at) {
+            let pair = &mut pairs[*at as usize].0;
+            unsafe { _mm512_storeu_si512(pair.as_mut_ptr().cast(), row) };
         }
-        pairs
     }
 }

@@ -80,10 +80,12 @@ pub trait Octet: Copy + std::fmt::Debug + Send + Sync + 'static {
     fn elements(pair: &Self::Pair) -> [Self::Field; 2];
     /// The pair with the second element negated.
     fn mirror(pair: &Self::Pair) -> Self::Pair;
+    /// Asks the memory for a pair that is read soon.
+    fn prefetch(pair: &Self::Pair);
     /// First and second elements of eight pairs. Bound 2.
     fn load_pairs(pairs: [&Self::Pair; LANES]) -> (Self, Self);
-    /// Eight pairs of values of bound 16 or less.
-    fn store_pairs(x: Self, y: Self) -> [Self::Pair; LANES];
+    /// Writes eight pairs of values of bound 16 or less to `pairs`, the `i`-th at index `at[i]`.
+    fn store_pairs(x: Self, y: Self, pairs: &mut [Self::Pair], at: &[u32; LANES]);
 }
 
 /// Whether [`Ifma`] runs on this machine.

@@ -111,12 +111,17 @@ impl<F: Modulus> Octet for Portable<F> {
     }
 
     #[inline(always)]
+    fn prefetch(_: &[F; 2]) {}
+
+    #[inline(always)]
     fn load_pairs(pairs: [&[F; 2]; LANES]) -> (Self, Self) {
         (Self(pairs.map(|p| p[0])), Self(pairs.map(|p| p[1])))
     }
 
     #[inline(always)]
-    fn store_pairs(x: Self, y: Self) -> [[F; 2]; LANES] {
-        from_fn(|i| [x.0[i], y.0[i]])
+    fn store_pairs(x: Self, y: Self, pairs: &mut [[F; 2]], at: &[u32; LANES]) {
+        for i in 0..LANES {
+            pairs[at[i] as usize] = [x.0[i], y.0[i]];
+        }
     }
 }

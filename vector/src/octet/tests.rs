@@ -53,7 +53,9 @@ fn pairwise<V: Octet>(a: &[V::Field], b: &[V::Field]) {
     let pairs: Vec<V::Pair> = a.iter().zip(b).map(|(x, y)| V::pair(*x, *y)).collect();
     let (u, v) = V::load_pairs(std::array::from_fn(|i| &pairs[i]));
     assert_eq!((values(u), values(v)), (a.to_vec(), b.to_vec()));
-    for (i, pair) in V::store_pairs(u.add(u), v.add(v)).iter().enumerate() {
+    let mut stored = pairs.clone();
+    V::store_pairs(u.add(u), v.add(v), &mut stored, &[7, 6, 5, 4, 3, 2, 1, 0]);
+    for (i, pair) in stored.iter().rev().enumerate() {
         assert_eq!(V::elements(pair), [a[i].double(), b[i].double()]);
         assert_eq!(V::elements(&V::mirror(pair)), [a[i].double(), -b[i].double()]);
     }
