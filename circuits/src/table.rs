@@ -1,6 +1,6 @@
 //! The one lookup table of a model: tagged sections of triples.
 
-use dn_core::quant::{requantize, Graph, Node, ZERO_POINT};
+use dn_core::quant::{requantize, Graph, ZERO_POINT};
 
 /// Values that a probe's score packs: one for the probe, then correct, then the margin.
 pub const SCORE_CORRECT: u64 = 1 << 16;
@@ -92,24 +92,13 @@ pub struct Table {
     pub tag_window: u64,
 }
 
-/// Smallest and largest quotient of any accumulator of a node.
-fn quotients(node: &Node) -> (i64, i64) {
-    let of = |o: usize| {
-        let (low, high) = node.accumulator_range(o);
-        let shift = node.shift[o];
-        ((low + half(shift)) >> shift, (high + half(shift)) >> shift)
-    };
-    let ranges = (0..node.shape.channels).map(of);
-    ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0, 0))
-}
-
 /// Rows of a validated graph's table, those of fixed size apart, before it is built.
 pub(crate) fn rows(graph: &Graph) -> usize {
-    let of = |n: &Node| {
-        let (low, high) = quotients(n);
+    let of = |node: usize| {
+        let (low, high) = graph.quotient_range(node);
         (high - low).unsigned_abs() as usize + 1
     };
-    graph.nodes.iter().map(of).sum()
+    (0..graph.nodes.len()).map(of).sum()
 }
 
 struct Builder {
@@ -126,8 +115,9 @@ impl Builder {
     }
 
     /// The section of a node, and the number of its quotients.
-    fn division(&mut self, node: &Node, bits: u32) -> (Division, u64) {
-        let (quotient_min, quotient_max) = quotients(node);
+    fn division(&mut self, graph: &Graph, node: usize, bits: u32) -> (Division, u64) {
+        let (quotient_min, quotient_max) = graph.quotient_range(node);
+        let node = &graph.nodes[node];
         let pairs = (quotient_min..=quotient_max).map(|q| {
             // The clamp makes the cast lossless; a shift of 0 only saturates.
             let saturated = requantize(q.clamp(-128, 127) as i32, 0);
@@ -150,8 +140,8 @@ impl Table {
         let lo_bits = shifts.fold(QUALITY_BITS, u32::max);
         let mut divisions = Vec::with_capacity(graph.nodes.len());
         let mut differences = 0;
-        for node in &graph.nodes {
-            let (division, quotients) = b.division(node, lo_bits);
+        for (i, node) in graph.nodes.iter().enumerate() {
+            let (division, quotients) = b.division(graph, i, lo_bits);
             divisions.push(division);
             differences = differences.max(if node.pool > 1 { quotients } else { 0 });
         }

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use alloy::eips::BlockNumHash;
 use alloy::primitives::B256;
-use alloy::providers::Provider as _;
+use alloy::providers::{DynProvider, Provider as _};
 use dn_core::api::{BatchState, Bytes32, Role, TaskResult, TaskView};
 use dn_core::commitment::{self, from_bytes, to_bytes};
 use dn_core::quant::execute;
@@ -179,6 +180,21 @@ async fn restarted(devnet: &mut Devnet) {
     }
 }
 
+/// The block with the only proof, once it is on the chain.
+///
+/// Logs and blocks are asked for, not the contract: anvil answers calls from the state of a block
+/// that it executed but has not stored yet. A reorganisation at that moment takes the state back
+/// and leaves the block, an impossible chain with the proof's events and without its payments.
+async fn block_of_the_proof(
+    rollup: &InferenceRollup::InferenceRollupInstance<&DynProvider>,
+) -> Option<BlockNumHash> {
+    let proofs = rollup.BatchProven_filter().from_block(0).query().await.unwrap();
+    let (_, log) = proofs.first()?;
+    let (number, hash) = (log.block_number.unwrap(), log.block_hash.unwrap());
+    let block = rollup.provider().get_block_by_number(number.into()).await.unwrap()?;
+    (block.header.hash == hash).then_some(BlockNumHash { number, hash })
+}
+
 /// The chain forgets the blocks with the proof before they are deep enough to count.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_that_a_reorganisation_drops_is_sent_again() {
@@ -200,18 +216,25 @@ async fn a_proof_that_a_reorganisation_drops_is_sent_again() {
     let rollup = InferenceRollup::new(devnet.contracts.rollup, &provider);
     let deadline = Instant::now() + LIMIT;
     // The commitment gets its depth, the proof does not.
-    while rollup.provenOutput(B256::from(task.task_id.0)).call().await.unwrap() == B256::ZERO {
+    let dropped = loop {
+        if let Some(block) = block_of_the_proof(&rollup).await {
+            break block;
+        }
         let batches = user.client.batches(0).await.unwrap();
         if batches.iter().any(|b| b.state == BatchState::Formed) {
             mine(DEPTH).await;
         }
         assert!(Instant::now() < deadline, "no proof reaches the chain");
         tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    };
     let state = user.client.task(task.task_id, Duration::ZERO).await.unwrap().state;
     assert_eq!(state, TaskState::Committed, "a young proof does not count");
+    // What is sent again waits for the loop below, which mines on demand.
+    provider.raw_request::<_, ()>("evm_setAutomine".into(), (false,)).await.unwrap();
     let nothing: [(); 0] = [];
     provider.raw_request::<_, ()>("anvil_reorg".into(), (1, nothing)).await.unwrap();
+    let block = provider.get_block_by_number(dropped.number.into()).await.unwrap();
+    assert_ne!(block.map(|b| b.header.hash), Some(dropped.hash), "the block is another one");
     let output = rollup.provenOutput(B256::from(task.task_id.0)).call().await.unwrap();
     assert_eq!(output, B256::ZERO, "the chain has forgotten the proof");
 

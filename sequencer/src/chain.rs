@@ -67,8 +67,23 @@ pub(crate) struct BatchRecord {
     pub(crate) status: BatchStatus,
 }
 
+/// A block, by what links it to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) hash: Bytes32,
+    pub(crate) parent: Bytes32,
+}
+
+/// An event with the block that it is said to be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Located {
+    pub(crate) number: u64,
+    pub(crate) hash: Bytes32,
+    pub(crate) event: RollupEvent,
+}
+
 /// What happened on the rollup.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RollupEvent {
     /// A task's output is proven; its user paid, or could not.
     TaskProven { task_id: Bytes32, output_hash: Bytes32, is_paid: bool },
@@ -191,19 +206,24 @@ impl Chain {
         Ok(self.account.provider.get_block_number().await?)
     }
 
-    /// Hash of a block, if the chain has it.
-    pub(crate) async fn block_hash(&self, number: u64) -> Result<Option<Bytes32>, ChainError> {
+    /// A block, if the chain has it.
+    pub(crate) async fn block(&self, number: u64) -> Result<Option<Block>, ChainError> {
         let block = self.account.provider.get_block_by_number(number.into()).await?;
-        Ok(block.map(|b| wire::api_bytes32(b.header.hash)))
+        Ok(block.map(|b| Block {
+            hash: wire::api_bytes32(b.header.hash),
+            parent: wire::api_bytes32(b.header.parent_hash),
+        }))
     }
 
     /// The rollup's events in a range of blocks, in order.
-    pub(crate) async fn events(&self, from: u64, to: u64) -> Result<Vec<RollupEvent>, ChainError> {
+    pub(crate) async fn events(&self, from: u64, to: u64) -> Result<Vec<Located>, ChainError> {
         let address = wire::address(self.domain.rollup);
         let filter = Filter::new().address(address).from_block(from).to_block(to);
         let mut events = Vec::new();
         for log in self.account.provider.get_logs(&filter).await? {
-            events.extend(self.event(&log).await?);
+            let number = log.block_number.unwrap_or_default();
+            let hash = wire::api_bytes32(log.block_hash.unwrap_or_default());
+            events.extend(self.event(&log).await?.map(|event| Located { number, hash, event }));
         }
         Ok(events)
     }
@@ -282,5 +302,18 @@ fn refusal(error: RpcError<TransportErrorKind>) -> ChainError {
     match payload.as_decoded_interface_error::<Errors>() {
         Some(named) => ChainError::Reverts(format!("{named:?}")),
         None => ChainError::Reverts(payload.to_string()),
+    }
+}
+
+#[cfg(test)]
+impl Chain {
+    /// A chain whose node gives prepared answers, whatever it is asked.
+    pub(crate) fn fake(node: alloy::providers::mock::Asserter) -> Self {
+        let signer = alloy::signers::local::PrivateKeySigner::random();
+        let provider =
+            alloy::providers::ProviderBuilder::new().connect_mocked_client(node).erased();
+        let [registry, staking, token] = [alloy::primitives::Address::ZERO; 3];
+        let domain = Domain { chain_id: 1, rollup: Address([0; 20]) };
+        Self { account: Account { signer, provider }, domain, registry, staking, token }
     }
 }

@@ -11,10 +11,11 @@ use dn_core::task::{Reason, TaskEvent};
 
 use crate::app::{now_ms, App};
 use crate::chain::RollupEvent;
+use crate::range::{self, Range};
 use crate::store::{self, batches, blocks, nodes, tasks, Write};
 
 /// Most blocks whose events are asked for at once.
-const RANGE: u64 = 1_000;
+const MAX_BLOCKS: u64 = 1_000;
 
 /// Takes the next range of blocks, if there is one. True when something happened.
 pub(crate) async fn follow(app: &App) -> Result<bool> {
@@ -24,7 +25,7 @@ pub(crate) async fn follow(app: &App) -> Result<bool> {
     };
     let position = blocks::last(&app.db).await?;
     if let Some((number, hash)) = position {
-        if app.chain.block_hash(number).await? != Some(hash) {
+        if app.chain.block(number).await?.map(|b| b.hash) != Some(hash) {
             return rewind(app).await;
         }
     }
@@ -32,18 +33,17 @@ pub(crate) async fn follow(app: &App) -> Result<bool> {
     if from > safe {
         return Ok(false);
     }
-    let to = safe.min(from.saturating_add(RANGE - 1));
-    let Some(hash) = app.chain.block_hash(to).await? else { return Ok(false) };
-    let events = app.chain.events(from, to).await?;
-    if app.chain.block_hash(to).await? != Some(hash) {
-        // The chain changed between the two questions: ask again.
+    let to = safe.min(from.saturating_add(MAX_BLOCKS - 1));
+    let behind = position.map(|(_, hash)| hash);
+    let Some(Range { events, last }) = range::read(&app.chain, behind, from, to).await? else {
+        tracing::warn!(from, to, "the node's answers are not of one chain: asking again");
         return Ok(false);
-    }
+    };
     let mut tx = store::write(&app.db).await?;
     for event in &events {
         apply(&mut tx, event).await?;
     }
-    blocks::advance(&mut tx, to, hash).await?;
+    blocks::advance(&mut tx, to, last).await?;
     tx.commit().await?;
     if !events.is_empty() {
         app.notify();
@@ -54,7 +54,7 @@ pub(crate) async fn follow(app: &App) -> Result<bool> {
 /// Goes back to the last position that is still on the chain.
 async fn rewind(app: &App) -> Result<bool> {
     for (number, hash) in blocks::all(&app.db).await? {
-        if app.chain.block_hash(number).await? == Some(hash) {
+        if app.chain.block(number).await?.map(|b| b.hash) == Some(hash) {
             tracing::error!(number, "the chain was reorganised below the configured depth");
             let mut tx = store::write(&app.db).await?;
             blocks::rewind(&mut tx, number).await?;

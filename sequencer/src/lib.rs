@@ -3,7 +3,7 @@
 //!
 //! One database is the only truth; whatever is killed, the next start goes on from it. The parts:
 //! `http` the interface, `store` SQL, `batcher` leases that end and batches that form, `settler`
-//! transactions, `follower` the chain's events, `proof` what a proof must say before it is sent.
+//! transactions, `follower` the chain's events, `range` blocks that fit together, `proof` what a proof must say before it is sent.
 
 mod app;
 mod batcher;
@@ -13,6 +13,7 @@ mod follower;
 mod http;
 mod models;
 mod proof;
+mod range;
 mod settler;
 mod store;
 

@@ -29,6 +29,18 @@ pub fn execute_batch(graph: &Graph, inputs: &[Vec<i8>]) -> Vec<Vec<i8>> {
     inputs.iter().map(|x| execute(graph, x)).collect()
 }
 
+/// Computes the tensors that are missing behind the first ones, the input among them.
+///
+/// # Panics
+/// If there is no input or its length differs, or the graph was not validated.
+pub fn resume(graph: &Graph, tensors: &mut Vec<Vec<i8>>) {
+    assert_eq!(tensors[0].len(), graph.input_len(), "input length");
+    while let Some(node) = graph.nodes.get(tensors.len() - 1) {
+        let acc = accumulators(graph, node, tensors);
+        tensors.push(finish(node, &acc));
+    }
+}
+
 /// Runs `graph` on `input` and keeps every intermediate value.
 ///
 /// # Panics
@@ -38,17 +50,23 @@ pub fn trace(graph: &Graph, input: &[i8]) -> Trace {
     assert_eq!(input.len(), graph.input_len(), "input length");
     let mut trace = Trace { accumulators: Vec::new(), tensors: vec![input.to_vec()] };
     for node in &graph.nodes {
-        let positions = node.shape.positions();
-        let mut acc: Vec<i32> =
-            node.bias.iter().flat_map(|b| std::iter::repeat_n(*b, positions)).collect();
-        for source in &node.sources {
-            let x = &trace.tensors[source.tensor];
-            accumulate(node.shape, source, graph.shape(source.tensor), x, &mut acc);
-        }
+        let acc = accumulators(graph, node, &trace.tensors);
         trace.tensors.push(finish(node, &acc));
         trace.accumulators.push(acc);
     }
     trace
+}
+
+/// Accumulators of a node, bias included.
+fn accumulators(graph: &Graph, node: &Node, tensors: &[Vec<i8>]) -> Vec<i32> {
+    let positions = node.shape.positions();
+    let mut acc: Vec<i32> =
+        node.bias.iter().flat_map(|b| std::iter::repeat_n(*b, positions)).collect();
+    for source in &node.sources {
+        let x = &tensors[source.tensor];
+        accumulate(node.shape, source, graph.shape(source.tensor), x, &mut acc);
+    }
+    acc
 }
 
 /// Outputs along `axis` whose tap reads inside of an input of `extent`, with the first one's index.

@@ -162,7 +162,7 @@ impl Node {
     }
 
     /// Weights of output `o` of one source.
-    fn row<'a>(&self, source: &'a Source, o: usize) -> &'a [i16] {
+    pub(super) fn row<'a>(&self, source: &'a Source, o: usize) -> &'a [i16] {
         let len = source.weights.len() / self.shape.channels;
         &source.weights[o * len..(o + 1) * len]
     }

@@ -1,4 +1,4 @@
-//! The one integer semantics of a model: int8 activations and weights, int32 accumulators,
+//! The one integer semantics of a model: int8 activations, int16 weights, int32 accumulators,
 //! power-of-two requantisation.
 //!
 //! Worker, circuit and reference executor agree with this module to the bit.
@@ -6,9 +6,10 @@
 mod activation;
 mod exec;
 mod graph;
+mod range;
 
 pub use activation::Activation;
-pub use exec::{execute, execute_batch, trace, Trace};
+pub use exec::{execute, execute_batch, resume, trace, Trace};
 pub use graph::{
     Geometry, Graph, GraphError, Node, Shape, Source, MAX_ABS_ACCUMULATOR, MAX_EXTENT, MAX_LEN,
     MAX_SHIFT,

@@ -1,0 +1,105 @@
+//! Rounds the weights of a unit to integers.
+//!
+//! The shift is one per channel, so every channel has weights as fine as its own largest one and
+//! the accumulator's bound allow, up to the largest shift of the model.
+
+use dn_core::quant::{Source, MAX_ABS_ACCUMULATOR};
+
+use crate::error::ImportError;
+use crate::float::Term;
+use crate::lower::{Lowered, Unit};
+
+/// Largest weight that a channel's shift aims at. With eleven bits it is the rounding of
+/// activations that limits accuracy.
+const WEIGHT_LIMIT: f64 = 2047.0;
+/// Largest weight of any term.
+const ANY_LIMIT: f64 = 16_384.0;
+
+/// Sources, biases and shifts of a node.
+pub(super) type Integers = (Vec<Source>, Vec<i32>, Vec<u32>);
+
+/// Rounds the weights of one unit.
+pub(super) struct Rounding<'a> {
+    pub(super) model: &'a Lowered,
+    pub(super) unit: &'a Unit,
+    /// Scales of all earlier tensors.
+    pub(super) scales: &'a [f32],
+    /// Scale of the pre-activation.
+    pub(super) inner: f32,
+    /// Largest shift of any channel.
+    pub(super) largest_shift: u32,
+}
+
+impl Rounding<'_> {
+    pub(super) fn node(&self) -> Result<Integers, ImportError> {
+        let channels = self.unit.shape.channels;
+        let terms = &self.unit.linear.terms;
+        let mut weights: Vec<Vec<i16>> = vec![Vec::new(); terms.len()];
+        let (mut bias, mut shift) = (Vec::new(), Vec::new());
+        for channel in 0..channels {
+            let chosen = (0..=self.first_shift(channel))
+                .rev()
+                .find_map(|s| self.channel(channel, s).map(|rounded| (s, rounded)));
+            let (s, (rows, b)) = chosen.ok_or_else(|| {
+                self.unit.origin.error("its outputs are too small for its weights")
+            })?;
+            weights.iter_mut().zip(rows).for_each(|(all, row)| all.extend(row));
+            bias.push(b);
+            shift.push(s);
+        }
+        let source = |(term, weights): (&Term, Vec<i16>)| Source {
+            tensor: term.value,
+            geometry: term.geometry,
+            weights,
+        };
+        Ok((terms.iter().zip(weights).map(source).collect(), bias, shift))
+    }
+
+    /// Weights of one channel as multiples of the pre-activation's step, per input code.
+    fn row<'b>(&self, term: &'b Term, channel: usize) -> impl Iterator<Item = f64> + 'b {
+        let len = term.weights.len() / self.unit.shape.channels;
+        let factor = f64::from(self.scales[term.value]) / f64::from(self.inner);
+        let exact = self.unit.exact.is_some();
+        let factor = if exact { 1.0 } else { factor };
+        term.weights[channel * len..][..len].iter().map(move |w| f64::from(*w) * factor)
+    }
+
+    /// The largest shift that the sizes of the weights allow.
+    fn first_shift(&self, channel: usize) -> u32 {
+        if self.unit.exact.is_some() {
+            return 0;
+        }
+        let terms = &self.unit.linear.terms;
+        let alone = terms.iter().all(|t| self.is_light(t));
+        let limit = |t: &Term| if self.is_light(t) && !alone { ANY_LIMIT } else { WEIGHT_LIMIT };
+        let largest = |t: &Term| self.row(t, channel).fold(0.0, |m: f64, w| m.max(w.abs()));
+        let room = terms.iter().map(|t| (limit(t) + 0.49) / largest(t)).fold(f64::MAX, f64::min);
+        room.log2().floor().clamp(0.0, f64::from(self.largest_shift)) as u32
+    }
+
+    /// Whether a term only scales channels or takes means: its weights do not limit others.
+    fn is_light(&self, term: &Term) -> bool {
+        let channels = self.model.shape(term.value).channels;
+        let taps = term.geometry.taps();
+        term.geometry.groups == channels
+            && self.unit.shape.channels == channels
+            && term.weights.chunks_exact(taps).all(|plane| plane.iter().all(|w| *w == plane[0]))
+    }
+
+    /// Rows of weights, one per term, and the bias at a shift, if they keep all bounds.
+    fn channel(&self, channel: usize, shift: u32) -> Option<(Vec<Vec<i16>>, i32)> {
+        let step = f64::from(1u32 << shift);
+        let round = |v: f64| (v * step + 0.5).floor();
+        let small = |w: f64| (w.abs() <= ANY_LIMIT).then_some(w as i16);
+        let row = |t: &Term| self.row(t, channel).map(|w| small(round(w))).collect();
+        let rows: Option<Vec<Vec<i16>>> = self.unit.linear.terms.iter().map(row).collect();
+        let rows = rows?;
+        let bias = match self.unit.exact {
+            Some(bias) => f64::from(bias),
+            None => round(f64::from(self.unit.linear.bias[channel]) / f64::from(self.inner)),
+        };
+        let sum: i64 = rows.iter().flatten().map(|w| i64::from(*w).abs()).sum();
+        let reach = (128 * sum) as f64 + bias.abs() + step;
+        (reach <= MAX_ABS_ACCUMULATOR as f64).then_some((rows, bias as i32))
+    }
+}
