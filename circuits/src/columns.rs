@@ -4,9 +4,9 @@
 //!
 //! | rows | lookup | `hi[l]` | `lo[l]` | `out[l]` |
 //! |---|---|---|---|---|
-//! | input | on | 0 | stored byte of a value, `q + 128` | stored byte of the one before it |
+//! | input | on | 0 | stored byte of a value, `q + 128`, or 0 | stored byte of the one before it, or 128 |
 //! | activation | on | quotient of item l | remainder | stored byte |
-//! | window | on | largest quotient of the window - quotient | remainder | 1 on one largest |
+//! | window | on | largest quotient of the window - quotient | remainder | 127 + the window's size on one largest, 127 elsewhere |
 //! | pooled | on | largest quotient of the window | 0 | stored byte |
 //! | spill | off | coefficients that no output takes, of three chunks of items | | |
 //! | quality | on | output bytes, one-hot bits | slacks, sums | score |

@@ -35,6 +35,8 @@ struct Powers {
     ones: Fr,
     rho: [Fr; 5],
     zero_point: Fr,
+    /// Zero points of all lanes, folded.
+    zero_points: Fr,
     /// One label per slack offset.
     per_label: Fr,
 }
@@ -47,6 +49,7 @@ impl Powers {
         let (tau_chunk2, tau_chunk3) = (tau_chunk.square(), tau_chunk.square() * tau_chunk);
         let ones = (0..LANES).fold(Fr::ZERO, |a, _| a * tau + Fr::ONE);
         let three = Fr::ONE + tau_chunk + tau_chunk2;
+        let zero_point = Fr::from(u64::from(ZERO_POINT.unsigned_abs()));
         Self {
             c,
             gamma2: gamma.square(),
@@ -58,7 +61,8 @@ impl Powers {
             e_words: e.pow_vartime([dn_core::commitment::NEXT_RATE as u64]),
             ones,
             rho: std::array::from_fn(|i| rho.pow_vartime([i as u64])),
-            zero_point: Fr::from(u64::from(ZERO_POINT.unsigned_abs())),
+            zero_point,
+            zero_points: zero_point * ones,
             per_label: per_label(),
         }
     }
@@ -195,10 +199,9 @@ impl Row<'_> {
         let (p, tau) = (self.p, self.p.at(Ch::Tau));
         let lanes = |i: usize| horner(&self.cells[i * LANES..(i + 1) * LANES], tau);
         let chunk = self.when(Fx::Chunk, p.tau_chunk);
-        let zero = if self.is(Fx::ZeroPoint) { self.fx(Fx::ZeroPoint) * p.ones } else { Fr::ZERO };
         if self.is(Fx::Lookup) || self.is(Fx::Scale) || self.is(Fx::Offset) {
             next[Acc::X as usize] =
-                chunk * self.before(Acc::X) + self.when(Fx::Lookup, lanes(2)) - zero;
+                chunk * self.before(Acc::X) + self.when(Fx::Lookup, lanes(2) - p.zero_points);
             next[Acc::Y as usize] = chunk * self.before(Acc::Y)
                 + self.fx(Fx::Scale) * lanes(0)
                 + self.when(Fx::Lookup, lanes(1))

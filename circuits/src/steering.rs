@@ -31,8 +31,6 @@ pub enum Fx {
     /// Constant of the accumulator; minus the zero point of the second value on inputs; tag of a
     /// hashed message.
     Offset,
-    /// Subtracted from `out` before it is folded.
-    ZeroPoint,
     /// Table: tag.
     Table0,
     /// Table: first value.

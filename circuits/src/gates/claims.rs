@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lane(c)  = sum_l tau^(L-1-l) c[l]            ones = lane(1, ..., 1)            t = tau^L
-//! x   act X = chunk t X' + q lane(out) - zero ones
+//! x   act X = chunk t X' + q (lane(out) - 128 ones)
 //! y   act Y = (chunk t + spill_fold t^3) Y' + scale lane(hi) + q lane(lo) + offset ones
 //!           + spill (t^2 lane(hi) + t lane(lo) + lane(out) - 2^24 (1 + t + t^2) ones)
 //! i   act I = (act act' - image_reset + image_step (z - 1)) I' + position X
@@ -37,8 +37,8 @@
 //! A dense layer is the case of one position per image and one tap per kernel. A pooled layer has
 //! window rows with `hi = m - quotient >= 0` for the largest quotient `m` of the window; a kernel of
 //! ones carries the `m` of the pooled rows, which `O` folds, to the positions of their windows. That
-//! one `hi` of each window is zero is a claim of its own: `out` is 1 only where `hi` is 0, and with
-//! a zero point of `1 / window` the sum over a window is zero.
+//! one `hi` of each window of `n` is zero is a claim of its own: `out - 128` is `n - 1` only where `hi` is
+//! 0 and -1 elsewhere, and the sum over a window is zero.
 //!
 //! Where a row is no activation the folds still run, over cells that nothing reads.
 
@@ -49,7 +49,7 @@ use crate::columns::{constant, horner, power, Acc, Ch, Columns, Fx, View, LANES,
 use crate::layout::SPILL_OFFSET;
 use crate::poseidon::Constants;
 
-use super::words::Tasks;
+use super::words::{zero_point, Tasks};
 
 pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
     cs.create_gate("fold items", |meta| {
@@ -66,8 +66,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
         let (hi, lo, out) = (lanes(0), lanes(LANES), lanes(2 * LANES));
         let x = active.clone() * v.acc(Acc::X)
             - chunk.clone() * v.acc_prev(Acc::X)
-            - q.clone() * out.clone()
-            + v.fx(Fx::ZeroPoint) * ones.clone();
+            - q.clone() * (out.clone() - ones.clone() * zero_point());
         let three = constant(1) + t.clone() + t2.clone();
         let spilled = t2.clone() * hi.clone() + t.clone() * lo.clone() + out
             - three * ones.clone() * Fr::from(SPILL_OFFSET);

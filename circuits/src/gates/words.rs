@@ -45,6 +45,11 @@ pub(crate) fn label_scale() -> Fr {
     Fr::from(2).pow_vartime([64])
 }
 
+/// The stored byte of 0.
+pub(super) fn zero_point() -> Fr {
+    Fr::from(u64::from(ZERO_POINT.unsigned_abs()))
+}
+
 fn label_scale_inverse() -> Fr {
     label_scale().invert().expect("a power of two is not zero")
 }
@@ -70,9 +75,8 @@ impl Tasks {
         let (classes, next) = (v.fx(Fx::Classes), v.fx(Fx::ClassesNext));
         let first = classes.clone() - next.clone();
         let words: Vec<_> = (2..WIDTH).map(|i| state(v, constants, i)).collect();
-        let zero_point = Fr::from(ZERO_POINT.unsigned_abs() as u64);
         let bytes: Vec<_> =
-            (0..CLASSES).map(|i| v.hi(2 * i) - v.weight(CLASSES + i) * zero_point).collect();
+            (0..CLASSES).map(|i| v.hi(2 * i) - v.weight(CLASSES + i) * zero_point()).collect();
         let keep = (absorb_next.clone() + next.clone()) * (power(&e, NEXT_RATE) - constant(1))
             - absorb.clone()
             - first;

@@ -218,10 +218,8 @@ impl Model<'_> {
         let zero = signed(i64::from(ZERO_POINT));
         for r in first..=row {
             chunk_row(w, r, first);
-            if has.0 {
-                w.set(Fx::TagA, r, Fr::from(self.table.tag_input));
-                w.set(Fx::ZeroPoint, r, zero);
-            }
+            let tag = if has.0 { self.table.tag_input } else { self.table.tag_absent };
+            w.set(Fx::TagA, r, Fr::from(tag));
             if has.1 {
                 w.set(Fx::TagB, r, Fr::from(self.table.tag_byte));
                 w.set(Fx::Offset, r, -zero);

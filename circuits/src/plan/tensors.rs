@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dn_core::quant::{Geometry, Graph, Node, Source, ZERO_POINT};
+use dn_core::quant::{Geometry, Graph, Node, Source};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -289,19 +289,13 @@ impl<'a> Model<'a> {
         }
         let (first, row) = w.position(chunks, moves);
         let range = 1i64 << self.table.lo_bits;
-        let (tag, scale, zero) = if n.pool > 1 {
-            let window = Fr::from((n.pool * n.pool) as u64);
-            (self.table.tag_window, -range, window.invert().unwrap_or(Fr::ZERO))
-        } else {
-            (division.tag_hi, range, signed(i64::from(ZERO_POINT)))
-        };
+        let (tag, scale) = division.tag_window.map_or((division.tag_hi, range), |t| (t, -range));
         for r in first..=row {
             chunk_row(w, r, first);
             w.set(Fx::TagA, r, Fr::from(tag));
             w.set(Fx::TagB, r, Fr::from(self.table.tag_lo));
             w.set(Fx::Scale, r, signed(scale));
             w.set(Fx::Offset, r, signed(division.offset(channel, n.bias[channel])));
-            w.set(Fx::ZeroPoint, r, zero);
         }
         (first, row)
     }
@@ -359,7 +353,6 @@ impl<'a> Model<'a> {
             chunk_row(w, r, first);
             w.set(Fx::TagA, r, Fr::from(self.table.divisions[node].tag_hi));
             w.set(Fx::Scale, r, Fr::from(1 << self.table.lo_bits));
-            w.set(Fx::ZeroPoint, r, signed(i64::from(ZERO_POINT)));
         }
         (first, row)
     }

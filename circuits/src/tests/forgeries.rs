@@ -56,8 +56,8 @@ pub(super) fn folds(net: &Net, c: &Checker) -> Vec<Forgery> {
     let last = c.plan.rows;
     let claims = c.find("claims", "claims")[0];
     let places: [(Acc, &str, &str, &[Fx]); 11] = [
-        (Acc::X, "fold items", "x", &[Fx::Lookup, Fx::Position, Fx::ZeroPoint]),
-        (Acc::Y, "fold items", "y", &[Fx::Lookup, Fx::Position, Fx::Scale, Fx::ZeroPoint]),
+        (Acc::X, "fold items", "x", &[Fx::Lookup, Fx::Position]),
+        (Acc::Y, "fold items", "y", &[Fx::Lookup, Fx::Position, Fx::Scale]),
         (Acc::Image, "fold positions and channels", "image", &[Fx::Product]),
         (Acc::Outputs, "fold positions and channels", "outputs", &[Fx::Channel]),
         (Acc::Tensor, "fold positions and channels", "tensor", &[Fx::Close]),

@@ -47,7 +47,7 @@ fn kind(plan: &Plan, row: usize) -> &'static str {
         "kernel or table"
     } else if a == Fr::from(plan.table.tag_input) || b == Fr::from(plan.table.tag_byte) {
         "input"
-    } else if a == Fr::from(plan.table.tag_window) {
+    } else if plan.table.divisions.iter().any(|d| d.tag_window.map(Fr::from) == Some(a)) {
         "window"
     } else if b == Fr::ZERO {
         "pooled"

@@ -114,15 +114,18 @@ pub(super) fn move_along(plan: &Plan, w: &mut Witness, row: usize, column: usize
     let old = small(w.cells[row][column]);
     let hi = small(w.cells[row][lane]);
     let out = small(w.cells[row][2 * LANES + lane]);
+    if column / LANES == 2 {
+        let a = tag(plan, Fx::TagA, row);
+        let other = plan.table.rows.iter().find(|t| (t.0, t.1) == (a, hi) && t.2 != out);
+        let other = other.copied();
+        other.into_iter().for_each(|t| set_pair(plan, w, row, lane, hi, t.2));
+        return other.is_some();
+    }
     for new in [old ^ 1, old + 1, old.wrapping_sub(1)] {
         let (a, b) = (tag(plan, Fx::TagA, row), tag(plan, Fx::TagB, row));
         let has = |triple| plan.table.find(triple).is_some();
         if column / LANES == 1 && has((b, new, 0)) {
             set_lo(plan, w, row, lane, new);
-            return true;
-        }
-        if column / LANES == 2 && has((a, hi, new)) {
-            set_pair(plan, w, row, lane, hi, new);
             return true;
         }
         if column / LANES == 0 {

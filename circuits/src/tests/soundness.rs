@@ -19,7 +19,7 @@ use crate::columns::{Ch, CHALLENGES, LANES};
 use crate::field::CoreFr;
 use crate::layout::SPILL_OFFSET;
 use crate::plan::Plan;
-use crate::table::{stored, Table};
+use crate::table::{chosen, stored, Table, NOT_CHOSEN};
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
@@ -47,12 +47,12 @@ fn soundness_row_01_rejects_a_tie_that_counts_twice() {
     let c = Checker::new(&net.plan, challenges());
     let rows: Vec<usize> =
         [0, 1, 4, 5].iter().map(|at| net.plan.sections.nodes[0].accumulators[*at]).collect();
-    let chosen = |w: &Witness| rows.iter().map(|r| small(w.cells[*r][2 * LANES])).sum::<u64>();
-    assert_eq!(chosen(&net.witness), 1);
-    for bits in [[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]] {
+    let is_chosen = |row: &&usize| small(net.witness.cells[**row][2 * LANES]) == chosen(2);
+    assert_eq!(rows.iter().filter(is_chosen).count(), 1);
+    for bits in [[true, true, false, false], [false; 4], [true; 4]] {
         let mut w = net.witness.clone();
         for (row, bit) in rows.iter().zip(bits) {
-            set_pair(&net.plan, &mut w, *row, 0, 0, bit);
+            set_pair(&net.plan, &mut w, *row, 0, 0, if bit { chosen(2) } else { NOT_CHOSEN });
         }
         assert_eq!(objections(&c, &c.grid(&w)), only("claims/claims"), "{bits:?}");
     }
@@ -303,6 +303,17 @@ fn soundness_row_14_look_ups_tie_input_and_output() {
         let mut w = net.witness.clone();
         w.cells[row][2 * LANES] = Fr::from(other);
         assert!(objections(&c, &c.grid(&w)).contains("lookup sum/"));
+    }
+    // Where a row of the input has a value in `lo` alone, `out` holds a zero.
+    let tag_absent = Fr::from(net.plan.table.tag_absent);
+    let row = c.row_with(&[crate::columns::Fx::Lookup, crate::columns::Fx::Pack]);
+    let alone = (row..net.plan.rows)
+        .find(|row| net.plan.fx(crate::columns::Fx::TagA, *row) == tag_absent)
+        .expect("a value of a right column alone");
+    for byte in [0, 127, 129] {
+        let mut w = net.witness.clone();
+        w.cells[alone][2 * LANES] = Fr::from(byte);
+        assert!(objections(&c, &c.grid(&w)).contains("lookup sum/"), "{byte}");
     }
     // Cells that a row looks up without a use for them hold zero: quotients of inputs, remainders of
     // pooled values.

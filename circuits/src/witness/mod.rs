@@ -198,14 +198,14 @@ impl Filler<'_> {
             let next = rows.get(value + 1).filter(|n| n.is_second && n.row == at.row);
             let second = if at.is_second { Some(value) } else { next.map(|_| value + 1) };
             let tags = (
-                first.map_or(0, |_| plan.table.tag_input),
+                first.map_or(plan.table.tag_absent, |_| plan.table.tag_input),
                 second.map_or(0, |_| plan.table.tag_byte),
             );
             for (chunk, items) in traces.chunks(LANES).enumerate() {
                 let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
                     let byte = |value: usize| stored(item.tensors[0][value]);
-                    small.out[lane] = first.map_or(0, byte);
+                    small.out[lane] = first.map_or(stored(0), byte);
                     small.lo[lane] = second.map_or(0, byte);
                 }
                 self.lookup_row(at.row + chunk, tags, &small)?;

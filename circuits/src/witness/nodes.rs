@@ -8,7 +8,7 @@ use crate::columns::LANES;
 use crate::field::signed;
 use crate::layout::{products, SPILL_OFFSET};
 use crate::plan::{spill_index, Plan};
-use crate::table::stored;
+use crate::table::{chosen, stored, NOT_CHOSEN};
 
 /// A product that falls on a spilled coefficient: its index, the input position, the tap.
 type Product = (usize, usize, usize);
@@ -135,10 +135,10 @@ impl Filler<'_> {
                         small.hi[lane] = largest[lane] - hi;
                         small.lo[lane] = lo;
                         let is_chosen = open[lane] && small.hi[lane] == 0;
-                        small.out[lane] = u64::from(is_chosen);
+                        small.out[lane] = if is_chosen { chosen(pool) } else { NOT_CHOSEN };
                         open[lane] &= !is_chosen;
                     }
-                    let tags = (plan.table.tag_window, plan.table.tag_lo);
+                    let tags = (division.tag_window.unwrap_or(0), plan.table.tag_lo);
                     self.lookup_row(rows.accumulators[*at] + chunk, tags, &small)?;
                 }
             }

@@ -10,7 +10,7 @@ pragma solidity 0.8.30;
 abstract contract BatchLayout {
     /// @dev Hash of the layout; a key names the layout that it was made for.
     uint256 internal constant LAYOUT =
-        0x64773ca1a4efa78965d20faf9405eabac307f62805021823e53dfc12dca3a2ff;
+        0x5b56c76062146945b11d7917853923271e912a3fa280584f0f80e439819ca2e2;
 
     /// @dev Advice columns of phase 1.
     uint256 internal constant ADVICE_1 = 25;
@@ -21,11 +21,11 @@ abstract contract BatchLayout {
     /// @dev Commitments to the quotient.
     uint256 internal constant PIECES = 2;
     /// @dev Fixed columns.
-    uint256 internal constant FIXED = 43;
+    uint256 internal constant FIXED = 42;
     /// @dev Values of columns in a proof.
-    uint256 internal constant VALUES = 116;
+    uint256 internal constant VALUES = 115;
     /// @dev Bytes of a proof.
-    uint256 internal constant PROOF_LENGTH = 7008;
+    uint256 internal constant PROOF_LENGTH = 6976;
     /// @dev Whether the openings at x and x / omega are the first set of openings.
     bool internal constant FIRST_SET_IS_PAIR = true;
 
@@ -33,275 +33,274 @@ abstract contract BatchLayout {
     /// @dev The key, without its first byte.
     uint256 internal constant KEY = 0x0080;
     /// @dev Points that are added, multiplied or paired.
-    uint256 internal constant POINTS = 0x0d60;
+    uint256 internal constant POINTS = 0x0d20;
     /// @dev What each fixed commitment is multiplied by.
-    uint256 internal constant SCALARS = 0x0f60;
+    uint256 internal constant SCALARS = 0x0f20;
     /// @dev Columns in the order of their openings, one byte each.
-    uint256 internal constant ORDER = 0x14c0;
+    uint256 internal constant ORDER = 0x1460;
     /// @dev Value of the instance column at x.
-    uint256 internal constant INSTANCE = 0x1520;
+    uint256 internal constant INSTANCE = 0x14c0;
     /// @dev Challenges of the layout.
-    uint256 internal constant CHALLENGES_AT = 0x1540;
+    uint256 internal constant CHALLENGES_AT = 0x14e0;
     /// @dev Values of the columns, as the proof has them.
-    uint256 internal constant VALUES_AT = 0x1640;
+    uint256 internal constant VALUES_AT = 0x15e0;
     /// @dev End of the fixed addresses.
-    uint256 internal constant MEMORY_END = 0x3500;
+    uint256 internal constant MEMORY_END = 0x3480;
 
     // Memory: words.
-    uint256 private constant C0 = 0x1540;
-    uint256 private constant C1 = 0x1560;
-    uint256 private constant C2 = 0x1580;
-    uint256 private constant C3 = 0x15a0;
-    uint256 private constant C4 = 0x15c0;
-    uint256 private constant C5 = 0x15e0;
-    uint256 private constant C6 = 0x1600;
-    uint256 private constant C7 = 0x1620;
-    uint256 private constant A0 = 0x1640;
-    uint256 private constant A16 = 0x1660;
-    uint256 private constant A8 = 0x1680;
-    uint256 private constant A25 = 0x16a0;
-    uint256 private constant A1 = 0x16c0;
-    uint256 private constant A17 = 0x16e0;
-    uint256 private constant A9 = 0x1700;
-    uint256 private constant A26 = 0x1720;
-    uint256 private constant A2 = 0x1740;
-    uint256 private constant A18 = 0x1760;
-    uint256 private constant A10 = 0x1780;
-    uint256 private constant A27 = 0x17a0;
-    uint256 private constant A3 = 0x17c0;
-    uint256 private constant A19 = 0x17e0;
-    uint256 private constant A11 = 0x1800;
-    uint256 private constant A28 = 0x1820;
-    uint256 private constant A4 = 0x1840;
-    uint256 private constant A20 = 0x1860;
-    uint256 private constant A12 = 0x1880;
-    uint256 private constant A29 = 0x18a0;
-    uint256 private constant A5 = 0x18c0;
-    uint256 private constant A21 = 0x18e0;
-    uint256 private constant A13 = 0x1900;
-    uint256 private constant A30 = 0x1920;
-    uint256 private constant A6 = 0x1940;
-    uint256 private constant A22 = 0x1960;
-    uint256 private constant A14 = 0x1980;
-    uint256 private constant A31 = 0x19a0;
-    uint256 private constant A7 = 0x19c0;
-    uint256 private constant A23 = 0x19e0;
-    uint256 private constant A15 = 0x1a00;
-    uint256 private constant A32 = 0x1a20;
-    uint256 private constant A33 = 0x1a40;
-    uint256 private constant A33P = 0x1a60;
-    uint256 private constant A24 = 0x1a80;
-    uint256 private constant A34 = 0x1aa0;
-    uint256 private constant A34P = 0x1ac0;
-    uint256 private constant A35 = 0x1ae0;
-    uint256 private constant A35P = 0x1b00;
-    uint256 private constant A37 = 0x1b20;
-    uint256 private constant A36 = 0x1b40;
-    uint256 private constant A36P = 0x1b60;
-    uint256 private constant A37P = 0x1b80;
-    uint256 private constant A38 = 0x1ba0;
-    uint256 private constant A38P = 0x1bc0;
-    uint256 private constant A39 = 0x1be0;
-    uint256 private constant A39P = 0x1c00;
-    uint256 private constant A40 = 0x1c20;
-    uint256 private constant A40P = 0x1c40;
-    uint256 private constant A42 = 0x1c60;
-    uint256 private constant A45 = 0x1c80;
-    uint256 private constant A41 = 0x1ca0;
-    uint256 private constant A41P = 0x1cc0;
-    uint256 private constant A0P = 0x1ce0;
-    uint256 private constant A1P = 0x1d00;
-    uint256 private constant A2P = 0x1d20;
-    uint256 private constant A3P = 0x1d40;
-    uint256 private constant A4P = 0x1d60;
-    uint256 private constant A5P = 0x1d80;
-    uint256 private constant A18P = 0x1da0;
-    uint256 private constant A19P = 0x1dc0;
-    uint256 private constant A20P = 0x1de0;
-    uint256 private constant A21P = 0x1e00;
-    uint256 private constant A22P = 0x1e20;
-    uint256 private constant A23P = 0x1e40;
-    uint256 private constant A9P = 0x1e60;
-    uint256 private constant A45P = 0x1e80;
-    uint256 private constant A42P = 0x1ea0;
-    uint256 private constant A43 = 0x1ec0;
-    uint256 private constant A43P = 0x1ee0;
-    uint256 private constant A44 = 0x1f00;
-    uint256 private constant A44P = 0x1f20;
-    uint256 private constant F0 = 0x1f40;
-    uint256 private constant F2 = 0x1f60;
-    uint256 private constant F3 = 0x1f80;
-    uint256 private constant F7 = 0x1fa0;
-    uint256 private constant F8 = 0x1fc0;
-    uint256 private constant F9 = 0x1fe0;
-    uint256 private constant F1 = 0x2000;
-    uint256 private constant F1P = 0x2020;
+    uint256 private constant C0 = 0x14e0;
+    uint256 private constant C1 = 0x1500;
+    uint256 private constant C2 = 0x1520;
+    uint256 private constant C3 = 0x1540;
+    uint256 private constant C4 = 0x1560;
+    uint256 private constant C5 = 0x1580;
+    uint256 private constant C6 = 0x15a0;
+    uint256 private constant C7 = 0x15c0;
+    uint256 private constant A0 = 0x15e0;
+    uint256 private constant A16 = 0x1600;
+    uint256 private constant A8 = 0x1620;
+    uint256 private constant A25 = 0x1640;
+    uint256 private constant A1 = 0x1660;
+    uint256 private constant A17 = 0x1680;
+    uint256 private constant A9 = 0x16a0;
+    uint256 private constant A26 = 0x16c0;
+    uint256 private constant A2 = 0x16e0;
+    uint256 private constant A18 = 0x1700;
+    uint256 private constant A10 = 0x1720;
+    uint256 private constant A27 = 0x1740;
+    uint256 private constant A3 = 0x1760;
+    uint256 private constant A19 = 0x1780;
+    uint256 private constant A11 = 0x17a0;
+    uint256 private constant A28 = 0x17c0;
+    uint256 private constant A4 = 0x17e0;
+    uint256 private constant A20 = 0x1800;
+    uint256 private constant A12 = 0x1820;
+    uint256 private constant A29 = 0x1840;
+    uint256 private constant A5 = 0x1860;
+    uint256 private constant A21 = 0x1880;
+    uint256 private constant A13 = 0x18a0;
+    uint256 private constant A30 = 0x18c0;
+    uint256 private constant A6 = 0x18e0;
+    uint256 private constant A22 = 0x1900;
+    uint256 private constant A14 = 0x1920;
+    uint256 private constant A31 = 0x1940;
+    uint256 private constant A7 = 0x1960;
+    uint256 private constant A23 = 0x1980;
+    uint256 private constant A15 = 0x19a0;
+    uint256 private constant A32 = 0x19c0;
+    uint256 private constant A33 = 0x19e0;
+    uint256 private constant A33P = 0x1a00;
+    uint256 private constant A24 = 0x1a20;
+    uint256 private constant A34 = 0x1a40;
+    uint256 private constant A34P = 0x1a60;
+    uint256 private constant A35 = 0x1a80;
+    uint256 private constant A35P = 0x1aa0;
+    uint256 private constant A37 = 0x1ac0;
+    uint256 private constant A36 = 0x1ae0;
+    uint256 private constant A36P = 0x1b00;
+    uint256 private constant A37P = 0x1b20;
+    uint256 private constant A38 = 0x1b40;
+    uint256 private constant A38P = 0x1b60;
+    uint256 private constant A39 = 0x1b80;
+    uint256 private constant A39P = 0x1ba0;
+    uint256 private constant A40 = 0x1bc0;
+    uint256 private constant A40P = 0x1be0;
+    uint256 private constant A42 = 0x1c00;
+    uint256 private constant A45 = 0x1c20;
+    uint256 private constant A41 = 0x1c40;
+    uint256 private constant A41P = 0x1c60;
+    uint256 private constant A0P = 0x1c80;
+    uint256 private constant A1P = 0x1ca0;
+    uint256 private constant A2P = 0x1cc0;
+    uint256 private constant A3P = 0x1ce0;
+    uint256 private constant A4P = 0x1d00;
+    uint256 private constant A5P = 0x1d20;
+    uint256 private constant A18P = 0x1d40;
+    uint256 private constant A19P = 0x1d60;
+    uint256 private constant A20P = 0x1d80;
+    uint256 private constant A21P = 0x1da0;
+    uint256 private constant A22P = 0x1dc0;
+    uint256 private constant A23P = 0x1de0;
+    uint256 private constant A9P = 0x1e00;
+    uint256 private constant A45P = 0x1e20;
+    uint256 private constant A42P = 0x1e40;
+    uint256 private constant A43 = 0x1e60;
+    uint256 private constant A43P = 0x1e80;
+    uint256 private constant A44 = 0x1ea0;
+    uint256 private constant A44P = 0x1ec0;
+    uint256 private constant F0 = 0x1ee0;
+    uint256 private constant F2 = 0x1f00;
+    uint256 private constant F3 = 0x1f20;
+    uint256 private constant F6 = 0x1f40;
+    uint256 private constant F7 = 0x1f60;
+    uint256 private constant F8 = 0x1f80;
+    uint256 private constant F1 = 0x1fa0;
+    uint256 private constant F1P = 0x1fc0;
+    uint256 private constant F17 = 0x1fe0;
+    uint256 private constant F4 = 0x2000;
+    uint256 private constant F5 = 0x2020;
     uint256 private constant F18 = 0x2040;
-    uint256 private constant F6 = 0x2060;
-    uint256 private constant F4 = 0x2080;
-    uint256 private constant F5 = 0x20a0;
-    uint256 private constant F19 = 0x20c0;
-    uint256 private constant F20 = 0x20e0;
-    uint256 private constant F39 = 0x2100;
-    uint256 private constant F25 = 0x2120;
-    uint256 private constant F41 = 0x2140;
-    uint256 private constant F37 = 0x2160;
-    uint256 private constant F14 = 0x2180;
-    uint256 private constant F15 = 0x21a0;
-    uint256 private constant F16 = 0x21c0;
-    uint256 private constant F17 = 0x21e0;
-    uint256 private constant F40 = 0x2200;
-    uint256 private constant F42 = 0x2220;
-    uint256 private constant F21 = 0x2240;
-    uint256 private constant F22 = 0x2260;
-    uint256 private constant F23 = 0x2280;
-    uint256 private constant F24 = 0x22a0;
-    uint256 private constant F10 = 0x22c0;
-    uint256 private constant F11 = 0x22e0;
-    uint256 private constant F12 = 0x2300;
-    uint256 private constant F13 = 0x2320;
-    uint256 private constant F26 = 0x2340;
-    uint256 private constant F28 = 0x2360;
-    uint256 private constant F27 = 0x2380;
+    uint256 private constant F19 = 0x2060;
+    uint256 private constant F38 = 0x2080;
+    uint256 private constant F24 = 0x20a0;
+    uint256 private constant F40 = 0x20c0;
+    uint256 private constant F36 = 0x20e0;
+    uint256 private constant F13 = 0x2100;
+    uint256 private constant F14 = 0x2120;
+    uint256 private constant F15 = 0x2140;
+    uint256 private constant F16 = 0x2160;
+    uint256 private constant F39 = 0x2180;
+    uint256 private constant F41 = 0x21a0;
+    uint256 private constant F20 = 0x21c0;
+    uint256 private constant F21 = 0x21e0;
+    uint256 private constant F22 = 0x2200;
+    uint256 private constant F23 = 0x2220;
+    uint256 private constant F9 = 0x2240;
+    uint256 private constant F10 = 0x2260;
+    uint256 private constant F11 = 0x2280;
+    uint256 private constant F12 = 0x22a0;
+    uint256 private constant F25 = 0x22c0;
+    uint256 private constant F27 = 0x22e0;
+    uint256 private constant F26 = 0x2300;
+    uint256 private constant F30 = 0x2320;
+    uint256 private constant F28 = 0x2340;
+    uint256 private constant F29 = 0x2360;
+    uint256 private constant F33 = 0x2380;
     uint256 private constant F31 = 0x23a0;
-    uint256 private constant F29 = 0x23c0;
-    uint256 private constant F30 = 0x23e0;
-    uint256 private constant F34 = 0x2400;
+    uint256 private constant F34 = 0x23c0;
+    uint256 private constant F35 = 0x23e0;
+    uint256 private constant F37 = 0x2400;
     uint256 private constant F32 = 0x2420;
-    uint256 private constant F35 = 0x2440;
-    uint256 private constant F36 = 0x2460;
-    uint256 private constant F38 = 0x2480;
-    uint256 private constant F33 = 0x24a0;
-    uint256 private constant T0 = 0x24c0;
-    uint256 private constant T1 = 0x24e0;
-    uint256 private constant T2 = 0x2500;
-    uint256 private constant T3 = 0x2520;
-    uint256 private constant T4 = 0x2540;
-    uint256 private constant T5 = 0x2560;
-    uint256 private constant T6 = 0x2580;
-    uint256 private constant T7 = 0x25a0;
-    uint256 private constant T8 = 0x25c0;
-    uint256 private constant T9 = 0x25e0;
-    uint256 private constant T10 = 0x2600;
-    uint256 private constant T11 = 0x2620;
-    uint256 private constant T12 = 0x2640;
-    uint256 private constant T13 = 0x2660;
-    uint256 private constant T14 = 0x2680;
-    uint256 private constant T15 = 0x26a0;
-    uint256 private constant T16 = 0x26c0;
-    uint256 private constant T17 = 0x26e0;
-    uint256 private constant T18 = 0x2700;
-    uint256 private constant T19 = 0x2720;
-    uint256 private constant T20 = 0x2740;
-    uint256 private constant T21 = 0x2760;
-    uint256 private constant T22 = 0x2780;
-    uint256 private constant T23 = 0x27a0;
-    uint256 private constant T24 = 0x27c0;
-    uint256 private constant T25 = 0x27e0;
-    uint256 private constant T26 = 0x2800;
-    uint256 private constant T27 = 0x2820;
-    uint256 private constant T28 = 0x2840;
-    uint256 private constant T29 = 0x2860;
-    uint256 private constant T30 = 0x2880;
-    uint256 private constant T31 = 0x28a0;
-    uint256 private constant T32 = 0x28c0;
-    uint256 private constant T33 = 0x28e0;
-    uint256 private constant T34 = 0x2900;
-    uint256 private constant T35 = 0x2920;
-    uint256 private constant T36 = 0x2940;
-    uint256 private constant T37 = 0x2960;
-    uint256 private constant T38 = 0x2980;
-    uint256 private constant T39 = 0x29a0;
-    uint256 private constant T40 = 0x29c0;
-    uint256 private constant T41 = 0x29e0;
-    uint256 private constant T42 = 0x2a00;
-    uint256 private constant T43 = 0x2a20;
-    uint256 private constant T44 = 0x2a40;
-    uint256 private constant T45 = 0x2a60;
-    uint256 private constant T46 = 0x2a80;
-    uint256 private constant T47 = 0x2aa0;
-    uint256 private constant T48 = 0x2ac0;
-    uint256 private constant T49 = 0x2ae0;
-    uint256 private constant T50 = 0x2b00;
-    uint256 private constant T51 = 0x2b20;
-    uint256 private constant T52 = 0x2b40;
-    uint256 private constant T53 = 0x2b60;
-    uint256 private constant T54 = 0x2b80;
-    uint256 private constant T55 = 0x2ba0;
-    uint256 private constant T56 = 0x2bc0;
-    uint256 private constant T57 = 0x2be0;
-    uint256 private constant T58 = 0x2c00;
-    uint256 private constant T59 = 0x2c20;
-    uint256 private constant T60 = 0x2c40;
-    uint256 private constant T61 = 0x2c60;
-    uint256 private constant T62 = 0x2c80;
-    uint256 private constant T63 = 0x2ca0;
-    uint256 private constant T64 = 0x2cc0;
-    uint256 private constant T65 = 0x2ce0;
-    uint256 private constant T66 = 0x2d00;
-    uint256 private constant T67 = 0x2d20;
-    uint256 private constant T68 = 0x2d40;
-    uint256 private constant T69 = 0x2d60;
-    uint256 private constant T70 = 0x2d80;
-    uint256 private constant T71 = 0x2da0;
-    uint256 private constant T72 = 0x2dc0;
-    uint256 private constant T73 = 0x2de0;
-    uint256 private constant T74 = 0x2e00;
-    uint256 private constant T75 = 0x2e20;
-    uint256 private constant T76 = 0x2e40;
-    uint256 private constant T77 = 0x2e60;
-    uint256 private constant T78 = 0x2e80;
-    uint256 private constant T79 = 0x2ea0;
-    uint256 private constant T80 = 0x2ec0;
-    uint256 private constant T81 = 0x2ee0;
-    uint256 private constant T82 = 0x2f00;
-    uint256 private constant T83 = 0x2f20;
-    uint256 private constant T84 = 0x2f40;
-    uint256 private constant T85 = 0x2f60;
-    uint256 private constant T86 = 0x2f80;
-    uint256 private constant T87 = 0x2fa0;
-    uint256 private constant T88 = 0x2fc0;
-    uint256 private constant T89 = 0x2fe0;
-    uint256 private constant T90 = 0x3000;
-    uint256 private constant T91 = 0x3020;
-    uint256 private constant T92 = 0x3040;
-    uint256 private constant T93 = 0x3060;
-    uint256 private constant T94 = 0x3080;
-    uint256 private constant T95 = 0x30a0;
-    uint256 private constant T96 = 0x30c0;
-    uint256 private constant T97 = 0x30e0;
-    uint256 private constant T98 = 0x3100;
-    uint256 private constant T99 = 0x3120;
-    uint256 private constant T100 = 0x3140;
-    uint256 private constant T101 = 0x3160;
-    uint256 private constant T102 = 0x3180;
-    uint256 private constant T103 = 0x31a0;
-    uint256 private constant T104 = 0x31c0;
-    uint256 private constant T105 = 0x31e0;
-    uint256 private constant T106 = 0x3200;
-    uint256 private constant T107 = 0x3220;
-    uint256 private constant T108 = 0x3240;
-    uint256 private constant T109 = 0x3260;
-    uint256 private constant T110 = 0x3280;
-    uint256 private constant T111 = 0x32a0;
-    uint256 private constant T112 = 0x32c0;
-    uint256 private constant T113 = 0x32e0;
-    uint256 private constant T114 = 0x3300;
-    uint256 private constant T115 = 0x3320;
-    uint256 private constant T116 = 0x3340;
-    uint256 private constant T117 = 0x3360;
-    uint256 private constant T118 = 0x3380;
-    uint256 private constant T119 = 0x33a0;
-    uint256 private constant T120 = 0x33c0;
-    uint256 private constant T121 = 0x33e0;
-    uint256 private constant T122 = 0x3400;
-    uint256 private constant T123 = 0x3420;
-    uint256 private constant T124 = 0x3440;
-    uint256 private constant T125 = 0x3460;
-    uint256 private constant T126 = 0x3480;
-    uint256 private constant T127 = 0x34a0;
-    uint256 private constant T128 = 0x34c0;
-    uint256 private constant T129 = 0x34e0;
+    uint256 private constant T0 = 0x2440;
+    uint256 private constant T1 = 0x2460;
+    uint256 private constant T2 = 0x2480;
+    uint256 private constant T3 = 0x24a0;
+    uint256 private constant T4 = 0x24c0;
+    uint256 private constant T5 = 0x24e0;
+    uint256 private constant T6 = 0x2500;
+    uint256 private constant T7 = 0x2520;
+    uint256 private constant T8 = 0x2540;
+    uint256 private constant T9 = 0x2560;
+    uint256 private constant T10 = 0x2580;
+    uint256 private constant T11 = 0x25a0;
+    uint256 private constant T12 = 0x25c0;
+    uint256 private constant T13 = 0x25e0;
+    uint256 private constant T14 = 0x2600;
+    uint256 private constant T15 = 0x2620;
+    uint256 private constant T16 = 0x2640;
+    uint256 private constant T17 = 0x2660;
+    uint256 private constant T18 = 0x2680;
+    uint256 private constant T19 = 0x26a0;
+    uint256 private constant T20 = 0x26c0;
+    uint256 private constant T21 = 0x26e0;
+    uint256 private constant T22 = 0x2700;
+    uint256 private constant T23 = 0x2720;
+    uint256 private constant T24 = 0x2740;
+    uint256 private constant T25 = 0x2760;
+    uint256 private constant T26 = 0x2780;
+    uint256 private constant T27 = 0x27a0;
+    uint256 private constant T28 = 0x27c0;
+    uint256 private constant T29 = 0x27e0;
+    uint256 private constant T30 = 0x2800;
+    uint256 private constant T31 = 0x2820;
+    uint256 private constant T32 = 0x2840;
+    uint256 private constant T33 = 0x2860;
+    uint256 private constant T34 = 0x2880;
+    uint256 private constant T35 = 0x28a0;
+    uint256 private constant T36 = 0x28c0;
+    uint256 private constant T37 = 0x28e0;
+    uint256 private constant T38 = 0x2900;
+    uint256 private constant T39 = 0x2920;
+    uint256 private constant T40 = 0x2940;
+    uint256 private constant T41 = 0x2960;
+    uint256 private constant T42 = 0x2980;
+    uint256 private constant T43 = 0x29a0;
+    uint256 private constant T44 = 0x29c0;
+    uint256 private constant T45 = 0x29e0;
+    uint256 private constant T46 = 0x2a00;
+    uint256 private constant T47 = 0x2a20;
+    uint256 private constant T48 = 0x2a40;
+    uint256 private constant T49 = 0x2a60;
+    uint256 private constant T50 = 0x2a80;
+    uint256 private constant T51 = 0x2aa0;
+    uint256 private constant T52 = 0x2ac0;
+    uint256 private constant T53 = 0x2ae0;
+    uint256 private constant T54 = 0x2b00;
+    uint256 private constant T55 = 0x2b20;
+    uint256 private constant T56 = 0x2b40;
+    uint256 private constant T57 = 0x2b60;
+    uint256 private constant T58 = 0x2b80;
+    uint256 private constant T59 = 0x2ba0;
+    uint256 private constant T60 = 0x2bc0;
+    uint256 private constant T61 = 0x2be0;
+    uint256 private constant T62 = 0x2c00;
+    uint256 private constant T63 = 0x2c20;
+    uint256 private constant T64 = 0x2c40;
+    uint256 private constant T65 = 0x2c60;
+    uint256 private constant T66 = 0x2c80;
+    uint256 private constant T67 = 0x2ca0;
+    uint256 private constant T68 = 0x2cc0;
+    uint256 private constant T69 = 0x2ce0;
+    uint256 private constant T70 = 0x2d00;
+    uint256 private constant T71 = 0x2d20;
+    uint256 private constant T72 = 0x2d40;
+    uint256 private constant T73 = 0x2d60;
+    uint256 private constant T74 = 0x2d80;
+    uint256 private constant T75 = 0x2da0;
+    uint256 private constant T76 = 0x2dc0;
+    uint256 private constant T77 = 0x2de0;
+    uint256 private constant T78 = 0x2e00;
+    uint256 private constant T79 = 0x2e20;
+    uint256 private constant T80 = 0x2e40;
+    uint256 private constant T81 = 0x2e60;
+    uint256 private constant T82 = 0x2e80;
+    uint256 private constant T83 = 0x2ea0;
+    uint256 private constant T84 = 0x2ec0;
+    uint256 private constant T85 = 0x2ee0;
+    uint256 private constant T86 = 0x2f00;
+    uint256 private constant T87 = 0x2f20;
+    uint256 private constant T88 = 0x2f40;
+    uint256 private constant T89 = 0x2f60;
+    uint256 private constant T90 = 0x2f80;
+    uint256 private constant T91 = 0x2fa0;
+    uint256 private constant T92 = 0x2fc0;
+    uint256 private constant T93 = 0x2fe0;
+    uint256 private constant T94 = 0x3000;
+    uint256 private constant T95 = 0x3020;
+    uint256 private constant T96 = 0x3040;
+    uint256 private constant T97 = 0x3060;
+    uint256 private constant T98 = 0x3080;
+    uint256 private constant T99 = 0x30a0;
+    uint256 private constant T100 = 0x30c0;
+    uint256 private constant T101 = 0x30e0;
+    uint256 private constant T102 = 0x3100;
+    uint256 private constant T103 = 0x3120;
+    uint256 private constant T104 = 0x3140;
+    uint256 private constant T105 = 0x3160;
+    uint256 private constant T106 = 0x3180;
+    uint256 private constant T107 = 0x31a0;
+    uint256 private constant T108 = 0x31c0;
+    uint256 private constant T109 = 0x31e0;
+    uint256 private constant T110 = 0x3200;
+    uint256 private constant T111 = 0x3220;
+    uint256 private constant T112 = 0x3240;
+    uint256 private constant T113 = 0x3260;
+    uint256 private constant T114 = 0x3280;
+    uint256 private constant T115 = 0x32a0;
+    uint256 private constant T116 = 0x32c0;
+    uint256 private constant T117 = 0x32e0;
+    uint256 private constant T118 = 0x3300;
+    uint256 private constant T119 = 0x3320;
+    uint256 private constant T120 = 0x3340;
+    uint256 private constant T121 = 0x3360;
+    uint256 private constant T122 = 0x3380;
+    uint256 private constant T123 = 0x33a0;
+    uint256 private constant T124 = 0x33c0;
+    uint256 private constant T125 = 0x33e0;
+    uint256 private constant T126 = 0x3400;
+    uint256 private constant T127 = 0x3420;
+    uint256 private constant T128 = 0x3440;
+    uint256 private constant T129 = 0x3460;
 
     /// @dev The constraints at x, separated by powers of `y`; not reduced.
     function _evaluateGates(uint256 y) internal pure returns (uint256 s) {
@@ -344,29 +343,29 @@ abstract contract BatchLayout {
             // Constraint 7.
             s := add(mulmod(s, y, r), add(mulmod(mload(A32), mulmod(mload(T18), mload(T19), r), r), sub(r, mulmod(mload(F0), addmod(mload(T18), mload(T19), r), r))))
             // Constraint 8.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A24), r), mulmod(add(sub(r, mulmod(mload(F1P), mload(A33P), r)), add(mulmod(mload(F1), mload(A33), r), sub(r, mulmod(mload(F0), add(mload(A32), add(mload(A31), addmod(mload(A30), add(mload(A29), add(mload(A28), add(mload(A27), add(mload(A25), mload(A26))))), r))), r)))), add(add(add(mload(C0), mload(F7)), mulmod(mload(C1), mload(F8), r)), mulmod(mload(T2), mload(F9), r)), r)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A24), r), mulmod(add(sub(r, mulmod(mload(F1P), mload(A33P), r)), add(mulmod(mload(F1), mload(A33), r), sub(r, mulmod(mload(F0), add(mload(A32), add(mload(A31), addmod(mload(A30), add(mload(A29), add(mload(A28), add(mload(A27), add(mload(A25), mload(A26))))), r))), r)))), add(add(add(mload(C0), mload(F6)), mulmod(mload(C1), mload(F7), r)), mulmod(mload(T2), mload(F8), r)), r)))
             mstore(T20, mulmod(mload(C2), mload(C2), r))
             mstore(T21, mulmod(mload(T20), mload(T20), r))
             mstore(T22, mulmod(mload(T21), mload(T21), r))
-            mstore(T23, mulmod(mload(T22), mulmod(mload(F18), add(0x2, sub(r, mload(F18))), r), r))
+            mstore(T23, mulmod(mload(T22), mulmod(mload(F17), add(0x2, sub(r, mload(F17))), r), r))
             mstore(T24, add(mload(A23), mulmod(mload(C2), add(mload(A22), mulmod(mload(C2), add(mload(A21), mulmod(mload(C2), add(mload(A20), mulmod(mload(C2), add(mload(A19), mulmod(mload(C2), add(mload(A18), mulmod(mload(C2), add(mload(A17), mulmod(mload(A16), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             mstore(T25, add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(0x1, mload(C2), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 9.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F6), mload(T25), r), add(sub(r, mulmod(mload(F0), mload(T24), r)), add(mulmod(mload(F1), mload(A34), r), sub(r, mulmod(mload(T23), mload(A34P), r))))))
+            s := add(mulmod(s, y, r), add(add(mulmod(mload(F1), mload(A34), r), sub(r, mulmod(mload(T23), mload(A34P), r))), sub(r, mulmod(mload(F0), add(mload(T24), sub(r, mulmod(mload(T25), 0x80, r))), r))))
             mstore(T26, 0x183227397098d014dc2822db40c0ac2e9419f4243cdcb848a1f0fac9f8000001)
             mstore(T27, mulmod(mload(T22), mload(T22), r))
             mstore(T28, add(mload(A7), mulmod(mload(C2), add(mload(A6), mulmod(mload(C2), add(mload(A5), mulmod(mload(C2), add(mload(A4), mulmod(mload(C2), add(mload(A3), mulmod(mload(C2), add(mload(A2), mulmod(mload(C2), add(mload(A1), mulmod(mload(A0), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             mstore(T29, add(mload(A15), mulmod(mload(C2), add(mload(A14), mulmod(mload(C2), add(mload(A13), mulmod(mload(C2), add(mload(A12), mulmod(mload(C2), add(mload(A11), mulmod(mload(C2), add(mload(A10), mulmod(mload(C2), add(mload(A9), mulmod(mload(A8), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 10.
-            s := add(mulmod(s, y, r), addmod(add(sub(r, mulmod(mload(F5), mload(T25), r)), add(sub(r, mulmod(mload(F0), mload(T29), r)), add(sub(r, mulmod(mload(F4), mload(T28), r)), add(mulmod(mload(F1), mload(A35), r), sub(r, mulmod(mload(A35P), add(mload(T23), mulmod(mulmod(mload(T27), mload(T22), r), mulmod(mload(T26), mulmod(mload(F18), add(mload(F18), sub(r, 0x1)), r), r), r)), r)))))), sub(r, mulmod(mload(F19), add(add(mload(T24), add(mulmod(mload(T27), mload(T28), r), mulmod(mload(T22), mload(T29), r))), sub(r, mulmod(0x1000000, mulmod(mload(T25), add(mload(T27), add(0x1, mload(T22))), r), r))), r)), r))
+            s := add(mulmod(s, y, r), addmod(add(sub(r, mulmod(mload(F5), mload(T25), r)), add(sub(r, mulmod(mload(F0), mload(T29), r)), add(sub(r, mulmod(mload(F4), mload(T28), r)), add(mulmod(mload(F1), mload(A35), r), sub(r, mulmod(mload(A35P), add(mload(T23), mulmod(mulmod(mload(T27), mload(T22), r), mulmod(mload(T26), mulmod(mload(F17), add(mload(F17), sub(r, 0x1)), r), r), r)), r)))))), sub(r, mulmod(mload(F18), add(add(mload(T24), add(mulmod(mload(T27), mload(T28), r), mulmod(mload(T22), mload(T29), r))), sub(r, mulmod(0x1000000, mulmod(mload(T25), add(mload(T27), add(0x1, mload(T22))), r), r))), r)), r))
             mstore(T30, mulmod(mload(F1), mload(F1P), r))
             mstore(T31, add(mload(C4), sub(r, 0x1)))
-            mstore(T32, mulmod(mload(T26), mulmod(mload(F40), add(0x3, sub(r, mload(F40))), r), r))
-            mstore(T33, mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r))
+            mstore(T32, mulmod(mload(T26), mulmod(mload(F39), add(0x3, sub(r, mload(F39))), r), r))
+            mstore(T33, mulmod(mload(F19), add(0x2, sub(r, mload(F19))), r))
             // Constraint 11.
-            s := add(mulmod(s, y, r), add(sub(r, mod(add(mulmod(mload(T32), mload(A37), r), mulmod(mload(A11), mulmod(mload(F42), mload(C7), r), r)), r)), add(sub(r, mulmod(mload(T33), mload(A34), r)), add(mulmod(mload(F1), mload(A36), r), sub(r, mulmod(mload(A36P), add(add(add(mload(T30), sub(r, mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r))), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r)), add(sub(r, mload(T32)), mulmod(mload(C2), mulmod(mload(T26), mulmod(mload(F40), add(mload(F40), sub(r, 0x1)), r), r), r))), r))))))
-            mstore(T34, mulmod(mload(T26), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r))
-            mstore(T35, mulmod(mload(T26), mulmod(mload(F37), add(mload(F37), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), add(sub(r, mod(add(mulmod(mload(T32), mload(A37), r), mulmod(mload(A11), mulmod(mload(F41), mload(C7), r), r)), r)), add(sub(r, mulmod(mload(T33), mload(A34), r)), add(mulmod(mload(F1), mload(A36), r), sub(r, mulmod(mload(A36P), add(add(add(mload(T30), sub(r, mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r))), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r)), add(sub(r, mload(T32)), mulmod(mload(C2), mulmod(mload(T26), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), r))), r))))))
+            mstore(T34, mulmod(mload(T26), mulmod(mload(F24), add(mload(F24), sub(r, 0x1)), r), r))
+            mstore(T35, mulmod(mload(T26), mulmod(mload(F36), add(mload(F36), sub(r, 0x1)), r), r))
             mstore(T36, mulmod(mload(C3), mload(C3), r))
             mstore(T37, mulmod(mload(T36), mload(T36), r))
             mstore(T38, 0xc399e9f67aa40707a203feefb0b958bbdadcec5ca34901d253d026a2419f6a2)
@@ -398,23 +397,23 @@ abstract contract BatchLayout {
             mstore(T64, 0x10c9e283159d58cb4cb2e35fde83a3ba1fdc28002ed9963d2a99f186178a148d)
             mstore(T65, addmod(mulmod(mload(A5), mload(T64), r), add(mulmod(mload(A4), mload(T63), r), add(mulmod(mload(A3), mload(T62), r), add(mulmod(mload(A2), mload(T61), r), add(mulmod(mload(A0), mload(T59), r), mulmod(mload(A1), mload(T60), r))))), r))
             // Constraint 12.
-            s := add(mulmod(s, y, r), add(add(sub(r, mulmod(mload(T33), mload(A35), r)), add(mulmod(mload(F1), mload(A37), r), sub(r, mulmod(mload(A37P), addmod(add(sub(r, mod(add(mload(F41), sub(r, mload(T35))), r)), add(sub(r, mload(F39)), mulmod(add(mload(T34), mload(T35)), add(mload(T37), sub(r, 0x1)), r))), add(add(mload(T30), sub(r, mulmod(mload(F22), add(0x2, sub(r, mload(F22))), r))), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F22), add(mload(F22), sub(r, 0x1)), r), r), r)), r), r)))), sub(r, mod(add(add(mulmod(mload(F39), add(mload(T58), mulmod(mload(C3), add(mload(T51), mulmod(mload(T44), mload(C3), r)), r)), r), mulmod(mload(T34), add(mload(T58), mulmod(mload(C3), add(mload(T51), mulmod(mload(C3), add(mload(T44), mulmod(mload(T65), mload(C3), r)), r)), r)), r)), mulmod(mload(F41), add(add(mload(A6), sub(r, mulmod(mload(F17), 0x80, r))), mulmod(mload(C3), add(add(mload(A4), sub(r, mulmod(mload(F16), 0x80, r))), mulmod(mload(C3), add(add(mload(A2), sub(r, mulmod(mload(F15), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(mload(F14), 0x80, r))), r)), r)), r)), r)), r))))
-            mstore(T66, mulmod(mload(T26), mulmod(mload(F23), add(0x3, sub(r, mload(F23))), r), r))
+            s := add(mulmod(s, y, r), add(add(sub(r, mulmod(mload(T33), mload(A35), r)), add(mulmod(mload(F1), mload(A37), r), sub(r, mulmod(mload(A37P), addmod(add(sub(r, mod(add(mload(F40), sub(r, mload(T35))), r)), add(sub(r, mload(F38)), mulmod(add(mload(T34), mload(T35)), add(mload(T37), sub(r, 0x1)), r))), add(add(mload(T30), sub(r, mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r))), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r)), r), r)))), sub(r, mod(add(add(mulmod(mload(F38), add(mload(T58), mulmod(mload(C3), add(mload(T51), mulmod(mload(T44), mload(C3), r)), r)), r), mulmod(mload(T34), add(mload(T58), mulmod(mload(C3), add(mload(T51), mulmod(mload(C3), add(mload(T44), mulmod(mload(T65), mload(C3), r)), r)), r)), r)), mulmod(mload(F40), add(add(mload(A6), sub(r, mulmod(mload(F16), 0x80, r))), mulmod(mload(C3), add(add(mload(A4), sub(r, mulmod(mload(F15), 0x80, r))), mulmod(mload(C3), add(add(mload(A2), sub(r, mulmod(mload(F14), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(mload(F13), 0x80, r))), r)), r)), r)), r)), r))))
+            mstore(T66, mulmod(mload(T26), mulmod(mload(F22), add(0x3, sub(r, mload(F22))), r), r))
             mstore(T67, add(mload(C5), sub(r, 0x1)))
             // Constraint 13.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T66), mload(A37), r)), add(mulmod(mload(F1), mload(A38), r), sub(r, mulmod(mload(A38P), add(add(mulmod(mload(T31), mulmod(mload(F24), add(0x2, sub(r, mload(F24))), r), r), add(add(mload(T30), sub(r, mload(T66))), mulmod(mload(C3), mulmod(mload(T26), mulmod(mload(F23), add(mload(F23), sub(r, 0x1)), r), r), r))), mulmod(mload(T67), mulmod(mload(T26), mulmod(mload(F24), add(mload(F24), sub(r, 0x1)), r), r), r)), r)))))
-            mstore(T68, add(mload(F17), mulmod(mload(C3), add(mload(F16), mulmod(mload(C3), add(mload(F15), mulmod(mload(C3), add(mload(F14), mulmod(mload(C3), add(mload(F13), mulmod(mload(C3), add(mload(F12), mulmod(mload(C3), add(mload(F11), mulmod(mload(F10), mload(C3), r)), r)), r)), r)), r)), r)), r)))
+            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T66), mload(A37), r)), add(mulmod(mload(F1), mload(A38), r), sub(r, mulmod(mload(A38P), add(add(mulmod(mload(T31), mulmod(mload(F23), add(0x2, sub(r, mload(F23))), r), r), add(add(mload(T30), sub(r, mload(T66))), mulmod(mload(C3), mulmod(mload(T26), mulmod(mload(F22), add(mload(F22), sub(r, 0x1)), r), r), r))), mulmod(mload(T67), mulmod(mload(T26), mulmod(mload(F23), add(mload(F23), sub(r, 0x1)), r), r), r)), r)))))
+            mstore(T68, add(mload(F16), mulmod(mload(C3), add(mload(F15), mulmod(mload(C3), add(mload(F14), mulmod(mload(C3), add(mload(F13), mulmod(mload(C3), add(mload(F12), mulmod(mload(C3), add(mload(F11), mulmod(mload(C3), add(mload(F10), mulmod(mload(F9), mload(C3), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 14.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T68), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F26), add(0x2, sub(r, mload(F26))), r), r)), r)), add(mulmod(mload(F1), mload(A39), r), sub(r, mulmod(mload(A39P), mulmod(mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), mulmod(mload(T37), mload(T37), r), r), r)))))
-            mstore(T69, mulmod(0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, mulmod(mload(F39), mload(F4), r), r))
-            mstore(T70, add(mload(F39), sub(r, mload(T69))))
+            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T68), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), r)), r)), add(mulmod(mload(F1), mload(A39), r), sub(r, mulmod(mload(A39P), mulmod(mulmod(mload(F24), add(0x2, sub(r, mload(F24))), r), mulmod(mload(T37), mload(T37), r), r), r)))))
+            mstore(T69, mulmod(0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, mulmod(mload(F38), mload(F4), r), r))
+            mstore(T70, add(mload(F38), sub(r, mload(T69))))
             mstore(T71, add(mload(C2), sub(r, 0x1)))
             // Constraint 15.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T70), mload(T65), r)), add(sub(r, mulmod(mload(A39), mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r), r)), add(mulmod(mload(F1), mload(A40), r), sub(r, mulmod(mload(A40P), add(mulmod(mload(T70), mload(T71), r), add(add(add(mload(T30), sub(r, mulmod(mload(F28), add(0x2, sub(r, mload(F28))), r))), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F28), add(mload(F28), sub(r, 0x1)), r), r), r)), mulmod(mload(T67), mulmod(mload(T26), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r))), r))))))
-            mstore(T72, mulmod(mload(T26), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T70), mload(T65), r)), add(sub(r, mulmod(mload(A39), mulmod(mload(F26), add(0x2, sub(r, mload(F26))), r), r)), add(mulmod(mload(F1), mload(A40), r), sub(r, mulmod(mload(A40P), add(mulmod(mload(T70), mload(T71), r), add(add(add(mload(T30), sub(r, mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r))), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r)), mulmod(mload(T67), mulmod(mload(T26), mulmod(mload(F26), add(mload(F26), sub(r, 0x1)), r), r), r))), r))))))
+            mstore(T72, mulmod(mload(T26), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r))
             // Constraint 16.
-            s := add(mulmod(s, y, r), add(mulmod(add(mload(A36), sub(r, mulmod(mload(C7), mload(A42), r))), mulmod(mload(T26), mulmod(mload(F32), add(mload(F32), sub(r, 0x1)), r), r), r), addmod(mulmod(mload(A40), mulmod(mload(C7), mulmod(mload(T72), mload(C7), r), r), r), add(add(mulmod(mload(A38), mulmod(mload(C5), mulmod(mload(F32), add(0x2, sub(r, mload(F32))), r), r), r), add(add(mulmod(mload(F1), mload(A41), r), sub(r, mulmod(mload(A41P), add(mload(F1P), mulmod(mload(T67), mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r), r)), r))), sub(r, mulmod(mload(A40), add(mulmod(mload(F29), mload(A36), r), mulmod(mload(F30), mload(A37), r)), r)))), mulmod(mload(C6), add(mulmod(mload(T72), mload(A36), r), sub(r, mulmod(mload(A45), mulmod(mload(T26), mulmod(mload(F34), add(mload(F34), sub(r, 0x1)), r), r), r))), r)), r)))
-            mstore(T73, add(mload(F35), mload(F36)))
+            s := add(mulmod(s, y, r), add(mulmod(add(mload(A36), sub(r, mulmod(mload(C7), mload(A42), r))), mulmod(mload(T26), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), r), addmod(mulmod(mload(A40), mulmod(mload(C7), mulmod(mload(T72), mload(C7), r), r), r), add(add(mulmod(mload(A38), mulmod(mload(C5), mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r), r), r), add(add(mulmod(mload(F1), mload(A41), r), sub(r, mulmod(mload(A41P), add(mload(F1P), mulmod(mload(T67), mulmod(mload(F30), add(0x2, sub(r, mload(F30))), r), r)), r))), sub(r, mulmod(mload(A40), add(mulmod(mload(F28), mload(A36), r), mulmod(mload(F29), mload(A37), r)), r)))), mulmod(mload(C6), add(mulmod(mload(T72), mload(A36), r), sub(r, mulmod(mload(A45), mulmod(mload(T26), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r)), r)))
+            mstore(T73, add(mload(F34), mload(F35)))
             // Constraint 17.
             s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A12), sub(r, mulmod(mload(A6), mload(A6), r))), r))
             mstore(T74, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
@@ -424,16 +423,16 @@ abstract contract BatchLayout {
             mstore(T78, 0x18bd41239c3e71579a677443ecffbd555a81eeeea69352a68b67c8563c0c2a06)
             mstore(T79, 0x2d78c3a5d28de9ff35bf0a257635196e5730ca7f40493277078cd75da8b4ebdc)
             mstore(T80, addmod(mulmod(mload(A5P), mload(T79), r), add(mulmod(mload(A4P), mload(T78), r), add(mulmod(mload(A3P), mload(T77), r), add(mulmod(mload(A2P), mload(T76), r), add(mulmod(mload(A0P), mload(T74), r), mulmod(mload(A1P), mload(T75), r))))), r))
-            mstore(T81, add(mload(T80), mload(F10)))
+            mstore(T81, add(mload(T80), mload(F9)))
             // Constraint 18.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A6), sub(r, mulmod(mload(T81), mload(T81), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A6), sub(r, mulmod(mload(T81), mload(T81), r))), r))
             // Constraint 19.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A0), sub(r, mulmod(mload(A12), mload(T81), r))), r))
-            mstore(T82, add(mload(A18), mload(F10)))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A0), sub(r, mulmod(mload(A12), mload(T81), r))), r))
+            mstore(T82, add(mload(A18), mload(F9)))
             // Constraint 20.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A6), sub(r, mulmod(mload(T82), mload(T82), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A6), sub(r, mulmod(mload(T82), mload(T82), r))), r))
             // Constraint 21.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A0), sub(r, mulmod(mload(A12), mload(T82), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A0), sub(r, mulmod(mload(A12), mload(T82), r))), r))
             // Constraint 22.
             s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A13), sub(r, mulmod(mload(A7), mload(A7), r))), r))
             mstore(T83, 0xa514a5c227f4cec95dfa029e8dd124c34895aa46bb27c0911f3780d5015540a)
@@ -443,81 +442,81 @@ abstract contract BatchLayout {
             mstore(T87, 0x3d880395be93c27d649af5fd142e76b33918cb8841d5a28173bd5cf7d328791)
             mstore(T88, 0x28eeae6b5866ad68e443bbaf91680db7d7e2b3037e38fef61b42cbccffceca81)
             mstore(T89, addmod(mulmod(mload(A5P), mload(T88), r), add(mulmod(mload(A4P), mload(T87), r), add(mulmod(mload(A3P), mload(T86), r), add(mulmod(mload(A2P), mload(T85), r), add(mulmod(mload(A0P), mload(T83), r), mulmod(mload(A1P), mload(T84), r))))), r))
-            mstore(T90, add(mload(T89), mload(F11)))
+            mstore(T90, add(mload(T89), mload(F10)))
             // Constraint 23.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A7), sub(r, mulmod(mload(T90), mload(T90), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A7), sub(r, mulmod(mload(T90), mload(T90), r))), r))
             // Constraint 24.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A1), sub(r, mulmod(mload(A13), mload(T90), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A1), sub(r, mulmod(mload(A13), mload(T90), r))), r))
             mstore(T91, mulmod(mload(A0), mload(T74), r))
-            mstore(T92, add(mload(F11), addmod(mload(T91), add(mulmod(mload(A23), mload(T79), r), add(mulmod(mload(A22), mload(T78), r), add(mulmod(mload(A21), mload(T77), r), add(mulmod(mload(A19), mload(T75), r), mulmod(mload(A20), mload(T76), r))))), r)))
+            mstore(T92, add(mload(F10), addmod(mload(T91), add(mulmod(mload(A23), mload(T79), r), add(mulmod(mload(A22), mload(T78), r), add(mulmod(mload(A21), mload(T77), r), add(mulmod(mload(A19), mload(T75), r), mulmod(mload(A20), mload(T76), r))))), r)))
             // Constraint 25.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A7), sub(r, mulmod(mload(T92), mload(T92), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A7), sub(r, mulmod(mload(T92), mload(T92), r))), r))
             // Constraint 26.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A1), sub(r, mulmod(mload(A13), mload(T92), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A1), sub(r, mulmod(mload(A13), mload(T92), r))), r))
             // Constraint 27.
             s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A14), sub(r, mulmod(mload(A8), mload(A8), r))), r))
             mstore(T93, addmod(mulmod(mload(A5P), mload(T64), r), add(mulmod(mload(A4P), mload(T63), r), add(mulmod(mload(A3P), mload(T62), r), add(mulmod(mload(A2P), mload(T61), r), add(mulmod(mload(A0P), mload(T59), r), mulmod(mload(A1P), mload(T60), r))))), r))
-            mstore(T94, add(mload(T93), mload(F12)))
+            mstore(T94, add(mload(T93), mload(F11)))
             // Constraint 28.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A8), sub(r, mulmod(mload(T94), mload(T94), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A8), sub(r, mulmod(mload(T94), mload(T94), r))), r))
             // Constraint 29.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A2), sub(r, mulmod(mload(A14), mload(T94), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A2), sub(r, mulmod(mload(A14), mload(T94), r))), r))
             mstore(T95, 0x888977f0006934b7480597c6322d466025ed4a4bf4514b504f6abf6950ccb50)
-            mstore(T96, add(mload(F12), add(mulmod(mload(A1), mload(T74), r), addmod(mulmod(mload(A0), mload(T95), r), add(mulmod(mload(A23), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A22), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A21), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A19), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A20), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r))))
+            mstore(T96, add(mload(F11), add(mulmod(mload(A1), mload(T74), r), addmod(mulmod(mload(A0), mload(T95), r), add(mulmod(mload(A23), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A22), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A21), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A19), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A20), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r))))
             // Constraint 30.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A8), sub(r, mulmod(mload(T96), mload(T96), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A8), sub(r, mulmod(mload(T96), mload(T96), r))), r))
             // Constraint 31.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A2), sub(r, mulmod(mload(A14), mload(T96), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A2), sub(r, mulmod(mload(A14), mload(T96), r))), r))
             // Constraint 32.
             s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A15), sub(r, mulmod(mload(A9), mload(A9), r))), r))
             mstore(T97, addmod(mulmod(mload(A5P), mload(T43), r), add(mulmod(mload(A4P), mload(T42), r), add(mulmod(mload(A3P), mload(T41), r), add(mulmod(mload(A2P), mload(T40), r), add(mulmod(mload(A0P), mload(T38), r), mulmod(mload(A1P), mload(T39), r))))), r))
-            mstore(T98, add(mload(T97), mload(F13)))
+            mstore(T98, add(mload(T97), mload(F12)))
             // Constraint 33.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A9), sub(r, mulmod(mload(T98), mload(T98), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A9), sub(r, mulmod(mload(T98), mload(T98), r))), r))
             // Constraint 34.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A3), sub(r, mulmod(mload(A15), mload(T98), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A3), sub(r, mulmod(mload(A15), mload(T98), r))), r))
             mstore(T99, 0x16bbe37c58e81c9380009f2b200275e026daeca2ef3cec48a9c8e7bc2b5b0878)
-            mstore(T100, add(mload(F13), add(mulmod(mload(A2), mload(T74), r), add(mulmod(mload(A1), mload(T95), r), addmod(mulmod(mload(A0), mload(T99), r), add(mulmod(mload(A23), 0x296bd28b4eb77eb6058d2c156e6fa3b7fe8a0f4b343f74976a10f4a963136555, r), add(mulmod(mload(A22), 0x761f927e5a02190549c00d2d3fc60ed4e057d2564f1da6c1251aa385ebffeaf, r), add(mulmod(mload(A21), 0x2222f9fc1519b22c90c9c987b5a41ee362e9b263189bc25a69e7c7be1b6c4b60, r), add(mulmod(mload(A19), 0x2f1f1c2451138a60536fc7aa438efea2371a999f4f16b658d2f52acfc3e0543d, r), mulmod(mload(A20), 0x1b3ba77ef53ead4fb4fcb5379b26f08e6ef0d34a3078d9af7a5258809b2c7147, r))))), r)))))
+            mstore(T100, add(mload(F12), add(mulmod(mload(A2), mload(T74), r), add(mulmod(mload(A1), mload(T95), r), addmod(mulmod(mload(A0), mload(T99), r), add(mulmod(mload(A23), 0x296bd28b4eb77eb6058d2c156e6fa3b7fe8a0f4b343f74976a10f4a963136555, r), add(mulmod(mload(A22), 0x761f927e5a02190549c00d2d3fc60ed4e057d2564f1da6c1251aa385ebffeaf, r), add(mulmod(mload(A21), 0x2222f9fc1519b22c90c9c987b5a41ee362e9b263189bc25a69e7c7be1b6c4b60, r), add(mulmod(mload(A19), 0x2f1f1c2451138a60536fc7aa438efea2371a999f4f16b658d2f52acfc3e0543d, r), mulmod(mload(A20), 0x1b3ba77ef53ead4fb4fcb5379b26f08e6ef0d34a3078d9af7a5258809b2c7147, r))))), r)))))
             // Constraint 35.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A9), sub(r, mulmod(mload(T100), mload(T100), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A9), sub(r, mulmod(mload(T100), mload(T100), r))), r))
             // Constraint 36.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A3), sub(r, mulmod(mload(A15), mload(T100), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A3), sub(r, mulmod(mload(A15), mload(T100), r))), r))
             // Constraint 37.
             s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A16), sub(r, mulmod(mload(A10), mload(A10), r))), r))
             mstore(T101, addmod(mulmod(mload(A5P), mload(T50), r), add(mulmod(mload(A4P), mload(T49), r), add(mulmod(mload(A3P), mload(T48), r), add(mulmod(mload(A2P), mload(T47), r), add(mulmod(mload(A0P), mload(T45), r), mulmod(mload(A1P), mload(T46), r))))), r))
-            mstore(T102, add(mload(T101), mload(F14)))
+            mstore(T102, add(mload(T101), mload(F13)))
             // Constraint 38.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A10), sub(r, mulmod(mload(T102), mload(T102), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A10), sub(r, mulmod(mload(T102), mload(T102), r))), r))
             // Constraint 39.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A4), sub(r, mulmod(mload(A16), mload(T102), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A4), sub(r, mulmod(mload(A16), mload(T102), r))), r))
             mstore(T103, 0x1cafa618ffad4992c7db03b1acb30df18ae8f34a2760df058311d9af7d8bf8a)
-            mstore(T104, add(mload(F14), add(mulmod(mload(A3), mload(T74), r), add(mulmod(mload(A2), mload(T95), r), add(mulmod(mload(A1), mload(T99), r), addmod(mulmod(mload(A0), mload(T103), r), add(mulmod(mload(A23), 0x19905d9208626983ee727aca8fb85782bb5deb9de588f40dcd69be14c10629ed, r), add(mulmod(mload(A22), 0x1b7855318bcbb0190e61ea17450da89ce1fd3495fffdbd321f918ec0708318b4, r), add(mulmod(mload(A21), 0x1ca8235416dd7c84e949b092bf7a0aff6e030f92f20c66639999b1f975f008eb, r), add(mulmod(mload(A19), 0x2877b1179df30e56cc3140737ed56b965453f70b5594d49641ffaa5a2aa5ea87, r), mulmod(mload(A20), 0x116802a16af033a99426ed64f18aaf8a55bf2e631b96d51bd6fbb6a1da735ed3, r))))), r))))))
+            mstore(T104, add(mload(F13), add(mulmod(mload(A3), mload(T74), r), add(mulmod(mload(A2), mload(T95), r), add(mulmod(mload(A1), mload(T99), r), addmod(mulmod(mload(A0), mload(T103), r), add(mulmod(mload(A23), 0x19905d9208626983ee727aca8fb85782bb5deb9de588f40dcd69be14c10629ed, r), add(mulmod(mload(A22), 0x1b7855318bcbb0190e61ea17450da89ce1fd3495fffdbd321f918ec0708318b4, r), add(mulmod(mload(A21), 0x1ca8235416dd7c84e949b092bf7a0aff6e030f92f20c66639999b1f975f008eb, r), add(mulmod(mload(A19), 0x2877b1179df30e56cc3140737ed56b965453f70b5594d49641ffaa5a2aa5ea87, r), mulmod(mload(A20), 0x116802a16af033a99426ed64f18aaf8a55bf2e631b96d51bd6fbb6a1da735ed3, r))))), r))))))
             // Constraint 40.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A10), sub(r, mulmod(mload(T104), mload(T104), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A10), sub(r, mulmod(mload(T104), mload(T104), r))), r))
             // Constraint 41.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A4), sub(r, mulmod(mload(A16), mload(T104), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A4), sub(r, mulmod(mload(A16), mload(T104), r))), r))
             // Constraint 42.
             s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A17), sub(r, mulmod(mload(A11), mload(A11), r))), r))
             mstore(T105, addmod(mulmod(mload(A5P), mload(T57), r), add(mulmod(mload(A4P), mload(T56), r), add(mulmod(mload(A3P), mload(T55), r), add(mulmod(mload(A2P), mload(T54), r), add(mulmod(mload(A0P), mload(T52), r), mulmod(mload(A1P), mload(T53), r))))), r))
-            mstore(T106, add(mload(T105), mload(F15)))
+            mstore(T106, add(mload(T105), mload(F14)))
             // Constraint 43.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A11), sub(r, mulmod(mload(T106), mload(T106), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A11), sub(r, mulmod(mload(T106), mload(T106), r))), r))
             // Constraint 44.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A5), sub(r, mulmod(mload(A17), mload(T106), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A5), sub(r, mulmod(mload(A17), mload(T106), r))), r))
             mstore(T107, 0x21ed0d52c0cae0eb04da46a5c38cf1b6c578c42c1786220114166a20b14b12fc)
-            mstore(T108, addmod(mload(F15), add(mulmod(mload(A4), mload(T74), r), add(mulmod(mload(A3), mload(T95), r), add(mulmod(mload(A2), mload(T99), r), add(mulmod(mload(A1), mload(T103), r), addmod(mulmod(mload(A0), mload(T107), r), add(mulmod(mload(A23), 0x253c01b61d46cbcd781653d190e8bd184ef216cdbcfd139639e7ab92e4eb28f6, r), add(mulmod(mload(A22), 0x257d8415ad470a1b91f484babd3b4b8cc784b5cc8c84fca00a5912467a1f3e4a, r), add(mulmod(mload(A21), 0x2b76dc2012f4f60ed5c658bc3fe7384b6b01b0984558972edf6be6f309d5599f, r), add(mulmod(mload(A19), 0x23c8dc4704872cfab259a14e16feb2895d62b9a7e35631f2321dbd577d30d5a7, r), mulmod(mload(A20), 0xa055d1f354120553dd2e5aa7966e0c988e7e8c49019b146600804ae793438e8, r))))), r))))), r))
+            mstore(T108, addmod(mload(F14), add(mulmod(mload(A4), mload(T74), r), add(mulmod(mload(A3), mload(T95), r), add(mulmod(mload(A2), mload(T99), r), add(mulmod(mload(A1), mload(T103), r), addmod(mulmod(mload(A0), mload(T107), r), add(mulmod(mload(A23), 0x253c01b61d46cbcd781653d190e8bd184ef216cdbcfd139639e7ab92e4eb28f6, r), add(mulmod(mload(A22), 0x257d8415ad470a1b91f484babd3b4b8cc784b5cc8c84fca00a5912467a1f3e4a, r), add(mulmod(mload(A21), 0x2b76dc2012f4f60ed5c658bc3fe7384b6b01b0984558972edf6be6f309d5599f, r), add(mulmod(mload(A19), 0x23c8dc4704872cfab259a14e16feb2895d62b9a7e35631f2321dbd577d30d5a7, r), mulmod(mload(A20), 0xa055d1f354120553dd2e5aa7966e0c988e7e8c49019b146600804ae793438e8, r))))), r))))), r))
             // Constraint 45.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A11), sub(r, mulmod(mload(T108), mload(T108), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A11), sub(r, mulmod(mload(T108), mload(T108), r))), r))
             // Constraint 46.
-            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A5), sub(r, mulmod(mload(A17), mload(T108), r))), r))
-            mstore(T109, mulmod(mload(F37), add(0x2, sub(r, mload(F37))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A5), sub(r, mulmod(mload(A17), mload(T108), r))), r))
+            mstore(T109, mulmod(mload(F36), add(0x2, sub(r, mload(F36))), r))
             // Constraint 47.
             s := add(mulmod(s, y, r), mulmod(mload(T109), add(mload(A18), sub(r, mload(T80))), r))
-            mstore(T110, add(mload(F36), sub(r, mload(T109))))
+            mstore(T110, add(mload(F35), sub(r, mload(T109))))
             mstore(T111, addmod(mulmod(mload(A5P), mload(T74), r), add(mulmod(mload(A4P), mload(T95), r), add(mulmod(mload(A3P), mload(T99), r), add(mulmod(mload(A2P), mload(T103), r), add(mulmod(mload(A1P), mload(T107), r), addmod(mulmod(mload(A0P), 0x1aa309c23bf7ce51af14603ac7221f99d1da2b03492e221ce706a5cfabef9d3d, r), add(mulmod(mload(A23P), 0x2b0862324036ea39bee733a6afabe60de4b2ff6de808381d8c91c0e764eb705b, r), add(mulmod(mload(A22P), 0x2ef64cec3629b7e43302a41f11069429428133e967e56e562fb934296c065a31, r), add(mulmod(mload(A21P), 0x1a1be6a235084e26994b29e8f0a09c2e49ad9aff7d5f5cec7120eee681caeb3f, r), add(mulmod(mload(A19P), 0x1bdaa21b8c07a2a6ba26d550ca7036be14c8078022d118dcf4e41494cc044132, r), mulmod(mload(A20P), 0x3752b84470a5c80d363bc25f33a14ab73496c48e21756e45faac04b02d55929, r))))), r))))), r))
             // Constraint 48.
             s := add(mulmod(s, y, r), mulmod(mload(T110), add(mload(A18), sub(r, mload(T111))), r))
-            mstore(T112, mulmod(mload(F38), add(0x2, sub(r, mload(F38))), r))
+            mstore(T112, mulmod(mload(F37), add(0x2, sub(r, mload(F37))), r))
             mstore(T113, addmod(mulmod(mload(A5), mload(T79), r), add(mulmod(mload(A4), mload(T78), r), add(mulmod(mload(A3), mload(T77), r), add(add(mload(T91), mulmod(mload(A1), mload(T75), r)), mulmod(mload(A2), mload(T76), r)))), r))
             // Constraint 49.
             s := add(mulmod(s, y, r), mulmod(mload(T112), add(mload(T113), sub(r, mload(T111))), r))
@@ -558,69 +557,69 @@ abstract contract BatchLayout {
             // Constraint 64.
             s := add(mulmod(s, y, r), mulmod(mload(T112), add(mload(T58), sub(r, mload(T119))), r))
             // Constraint 65.
-            s := add(mulmod(s, y, r), mulmod(mload(T113), add(mload(F39), mload(T34)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T113), add(mload(F38), mload(T34)), r))
             // Constraint 66.
-            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(T115), sub(r, mod(add(mload(F5), mulmod(mload(F4), mload(A18), r)), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(T115), sub(r, mod(add(mload(F5), mulmod(mload(F4), mload(A18), r)), r))), r))
             // Constraint 67.
             s := add(mulmod(s, y, r), mulmod(mload(T34), add(mload(T115), sub(r, mload(T80))), r))
             mstore(T120, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
             mstore(T121, mulmod(mload(T120), add(mload(A0), add(mload(A8), sub(r, mload(A9)))), r))
             // Constraint 68.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T121), add(mload(T121), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T121), add(mload(T121), sub(r, 0x1)), r), r))
             // Constraint 69.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(A1), add(mload(A1), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(A1), add(mload(A1), sub(r, 0x1)), r), r))
             // Constraint 70.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T121), mload(A1), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T121), mload(A1), r), r))
             // Constraint 71.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(add(0x1, sub(r, mload(F14))), add(mload(T121), mload(A1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(add(0x1, sub(r, mload(F13))), add(mload(T121), mload(A1)), r), r))
             mstore(T122, mulmod(mload(T120), add(mload(A2), add(mload(A10), sub(r, mload(A9)))), r))
             // Constraint 72.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T122), add(mload(T122), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T122), add(mload(T122), sub(r, 0x1)), r), r))
             // Constraint 73.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(A3), add(mload(A3), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(A3), add(mload(A3), sub(r, 0x1)), r), r))
             // Constraint 74.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T122), mload(A3), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T122), mload(A3), r), r))
             // Constraint 75.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(add(0x1, sub(r, mload(F15))), add(mload(T122), mload(A3)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(add(0x1, sub(r, mload(F14))), add(mload(T122), mload(A3)), r), r))
             mstore(T123, mulmod(mload(T120), add(mload(A4), add(mload(A12), sub(r, mload(A9)))), r))
             // Constraint 76.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T123), add(mload(T123), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T123), add(mload(T123), sub(r, 0x1)), r), r))
             // Constraint 77.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(A5), add(mload(A5), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(A5), add(mload(A5), sub(r, 0x1)), r), r))
             // Constraint 78.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T123), mload(A5), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T123), mload(A5), r), r))
             // Constraint 79.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(add(0x1, sub(r, mload(F16))), add(mload(T123), mload(A5)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(add(0x1, sub(r, mload(F15))), add(mload(T123), mload(A5)), r), r))
             mstore(T124, mulmod(mload(T120), add(mload(A6), add(mload(A14), sub(r, mload(A9)))), r))
             // Constraint 80.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T124), add(mload(T124), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T124), add(mload(T124), sub(r, 0x1)), r), r))
             // Constraint 81.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(A7), add(mload(A7), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(A7), add(mload(A7), sub(r, 0x1)), r), r))
             // Constraint 82.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T124), mload(A7), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T124), mload(A7), r), r))
             // Constraint 83.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(add(0x1, sub(r, mload(F17))), add(mload(T124), mload(A7)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(add(0x1, sub(r, mload(F16))), add(mload(T124), mload(A7)), r), r))
             // Constraint 84.
-            s := add(mulmod(s, y, r), mulmod(add(mload(T35), mload(F42)), add(mload(A9), sub(r, mload(A9P))), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T35), mload(F41)), add(mload(A9), sub(r, mload(A9P))), r))
             mstore(T125, mulmod(mload(C7), mload(C7), r))
             mstore(T126, mulmod(mload(T125), mload(T125), r))
             mstore(T127, mulmod(mload(T125), mload(C7), r))
             // Constraint 85.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mulmod(mload(F34), add(0x2, sub(r, mload(F34))), r), add(mload(A34), mulmod(mload(A35), 0x100, r)), r)), add(add(mulmod(mload(F1), mload(A45), r), sub(r, mulmod(mload(A45P), add(add(mload(T35), mload(F4)), mulmod(mload(F33), mload(C3), r)), r))), sub(r, mulmod(mload(F41), add(mulmod(mload(A7), add(mload(T127), mulmod(mload(C7), mload(A6), r)), r), add(mulmod(mload(T124), add(add(mload(A6), mload(T125)), mulmod(mload(T126), mload(F13), r)), r), add(mulmod(mload(A5), add(mload(T127), mulmod(mload(C7), mload(A4), r)), r), addmod(mulmod(mload(T123), add(add(mload(A4), mload(T125)), mulmod(mload(T126), mload(F12), r)), r), add(mulmod(mload(A3), add(mload(T127), mulmod(mload(C7), mload(A2), r)), r), add(mulmod(mload(T122), add(add(mload(A2), mload(T125)), mulmod(mload(T126), mload(F11), r)), r), add(add(0, mulmod(mload(T121), add(add(mload(A0), mload(T125)), mulmod(mload(T126), mload(F10), r)), r)), mulmod(mload(A1), add(mload(T127), mulmod(mload(C7), mload(A0), r)), r)))), r)))), r)))))
+            s := add(mulmod(s, y, r), add(sub(r, mulmod(mulmod(mload(F33), add(0x2, sub(r, mload(F33))), r), add(mload(A34), mulmod(mload(A35), 0x100, r)), r)), add(add(mulmod(mload(F1), mload(A45), r), sub(r, mulmod(mload(A45P), add(add(mload(T35), mload(F4)), mulmod(mload(F32), mload(C3), r)), r))), sub(r, mulmod(mload(F40), add(mulmod(mload(A7), add(mload(T127), mulmod(mload(C7), mload(A6), r)), r), add(mulmod(mload(T124), add(add(mload(A6), mload(T125)), mulmod(mload(T126), mload(F12), r)), r), add(mulmod(mload(A5), add(mload(T127), mulmod(mload(C7), mload(A4), r)), r), addmod(mulmod(mload(T123), add(add(mload(A4), mload(T125)), mulmod(mload(T126), mload(F11), r)), r), add(mulmod(mload(A3), add(mload(T127), mulmod(mload(C7), mload(A2), r)), r), add(mulmod(mload(T122), add(add(mload(A2), mload(T125)), mulmod(mload(T126), mload(F10), r)), r), add(add(0, mulmod(mload(T121), add(add(mload(A0), mload(T125)), mulmod(mload(T126), mload(F9), r)), r)), mulmod(mload(A1), add(mload(T127), mulmod(mload(C7), mload(A0), r)), r)))), r)))), r)))))
             mstore(T128, mulmod(0xff, add(0x1, sub(r, mload(A10))), r))
             // Constraint 86.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A45P), sub(r, mod(add(mulmod(mload(T126), mload(A11), r), add(mulmod(mload(T127), mload(A10), r), add(add(mload(A8), mulmod(mload(C7), add(mload(A9), sub(r, mload(T128))), r)), mulmod(mload(T125), mload(A10), r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), add(mload(A45P), sub(r, mod(add(mulmod(mload(T126), mload(A11), r), add(mulmod(mload(T127), mload(A10), r), add(add(mload(A8), mulmod(mload(C7), add(mload(A9), sub(r, mload(T128))), r)), mulmod(mload(T125), mload(A10), r)))), r))), r))
             // Constraint 87.
-            s := add(mulmod(s, y, r), mulmod(add(mload(A10), sub(r, 0x1)), mulmod(mload(F42), mload(A10), r), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(A10), sub(r, 0x1)), mulmod(mload(F41), mload(A10), r), r))
             // Constraint 88.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A0), sub(r, mod(add(mload(T128), add(sub(r, mload(A9)), add(mload(A8), mulmod(mload(A10), 0x100, r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), add(mload(A0), sub(r, mod(add(mload(T128), add(sub(r, mload(A9)), add(mload(A8), mulmod(mload(A10), 0x100, r)))), r))), r))
             // Constraint 89.
             s := add(mulmod(s, y, r), add(add(mulmod(mload(F1), mload(A42), r), sub(r, mulmod(mload(A42P), add(mload(T30), mulmod(mload(T69), mload(T71), r)), r))), sub(r, mulmod(mload(T69), add(mload(A18), mulmod(mload(C7), mload(T65), r)), r))))
             mstore(T129, add(mload(C7), sub(r, 0x1)))
             // Constraint 90.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(F42), mload(A16), r)), add(sub(r, mulmod(mload(T113), mulmod(mload(T26), mulmod(mload(F38), add(mload(F38), sub(r, 0x1)), r), r), r)), add(mulmod(mload(F1), mload(A43), r), sub(r, mulmod(mload(A43P), add(mload(T30), mulmod(mload(T129), mulmod(mload(T26), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r)), r))))))
+            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(F41), mload(A16), r)), add(sub(r, mulmod(mload(T113), mulmod(mload(T26), mulmod(mload(F37), add(mload(F37), sub(r, 0x1)), r), r), r)), add(mulmod(mload(F1), mload(A43), r), sub(r, mulmod(mload(A43P), add(mload(T30), mulmod(mload(T129), mulmod(mload(T26), mulmod(mload(F19), add(mload(F19), sub(r, 0x1)), r), r), r)), r))))))
             // Constraint 91.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(F19), mload(INSTANCE), r)), add(mulmod(mload(F1), mload(A44), r), sub(r, mulmod(mload(A44P), add(mload(T30), mulmod(mload(T129), mulmod(mload(T26), mulmod(mload(F26), add(mload(F26), sub(r, 0x1)), r), r), r)), r)))))
+            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(F18), mload(INSTANCE), r)), add(mulmod(mload(F1), mload(A44), r), sub(r, mulmod(mload(A44P), add(mload(T30), mulmod(mload(T129), mulmod(mload(T26), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r)), r)))))
             // Constraint 92.
             s := add(mulmod(s, y, r), mulmod(add(mload(A43P), sub(r, mload(A44P))), mulmod(mload(F1P), add(0x1, sub(r, mload(F1))), r), r))
         }
@@ -634,43 +633,40 @@ abstract contract BatchLayout {
             let v
             s := sum
             ok := 1
-            v := mload(F33)
+            v := mload(F32)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F38)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F36)
+            v := mload(F37)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F35)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F32)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
             v := mload(F34)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F30)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F29)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F31)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F27)
+            v := mload(F33)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F29)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F28)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
+            v := mload(F30)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
             v := mload(F26)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F13)
+            v := mload(F27)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F25)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F12)
@@ -682,7 +678,7 @@ abstract contract BatchLayout {
             v := mload(F10)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F24)
+            v := mload(F9)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F23)
@@ -694,13 +690,13 @@ abstract contract BatchLayout {
             v := mload(F21)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F42)
+            v := mload(F20)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F40)
+            v := mload(F41)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F17)
+            v := mload(F39)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F16)
@@ -712,22 +708,25 @@ abstract contract BatchLayout {
             v := mload(F14)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F37)
+            v := mload(F13)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F41)
+            v := mload(F36)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F25)
+            v := mload(F40)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F39)
+            v := mload(F24)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F20)
+            v := mload(F38)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F19)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F18)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F5)
@@ -736,19 +735,16 @@ abstract contract BatchLayout {
             v := mload(F4)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F6)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F18)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F9)
+            v := mload(F17)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F8)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F7)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F6)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F3)
@@ -1012,7 +1008,7 @@ abstract contract BatchLayout {
     /// @dev Advice columns opened at x and x / omega.
     uint256 internal constant ADVICE_PAIR = 26;
     /// @dev Fixed columns opened at x alone.
-    uint256 internal constant FIXED_SINGLE = 42;
+    uint256 internal constant FIXED_SINGLE = 41;
     /// @dev Fixed columns opened at x and x / omega.
     uint256 internal constant FIXED_PAIR = 1;
 
@@ -1020,8 +1016,8 @@ abstract contract BatchLayout {
     function _loadOrder() internal pure {
         assembly ("memory-safe") {
             mstore(add(ORDER, 0), 0x100819111a0a1b0b1c0c1d0d1e060e1f070f2018000109021203130414051516)
-            mstore(add(ORDER, 32), 0x1721222325242627282a2d292b2c000203070809120604051314271929250e0f)
-            mstore(add(ORDER, 64), 0x1011282a151617180a0b0c0d1a1c1b1f1d1e2220232426210100000000000000)
+            mstore(add(ORDER, 32), 0x1721222325242627282a2d292b2c0002030607081104051213261828240d0e0f)
+            mstore(add(ORDER, 64), 0x10272914151617090a0b0c191b1a1e1c1d211f22232520010000000000000000)
         }
     }
 }
