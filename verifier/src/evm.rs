@@ -42,8 +42,11 @@ pub enum EvmError {
 pub struct EvmVerdict {
     /// The return value; a revert counts as a rejection.
     pub accepted: bool,
-    /// Gas of the transaction, calldata and its base cost of 21,000 included.
+    /// Gas of a transaction that does nothing else, calldata and its base cost of 21,000 included.
     pub gas: u64,
+    /// The same without the floor of 40 gas for each byte of calldata (EIP-7623), which binds from
+    /// some 500 slots on. A transaction that also settles spends more than the floor.
+    pub gas_above_floor: u64,
     /// Gas of running the contract alone.
     pub execution_gas: u64,
 }
@@ -126,8 +129,13 @@ impl EvmVerifier {
             }
             ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => false,
         };
-        let gas = result.tx_gas_used();
-        Ok(EvmVerdict { accepted, gas, execution_gas: gas.saturating_sub(intrinsic) })
+        let gas_above_floor = result.gas().spent_sub_refunded();
+        Ok(EvmVerdict {
+            accepted,
+            gas: result.tx_gas_used(),
+            gas_above_floor,
+            execution_gas: gas_above_floor.saturating_sub(intrinsic),
+        })
     }
 
     fn create(&mut self, what: &'static str, code: Vec<u8>) -> Result<(Address, u64), EvmError> {

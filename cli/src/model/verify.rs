@@ -50,6 +50,7 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
         }
         report
             .set("gas", verdict.gas)
+            .set("gas_above_floor", verdict.gas_above_floor)
             .set("execution_gas", verdict.execution_gas)
             .set("gas_per_inference", verdict.gas / file.batch.max(1) as u64)
             .set("vk_bytes", evm.key_bytes)
