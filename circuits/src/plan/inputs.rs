@@ -13,7 +13,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use super::tensors::{chunk_row, Ended, Model};
 use super::writer::{Move, Moves, Writer};
 use super::{folded_words, InputRow};
-use crate::columns::{Fx, LANES};
+use crate::columns::Fx;
 use crate::field::signed;
 use crate::layout::{phases, Reading};
 
@@ -214,7 +214,7 @@ impl Model<'_> {
     }
 
     fn input_rows(&self, w: &mut Writer, moves: Moves, has: (bool, bool)) -> (usize, usize) {
-        let (first, row) = w.position(w.slots / LANES, moves);
+        let (first, row) = w.position(w.chunks(), moves);
         let zero = signed(i64::from(ZERO_POINT));
         for r in first..=row {
             chunk_row(w, r, first);

@@ -6,8 +6,8 @@ use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{batch, failures, Stream};
-use crate::columns::{Fx, LANES};
+use super::{batch, failures, Stream, LANES};
+use crate::columns::Fx;
 use crate::estimate::estimate;
 use crate::field::CoreFr;
 use crate::plan::Plan;

@@ -13,7 +13,7 @@ mod opening;
 use std::io;
 
 use dn_circuits::assignment::{first_phase, second_phase, SecondPhase};
-use dn_circuits::columns::{CHALLENGES, FIXED};
+use dn_circuits::columns::{fixed_columns, CHALLENGES};
 use dn_circuits::estimate::RESIDENT_K;
 use dn_circuits::field::from_core;
 use dn_circuits::plan::BLINDING_ROWS;
@@ -89,7 +89,7 @@ impl Bases {
     /// Commitments to the fixed columns of a plan.
     pub(crate) fn commit_fixed(&self, plan: &Plan) -> Vec<G1Affine> {
         let commit = |i| msm(&plan.fixed_column(i).collect::<Vec<Fr>>(), &self.0).to_affine();
-        (0..FIXED).into_par_iter().map(commit).collect()
+        (0..fixed_columns(plan.width)).into_par_iter().map(commit).collect()
     }
 }
 
@@ -138,7 +138,8 @@ impl Engine {
             }
             column
         };
-        let fixed: Vec<Vec<Fr>> = (0..FIXED).into_par_iter().map(coefficients).collect();
+        let columns = 0..fixed_columns(plan.width);
+        let fixed: Vec<Vec<Fr>> = columns.into_par_iter().map(coefficients).collect();
         let resident = if plan.k <= RESIDENT_K { &cosets[..] } else { &[] };
         let on_cosets = resident.iter().map(|c| on_coset(c, fixed.iter().map(|p| &p[..])));
         Self {
