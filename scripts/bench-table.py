@@ -22,6 +22,7 @@ COLUMNS = [
     ("fixed columns in memory MiB", "{resident_mib:.0f}"),
     ("proof B", "{proof_bytes:,}"),
     ("gas", "{gas:,}"),
+    ("without the floor for calldata", "{gas_above_floor:,}"),
     ("of that execution", "{execution_gas:,}"),
     ("gas per inference", "{gas_per_inference:,}"),
     ("rows, predicted and used", "{estimated_rows:,} {rows:,}"),
@@ -39,7 +40,8 @@ def row(work, proved):
     r = json.loads(proved.read_text())
     r["net"] = (work / f"name-{at}").read_text().strip()
     verified = json.loads((work / f"verify-{at}.json").read_text())
-    r["gas"], r["execution_gas"] = verified["gas"], verified["execution_gas"]
+    for name in ("gas", "gas_above_floor", "execution_gas"):
+        r[name] = verified[name]
     r["gas_per_inference"] = r["gas"] // r["batch"]
     r["ms"] = 1e3 * r["cpu_s"] / r["batch"]
     r["resident_mib"] = r["resident_bytes"] / 2**20

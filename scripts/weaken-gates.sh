@@ -3,13 +3,13 @@
 # Prints the constraints whose removal no test notices; exits with 1 if there are any.
 #
 #   scripts/weaken-gates.sh            every constraint
-#   scripts/weaken-gates.sh 17 42 ...  some of them
+#   scripts/weaken-gates.sh default:17 narrow:42 ...  some of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 run() { cargo test --quiet --package dn-circuits --locked --lib -- "$@"; }
 
-# Index, gate and name, one a line.
+# Layout and index, gate and name, one a line.
 constraints=$(run tests::weakening::lists_the_constraints --exact --nocapture | sed -n 's/^constraint //p')
 [[ -n $constraints ]] || { echo "no constraints found" >&2; exit 2; }
 

@@ -8,7 +8,7 @@ use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand_core::{CryptoRng, RngCore};
 
-use crate::columns::{ACCUMULATORS, CELLS, CHALLENGES, LANES};
+use crate::columns::{ACCUMULATORS, CHALLENGES};
 use crate::field::from_core;
 use crate::fold::fold;
 use crate::plan::{Plan, BLINDING_ROWS};
@@ -16,16 +16,6 @@ use crate::witness::Witness;
 
 /// Columns of `2^k` rows, in the order in which the constraint system allocates them.
 pub type Columns = Vec<Vec<Fr>>;
-
-fn columns<const N: usize>(rows: &[[Fr; N]], n: usize) -> Columns {
-    let mut columns = vec![vec![Fr::ZERO; n]; N];
-    for (i, row) in rows.iter().enumerate() {
-        for (column, x) in columns.iter_mut().zip(row) {
-            column[i] = *x;
-        }
-    }
-    columns
-}
 
 fn blind(column: &mut [Fr], first: usize, rng: &mut impl RngCore) {
     for x in &mut column[first..first + BLINDING_ROWS] {
@@ -41,7 +31,7 @@ pub fn first_phase(
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Columns {
     let n = 1 << plan.k;
-    let mut all = columns::<CELLS>(&witness.cells, n);
+    let mut all = witness.cells.transposed(n);
     let mut multiplicity: Vec<Fr> = witness.multiplicities.iter().map(|m| Fr::from(*m)).collect();
     multiplicity.resize(n, Fr::ZERO);
     all.push(multiplicity);
@@ -82,14 +72,17 @@ pub fn second_phase(
     let n = 1 << plan.k;
     let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
     let folded = fold(plan, witness, &instances, challenges);
-    let mut helpers = vec![[vec![Fr::ZERO; n], vec![Fr::ZERO; n]]; LANES];
+    let mut helpers = vec![[vec![Fr::ZERO; n], vec![Fr::ZERO; n]]; plan.width.lanes()];
     for (row, inverses) in folded.inverses.iter().enumerate() {
-        for ([a, b], [x, y]) in helpers.iter_mut().zip(inverses) {
-            (a[row], b[row]) = (*x, *y);
+        for ([a, b], pair) in helpers.iter_mut().zip(inverses.chunks_exact(2)) {
+            (a[row], b[row]) = (pair[0], pair[1]);
         }
     }
     helpers.iter_mut().for_each(|[a, _]| blind(a, plan.rows, rng));
-    let mut accumulators = columns::<ACCUMULATORS>(&folded.accumulators, n);
+    let mut accumulators = vec![vec![Fr::ZERO; n]; ACCUMULATORS];
+    for (i, row) in folded.accumulators.iter().enumerate() {
+        accumulators.iter_mut().zip(row).for_each(|(column, x)| column[i] = *x);
+    }
     accumulators.iter_mut().for_each(|column| blind(column, n - BLINDING_ROWS, rng));
     SecondPhase { helpers, accumulators }
 }
@@ -110,7 +103,8 @@ mod tests {
             all.extend(second.into_columns());
             all
         };
-        let helpers = CELLS + 1..CELLS + 1 + LANES;
+        let first = crate::columns::cells(plan.width) + 1;
+        let helpers = first..first + plan.width.lanes();
         for (i, (a, b)) in draw().iter().zip(&draw()).enumerate() {
             let end = n - BLINDING_ROWS..n;
             let random = if helpers.contains(&i) {

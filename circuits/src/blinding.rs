@@ -16,22 +16,21 @@ use std::sync::Arc;
 
 use rand_core::{CryptoRng, Error, RngCore};
 
-use crate::columns::LANES;
 use crate::plan::BLINDING_ROWS;
 
 /// 64-bit words that one random field element consumes.
 const WORDS_PER_ELEMENT: u64 = 8;
 
-/// Words that the helpers' blinding rows consume.
-pub(crate) const HELPER_WORDS: u64 = LANES as u64 * BLINDING_ROWS as u64 * WORDS_PER_ELEMENT;
+/// Words that the blinding rows of one helper consume.
+const HELPER_WORDS: u64 = BLINDING_ROWS as u64 * WORDS_PER_ELEMENT;
 
 /// Counts the words that have to be zero. Shared by a circuit and its generator.
 #[derive(Clone, Debug, Default)]
 pub struct ZeroWords(Arc<AtomicU64>);
 
 impl ZeroWords {
-    pub(crate) fn arm(&self) {
-        self.0.store(HELPER_WORDS, Ordering::SeqCst);
+    pub(crate) fn arm(&self, helpers: usize) {
+        self.0.store(helpers as u64 * HELPER_WORDS, Ordering::SeqCst);
     }
 
     /// Words that have not been drawn: zero after a proof.

@@ -9,7 +9,7 @@ use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
 use rand_core::OsRng;
 
 use crate::blinding::ZeroWords;
-use crate::columns::{Columns, CHALLENGES};
+use crate::columns::{Columns, Width, CHALLENGES};
 use crate::field::from_core;
 use crate::fold::fold;
 use crate::gates;
@@ -77,8 +77,9 @@ impl BatchCircuit {
             None => folded,
         };
         for row in 0..self.plan.rows {
-            for (column, [a, b]) in columns.helpers.iter().zip(folded.inverses[row]) {
-                region.assign_advice(*column, row, Value::known(a + b));
+            let pairs = folded.inverses[row].chunks_exact(2);
+            for (column, pair) in columns.helpers.iter().zip(pairs) {
+                region.assign_advice(*column, row, Value::known(pair[0] + pair[1]));
             }
             for (column, value) in columns.accumulators.iter().zip(folded.accumulators[row]) {
                 region.assign_advice(*column, row, Value::known(value));
@@ -89,21 +90,29 @@ impl BatchCircuit {
                 region.assign_advice(*column, row, Value::known(Fr::random(OsRng)));
             }
         }
-        self.zeros.arm();
+        self.zeros.arm(columns.helpers.len());
     }
 }
 
 impl Circuit<Fr> for BatchCircuit {
     type Config = Columns;
     type FloorPlanner = SimpleFloorPlanner;
-    type Params = ();
+    type Params = Width;
+
+    fn params(&self) -> Width {
+        self.plan.width
+    }
 
     fn without_witnesses(&self) -> Self {
         Self::for_keys(self.plan.clone())
     }
 
     fn configure(cs: &mut ConstraintSystem<Fr>) -> Columns {
-        let columns = Columns::allocate(cs);
+        Self::configure_with_params(cs, Width::default())
+    }
+
+    fn configure_with_params(cs: &mut ConstraintSystem<Fr>, width: Width) -> Columns {
+        let columns = Columns::allocate(cs, width);
         #[cfg(test)]
         if crate::tests::configure_weakened(cs, &columns) {
             return columns;

@@ -4,9 +4,9 @@
 //!
 //! | rows | lookup | `hi[l]` | `lo[l]` | `out[l]` |
 //! |---|---|---|---|---|
-//! | input | on | 0 | stored byte of a value, `q + 128` | stored byte of the one before it |
+//! | input | on | 0 | stored byte of a value, `q + 128`, or 0 | stored byte of the one before it, or 128 |
 //! | activation | on | quotient of item l | remainder | stored byte |
-//! | window | on | largest quotient of the window - quotient | remainder | 1 on one largest |
+//! | window | on | largest quotient of the window - quotient | remainder | 127 + the window's size on one largest, 127 elsewhere |
 //! | pooled | on | largest quotient of the window | 0 | stored byte |
 //! | spill | off | coefficients that no output takes, of three chunks of items | | |
 //! | quality | on | output bytes, one-hot bits | slacks, sums | score |
@@ -19,14 +19,32 @@ use halo2_proofs::plonk::{
 };
 use halo2_proofs::poly::Rotation;
 
-pub use crate::steering::{Fx, FIXED};
+pub use crate::steering::{fixed_columns, Fx};
+pub use dn_core::Width;
 
-/// Batch items side by side in one row.
-pub const LANES: usize = 8;
+/// Most batch items side by side in one row.
+pub(crate) const MAX_LANES: usize = 8;
+
 /// Weights side by side in one row.
-pub const WEIGHT_LANES: usize = 8;
+#[must_use]
+pub const fn weight_lanes(width: Width) -> usize {
+    match width {
+        Width::Narrow => 2,
+        Width::Default => 8,
+    }
+}
+
 /// Small witness cells in one row: `hi`, `lo`, `out` of each lane.
-pub const CELLS: usize = 3 * LANES;
+#[must_use]
+pub const fn cells(width: Width) -> usize {
+    3 * width.lanes()
+}
+
+/// Advice columns: cells, multiplicities, lookup helpers, accumulators.
+#[must_use]
+pub const fn advice_columns(width: Width) -> usize {
+    cells(width) + 1 + width.lanes() + ACCUMULATORS
+}
 
 /// The accumulators, advice columns of the second phase behind the lookup helpers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +110,8 @@ pub const CHALLENGES: usize = Ch::Rho as usize + 1;
 /// The columns as the constraint system allocated them.
 #[derive(Clone, Debug)]
 pub struct Columns {
+    /// The layout.
+    pub width: Width,
     /// `hi`, then `lo`, then `out` of each lane.
     pub cells: Vec<Column<Advice>>,
     /// How often each table row is used.
@@ -100,7 +120,7 @@ pub struct Columns {
     pub helpers: Vec<Column<Advice>>,
     /// By [`Acc`].
     pub accumulators: Vec<Column<Advice>>,
-    /// By [`Fx::index`].
+    /// By [`Fx::index`], weights in between.
     pub fixed: Vec<Column<Fixed>>,
     /// The public inputs.
     pub instance: Column<Instance>,
@@ -111,15 +131,26 @@ pub struct Columns {
 impl Columns {
     /// Allocates every column. Helpers are the first columns of the second phase: their blinding
     /// ([`crate::assignment`], [`crate::blinding`]) relies on it.
-    pub fn allocate(cs: &mut ConstraintSystem<Fr>) -> Self {
-        let cells = (0..CELLS).map(|_| cs.advice_column()).collect();
+    pub fn allocate(cs: &mut ConstraintSystem<Fr>, width: Width) -> Self {
+        let cells = (0..cells(width)).map(|_| cs.advice_column()).collect();
         let multiplicity = cs.advice_column();
         let challenges = (0..CHALLENGES).map(|_| cs.challenge_usable_after(FirstPhase)).collect();
-        let helpers = (0..LANES).map(|_| cs.advice_column_in(SecondPhase)).collect();
+        let helpers = (0..width.lanes()).map(|_| cs.advice_column_in(SecondPhase)).collect();
         let accumulators = (0..ACCUMULATORS).map(|_| cs.advice_column_in(SecondPhase)).collect();
-        let fixed = (0..FIXED).map(|_| cs.fixed_column()).collect();
+        let fixed = (0..fixed_columns(width)).map(|_| cs.fixed_column()).collect();
         let instance = cs.instance_column();
-        Self { cells, multiplicity, helpers, accumulators, fixed, instance, challenges }
+        Self { width, cells, multiplicity, helpers, accumulators, fixed, instance, challenges }
+    }
+}
+
+/// Column of constant `k` of a hash row: weights where there are enough, else what else is idle there.
+pub(crate) fn round_constant(width: Width, k: usize) -> usize {
+    let weights = weight_lanes(width);
+    let idle = [Fx::Offset, Fx::TagA, Fx::TagB, Fx::Scale];
+    if k < weights {
+        Fx::Weight0.index(width) + k
+    } else {
+        idle[k - weights].index(width)
     }
 }
 
@@ -143,13 +174,34 @@ impl<'a, 'b> View<'a, 'b> {
     }
 
     pub(crate) fn fx(&mut self, fx: Fx) -> Ex {
-        let cell = self.meta.query_fixed(self.columns.fixed[fx.index()], Rotation::cur());
+        let column = self.columns.fixed[fx.index(self.columns.width)];
+        let cell = self.meta.query_fixed(column, Rotation::cur());
+        fx.share().read(cell)
+    }
+
+    /// A whole column on the previous row.
+    pub(crate) fn fx_prev(&mut self, fx: Fx) -> Ex {
+        let column = self.columns.fixed[fx.index(self.columns.width)];
+        let cell = self.meta.query_fixed(column, Rotation::prev());
         fx.share().read(cell)
     }
 
     /// 1 where the previous row is used; 0 on the first row.
     pub(crate) fn active_prev(&mut self) -> Ex {
-        self.meta.query_fixed(self.columns.fixed[Fx::Active.index()], Rotation::prev())
+        self.fx_prev(Fx::Active)
+    }
+
+    pub(crate) fn width(&self) -> Width {
+        self.columns.width
+    }
+
+    pub(crate) fn lanes(&self) -> usize {
+        self.columns.width.lanes()
+    }
+
+    /// Constant `k` of a hash row.
+    pub(crate) fn round_constant(&mut self, k: usize) -> Ex {
+        self.fixed(round_constant(self.columns.width, k))
     }
 
     /// 1 where this row and the previous one are used: an accumulator may carry over.
@@ -157,12 +209,20 @@ impl<'a, 'b> View<'a, 'b> {
         self.fx(Fx::Active) * self.active_prev()
     }
 
+    /// A whole column by its index.
+    pub(crate) fn fixed(&mut self, column: usize) -> Ex {
+        self.meta.query_fixed(self.columns.fixed[column], Rotation::cur())
+    }
+
     pub(crate) fn weight(&mut self, i: usize) -> Ex {
-        self.meta.query_fixed(self.columns.fixed[Fx::Weight0.index() + i], Rotation::cur())
+        self.meta.query_fixed(
+            self.columns.fixed[Fx::Weight0.index(self.columns.width) + i],
+            Rotation::cur(),
+        )
     }
 
     pub(crate) fn weights(&mut self) -> Vec<Ex> {
-        (0..WEIGHT_LANES).map(|i| self.weight(i)).collect()
+        (0..weight_lanes(self.columns.width)).map(|i| self.weight(i)).collect()
     }
 
     pub(crate) fn cell(&mut self, i: usize) -> Ex {
@@ -178,11 +238,11 @@ impl<'a, 'b> View<'a, 'b> {
     }
 
     pub(crate) fn lo(&mut self, lane: usize) -> Ex {
-        self.cell(LANES + lane)
+        self.cell(self.lanes() + lane)
     }
 
     pub(crate) fn out(&mut self, lane: usize) -> Ex {
-        self.cell(2 * LANES + lane)
+        self.cell(2 * self.lanes() + lane)
     }
 
     pub(crate) fn helper(&mut self, lane: usize) -> Ex {

@@ -3,9 +3,9 @@
 use dn_core::commitment::permutation_count;
 use dn_core::quant::Graph;
 
-use crate::columns::LANES;
-use crate::plan::{count_rows, log2_rows, PlanError, MAX_K};
-use crate::poseidon::ROWS;
+use crate::columns::{advice_columns, cells, fixed_columns, Width};
+use crate::plan::{count_rows, log2_rows, Frame, PlanError, MAX_K};
+use crate::poseidon;
 
 /// CPU seconds of one proof on one 2-core x86-64 machine: what does not depend on its size, per row of
 /// the domain, per row of a hash, per other used row. Fitted to the nets of `make bench`.
@@ -33,51 +33,57 @@ pub struct Estimate {
     pub memory_mb: f64,
 }
 
-/// Slots for `batch` inferences: the next multiple of the lane count.
-#[must_use]
-pub fn slots_for(batch: usize) -> usize {
-    batch.max(1).next_multiple_of(LANES)
-}
-
 /// Rows, time and memory for a validated graph and a positive multiple of the lane count.
 ///
 /// # Errors
 /// When the graph does not fit the layout.
-pub fn estimate(graph: &Graph, slots: usize) -> Result<Estimate, PlanError> {
-    Ok(of_rows(graph, slots, count_rows(graph, &[slots])?[0]))
+pub fn estimate(graph: &Graph, frame: impl Into<Frame>) -> Result<Estimate, PlanError> {
+    let frame = frame.into();
+    Ok(of_rows(graph, frame, count_rows(graph, &[frame])?[0]))
 }
 
-fn of_rows(graph: &Graph, slots: usize, rows: usize) -> Estimate {
+/// What a row of a layout costs of one of the default layout's, for which the constants are: by its columns,
+/// by its full-size cells where it is a hash's, and by its advice columns elsewhere.
+fn shares(width: Width) -> [f64; 3] {
+    let share = |of: &dyn Fn(Width) -> usize| of(width) as f64 / of(Width::Default) as f64;
+    let columns = |width| advice_columns(width) + fixed_columns(width);
+    [share(&columns), share(&cells), share(&advice_columns)]
+}
+
+fn of_rows(graph: &Graph, Frame { slots, width }: Frame, rows: usize) -> Estimate {
     let k = log2_rows(rows);
     let domain = (1u64 << k) as f64;
     let messages = [graph.input_len(), graph.output_len()];
-    let hashes = slots * ROWS * messages.map(permutation_count).iter().sum::<usize>();
+    let hashes =
+        slots * poseidon::rows(width) * messages.map(permutation_count).iter().sum::<usize>();
     let others = rows.saturating_sub(hashes) as f64;
     let (transforms, per_row) =
         if k > RESIDENT_K { (TRANSFORM_S, MEMORY_MB.2) } else { (0.0, MEMORY_MB.1) };
+    let [columns, full_size, advice] = shares(width);
     Estimate {
         slots,
         rows,
         k,
         cpu_s: CPU_S.0
-            + (CPU_S.1 + transforms) * domain
-            + CPU_S.2 * hashes as f64
-            + CPU_S.3 * others,
-        memory_mb: MEMORY_MB.0 + per_row * domain,
+            + (CPU_S.1 + transforms) * domain * columns
+            + CPU_S.2 * hashes as f64 * full_size
+            + CPU_S.3 * others * advice,
+        memory_mb: MEMORY_MB.0 + per_row * domain * columns,
     }
 }
 
-/// The batch size up to `limit` with the least CPU per inference; larger wins a tie. Sizes whose
-/// rows do not fit are passed over.
+/// The batch size of a layout up to `limit` with the least CPU per inference; larger wins a tie. Sizes
+/// whose rows do not fit are passed over.
 ///
 /// # Errors
 /// When the graph does not fit the layout.
-pub fn best_batch(graph: &Graph, limit: usize) -> Result<usize, PlanError> {
-    let sizes: Vec<usize> = (LANES..=limit).step_by(LANES).chain([limit.max(1)]).collect();
-    let slots: Vec<usize> = sizes.iter().map(|n| slots_for(*n)).collect();
-    let rows = count_rows(graph, &slots)?;
-    let costs = sizes.into_iter().zip(slots.into_iter().zip(rows)).map(|(n, (slots, rows))| {
-        let e = of_rows(graph, slots, rows);
+pub fn best_batch(graph: &Graph, limit: usize, width: Width) -> Result<usize, PlanError> {
+    let lanes = width.lanes();
+    let sizes: Vec<usize> = (lanes..=limit).step_by(lanes).chain([limit.max(1)]).collect();
+    let frames: Vec<Frame> = sizes.iter().map(|n| Frame::of(*n, width)).collect();
+    let rows = count_rows(graph, &frames)?;
+    let costs = sizes.into_iter().zip(frames.into_iter().zip(rows)).map(|(n, (frame, rows))| {
+        let e = of_rows(graph, frame, rows);
         (n, if e.k > MAX_K { f64::INFINITY } else { e.cpu_s / n as f64 })
     });
     let best = costs.reduce(|best, next| if next.1 <= best.1 { next } else { best });

@@ -6,18 +6,20 @@
 use ff::{BatchInverter, Field};
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use crate::columns::{Acc, Ch, Fx, ACCUMULATORS, CHALLENGES, LANES, WEIGHT_LANES};
-use crate::gates::{per_label, CLASSES};
+use crate::cells::Cells;
+use crate::columns::{weight_lanes, Acc, Ch, Fx, ACCUMULATORS, CHALLENGES};
+use crate::gates::{classes, per_label, real_mark};
 use crate::layout::SPILL_OFFSET;
 use crate::plan::Plan;
-use crate::poseidon::{ST, WIDTH, Z};
+use crate::poseidon::WIDTH;
 use crate::witness::Witness;
 use dn_core::quant::ZERO_POINT;
+use dn_core::Width;
 
 /// Cells of the second phase, by row.
 pub(crate) struct Folded {
-    /// The two inverses of each lane; a helper is their sum.
-    pub(crate) inverses: Vec<[[Fr; 2]; LANES]>,
+    /// The two inverses of each lane, side by side; a helper is their sum.
+    pub(crate) inverses: Cells,
     pub(crate) accumulators: Vec<[Fr; ACCUMULATORS]>,
 }
 
@@ -32,21 +34,26 @@ struct Powers {
     spill_offset: Fr,
     e_weights: Fr,
     e_words: Fr,
+    e_classes: Fr,
     ones: Fr,
     rho: [Fr; 5],
     zero_point: Fr,
+    /// Zero points of all lanes, folded.
+    zero_points: Fr,
     /// One label per slack offset.
     per_label: Fr,
 }
 
 impl Powers {
-    fn new(c: [Fr; CHALLENGES]) -> Self {
+    fn new(c: [Fr; CHALLENGES], width: Width) -> Self {
+        let lanes = width.lanes();
         let (gamma, tau, e, rho) =
             (c[Ch::Gamma as usize], c[Ch::Tau as usize], c[Ch::E as usize], c[Ch::Rho as usize]);
-        let tau_chunk = tau.pow_vartime([LANES as u64]);
+        let tau_chunk = tau.pow_vartime([lanes as u64]);
         let (tau_chunk2, tau_chunk3) = (tau_chunk.square(), tau_chunk.square() * tau_chunk);
-        let ones = (0..LANES).fold(Fr::ZERO, |a, _| a * tau + Fr::ONE);
+        let ones = (0..lanes).fold(Fr::ZERO, |a, _| a * tau + Fr::ONE);
         let three = Fr::ONE + tau_chunk + tau_chunk2;
+        let zero_point = Fr::from(u64::from(ZERO_POINT.unsigned_abs()));
         Self {
             c,
             gamma2: gamma.square(),
@@ -54,11 +61,13 @@ impl Powers {
             tau_chunk2,
             tau_chunk3,
             spill_offset: three * ones * Fr::from(SPILL_OFFSET),
-            e_weights: e.pow_vartime([WEIGHT_LANES as u64]),
+            e_weights: e.pow_vartime([weight_lanes(width) as u64]),
             e_words: e.pow_vartime([dn_core::commitment::NEXT_RATE as u64]),
+            e_classes: e.pow_vartime([classes(width) as u64]),
             ones,
             rho: std::array::from_fn(|i| rho.pow_vartime([i as u64])),
-            zero_point: Fr::from(u64::from(ZERO_POINT.unsigned_abs())),
+            zero_point,
+            zero_points: zero_point * ones,
             per_label: per_label(),
         }
     }
@@ -79,16 +88,16 @@ pub(crate) fn fold(
     instances: &[Fr],
     challenges: [Fr; CHALLENGES],
 ) -> Folded {
-    let p = Powers::new(challenges);
+    let p = Powers::new(challenges, plan.width);
     let inverses = inverses(plan, witness, &p);
     let table = table_terms(plan, witness, &p);
     let mut accumulators = Vec::with_capacity(plan.rows);
     let mut previous = [Fr::ZERO; ACCUMULATORS];
     for (row, pairs) in inverses.iter().enumerate() {
-        let r = Row { plan, p: &p, row, cells: &witness.cells[row], before: &previous };
+        let lanes = plan.width.lanes();
+        let r = Row { plan, p: &p, row, lanes, cells: &witness.cells[row], before: &previous };
         let mut next = [Fr::ZERO; ACCUMULATORS];
-        let looked_up =
-            if r.is(Fx::Lookup) { pairs.iter().flatten().sum::<Fr>() } else { Fr::ZERO };
+        let looked_up = if r.is(Fx::Lookup) { pairs.iter().sum::<Fr>() } else { Fr::ZERO };
         let used = table.get(row).copied().unwrap_or(Fr::ZERO);
         next[Acc::Sum as usize] = r.before(Acc::Sum) + looked_up - used;
         r.items(&mut next);
@@ -104,24 +113,23 @@ pub(crate) fn fold(
 }
 
 /// `1/A` and `1/B` of every lane of every lookup row.
-fn inverses(plan: &Plan, witness: &Witness, p: &Powers) -> Vec<[[Fr; 2]; LANES]> {
+fn inverses(plan: &Plan, witness: &Witness, p: &Powers) -> Cells {
+    let lanes = plan.width.lanes();
     let (beta, gamma) = (p.at(Ch::Beta), p.at(Ch::Gamma));
     let rows: Vec<usize> = (0..plan.rows).filter(|r| plan.is(Fx::Lookup, *r)).collect();
-    let mut keys = Vec::with_capacity(rows.len() * 2 * LANES);
+    let mut keys = Vec::with_capacity(rows.len() * 2 * lanes);
     for &row in &rows {
         let c = &witness.cells[row];
         let (a, b) = (beta + plan.fx(Fx::TagA, row), beta + plan.fx(Fx::TagB, row));
-        for lane in 0..LANES {
-            keys.push(a + gamma * c[lane] + p.gamma2 * c[2 * LANES + lane]);
-            keys.push(b + gamma * c[LANES + lane]);
+        for lane in 0..lanes {
+            keys.push(a + gamma * c[lane] + p.gamma2 * c[2 * lanes + lane]);
+            keys.push(b + gamma * c[lanes + lane]);
         }
     }
     invert(&mut keys);
-    let mut all = vec![[[Fr::ZERO; 2]; LANES]; plan.rows];
-    for (row, inverses) in rows.into_iter().zip(keys.chunks_exact(2 * LANES)) {
-        for (lane, pair) in inverses.chunks_exact(2).enumerate() {
-            all[row][lane] = [pair[0], pair[1]];
-        }
+    let mut all = Cells::zeros(plan.rows, 2 * lanes);
+    for (row, inverses) in rows.into_iter().zip(keys.chunks_exact(2 * lanes)) {
+        all[row].copy_from_slice(inverses);
     }
     all
 }
@@ -149,7 +157,8 @@ struct Row<'a> {
     plan: &'a Plan,
     p: &'a Powers,
     row: usize,
-    cells: &'a [Fr; 3 * LANES],
+    lanes: usize,
+    cells: &'a [Fr],
     before: &'a [Fr; ACCUMULATORS],
 }
 
@@ -163,7 +172,7 @@ impl Row<'_> {
     }
 
     fn weight(&self, i: usize) -> Fr {
-        self.plan.fixed.at(Fx::Weight0.index() + i, self.row)
+        self.plan.fixed.at(Fx::Weight0.index(self.plan.width) + i, self.row)
     }
 
     fn before(&self, acc: Acc) -> Fr {
@@ -181,7 +190,7 @@ impl Row<'_> {
 
     fn state(&self, i: usize) -> Fr {
         let m = &self.plan.poseidon.m[i];
-        (0..WIDTH).map(|k| m[k] * self.cells[Z + k]).sum()
+        (0..WIDTH).map(|k| m[k] * self.cells[k]).sum()
     }
 
     /// `before` times what the marks say: forgotten, or multiplied by `challenge`.
@@ -193,12 +202,11 @@ impl Row<'_> {
 
     fn items(&self, next: &mut [Fr; ACCUMULATORS]) {
         let (p, tau) = (self.p, self.p.at(Ch::Tau));
-        let lanes = |i: usize| horner(&self.cells[i * LANES..(i + 1) * LANES], tau);
+        let lanes = |i: usize| horner(&self.cells[i * self.lanes..(i + 1) * self.lanes], tau);
         let chunk = self.when(Fx::Chunk, p.tau_chunk);
-        let zero = if self.is(Fx::ZeroPoint) { self.fx(Fx::ZeroPoint) * p.ones } else { Fr::ZERO };
         if self.is(Fx::Lookup) || self.is(Fx::Scale) || self.is(Fx::Offset) {
             next[Acc::X as usize] =
-                chunk * self.before(Acc::X) + self.when(Fx::Lookup, lanes(2)) - zero;
+                chunk * self.before(Acc::X) + self.when(Fx::Lookup, lanes(2) - p.zero_points);
             next[Acc::Y as usize] = chunk * self.before(Acc::Y)
                 + self.fx(Fx::Scale) * lanes(0)
                 + self.when(Fx::Lookup, lanes(1))
@@ -227,8 +235,10 @@ impl Row<'_> {
     fn kernels(&self, next: &mut [Fr; ACCUMULATORS]) {
         let (p, e) = (self.p, self.p.at(Ch::E));
         let mut weighed = self.when(Fx::WeightFold, p.e_weights * self.before(Acc::W));
-        if (0..WEIGHT_LANES).any(|i| !self.plan.fixed.is_zero(Fx::Weight0.index() + i, self.row)) {
-            let weights: Vec<Fr> = (0..WEIGHT_LANES).map(|i| self.weight(i)).collect();
+        let columns = weight_lanes(self.plan.width);
+        let first = Fx::Weight0.index(self.plan.width);
+        if (first..first + columns).any(|i| !self.plan.fixed.is_zero(i, self.row)) {
+            let weights: Vec<Fr> = (0..columns).map(|i| self.weight(i)).collect();
             let omega = if self.is(Fx::Word) { p.at(Ch::Omega) } else { Fr::ONE };
             weighed += omega * horner(&weights, e);
         }
@@ -254,38 +264,46 @@ impl Row<'_> {
             };
         }
         if self.is(Fx::Classes) {
-            let bytes: Vec<Fr> = (0..CLASSES)
-                .map(|i| self.cells[2 * i] - self.weight(CLASSES + i) * p.zero_point)
+            let bytes: Vec<Fr> = (0..classes(self.plan.width))
+                .map(|i| self.cells[2 * i] - self.real(i) * p.zero_point)
                 .collect();
             next[Acc::Outputs as usize] =
-                self.when(Fx::ClassesNext, p.e_words * words) + horner(&bytes, e);
+                self.when(Fx::ClassesNext, p.e_classes * words) + horner(&bytes, e);
             next[Acc::Classes as usize] =
                 self.when(Fx::ClassesNext, self.before(Acc::Classes)) + self.votes();
         }
         if self.is(Fx::Item) {
             next[Acc::Image as usize] = self.when(Fx::ItemFold, tau * self.before(Acc::Image))
                 + next[Acc::Outputs as usize]
-                + self.when(Fx::Score, p.rho[1] * self.cells[LANES + 3]);
+                + self.when(Fx::Score, p.rho[1] * self.cells[self.lanes + 3]);
         }
         next[Acc::Labels as usize] = self.before(Acc::Labels);
         if self.is(Fx::Absorb) {
             let salt = self.state(2);
             if self.is(Fx::Scale) {
-                next[Acc::Labels as usize] =
-                    tau * self.before(Acc::Labels) + self.cells[ST] + p.rho[1] * salt;
+                next[Acc::Labels as usize] = tau * self.before(Acc::Labels)
+                    + self.cells[self.plan.poseidon.label_cell()]
+                    + p.rho[1] * salt;
             } else {
                 next[Acc::Kernel as usize] = tau * self.before(Acc::Kernel) + salt;
             }
         }
     }
 
+    /// Whether class `i` of a row is one.
+    fn real(&self, i: usize) -> Fr {
+        let column = real_mark(self.plan.width, i);
+        column.map_or(Fr::ONE, |column| self.plan.fixed.at(column, self.row))
+    }
+
     /// One-hot sums of a row of classes.
     fn votes(&self) -> Fr {
         let p = self.p;
-        (0..CLASSES)
+        (0..classes(self.plan.width))
             .map(|i| {
                 let (o, s2) = (self.cells[2 * i], self.cells[2 * i + 1]);
-                let s1 = (self.cells[LANES + 2 * i] - self.cells[LANES + 1] + o) * p.per_label;
+                let slack = self.cells[self.lanes + 2 * i];
+                let s1 = (slack - self.cells[self.lanes + 1] + o) * p.per_label;
                 s1 * (o + p.rho[2] + p.rho[4] * self.weight(i)) + s2 * (p.rho[1] * o + p.rho[3])
             })
             .sum()
@@ -298,7 +316,7 @@ impl Row<'_> {
         if self.is(Fx::PublishHash) {
             published += self.state(0);
         }
-        published += self.when(Fx::Score, self.cells[2 * LANES]);
+        published += self.when(Fx::Score, self.cells[2 * self.lanes]);
         next[Acc::Published as usize] = published;
         let r = self.before(Acc::Read);
         next[Acc::Read as usize] =

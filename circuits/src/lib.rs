@@ -9,6 +9,7 @@
 
 pub mod assignment;
 pub mod blinding;
+mod cells;
 mod circuit;
 pub mod columns;
 pub mod estimate;
@@ -25,9 +26,10 @@ pub mod table;
 pub mod transcript;
 pub mod witness;
 
+pub use cells::Cells;
 pub use circuit::BatchCircuit;
-pub use columns::{CELLS, LANES};
-pub use plan::{Plan, PlanError};
+pub use dn_core::Width;
+pub use plan::{Frame, Plan, PlanError};
 pub use witness::{Slot, Witness, WitnessError};
 
 #[cfg(test)]

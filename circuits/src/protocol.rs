@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use dn_core::protocol::{Node, Phase, Protocol, Query, Word};
+use dn_core::Width;
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine, G2Affine};
 use halo2_proofs::halo2curves::CurveAffine;
@@ -58,14 +59,14 @@ pub fn export(
     }
 }
 
-/// What the protocols of all models share, with zeros for everything that a key adds.
+/// What the protocols of all models of a layout share, with zeros for everything that a key adds.
 ///
 /// # Panics
 /// As [`export`].
 #[must_use]
-pub fn layout() -> Protocol {
+pub fn layout(width: Width) -> Protocol {
     let mut cs = ConstraintSystem::default();
-    BatchCircuit::configure(&mut cs);
+    BatchCircuit::configure_with_params(&mut cs, width);
     constraints(&cs)
 }
 

@@ -12,7 +12,8 @@ use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::Expression;
 
-use crate::columns::WEIGHT_LANES;
+use crate::columns::weight_lanes;
+use dn_core::Width;
 
 /// The fixed columns, by what they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,6 @@ pub enum Fx {
     /// Constant of the accumulator; minus the zero point of the second value on inputs; tag of a
     /// hashed message.
     Offset,
-    /// Subtracted from `out` before it is folded.
-    ZeroPoint,
     /// Table: tag.
     Table0,
     /// Table: first value.
@@ -153,8 +152,10 @@ const NESTED: [(Fx, Fx); 2] = [(Fx::Channel, Fx::ChannelFold), (Fx::Item, Fx::It
 const SAME: [(Fx, Fx); 1] = [(Fx::Spill, Fx::ReadScale)];
 
 /// Number of fixed columns.
-pub const FIXED: usize =
-    Fx::Score as usize + WEIGHT_LANES - EXCLUSIVE.len() - NESTED.len() - SAME.len();
+#[must_use]
+pub const fn fixed_columns(width: Width) -> usize {
+    Fx::Score as usize + weight_lanes(width) - EXCLUSIVE.len() - NESTED.len() - SAME.len()
+}
 
 /// How a fixed column is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,11 +207,11 @@ impl Fx {
 
     /// Index among the fixed columns.
     #[must_use]
-    pub fn index(self) -> usize {
+    pub fn index(self, width: Width) -> usize {
         let pairs = || EXCLUSIVE.iter().chain(&NESTED).chain(&SAME);
         let column = pairs().find(|p| p.1 == self).map_or(self, |p| p.0) as usize;
         let seconds = pairs().filter(|p| (p.1 as usize) < column).count();
-        let weights = if column > Self::Weight0 as usize { WEIGHT_LANES - 1 } else { 0 };
+        let weights = if column > Self::Weight0 as usize { weight_lanes(width) - 1 } else { 0 };
         column + weights - seconds
     }
 }
@@ -246,8 +247,11 @@ mod tests {
 
     #[test]
     fn every_column_has_an_index() {
-        let mut pairs = EXCLUSIVE.iter().chain(&NESTED).chain(&SAME);
-        assert!(pairs.all(|(a, b)| (*a as usize) < *b as usize && a.index() == b.index()));
-        assert_eq!(Fx::Score.index(), FIXED - 1);
+        for width in Width::ALL {
+            let mut pairs = EXCLUSIVE.iter().chain(&NESTED).chain(&SAME);
+            let same = |(a, b): &(Fx, Fx)| a.index(width) == b.index(width);
+            assert!(pairs.all(|p| (p.0 as usize) < p.1 as usize && same(p)));
+            assert_eq!(Fx::Score.index(width), fixed_columns(width) - 1);
+        }
     }
 }

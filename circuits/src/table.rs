@@ -1,5 +1,7 @@
 //! The one lookup table of a model: tagged sections of triples.
 
+use std::collections::BTreeMap;
+
 use dn_core::quant::{requantize, Graph, ZERO_POINT};
 
 /// Values that a probe's score packs: one for the probe, then correct, then the margin.
@@ -22,6 +24,8 @@ pub type Triple = (u64, u64, u64);
 pub struct Division {
     /// Tag of the pairs (`hi`, stored output byte).
     pub tag_hi: u64,
+    /// Pooled nodes: tag of (difference to the largest quotient, what a position adds to its window).
+    pub tag_window: Option<u64>,
     /// Smallest quotient of any accumulator; `hi` counts from it.
     pub quotient_min: i64,
     /// Right shift of each channel.
@@ -69,6 +73,9 @@ pub fn stored(q: i8) -> u64 {
     (i64::from(q) + i64::from(ZERO_POINT)).unsigned_abs()
 }
 
+/// The stored byte of 0.
+const ZERO_BYTE: u64 = ZERO_POINT.unsigned_abs() as u64;
+
 /// Sections and rows of a model's table. Row 0 is the default `(0, 0, 0)`.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -80,6 +87,8 @@ pub struct Table {
     pub tag_input: u64,
     /// Tag of input bytes in `lo`.
     pub tag_byte: u64,
+    /// Tag of the zero that stands in `out` where a row has a byte in `lo` alone.
+    pub tag_absent: u64,
     /// By node.
     pub divisions: Vec<Division>,
     /// Tag of the remainders; slacks and sums on quality rows use the same range.
@@ -88,8 +97,6 @@ pub struct Table {
     pub lo_bits: u32,
     /// Tag of (difference, score); bounds `hi` on class rows.
     pub tag_score: u64,
-    /// Tag of (difference to the largest quotient, 1 only where it is 0). Pooled nodes have it.
-    pub tag_window: u64,
 }
 
 /// Rows of a validated graph's table, those of fixed size apart, before it is built.
@@ -114,6 +121,13 @@ impl Builder {
         tag
     }
 
+    /// The section of windows of `pool` by `pool`: at most one position is chosen, where there is no
+    /// difference.
+    fn window(&mut self, pool: usize, differences: u64) -> u64 {
+        self.rows.push((self.sections.len() as u64, 0, chosen(pool)));
+        self.section((0..differences).map(|d| (d, NOT_CHOSEN)))
+    }
+
     /// The section of a node, and the number of its quotients.
     fn division(&mut self, graph: &Graph, node: usize, bits: u32) -> (Division, u64) {
         let (quotient_min, quotient_max) = graph.quotient_range(node);
@@ -124,9 +138,18 @@ impl Builder {
             ((q - quotient_min).unsigned_abs(), stored(node.activation.apply(saturated)))
         });
         let tag_hi = self.section(pairs);
-        let division = Division { tag_hi, quotient_min, shift: node.shift.clone(), bits };
+        let shift = node.shift.clone();
+        let division = Division { tag_hi, tag_window: None, quotient_min, shift, bits };
         (division, (quotient_max - quotient_min).unsigned_abs() + 1)
     }
+}
+
+/// A position of a window that is not its largest, or not the one of several.
+pub(crate) const NOT_CHOSEN: u64 = ZERO_BYTE - 1;
+
+/// The chosen position of a window of `pool` by `pool`. Its bytes sum to as many stored zeros.
+pub(crate) fn chosen(pool: usize) -> u64 {
+    NOT_CHOSEN + (pool * pool) as u64
 }
 
 impl Table {
@@ -136,29 +159,36 @@ impl Table {
         let mut b = Builder { rows: vec![(0, 0, 0)], sections: vec![0] };
         let tag_input = b.section((0..256).map(|v| (0, v)));
         let tag_byte = b.section((0..256).map(|v| (v, 0)));
+        let tag_absent = b.section([(0, ZERO_BYTE)].into_iter());
         let shifts = graph.nodes.iter().flat_map(|n| n.shift.iter().copied());
         let lo_bits = shifts.fold(QUALITY_BITS, u32::max);
         let mut divisions = Vec::with_capacity(graph.nodes.len());
-        let mut differences = 0;
+        let mut windows: BTreeMap<usize, u64> = BTreeMap::new();
         for (i, node) in graph.nodes.iter().enumerate() {
             let (division, quotients) = b.division(graph, i, lo_bits);
             divisions.push(division);
-            differences = differences.max(if node.pool > 1 { quotients } else { 0 });
+            if node.pool > 1 {
+                let differences = windows.entry(node.pool).or_default();
+                *differences = quotients.max(*differences);
+            }
         }
         let tag_lo = b.section((0..1u64 << lo_bits).map(|v| (v, 0)));
         let tag_score = b.section((0..1 << QUALITY_BITS).map(|key| (key, packed_score(key))));
-        let largest = (differences > 0).then_some((0, 1));
-        let tag_window = b.section((0..differences).map(|d| (d, 0)).chain(largest));
+        for (pool, differences) in windows {
+            let tag = b.window(pool, differences);
+            let pooled = divisions.iter_mut().zip(&graph.nodes).filter(|(_, n)| n.pool == pool);
+            pooled.for_each(|(division, _)| division.tag_window = Some(tag));
+        }
         Self {
             rows: b.rows,
             sections: b.sections,
             tag_input,
             tag_byte,
+            tag_absent,
             divisions,
             tag_lo,
             lo_bits,
             tag_score,
-            tag_window,
         }
     }
 
@@ -169,12 +199,11 @@ impl Table {
         let first = *self.sections.get(usize::try_from(tag).ok()?)?;
         let row = if tag == self.tag_input {
             first + usize::try_from(b).ok()?
-        } else if tag == self.tag_window && b == 1 {
-            self.rows.len() - 1
         } else {
             first + usize::try_from(a).ok()?
         };
-        (self.rows.get(row) == Some(&triple)).then_some(row)
+        // The row of a chosen position stands before its section.
+        [row, first.wrapping_sub(1)].into_iter().find(|row| self.rows.get(*row) == Some(&triple))
     }
 }
 

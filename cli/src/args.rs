@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dn_core::Width;
 
 /// Verified inference: quantise models, run them, prove batches, verify proofs.
 #[derive(Debug, Parser)]
@@ -139,9 +140,31 @@ pub(crate) struct Import {
     /// Report accuracy on these arrays instead of the calibration data.
     #[arg(long)]
     pub(crate) heldout: Option<PathBuf>,
+    /// Layout of the columns of its proofs: narrow takes the least gas, default less CPU time.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) layout: Layout,
     /// The package to write.
     #[arg(short, long)]
     pub(crate) output: PathBuf,
+}
+
+/// A layout of columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layout {
+    /// Four lanes.
+    Narrow,
+    /// Eight lanes.
+    #[default]
+    Default,
+}
+
+impl From<Layout> for Width {
+    fn from(layout: Layout) -> Self {
+        match layout {
+            Layout::Narrow => Self::Narrow,
+            Layout::Default => Self::Default,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -5,16 +5,21 @@ import {Claims} from "./halo2/Claims.sol";
 import {Openings} from "./halo2/Openings.sol";
 import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 
-/// @title One verifier for the batch proofs of every model
+/// @title Verifier of the batch proofs of every model of one layout
 /// @notice Reads a verifying key from a data contract, so registering a model deploys data, not code.
 /// @dev halo2 without permutation and lookup arguments: KZG over BN254, SHPLONK, Keccak transcript. What depends on the
-/// constraint system is in `BatchLayout`, which is generated; a key made for another layout is refused. The key's format
+/// constraint system is in the generated contracts that inherit this one; a key of another layout is refused. The key's format
 /// is specified in `core/src/vk_data.rs`, the protocol in `docs/book/protocol.md`. Whoever registers a key answers for
 /// it: this contract checks a proof against a key, not the key against a model.
 ///
 /// A proof is first reduced to a claim: its gates are evaluated, and its openings remain (`Claims`). Claims are then
 /// added up, each with a weight, to one pairing check (`Openings`).
-contract Halo2Verifier is IHalo2Verifier, Claims, Openings {
+abstract contract Halo2Verifier is IHalo2Verifier, Claims, Openings {
+    /// @notice Hash of the layout whose keys this contract takes.
+    function layout() external pure returns (uint256) {
+        return _layout();
+    }
+
     /// @inheritdoc IHalo2Verifier
     function verify(address vk, bytes calldata proof, uint256[] calldata instances)
         external

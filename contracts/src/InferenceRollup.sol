@@ -15,7 +15,7 @@ import {IStaking} from "./interfaces/IStaking.sol";
 /// @title InferenceRollup
 /// @dev Invariant: the token balance is at least the sum of `balanceOf`. Calls into the token and the staking
 /// contract, both fixed at deployment and free of callbacks, come after all effects; the verifier is called
-/// statically. Nothing here loops over storage; loops run over at most 256 slots of the batch.
+/// statically. Nothing here loops over storage; loops run over at most 1,024 slots of the batch.
 contract InferenceRollup is IInferenceRollup, EIP712 {
     using SafeERC20 for IERC20;
 

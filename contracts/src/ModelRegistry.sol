@@ -7,7 +7,9 @@ import {FIELD_ORDER} from "./Field.sol";
 /// @title ModelRegistry
 contract ModelRegistry is IModelRegistry {
     /// @notice Most slots a batch may have: bounds the loops of settlement.
-    uint32 public constant MAX_BATCH_SLOTS = 256;
+    /// @dev Settling takes about 37,000 gas a task beside the proof, so a chain that caps a transaction at 2^24 gas
+    /// (EIP-7825) settles at most some 350 tasks of a batch.
+    uint32 public constant MAX_BATCH_SLOTS = 1024;
 
     /// @notice Most bytes of a service name.
     uint256 public constant MAX_SERVICE_BYTES = 64;

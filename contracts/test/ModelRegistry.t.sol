@@ -60,8 +60,8 @@ contract ModelRegistryTest is TestBase {
         spec = _spec();
         spec.batchSlots = 0;
         _rejects(spec, abi.encodeWithSelector(I.BatchSlotsOutOfRange.selector, 0));
-        spec.batchSlots = 257;
-        _rejects(spec, abi.encodeWithSelector(I.BatchSlotsOutOfRange.selector, 257));
+        spec.batchSlots = 1025;
+        _rejects(spec, abi.encodeWithSelector(I.BatchSlotsOutOfRange.selector, 1025));
         spec = _spec();
         spec.nullInputHash = bytes32(FIELD_ORDER);
         _rejects(spec, abi.encodeWithSelector(I.NotAFieldElement.selector, FIELD_ORDER));

@@ -18,3 +18,6 @@ pub mod task;
 pub mod trust;
 pub mod units;
 pub mod vk_data;
+mod width;
+
+pub use width::Width;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{ensure, Context as _, Result};
-use dn_circuits::{protocol, Slot};
+use dn_circuits::{protocol, Frame, Slot};
 use dn_core::api::Bytes32;
 use dn_core::commitment::to_bytes;
 use dn_core::protocol::Protocol;
@@ -141,8 +141,9 @@ async fn verifying_key(
     slots: usize,
 ) -> Result<Protocol> {
     let (graph, data) = (package.graph.clone(), options.data.clone());
+    let frame = Frame { slots, width: package.width };
     let made = tokio::task::spawn_blocking(move || -> Result<Protocol> {
-        let prover = Prover::new(graph, slots, &data, &id.to_string(), None)?;
+        let prover = Prover::new(graph, frame, &data, &id.to_string(), None)?;
         let (keys, instances) = (prover.keys(), dn_core::statement::len(slots));
         Ok(protocol::export(keys.vk(), &keys.params, instances))
     });

@@ -26,6 +26,7 @@ mod package;
 mod quantize;
 
 use dn_core::quant::execute;
+use dn_core::Width;
 use rayon::prelude::*;
 
 pub use error::{ImportError, PackageError};
@@ -140,6 +141,7 @@ pub fn import_onnx(
         graph: q.graph,
         input_scale: q.input_scale,
         output_scale: q.output_scale,
+        width: Width::default(),
     };
     Ok(Imported { package, float })
 }

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use dn_core::quant::{Activation, Geometry, Graph, GraphError, Node, Shape, Source, MAX_LEN};
+use dn_core::Width;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct Package {
     pub input_scale: f32,
     /// Float value of one output step.
     pub output_scale: f32,
+    /// Layout of its proofs.
+    pub width: Width,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,6 +44,8 @@ struct Header {
     name: String,
     input_scale: f32,
     output_scale: f32,
+    #[serde(default, skip_serializing_if = "Width::is_default")]
+    width: Width,
     input: Shape,
     nodes: Vec<NodeHeader>,
 }
@@ -95,6 +100,7 @@ impl Package {
             name: self.name.clone(),
             input_scale: self.input_scale,
             output_scale: self.output_scale,
+            width: self.width,
             input: self.graph.input,
             nodes: self.graph.nodes.iter().map(NodeHeader::of).collect(),
         };
@@ -151,7 +157,7 @@ impl Package {
             return Err(PackageError::Scale);
         }
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
-        let Header { name, input_scale, output_scale, input, nodes, .. } = header;
+        let Header { name, input_scale, output_scale, width, input, nodes, .. } = header;
         let mut graph = Graph { input, nodes: Vec::new() };
         let mut arrays = 0;
         for (i, node) in nodes.into_iter().enumerate() {
@@ -163,7 +169,7 @@ impl Package {
             return Err(PackageError::Tensor { name: name.to_owned() });
         }
         graph.validate()?;
-        Ok(Self { name, graph, input_scale, output_scale })
+        Ok(Self { name, graph, input_scale, output_scale, width })
     }
 }
 

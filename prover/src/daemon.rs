@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{ensure, Context as _, Result};
 use clap::Parser;
-use dn_circuits::{protocol, Slot};
+use dn_circuits::{protocol, Frame, Slot};
 use dn_core::api::{Beat, Bytes32, ProofJob, ProofResult, Role};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_import::Package;
@@ -131,9 +131,11 @@ impl Provers {
         let bytes = self.node.client.package(model_id).await.context("fetch the package")?;
         let config = self.config.clone();
         let made = tokio::task::spawn_blocking(move || -> Result<Prover> {
-            let graph = Package::from_bytes(&bytes).context("read the package")?.graph;
+            let Package { graph, width, .. } =
+                Package::from_bytes(&bytes).context("read the package")?;
+            let frame = Frame { slots: slots as usize, width };
             let (name, srs) = (model_id.to_string(), config.srs.as_deref());
-            Ok(Prover::new(graph, slots as usize, &config.data_dir, &name, srs)?)
+            Ok(Prover::new(graph, frame, &config.data_dir, &name, srs)?)
         });
         let prover = Arc::new(made.await??);
         let registered = self.node.client.protocol(model_id).await.context("fetch the key")?;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use dn_circuits::{BatchCircuit, Plan};
+use dn_circuits::{BatchCircuit, Plan, Width};
 use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine};
 use halo2_proofs::plonk::VerifyingKey;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
@@ -66,7 +66,7 @@ impl Keys {
         let plan = Arc::new(plan);
         let tags = hex::encode(&plan.digest()[..8]) + &srs_tag(&params);
         let path = cache.join(format!("{name}-{}-{tags}.vk", plan.slots));
-        let cached = fs::read(&path).ok().and_then(|bytes| decode(&bytes));
+        let cached = fs::read(&path).ok().and_then(|bytes| decode(&bytes, plan.width));
         let (loaded, usage) = Usage::of(|| load(&plan, &params, cached.clone()));
         let (vk, engine) = loaded.map_err(ProveError::encode)?;
         let is_cached = cached.is_some();
@@ -94,8 +94,8 @@ impl Keys {
 
 const FORMAT: SerdeFormat = SerdeFormat::RawBytes;
 
-fn decode(bytes: &[u8]) -> Option<VerifyingKey<G1Affine>> {
-    VerifyingKey::from_bytes::<BatchCircuit>(bytes, FORMAT, ()).ok()
+fn decode(bytes: &[u8], width: Width) -> Option<VerifyingKey<G1Affine>> {
+    VerifyingKey::from_bytes::<BatchCircuit>(bytes, FORMAT, width).ok()
 }
 
 type Loaded = (VerifyingKey<G1Affine>, Box<dyn Prove>);
@@ -124,7 +124,7 @@ fn load_with<A: Arithmetic>(
     let bases = Bases::<A>::new(params)?;
     let vk = match cached {
         Some(vk) => vk,
-        None => verifying_key(plan.k, &bases.commit_fixed(plan))?,
+        None => verifying_key(plan, &bases.commit_fixed(plan))?,
     };
     let engine = Engine::new(plan, params, bases, &vk);
     Ok((vk, Box::new(engine)))
@@ -132,13 +132,13 @@ fn load_with<A: Arithmetic>(
 
 /// A verifying key of these commitments, by way of halo2's encoding, which is its constructor: a
 /// version, log2 of the rows, whether selectors are merged, the commitments.
-fn verifying_key(k: u32, commitments: &[G1Affine]) -> io::Result<VerifyingKey<G1Affine>> {
+fn verifying_key(plan: &Plan, commitments: &[G1Affine]) -> io::Result<VerifyingKey<G1Affine>> {
     let mut bytes = vec![2];
-    bytes.extend(k.to_le_bytes());
+    bytes.extend(plan.k.to_le_bytes());
     bytes.push(1);
     bytes.extend((commitments.len() as u32).to_le_bytes());
     commitments.iter().try_for_each(|c| c.write(&mut bytes, FORMAT))?;
-    VerifyingKey::from_bytes::<BatchCircuit>(&bytes, FORMAT, ())
+    VerifyingKey::from_bytes::<BatchCircuit>(&bytes, FORMAT, plan.width)
 }
 
 /// Names a reference string: keys made with another one must not be mistaken for its keys.

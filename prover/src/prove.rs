@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dn_circuits::estimate::estimate;
 use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::transcript::KeccakRead;
-use dn_circuits::{Plan, PlanError, Slot, Witness, WitnessError};
+use dn_circuits::{Frame, Plan, PlanError, Slot, Witness, WitnessError};
 use dn_core::quant::Graph;
 use dn_core::statement::Statement;
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr};
@@ -102,23 +102,24 @@ pub struct Prover {
 }
 
 impl Prover {
-    /// Lays out a validated `graph` for `slots` and loads or generates its keys under `data`.
+    /// Lays out a validated `graph` for batches of a size and loads or generates its keys under `data`.
     /// Without a `.ptau` file the reference string is the unsafe one for development.
     ///
     /// # Errors
     /// When the model does not fit or keys are not available.
     pub fn new(
         graph: Graph,
-        slots: usize,
+        frame: impl Into<Frame>,
         data: &Path,
         name: &str,
         ptau: Option<&Path>,
     ) -> Result<Self, ProveError> {
-        let needed_mb = estimate(&graph, slots)?.memory_mb as u64;
+        let frame = frame.into();
+        let needed_mb = estimate(&graph, frame)?.memory_mb as u64;
         if let Some(available_mb) = available_mb().filter(|available| *available < needed_mb) {
             return Err(ProveError::Memory { needed_mb, available_mb });
         }
-        let plan = Plan::new(&graph, slots)?;
+        let plan = Plan::new(&graph, frame)?;
         let srs = match ptau {
             Some(path) => Srs::Ptau { path: path.to_path_buf() },
             None => Srs::UnsafeDev { cache: data.join("srs") },

@@ -1,12 +1,13 @@
 //! A real proof: accepted as it is, rejected after any change.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use dn_circuits::blinding::{BlindingRng, ZeroWords};
-use dn_circuits::columns::{ACCUMULATORS, CELLS, LANES};
+use dn_circuits::columns::advice_columns;
 use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::transcript::KeccakWrite;
-use dn_circuits::{BatchCircuit, Slot, Witness};
+use dn_circuits::{BatchCircuit, Frame, Slot, Width, Witness};
 use dn_core::proof_file::ProofFile;
 use dn_core::quant::{Activation, Graph, Node, Shape};
 use dn_prover::{Phase, ProveError, Prover};
@@ -29,7 +30,14 @@ fn graph() -> Graph {
 #[test]
 fn soundness_row_23_proves_hides_and_rejects() {
     let data = std::env::temp_dir().join(format!("dn-prover-{}", std::process::id()));
-    let prover = Prover::new(graph(), 8, &data, "test", None).expect("keys");
+    for width in Width::ALL {
+        proves_hides_and_rejects(width, &data);
+    }
+}
+
+fn proves_hides_and_rejects(width: Width, data: &Path) {
+    let frame = Frame { slots: 8, width };
+    let prover = Prover::new(graph(), frame, data, "test", None).expect("keys");
     let tasks: Vec<Slot> = (0..5)
         .map(|i: i8| Slot {
             input: (0..10).map(|j| i * 20 - j * 9).collect(),
@@ -42,7 +50,7 @@ fn soundness_row_23_proves_hides_and_rejects() {
     let instances: Vec<Fr> = proof.statement.instances().into_iter().map(from_core).collect();
     assert!(prover.verify(&instances, &proof.bytes));
 
-    let commitments = CELLS + 1 + LANES + ACCUMULATORS;
+    let commitments = advice_columns(width);
     for (a, b) in proof.bytes.chunks(64).zip(again.bytes.chunks(64)).take(commitments) {
         assert_ne!(a, b, "two proofs of one witness share an advice commitment");
     }
@@ -60,7 +68,7 @@ fn soundness_row_23_proves_hides_and_rejects() {
     assert_eq!(ProofFile::from_bytes(&file.to_bytes()).expect("a file"), file);
     assert_eq!(by_the_library(&prover, &tasks).len(), proof.bytes.len());
     println!("k {} proof {} B {:?}", prover.keys().plan.k, proof.bytes.len(), proof.usage);
-    std::fs::remove_dir_all(&data).expect("remove the temporary folder");
+    std::fs::remove_dir_all(data).expect("remove the temporary folder");
 }
 
 /// The proof of halo2's own prover for the same circuit and its own keys, verified.
@@ -105,5 +113,5 @@ fn an_observer_hears_of_every_phase_and_can_cancel() {
     assert_eq!(heard, Phase::ALL);
     let stopped = prover.prove_observed(&tasks, CoreFr::from(5u8), &mut |p| p != Phase::Quotient);
     assert!(matches!(stopped, Err(ProveError::Cancelled(Phase::Quotient))));
-    std::fs::remove_dir_all(&data).expect("remove the temporary folder");
+    std::fs::remove_dir_all(data).expect("remove the temporary folder");
 }

@@ -27,8 +27,22 @@ alloy::sol!(
 alloy::sol!(
     #[sol(rpc)]
     #[derive(Debug)]
-    Halo2Verifier,
-    "abi/Halo2Verifier.json"
+    DefaultVerifier,
+    "abi/DefaultVerifier.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    NarrowVerifier,
+    "abi/NarrowVerifier.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    VerifierRouter,
+    "abi/VerifierRouter.json"
 );
 
 alloy::sol!(

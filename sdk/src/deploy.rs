@@ -6,7 +6,10 @@ use alloy::providers::Provider;
 use alloy::rpc::types::TransactionRequest;
 use thiserror::Error;
 
-use crate::contracts::{DnToken, Halo2Verifier, InferenceRollup, ModelRegistry, Staking};
+use crate::contracts::{
+    DefaultVerifier, DnToken, InferenceRollup, ModelRegistry, NarrowVerifier, Staking,
+    VerifierRouter,
+};
 
 /// Addresses that the rollup is told at deployment.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,7 @@ pub struct Deployment {
     pub staking: Address,
     /// Models.
     pub registry: Address,
-    /// Verifies batch proofs.
+    /// Verifies batch proofs of every layout.
     pub verifier: Address,
     /// Orders, batches, payments.
     pub rollup: Address,
@@ -65,7 +68,10 @@ pub async fn deploy<P: Provider + Clone>(
     let token = *DnToken::deploy(provider.clone()).await?.address();
     let staking = Staking::deploy(provider.clone(), token, roles.minimum_stake_wei).await?;
     let registry = *ModelRegistry::deploy(provider.clone()).await?.address();
-    let verifier = *Halo2Verifier::deploy(provider.clone()).await?.address();
+    let narrow = *NarrowVerifier::deploy(provider.clone()).await?.address();
+    let default = *DefaultVerifier::deploy(provider.clone()).await?.address();
+    let router = VerifierRouter::deploy(provider.clone(), vec![narrow, default]).await?;
+    let verifier = *router.address();
     let config = InferenceRollup::Config {
         token,
         staking: *staking.address(),

@@ -2,6 +2,7 @@
 
 use dn_core::protocol::{Protocol, Word};
 use dn_core::vk_data::{creation_code, vk_data, VkDataError};
+use dn_core::Width;
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::TxEnv;
 use revm::database::{CacheDB, EmptyDB};
@@ -11,8 +12,9 @@ use revm::{Context, ExecuteCommitEvm, MainBuilder, MainContext};
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
-/// ABI and creation code, checked in by `contracts/export-abi.sh`.
-const ARTIFACT: &str = include_str!("../../sdk/abi/Halo2Verifier.json");
+/// ABI and creation code of each layout's verifier, checked in by `contracts/export-abi.sh`.
+const NARROW: &str = include_str!("../../sdk/abi/NarrowVerifier.json");
+const DEFAULT: &str = include_str!("../../sdk/abi/DefaultVerifier.json");
 const VERIFY: &str = "verify(address,bytes,uint256[])";
 const VERIFY_BATCH: &str = "verifyBatch(address[],bytes[],uint256[][])";
 /// Limit of every transaction; below the cap of 2^24 that EIP-7825 sets.
@@ -42,8 +44,11 @@ pub enum EvmError {
 pub struct EvmVerdict {
     /// The return value; a revert counts as a rejection.
     pub accepted: bool,
-    /// Gas of the transaction, calldata and its base cost of 21,000 included.
+    /// Gas of a transaction that does nothing else, calldata and its base cost of 21,000 included.
     pub gas: u64,
+    /// The same without the floor of 40 gas for each byte of calldata (EIP-7623), which binds from
+    /// some 500 slots on. A transaction that also settles spends more than the floor.
+    pub gas_above_floor: u64,
     /// Gas of running the contract alone.
     pub execution_gas: u64,
 }
@@ -68,7 +73,7 @@ impl EvmVerifier {
     /// When the key does not fit or a deployment fails.
     pub fn deploy(protocol: &Protocol) -> Result<Self, EvmError> {
         let artifact: serde_json::Value =
-            serde_json::from_str(ARTIFACT).map_err(|_| EvmError::Artifact)?;
+            serde_json::from_str(artifact(protocol)).map_err(|_| EvmError::Artifact)?;
         let code = artifact["bytecode"].as_str().and_then(|c| c.strip_prefix("0x"));
         let code = code.and_then(|c| hex::decode(c).ok()).ok_or(EvmError::Artifact)?;
         let data = vk_data(protocol)?;
@@ -126,8 +131,13 @@ impl EvmVerifier {
             }
             ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => false,
         };
-        let gas = result.tx_gas_used();
-        Ok(EvmVerdict { accepted, gas, execution_gas: gas.saturating_sub(intrinsic) })
+        let gas_above_floor = result.gas().spent_sub_refunded();
+        Ok(EvmVerdict {
+            accepted,
+            gas: result.tx_gas_used(),
+            gas_above_floor,
+            execution_gas: gas_above_floor.saturating_sub(intrinsic),
+        })
     }
 
     fn create(&mut self, what: &'static str, code: Vec<u8>) -> Result<(Address, u64), EvmError> {
@@ -180,6 +190,16 @@ pub struct Claim<'a> {
 fn intrinsic_gas(calldata: &[u8]) -> u64 {
     let zeros = calldata.iter().filter(|b| **b == 0).count() as u64;
     21_000 + 4 * zeros + 16 * (calldata.len() as u64 - zeros)
+}
+
+/// The verifier of a key's layout, by the number of its columns. A wrong one refuses the key.
+fn artifact(protocol: &Protocol) -> &'static str {
+    let cells = |width: Width| 3 * width.lanes() + 1;
+    let first = protocol.phases.first().map_or(0, |p| p.advice.len());
+    match Width::ALL.into_iter().find(|width| cells(*width) == first) {
+        Some(Width::Narrow) => NARROW,
+        Some(Width::Default) | None => DEFAULT,
+    }
 }
 
 fn number(n: usize) -> Word {

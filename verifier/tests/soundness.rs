@@ -125,7 +125,10 @@ fn soundness_row_12_no_query_stands_twice() {
 fn soundness_row_13_challenges_follow_every_cell_of_a_look_up() {
     let p = &case().protocol;
     assert_eq!(p.phases.len(), 2);
-    assert_eq!(p.phases[0].advice.len(), dn_circuits::CELLS + 1);
+    assert_eq!(
+        p.phases[0].advice.len(),
+        dn_circuits::columns::cells(dn_circuits::Width::Default) + 1
+    );
     assert_eq!(p.phases[0].challenges.len(), dn_circuits::columns::CHALLENGES);
     assert!(p.phases[1].challenges.is_empty());
     // A key that draws them before the cells reads another transcript.

@@ -6,7 +6,7 @@ mod case;
 use std::path::PathBuf;
 
 use case::{graph, Case};
-use dn_circuits::protocol;
+use dn_circuits::{protocol, Width};
 use dn_core::protocol::Protocol;
 use dn_prover::Prover;
 use dn_verifier::{verify, VerifyError};
@@ -22,8 +22,17 @@ fn folder(name: &str) -> PathBuf {
 
 #[test]
 fn agrees_with_halo2_on_good_and_corrupted_proofs() {
-    let folder = folder("verdicts");
-    let case = Case::new(&folder, 3, 0);
+    agrees_with_halo2(Width::Default);
+}
+
+#[test]
+fn agrees_with_halo2_in_the_narrow_layout() {
+    agrees_with_halo2(Width::Narrow);
+}
+
+fn agrees_with_halo2(width: Width) {
+    let folder = folder(&format!("verdicts-{}", width.name()));
+    let case = Case::in_layout(&folder, width);
     assert!(case.accepts(&case.instances, &case.proof));
     let read_back = Protocol::from_bytes(&case.protocol.to_bytes()).expect("a protocol");
     assert_eq!(read_back, case.protocol);
@@ -115,7 +124,8 @@ fn rejects_other_public_inputs(case: &Case) {
 
 /// The key of another model, and keys that differ in one part.
 fn rejects_other_keys(case: &Case, folder: &std::path::Path) {
-    let other = Prover::new(graph(4), 8, folder, "other", None).expect("keys");
+    let frame = case.prover.keys().plan.frame();
+    let other = Prover::new(graph(4), frame, folder, "other", None).expect("keys");
     let mut keys =
         vec![protocol::export(other.keys().vk(), &other.keys().params, case.instances.len())];
     let changes: [fn(&mut Protocol); 8] = [

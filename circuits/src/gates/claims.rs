@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! lane(c)  = sum_l tau^(L-1-l) c[l]            ones = lane(1, ..., 1)            t = tau^L
-//! x   act X = chunk t X' + q lane(out) - zero ones
+//! L lanes and N weight lanes, by the layout
+//! x   act X = chunk t X' + q (lane(out) - 128 ones)
 //! y   act Y = (chunk t + spill_fold t^3) Y' + scale lane(hi) + q lane(lo) + offset ones
 //!           + spill (t^2 lane(hi) + t lane(lo) + lane(out) - 2^24 (1 + t + t^2) ones)
 //! i   act I = (act act' - image_reset + image_step (z - 1)) I' + position X
 //! o   act O = (act act' - outputs_reset + outputs_step (z - 1)) O' + position Y
 //! t   act T = (act act' - channel + channel_fold e + tensor_step (z - 1) + tensor_claim (lambda - 1)) T'
 //!           + channel O
-//! w   act W = weight_fold e^8 W' + (1 + word (omega - 1)) sum_i e^(7-i) w_i
+//! w   act W = weight_fold e^N W' + (1 + word (omega - 1)) sum_i e^(N-1-i) w_i
 //! k   act K = (act act' - kernel_reset + kernel_step (z - 1) + kernel_claim (lambda - 1)) K' + tap W
 //! p   act P = (act' + claim (lambda - 1)) P' + (product I + product_held O) K - close lambda T
 //!           + words_done omega R - close_words (omega I + rho^2 K) - close_copies (I - rho G)
@@ -37,37 +38,37 @@
 //! A dense layer is the case of one position per image and one tap per kernel. A pooled layer has
 //! window rows with `hi = m - quotient >= 0` for the largest quotient `m` of the window; a kernel of
 //! ones carries the `m` of the pooled rows, which `O` folds, to the positions of their windows. That
-//! one `hi` of each window is zero is a claim of its own: `out` is 1 only where `hi` is 0, and with
-//! a zero point of `1 / window` the sum over a window is zero.
+//! one `hi` of each window of `n` is zero is a claim of its own: `out - 128` is `n - 1` only where `hi` is
+//! 0 and -1 elsewhere, and the sum over a window is zero.
 //!
 //! Where a row is no activation the folds still run, over cells that nothing reads.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::ConstraintSystem;
 
-use crate::columns::{constant, horner, power, Acc, Ch, Columns, Fx, View, LANES, WEIGHT_LANES};
+use crate::columns::{constant, horner, power, weight_lanes, Acc, Ch, Columns, Fx, View};
 use crate::layout::SPILL_OFFSET;
 use crate::poseidon::Constants;
 
-use super::words::Tasks;
+use super::words::{zero_point, Tasks};
 
 pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
     cs.create_gate("fold items", |meta| {
         let mut v = View::new(meta, columns);
         let (active, q, tau) = (v.fx(Fx::Active), v.fx(Fx::Lookup), v.challenge(Ch::Tau));
-        let t = power(&tau, LANES);
+        let lanes = v.lanes();
+        let t = power(&tau, lanes);
         let t2 = t.clone() * t.clone();
         let chunk = v.fx(Fx::Chunk) * t.clone();
-        let ones = horner(&vec![constant(1); LANES], &tau);
-        let mut lanes = |first: usize| {
-            let cells: Vec<_> = (0..LANES).map(|l| v.cell(first + l)).collect();
+        let ones = horner(&vec![constant(1); lanes], &tau);
+        let mut fold = |first: usize| {
+            let cells: Vec<_> = (0..lanes).map(|l| v.cell(first + l)).collect();
             horner(&cells, &tau)
         };
-        let (hi, lo, out) = (lanes(0), lanes(LANES), lanes(2 * LANES));
+        let (hi, lo, out) = (fold(0), fold(lanes), fold(2 * lanes));
         let x = active.clone() * v.acc(Acc::X)
             - chunk.clone() * v.acc_prev(Acc::X)
-            - q.clone() * out.clone()
-            + v.fx(Fx::ZeroPoint) * ones.clone();
+            - q.clone() * (out.clone() - ones.clone() * zero_point());
         let three = constant(1) + t.clone() + t2.clone();
         let spilled = t2.clone() * hi.clone() + t.clone() * lo.clone() + out
             - three * ones.clone() * Fr::from(SPILL_OFFSET);
@@ -115,7 +116,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
         let weights = v.weights();
         let words = v.fx(Fx::Word) * (v.challenge(Ch::Omega) - constant(1));
         let w = active.clone() * v.acc(Acc::W)
-            - v.fx(Fx::WeightFold) * power(&e, WEIGHT_LANES) * v.acc_prev(Acc::W)
+            - v.fx(Fx::WeightFold) * power(&e, weight_lanes(v.width())) * v.acc_prev(Acc::W)
             - (constant(1) + words) * horner(&weights, &e);
         let [kept, added] = Tasks::new(&mut v, constants).kernel;
         let keep = carried - v.fx(Fx::KernelReset)

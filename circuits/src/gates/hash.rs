@@ -1,4 +1,5 @@
-//! Poseidon on hash rows; layout and constants in [`crate::poseidon`].
+//! Poseidon on hash rows; cells and constants in [`crate::poseidon`], the narrow layout's rounds in
+//! [`super::hash_narrow`].
 //!
 //! With `s(x)` the three S-box equations `a = x^2`, `b = a^2`, `z = b x`:
 //!
@@ -19,13 +20,15 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 
-use crate::columns::{Columns, Fx, View};
-use crate::poseidon::{Constants, A, B, PARTIALS, ST, WIDTH, Z};
+use crate::columns::{Columns, Fx, View, Width};
+use crate::poseidon::{partial_places, partials, Constants, FULL, WIDTH};
+
+use super::hash_narrow;
 
 type Ex = Expression<Fr>;
 
 /// `sum form_i x_i`, skipping zero coefficients.
-fn linear(form: &[Fr], xs: &[Ex]) -> Ex {
+pub(super) fn linear(form: &[Fr], xs: &[Ex]) -> Ex {
     let zero = Fr::zero();
     form.iter()
         .zip(xs)
@@ -37,28 +40,43 @@ fn linear(form: &[Fr], xs: &[Ex]) -> Ex {
 
 /// `(M z)_i` of this row.
 pub(super) fn state(v: &mut View<'_, '_>, constants: &Constants, i: usize) -> Ex {
-    let z: Vec<Ex> = (0..WIDTH).map(|k| v.cell(Z + k)).collect();
+    let z: Vec<Ex> = (0..WIDTH).map(|k| v.cell(k)).collect();
     linear(&constants.m[i], &z)
 }
 
 /// `(M z')_i`, the state behind the previous row.
-fn state_prev(v: &mut View<'_, '_>, constants: &Constants, i: usize) -> Ex {
-    let z: Vec<Ex> = (0..WIDTH).map(|k| v.cell_prev(Z + k)).collect();
+pub(super) fn state_prev(v: &mut View<'_, '_>, constants: &Constants, i: usize) -> Ex {
+    let z: Vec<Ex> = (0..WIDTH).map(|k| v.cell_prev(k)).collect();
     linear(&constants.m[i], &z)
 }
 
+/// Cells that partial rounds are linear in: the state in front of them and their S-box outputs.
+pub(super) fn partial_cells(width: Width) -> Vec<usize> {
+    let places = partial_places(width);
+    (places.st..places.st + WIDTH).chain(places.z..places.z + partials(width)).collect()
+}
+
 pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
+    match columns.width {
+        Width::Narrow => hash_narrow::configure(cs, columns, constants),
+        Width::Default => rounds(cs, columns, constants),
+    }
+    absorb(cs, columns, constants);
+}
+
+fn rounds(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
+    let cells = partial_cells(columns.width);
     cs.create_gate("poseidon S-boxes", |meta| {
         let mut v = View::new(meta, columns);
         let full = v.fx(Fx::Full);
         let partial = v.fx(Fx::Partial);
-        let row: Vec<Ex> = (ST..ST + WIDTH).chain(Z..Z + WIDTH).map(|i| v.cell(i)).collect();
+        let row: Vec<Ex> = cells.iter().map(|i| v.cell(*i)).collect();
         let mut constraints = Vec::new();
-        for k in 0..PARTIALS {
-            let c = v.weight(k);
+        for (k, form) in constants.partial_x.iter().enumerate() {
+            let c = v.round_constant(k);
             let x_full = state_prev(&mut v, constants, k) + c.clone();
-            let x_partial = linear(&constants.partial_x[k], &row) + c;
-            let (z, a, b) = (v.cell(Z + k), v.cell(A + k), v.cell(B + k));
+            let x_partial = linear(form, &row) + c;
+            let (z, a, b) = (v.cell(FULL.z + k), v.cell(FULL.a + k), v.cell(FULL.b + k));
             let any = full.clone() + partial.clone();
             constraints.push(any * (b.clone() - a.clone() * a.clone()));
             for (selector, x) in [(&full, x_full), (&partial, x_partial)] {
@@ -72,11 +90,10 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
         let mut v = View::new(meta, columns);
         let (first, last) = (v.fx(Fx::PartialFirst), v.fx(Fx::PartialLast));
         let next = v.fx(Fx::Partial) - first.clone();
-        let before: Vec<Ex> =
-            (ST..ST + WIDTH).chain(Z..Z + WIDTH).map(|i| v.cell_prev(i)).collect();
+        let before: Vec<Ex> = cells.iter().map(|i| v.cell_prev(*i)).collect();
         let mut constraints = Vec::new();
-        for k in 0..WIDTH {
-            let st = v.cell(ST + k);
+        for (k, cell) in cells.iter().take(WIDTH).enumerate() {
+            let st = v.cell(*cell);
             let left = linear(&constants.partial_state[k], &before);
             constraints.push(first.clone() * (st.clone() - state_prev(&mut v, constants, k)));
             constraints.push(next.clone() * (st - left.clone()));
@@ -84,11 +101,14 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
         }
         constraints
     });
+}
+
+fn absorb(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
     cs.create_gate("poseidon absorb", |meta| {
         let mut v = View::new(meta, columns);
         let (absorb, next) = (v.fx(Fx::Absorb), v.fx(Fx::AbsorbNext));
         let (s0, s1) = (state(&mut v, constants, 0), state(&mut v, constants, 1));
-        let tag = v.fx(Fx::Offset) + v.fx(Fx::Scale) * v.cell(ST);
+        let tag = v.fx(Fx::Offset) + v.fx(Fx::Scale) * v.cell(constants.label_cell());
         let chained = state_prev(&mut v, constants, 0);
         vec![
             (absorb.clone() + next.clone()) * s0,

@@ -20,7 +20,7 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 
-use crate::columns::{Acc, Ch, Columns, Fx, View, LANES};
+use crate::columns::{Acc, Ch, Columns, Fx, View};
 
 /// Name of the helper gate. MockProver poisons its blinding rows, where real proofs hold zero.
 pub(crate) const HELPER_GATE: &str = "lookup helper";
@@ -32,7 +32,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let gamma2 = gamma.clone() * gamma.clone();
         let key_a = q.clone() * beta.clone() + v.fx(Fx::TagA);
         let key_b = q.clone() * beta + v.fx(Fx::TagB);
-        (0..LANES)
+        (0..v.lanes())
             .map(|l| {
                 let a = key_a.clone() + gamma.clone() * v.hi(l) + gamma2.clone() * v.out(l);
                 let b = key_b.clone() + gamma.clone() * v.lo(l);
@@ -45,7 +45,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let (beta, gamma) = (v.challenge(Ch::Beta), v.challenge(Ch::Gamma));
         let gamma2 = gamma.clone() * gamma.clone();
         let key = beta + v.fx(Fx::Table0) + gamma * v.fx(Fx::Table1) + gamma2 * v.fx(Fx::Table2);
-        let helpers = (1..LANES).fold(v.helper(0), |sum, l| sum + v.helper(l));
+        let helpers = (1..v.lanes()).fold(v.helper(0), |sum, l| sum + v.helper(l));
         let (active, before) = (v.fx(Fx::Active), v.active_prev());
         let step: Expression<Fr> = active.clone() * v.acc(Acc::Sum)
             - v.fx(Fx::Lookup) * helpers

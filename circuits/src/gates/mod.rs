@@ -3,6 +3,7 @@
 
 mod claims;
 mod hash;
+mod hash_narrow;
 mod lookup;
 mod quality;
 mod words;
@@ -15,13 +16,13 @@ use crate::poseidon::Constants;
 
 #[cfg(test)]
 pub(crate) use lookup::HELPER_GATE;
-pub(crate) use quality::{per_label, CLASSES, NO_LABEL, SLACK_OFFSET};
+pub(crate) use quality::{classes, per_label, real_mark, NO_LABEL, SLACK_OFFSET};
 pub(crate) use words::label_scale;
 
 /// Adds every gate to the constraint system.
 pub(crate) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
     lookup::configure(cs, columns);
-    let constants = Constants::new();
+    let constants = Constants::new(columns.width);
     claims::configure(cs, columns, &constants);
     hash::configure(cs, columns, &constants);
     quality::configure(cs, columns);

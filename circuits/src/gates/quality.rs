@@ -1,12 +1,16 @@
 //! The quality score of each task: is the labelled class the strict arg-max, and by how much?
 //!
-//! A task takes rows of four classes, two lanes per class, then a score row. Class `i` of a row:
+//! A task takes rows of `C` classes, two lanes per class, then a score row: four classes in the
+//! default layout, two in the narrow one. Class `i` of a row:
 //!
 //! ```text
 //! o = hi[2i]     the output byte                    d = lo[2i]    slack
 //! s2 = hi[2i+1]  1 on the best other class          s1 = (d - other + o) / 256, 1 on the label
-//! other = lo[1]  the best other output              w_i = class + 1, w_(4+i) = 1; 0 on padding
+//! other = lo[1]  the best other output              w_i = class + 1, r_i = 1; 0 on padding
 //! ```
+//!
+//! `r_i` is weight `C + i`. The narrow layout has too few weights: there the first class of a row is
+//! always real, and `offset` is `r_1`.
 //!
 //! The table bounds `hi` by 511 and `lo` by the range of remainders, at least 511. On class rows:
 //!
@@ -15,7 +19,7 @@
 //!                                     is at most `other`
 //! best     s2 (s2 - 1) = 0
 //! distinct s1 s2 = 0
-//! padding  (1 - w_(4+i)) (s1 + s2) = 0
+//! padding  (1 - r_i) (s1 + s2) = 0
 //! same     other = other'             not on a task's first row
 //! sums     act R = (classes_next + scale + word_step e) R' + pack (X + 256 Y)
 //!                + sum_i s1 o + rho s2 o + rho^2 s1 + rho^3 s2 + rho^4 w_i s1
@@ -42,10 +46,28 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 
-use crate::columns::{constant, Acc, Ch, Columns, Fx, View, LANES};
+use crate::columns::{constant, weight_lanes, Acc, Ch, Columns, Fx, View, Width};
 
 /// Classes in one row.
-pub(crate) const CLASSES: usize = LANES / 2;
+pub(crate) const fn classes(width: Width) -> usize {
+    width.lanes() / 2
+}
+
+/// Column of the mark `real` of class `i` of a row; the first one is real on every class row where
+/// it has none.
+pub(crate) fn real_mark(width: Width, i: usize) -> Option<usize> {
+    let at = classes(width) + i;
+    match i {
+        _ if at < weight_lanes(width) => Some(Fx::Weight0.index(width) + at),
+        0 => None,
+        _ => Some(Fx::Offset.index(width)),
+    }
+}
+
+/// `real` of class `i` of a row.
+pub(super) fn real(v: &mut View<'_, '_>, i: usize) -> Expression<Fr> {
+    real_mark(v.width(), i).map_or(constant(1), |column| v.fixed(column))
+}
 /// Offset that makes every slack of the labelled class non-negative.
 pub(crate) const SLACK_OFFSET: u64 = 256;
 /// Stands for the best other output where there is no label.
@@ -67,20 +89,22 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let other = v.lo(1);
         let mut sums = constant(0);
         let mut constraints = Vec::new();
-        for i in 0..CLASSES {
+        for i in 0..classes(v.width()) {
             let (o, s2, slack) = (v.hi(2 * i), v.hi(2 * i + 1), v.lo(2 * i));
-            let (class, real) = (v.weight(i), v.weight(CLASSES + i));
+            let (class, real) = (v.weight(i), real_mark(v.width(), i).map(|c| v.fixed(c)));
             let s1 = (slack - other.clone() + o.clone()) * per_label();
             let mut zero = |name, x: Expression<Fr>| constraints.push((name, any.clone() * x));
             zero("label", s1.clone() * (s1.clone() - constant(1)));
             zero("best", s2.clone() * (s2.clone() - constant(1)));
             zero("distinct", s1.clone() * s2.clone());
-            zero("padding", (constant(1) - real) * (s1.clone() + s2.clone()));
+            if let Some(real) = real {
+                zero("padding", (constant(1) - real) * (s1.clone() + s2.clone()));
+            }
             sums = sums
                 + s1.clone() * (o.clone() + rho2.clone() + rho4.clone() * class)
                 + s2 * (rho.clone() * o + rho3.clone());
         }
-        let lo1_prev = v.cell_prev(LANES + 1);
+        let lo1_prev = v.cell_prev(v.lanes() + 1);
         let same = next.clone() + v.fx(Fx::Score);
         constraints.push(("same", same * (other - lo1_prev)));
         let keep = next + v.fx(Fx::Scale) + v.fx(Fx::WordStep) * v.challenge(Ch::E);

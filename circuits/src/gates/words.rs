@@ -3,9 +3,9 @@
 //! They share accumulators with [`super::claims`], whose rows are others:
 //!
 //! ```text
-//! o         keep -absorb - classes + classes_next + (absorb_next + classes_next) (e^4 - 1)
+//! o         keep -absorb - classes + classes_next + absorb_next (e^4 - 1) + classes_next (e^C - 1)
 //!           add  absorb (e^2 s_3 + e s_4 + s_5) + absorb_next (e^3 s_2 + .. + s_5)
-//!                + classes sum_i e^(3-i) (hi[2i] - 128 w_(4+i))
+//!                + classes sum_i e^(C-1-i) (hi[2i] - 128 r_i)
 //! i         keep -item + item_fold tau        add  item O + score rho lo[3]
 //! k         keep salt (tau - 1)               add  salt s_2
 //! ```
@@ -13,7 +13,7 @@
 //! and have these to themselves:
 //!
 //! ```text
-//! labels    act G = (act act' + label (tau - 1)) G' + label (cell_18 + rho s_2)
+//! labels    act G = (act act' + label (tau - 1)) G' + label (the label's cell + rho s_2)
 //! publish   act O = (act act' + publish (rho - 1)) O' + publish_hash s_0 + score out[0]
 //! read      act R = (act act' + read (rho - 1)) R' + read_scale instance
 //! equal     act' (1 - act) (O' - R') = 0
@@ -32,9 +32,9 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 
 use super::hash::state;
-use super::quality::CLASSES;
+use super::quality::{classes as classes_of, real};
 use crate::columns::{constant, horner, power, Acc, Ch, Columns, Fx, View};
-use crate::poseidon::{Constants, ST, WIDTH};
+use crate::poseidon::{Constants, WIDTH};
 use dn_core::commitment::NEXT_RATE;
 use dn_core::quant::ZERO_POINT;
 
@@ -43,6 +43,11 @@ type Ex = Expression<Fr>;
 /// What a label is multiplied by in a message's tag.
 pub(crate) fn label_scale() -> Fr {
     Fr::from(2).pow_vartime([64])
+}
+
+/// The stored byte of 0.
+pub(super) fn zero_point() -> Fr {
+    Fr::from(u64::from(ZERO_POINT.unsigned_abs()))
 }
 
 fn label_scale_inverse() -> Fr {
@@ -70,10 +75,10 @@ impl Tasks {
         let (classes, next) = (v.fx(Fx::Classes), v.fx(Fx::ClassesNext));
         let first = classes.clone() - next.clone();
         let words: Vec<_> = (2..WIDTH).map(|i| state(v, constants, i)).collect();
-        let zero_point = Fr::from(ZERO_POINT.unsigned_abs() as u64);
-        let bytes: Vec<_> =
-            (0..CLASSES).map(|i| v.hi(2 * i) - v.weight(CLASSES + i) * zero_point).collect();
-        let keep = (absorb_next.clone() + next.clone()) * (power(&e, NEXT_RATE) - constant(1))
+        let in_row = classes_of(v.width());
+        let bytes: Vec<_> = (0..in_row).map(|i| v.hi(2 * i) - real(v, i) * zero_point()).collect();
+        let keep = absorb_next.clone() * (power(&e, NEXT_RATE) - constant(1))
+            + next.clone() * (power(&e, in_row) - constant(1))
             - absorb.clone()
             - first;
         let add = absorb * horner(&words[1..], &e)
@@ -100,7 +105,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
         let salt = state(&mut v, constants, 2);
         let labels = v.fx(Fx::Active) * v.acc(Acc::Labels)
             - (v.carried() + label.clone() * (tau - constant(1))) * v.acc_prev(Acc::Labels)
-            - label * (v.cell(ST) + rho * salt);
+            - label * (v.cell(constants.label_cell()) + rho * salt);
         vec![("labels", labels)]
     });
     cs.create_gate("public inputs", |meta| {

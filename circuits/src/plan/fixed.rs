@@ -2,26 +2,26 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use crate::columns::{Fx, FIXED};
+use crate::columns::{fixed_columns, Fx, Width};
 use crate::steering::Share;
 
 /// Fixed columns, by [`crate::columns::Fx::index`].
 #[derive(Clone, Debug)]
 pub(crate) struct Fixed {
+    width: Width,
     values: Vec<Fr>,
     columns: Vec<Vec<u32>>,
-}
-
-impl Default for Fixed {
-    fn default() -> Self {
-        Self { values: [0, 1, 2].map(Fr::from).to_vec(), columns: vec![Vec::new(); FIXED] }
-    }
 }
 
 impl Fixed {
     pub(super) const ZERO: u32 = 0;
     pub(super) const ONE: u32 = 1;
     pub(super) const TWO: u32 = 2;
+
+    pub(super) fn new(width: Width) -> Self {
+        let columns = vec![Vec::new(); fixed_columns(width)];
+        Self { width, values: [0, 1, 2].map(Fr::from).to_vec(), columns }
+    }
 
     /// Index of a value that is not known.
     pub(super) fn intern(&mut self, value: Fr) -> u32 {
@@ -48,7 +48,7 @@ impl Fixed {
 
     /// Whether a steering bit is set, or a whole column not zero.
     pub(crate) fn is_set(&self, fx: Fx, row: usize) -> bool {
-        let index = self.columns[fx.index()][row];
+        let index = self.columns[fx.index(self.width)][row];
         match fx.share() {
             Share::Whole | Share::Outer => index != Self::ZERO,
             Share::First => index == Self::ONE,
@@ -58,7 +58,7 @@ impl Fixed {
 
     /// Whether a steering bit can be set without clearing the one that it shares a column with.
     pub(super) fn is_free(&self, fx: Fx, row: usize) -> bool {
-        let index = self.columns[fx.index()].get(row).copied().unwrap_or(Self::ZERO);
+        let index = self.columns[fx.index(self.width)].get(row).copied().unwrap_or(Self::ZERO);
         match fx.share() {
             Share::Whole | Share::Outer => true,
             Share::First => index != Self::TWO,

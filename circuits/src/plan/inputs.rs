@@ -13,7 +13,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use super::tensors::{chunk_row, Ended, Model};
 use super::writer::{Move, Moves, Writer};
 use super::{folded_words, InputRow};
-use crate::columns::{Fx, LANES};
+use crate::columns::Fx;
 use crate::field::signed;
 use crate::layout::{phases, Reading};
 
@@ -214,14 +214,12 @@ impl Model<'_> {
     }
 
     fn input_rows(&self, w: &mut Writer, moves: Moves, has: (bool, bool)) -> (usize, usize) {
-        let (first, row) = w.position(w.slots / LANES, moves);
+        let (first, row) = w.position(w.chunks(), moves);
         let zero = signed(i64::from(ZERO_POINT));
         for r in first..=row {
             chunk_row(w, r, first);
-            if has.0 {
-                w.set(Fx::TagA, r, Fr::from(self.table.tag_input));
-                w.set(Fx::ZeroPoint, r, zero);
-            }
+            let tag = if has.0 { self.table.tag_input } else { self.table.tag_absent };
+            w.set(Fx::TagA, r, Fr::from(tag));
             if has.1 {
                 w.set(Fx::TagB, r, Fr::from(self.table.tag_byte));
                 w.set(Fx::Offset, r, -zero);

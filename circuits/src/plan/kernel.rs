@@ -3,13 +3,13 @@
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use crate::columns::WEIGHT_LANES;
+use crate::columns::{weight_lanes, Width};
 
 /// One row of a program. `W` takes the weights; where `tap` is set, `K` takes `W`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// The last one gets `e^0`.
-    pub(crate) weights: [Fr; WEIGHT_LANES],
+    /// As many as stand side by side, or none; the last one gets `e^0`.
+    pub(crate) weights: Vec<Fr>,
     pub(crate) fold: bool,
     pub(crate) word: bool,
     pub(crate) tap: bool,
@@ -18,55 +18,41 @@ pub(crate) struct Step {
     pub(crate) claim: bool,
 }
 
-impl Default for Step {
-    fn default() -> Self {
-        Self {
-            weights: [Fr::ZERO; WEIGHT_LANES],
-            fold: false,
-            word: false,
-            tap: false,
-            reset: false,
-            step: false,
-            claim: false,
-        }
-    }
-}
-
 /// Rows that leave a kernel in `K`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Program(pub(crate) Vec<Step>);
 
 /// Weights as rows, padded in front; rows of zeros in front are left out.
-fn weight_rows(weights: &[Fr]) -> Vec<Step> {
-    let pad = weights.len().next_multiple_of(WEIGHT_LANES) - weights.len();
+fn weight_rows(weights: &[Fr], width: Width) -> Vec<Step> {
+    let lanes = weight_lanes(width);
+    let pad = weights.len().next_multiple_of(lanes) - weights.len();
     let padded: Vec<Fr> =
         std::iter::repeat_n(Fr::ZERO, pad).chain(weights.iter().copied()).collect();
-    let rows: Vec<[Fr; WEIGHT_LANES]> =
-        padded.chunks_exact(WEIGHT_LANES).map(|c| std::array::from_fn(|i| c[i])).collect();
+    let rows: Vec<Vec<Fr>> = padded.chunks_exact(lanes).map(<[Fr]>::to_vec).collect();
     let first = rows.iter().position(|r| r.iter().any(|w| *w != Fr::ZERO));
     let first = first.unwrap_or(rows.len() - 1);
     let step = |(i, weights)| Step { weights, fold: i > 0, ..Step::default() };
-    rows[first..].iter().copied().enumerate().map(step).collect()
+    rows[first..].iter().cloned().enumerate().map(step).collect()
 }
 
 impl Program {
     /// Folds weights, with the last output at `e^0`, for the claim `claims` further on.
-    pub(crate) fn dense(weights: &[Fr], claims: usize) -> Self {
-        Self::taps(&[(0, weights.to_vec())], claims)
+    pub(crate) fn dense(weights: &[Fr], claims: usize, width: Width) -> Self {
+        Self::taps(&[(0, weights.to_vec())], claims, width)
     }
 
     /// The same, with the weights scaled by omega.
-    pub(crate) fn words(weights: &[Fr]) -> Self {
-        let mut program = Self::dense(weights, 0);
+    pub(crate) fn words(weights: &[Fr], width: Width) -> Self {
+        let mut program = Self::dense(weights, 0, width);
         program.0.iter_mut().for_each(|s| s.word = true);
         program
     }
 
     /// `sum_taps z^exponent weights`, exponents not negative and descending.
-    pub(crate) fn taps(taps: &[(i64, Vec<Fr>)], claims: usize) -> Self {
+    pub(crate) fn taps(taps: &[(i64, Vec<Fr>)], claims: usize, width: Width) -> Self {
         let mut rows: Vec<Step> = Vec::new();
         for (i, (exponent, weights)) in taps.iter().enumerate() {
-            let mut tap = weight_rows(weights);
+            let mut tap = weight_rows(weights, width);
             let gap = if i == 0 { 0 } else { (taps[i - 1].0 - exponent) as usize };
             let missing = gap.saturating_sub(tap.len());
             tap.splice(..0, std::iter::repeat_n(Step::default(), missing));

@@ -26,8 +26,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
-use crate::columns::{Fx, FIXED, LANES};
-use crate::gates::CLASSES;
+use crate::columns::{Fx, Width};
+use crate::gates::classes;
 use crate::layout::Layout;
 use crate::poseidon::Constants;
 use crate::table::{self, Table};
@@ -47,10 +47,12 @@ pub const MAX_CLASSES: usize = 511;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PlanError {
     /// The batch size is not a positive multiple of the lane count.
-    #[error("a batch of {slots} slots is not a positive multiple of {LANES}")]
+    #[error("a batch of {slots} slots is not a positive multiple of {lanes}")]
     Slots {
         /// What was asked for.
         slots: usize,
+        /// Items side by side in the layout.
+        lanes: usize,
     },
     /// The output has too many values for the quality score.
     #[error("{outputs} outputs; the quality score handles at most {MAX_CLASSES}")]
@@ -102,9 +104,35 @@ pub(crate) struct Sections {
     pub(crate) output_hashes: usize,
 }
 
+/// A batch size and a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Slots in the batch.
+    pub slots: usize,
+    /// The layout.
+    pub width: Width,
+}
+
+impl Frame {
+    /// Slots for `batch` inferences: the next multiple of the lane count.
+    #[must_use]
+    pub fn of(batch: usize, width: Width) -> Self {
+        Self { slots: batch.max(1).next_multiple_of(width.lanes()), width }
+    }
+}
+
+/// Slots in the default layout.
+impl From<usize> for Frame {
+    fn from(slots: usize) -> Self {
+        Self { slots, width: Width::Default }
+    }
+}
+
 /// A model and a batch size, laid out.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The layout.
+    pub width: Width,
     /// Slots in the batch.
     pub slots: usize,
     /// Used rows; table and instance included.
@@ -120,8 +148,8 @@ pub struct Plan {
 }
 
 /// Class rows of one task.
-pub(crate) fn class_rows(outputs: usize) -> usize {
-    outputs.div_ceil(CLASSES)
+pub(crate) fn class_rows(outputs: usize, width: Width) -> usize {
+    outputs.div_ceil(classes(width))
 }
 
 /// Words that are folded for a message of `len` values, padding included.
@@ -154,9 +182,10 @@ fn write(w: &mut Writer, model: Model<'_>) -> Sections {
     sections
 }
 
-fn check(graph: &Graph, slots: usize) -> Result<(), PlanError> {
-    if slots == 0 || !slots.is_multiple_of(LANES) {
-        return Err(PlanError::Slots { slots });
+fn check(graph: &Graph, frame: Frame) -> Result<(), PlanError> {
+    let (slots, lanes) = (frame.slots, frame.width.lanes());
+    if slots == 0 || !slots.is_multiple_of(lanes) {
+        return Err(PlanError::Slots { slots, lanes });
     }
     let outputs = graph.output_len();
     if outputs > MAX_CLASSES {
@@ -169,34 +198,35 @@ fn check(graph: &Graph, slots: usize) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Used rows of `graph`, which must be validated, for batches of each of `slots`, without a plan.
+/// Used rows of `graph`, which must be validated, for batches of each of `frames`, without a plan.
 ///
 /// # Errors
 /// When the shape does not fit the layout.
-pub fn count_rows(graph: &Graph, slots: &[usize]) -> Result<Vec<usize>, PlanError> {
-    slots.iter().try_for_each(|s| check(graph, *s))?;
+pub fn count_rows(graph: &Graph, frames: &[Frame]) -> Result<Vec<usize>, PlanError> {
+    frames.iter().try_for_each(|f| check(graph, *f))?;
     let (table, layout) = (Table::new(graph), Layout::new(graph)?);
     let model = Model { graph, table: &table, layout: &layout };
-    let count = |slots: &usize| {
-        let mut w = Writer::new(*slots, true);
+    let count = |frame: &Frame| {
+        let mut w = Writer::new(*frame, true);
         write(&mut w, model);
         w.row.max(table.rows.len())
     };
-    Ok(slots.iter().map(count).collect())
+    Ok(frames.iter().map(count).collect())
 }
 
 impl Plan {
-    /// Lays out `graph`, which must be validated, for batches of `slots`.
+    /// Lays out `graph`, which must be validated, for batches of a size.
     ///
     /// # Errors
     /// When the shape does not fit the layout.
-    pub fn new(graph: &Graph, slots: usize) -> Result<Self, PlanError> {
-        let rows = count_rows(graph, &[slots])?[0];
+    pub fn new(graph: &Graph, frame: impl Into<Frame>) -> Result<Self, PlanError> {
+        let frame = frame.into();
+        let rows = count_rows(graph, &[frame])?[0];
         if log2_rows(rows) > MAX_K {
             return Err(PlanError::Rows { rows });
         }
         let (table, layout) = (Table::new(graph), Layout::new(graph)?);
-        let mut w = Writer::new(slots, false);
+        let mut w = Writer::new(frame, false);
         let sections = write(&mut w, Model { graph, table: &table, layout: &layout });
         let rows = w.row.max(table.rows.len());
         let k = log2_rows(rows);
@@ -206,14 +236,21 @@ impl Plan {
             }
         }
         let (fixed, poseidon) = w.finish(rows);
-        Ok(Self { slots, rows, k, table, fixed, layout, sections, poseidon })
+        let Frame { slots, width } = frame;
+        Ok(Self { width, slots, rows, k, table, fixed, layout, sections, poseidon })
+    }
+
+    /// Batch size and layout.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        Frame { slots: self.slots, width: self.width }
     }
 
     /// Hash of the fixed columns: keys of another layout or model have another one.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = Keccak256::new();
-        for column in 0..FIXED {
+        for column in 0..crate::columns::fixed_columns(self.width) {
             for (row, x) in self.fixed.column(column).enumerate().filter(|(_, x)| *x != Fr::ZERO) {
                 hasher.update((row as u64).to_be_bytes());
                 hasher.update(x.to_repr());
@@ -229,7 +266,7 @@ impl Plan {
     }
 
     pub(crate) fn fx(&self, fx: Fx, row: usize) -> Fr {
-        self.fixed.at(fx.index(), row)
+        self.fixed.at(fx.index(self.width), row)
     }
 
     pub(crate) fn is(&self, fx: Fx, row: usize) -> bool {
@@ -249,13 +286,19 @@ impl Plan {
         let state = self.is(Fx::Absorb, row)
             || self.is(Fx::AbsorbNext, row)
             || self.is(Fx::PartialLast, row);
-        match column {
-            _ if column < crate::poseidon::A => sbox || state,
-            _ if column < crate::poseidon::ST => sbox,
-            _ => {
-                let label = self.is(Fx::Absorb, row) && self.is(Fx::Scale, row);
-                partial || (label && column == crate::poseidon::ST)
+        let label = self.is(Fx::Absorb, row)
+            && self.is(Fx::Scale, row)
+            && column == self.poseidon.label_cell();
+        match self.width {
+            Width::Narrow => {
+                let powers = row > 0 && self.is(Fx::Full, row - 1);
+                sbox || powers || label || (state && column < crate::poseidon::WIDTH)
             }
+            Width::Default => match column {
+                0..6 => sbox || state,
+                6..18 => sbox,
+                _ => partial || label,
+            },
         }
     }
 }

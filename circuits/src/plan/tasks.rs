@@ -8,19 +8,19 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use super::kernel::Program;
 use super::writer::Writer;
 use super::{class_rows, folded_words};
-use crate::columns::Fx;
+use crate::columns::{Fx, Width};
 use crate::field::from_core;
-use crate::gates::{label_scale, CLASSES};
-use crate::poseidon::{row_kind, RowKind, ROWS, WIDTH};
+use crate::gates::{classes, label_scale, real_mark};
+use crate::poseidon::{rows, RowKind};
 use crate::table::{Table, SCORE_CORRECT, SCORE_MARGIN};
 
 /// The kernels of output `n` of `len`: its copy on the quality rows, and its place in a word.
-pub(super) fn output_programs(len: usize, n: usize) -> [Program; 2] {
-    let mut copies = vec![Fr::ZERO; class_rows(len) * CLASSES];
+pub(super) fn output_programs(len: usize, n: usize, width: Width) -> [Program; 2] {
+    let mut copies = vec![Fr::ZERO; class_rows(len, width) * classes(width)];
     copies[n] = Fr::ONE;
     let mut words = vec![Fr::ZERO; folded_words(len)];
     words[n / WORD_BYTES] = Fr::from(256).pow_vartime([(n % WORD_BYTES) as u64]);
-    [Program::dense(&copies, 0), Program::words(&words)]
+    [Program::dense(&copies, 0, width), Program::words(&words, width)]
 }
 
 impl Writer {
@@ -41,8 +41,9 @@ impl Writer {
                 }
                 if block == blocks - 1 {
                     self.item(slot, first, Fx::CloseWords);
-                    self.mark(Fx::Publish, first + ROWS - 1);
-                    self.mark(Fx::PublishHash, first + ROWS - 1);
+                    let last = first + rows(self.width) - 1;
+                    self.mark(Fx::Publish, last);
+                    self.mark(Fx::PublishHash, last);
                 }
                 self.permutation();
             }
@@ -60,11 +61,13 @@ impl Writer {
     }
 
     fn permutation(&mut self) {
-        for i in 0..ROWS {
+        let count = rows(self.width);
+        for i in 0..count {
             let row = self.row + i;
-            let marks: &[Fx] = match row_kind(i) {
-                RowKind::Input => &[],
-                RowKind::Full => &[Fx::Full],
+            let marks: &[Fx] = match self.poseidon.kinds[i] {
+                RowKind::Input | RowKind::Powers => &[],
+                RowKind::Full | RowKind::Squares => &[Fx::Full],
+                RowKind::SquaresLast => &[Fx::Full, Fx::PartialLast],
                 RowKind::PartialFirst => &[Fx::Partial, Fx::PartialFirst],
                 RowKind::PartialNext => &[Fx::Partial],
                 RowKind::Leave => &[Fx::PartialLast],
@@ -72,27 +75,28 @@ impl Writer {
             for fx in marks {
                 self.mark(*fx, row);
             }
-            for k in 0..WIDTH {
-                self.weight(row, k, self.poseidon.round[i][k]);
+            let constants = self.poseidon.round[i];
+            for (k, c) in constants.into_iter().enumerate().filter(|(_, c)| *c != Fr::ZERO) {
+                self.round_constant(row, k, c);
             }
         }
-        self.row += ROWS;
+        self.row += count;
     }
 
     pub(super) fn quality(&mut self, table: &Table, outputs: usize) {
         for slot in 0..self.slots {
-            for group in 0..class_rows(outputs) {
+            for group in 0..class_rows(outputs, self.width) {
                 let row = self.row;
                 self.quality_row(table, row);
                 self.mark(Fx::Classes, row);
                 if group > 0 {
                     self.mark(Fx::ClassesNext, row);
                 }
-                for i in 0..CLASSES {
-                    let class = group * CLASSES + i;
-                    if class < outputs {
-                        self.weight(row, i, Fr::from(class as u64 + 1));
-                        self.weight(row, CLASSES + i, Fr::ONE);
+                let in_row = classes(self.width);
+                for i in (0..in_row).filter(|i| group * in_row + i < outputs) {
+                    self.weight(row, i, Fr::from((group * in_row + i) as u64 + 1));
+                    if let Some(real) = real_mark(self.width, i) {
+                        self.set_at(real, row, Fr::ONE);
                     }
                 }
                 self.row += 1;

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use dn_core::quant::{Geometry, Graph, Node, Source, ZERO_POINT};
+use dn_core::quant::{Geometry, Graph, Node, Source};
+use dn_core::Width;
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::kernel::Program;
 use super::writer::{Move, Moves, Writer};
 use super::NodeRows;
-use crate::columns::{Fx, LANES};
+use crate::columns::Fx;
 use crate::field::signed;
 use crate::layout::{coordinate, phases, readers, taps, Layout, Reading};
 use crate::table::Table;
@@ -95,7 +96,7 @@ impl<'a> Model<'a> {
                 let program = match self.layout.readings[tensor] {
                     Reading::Dense => {
                         let Some(tap) = dense_tap(g, ended.position) else { continue };
-                        Program::dense(&weights(tap), claims)
+                        Program::dense(&weights(tap), claims, w.width)
                     }
                     Reading::Image { width, .. } => {
                         let x = coordinate(g, 0, ended.position[0]) * width
@@ -109,7 +110,7 @@ impl<'a> Model<'a> {
                             continue;
                         }
                         all.sort_by_key(|t| -t.0);
-                        Program::taps(&all, claims)
+                        Program::taps(&all, claims, w.width)
                     }
                 };
                 w.product(&program, held, ended.row);
@@ -241,11 +242,9 @@ impl<'a> Model<'a> {
             }
             if let Some(ended) = ended.filter(|_| image_width.is_some()) {
                 if n.pool > 1 {
-                    w.product(
-                        &one_hot(channel, shape.channels, self.layout.depth - 1),
-                        false,
-                        ended.row,
-                    );
+                    let claims = self.layout.depth - 1;
+                    let one_hot = one_hot(channel, shape.channels, claims, w.width);
+                    w.product(&one_hot, false, ended.row);
                 } else {
                     self.products(w, ended, false);
                 }
@@ -261,7 +260,7 @@ impl<'a> Model<'a> {
         outputs: Move,
         is_last: bool,
     ) -> (usize, usize) {
-        let chunks = (w.slots / LANES).div_ceil(3);
+        let chunks = w.chunks().div_ceil(3);
         if is_last {
             w.await_tensor(chunks);
         }
@@ -283,25 +282,19 @@ impl<'a> Model<'a> {
         is_last: bool,
     ) -> (usize, usize) {
         let (n, division) = (&self.graph.nodes[node], &self.table.divisions[node]);
-        let chunks = w.slots / LANES;
+        let chunks = w.chunks();
         if is_last {
             w.await_tensor(chunks);
         }
         let (first, row) = w.position(chunks, moves);
         let range = 1i64 << self.table.lo_bits;
-        let (tag, scale, zero) = if n.pool > 1 {
-            let window = Fr::from((n.pool * n.pool) as u64);
-            (self.table.tag_window, -range, window.invert().unwrap_or(Fr::ZERO))
-        } else {
-            (division.tag_hi, range, signed(i64::from(ZERO_POINT)))
-        };
+        let (tag, scale) = division.tag_window.map_or((division.tag_hi, range), |t| (t, -range));
         for r in first..=row {
             chunk_row(w, r, first);
             w.set(Fx::TagA, r, Fr::from(tag));
             w.set(Fx::TagB, r, Fr::from(self.table.tag_lo));
             w.set(Fx::Scale, r, signed(scale));
             w.set(Fx::Offset, r, signed(division.offset(channel, n.bias[channel])));
-            w.set(Fx::ZeroPoint, r, zero);
         }
         (first, row)
     }
@@ -344,7 +337,7 @@ impl<'a> Model<'a> {
                     ended = Some((value, e));
                 }
                 let Some((ended, e)) = ended else { continue };
-                w.product(&self.windows(node, channel, e), true, ended.row);
+                w.product(&self.windows(node, channel, e, w.width), true, ended.row);
                 if image_width.is_some() {
                     self.products(w, ended, false);
                 }
@@ -354,18 +347,17 @@ impl<'a> Model<'a> {
     }
 
     fn pooled_rows(&self, w: &mut Writer, node: usize, moves: Moves) -> (usize, usize) {
-        let (first, row) = w.position(w.slots / LANES, moves);
+        let (first, row) = w.position(w.chunks(), moves);
         for r in first..=row {
             chunk_row(w, r, first);
             w.set(Fx::TagA, r, Fr::from(self.table.divisions[node].tag_hi));
             w.set(Fx::Scale, r, Fr::from(1 << self.table.lo_bits));
-            w.set(Fx::ZeroPoint, r, signed(i64::from(ZERO_POINT)));
         }
         (first, row)
     }
 
     /// The kernel that takes largest quotients, folded up to exponent `e`, to their windows, negated.
-    fn windows(&self, node: usize, channel: usize, e: i64) -> Program {
+    fn windows(&self, node: usize, channel: usize, e: i64, width: Width) -> Program {
         let (n, grid) = (&self.graph.nodes[node], &self.layout.grids[node]);
         let mut weights = vec![Fr::ZERO; n.shape.channels];
         weights[channel] = -Fr::ONE;
@@ -373,7 +365,7 @@ impl<'a> Model<'a> {
             .map(|[u, v]| (grid.last - e - (u as i64 * grid.width + v as i64), weights.clone()))
             .collect();
         taps.sort_by_key(|t| -t.0);
-        Program::taps(&taps, self.layout.depth + 1)
+        Program::taps(&taps, self.layout.depth + 1, width)
     }
 
     /// The products of an output of the model: with the quality rows and with its words.
@@ -384,7 +376,7 @@ impl<'a> Model<'a> {
         let shape = self.graph.shape(ended.tensor);
         let n =
             ended.channel * shape.positions() + ended.position[0] * shape.width + ended.position[1];
-        for program in super::tasks::output_programs(shape.len(), n) {
+        for program in super::tasks::output_programs(shape.len(), n, w.width) {
             w.product(&program, false, ended.row);
         }
     }
@@ -408,10 +400,10 @@ pub(super) fn chunk_row(w: &mut Writer, row: usize, first: usize) {
     }
 }
 
-fn one_hot(channel: usize, channels: usize, claims: usize) -> Program {
+fn one_hot(channel: usize, channels: usize, claims: usize, width: Width) -> Program {
     let mut weights = vec![Fr::ZERO; channels];
     weights[channel] = Fr::ONE;
-    Program::dense(&weights, claims)
+    Program::dense(&weights, claims, width)
 }
 
 /// Spilled coefficients by exponent.

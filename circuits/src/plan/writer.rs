@@ -7,7 +7,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::fixed::Fixed;
 use super::kernel::Program;
-use crate::columns::Fx;
+use super::Frame;
+use crate::columns::{round_constant, Fx, Width};
 use crate::poseidon::Constants;
 use crate::steering::Share;
 
@@ -47,6 +48,7 @@ pub(crate) struct Moves {
 /// A plan in the making. A dry writer only counts rows.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    pub(crate) width: Width,
     pub(crate) slots: usize,
     /// The next row.
     pub(crate) row: usize,
@@ -63,13 +65,15 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(slots: usize, dry: bool) -> Self {
+    pub(crate) fn new(frame: Frame, dry: bool) -> Self {
+        let Frame { slots, width } = frame;
         Self {
+            width,
             slots,
             row: 1,
-            poseidon: Constants::new(),
+            poseidon: Constants::new(width),
             dry,
-            fixed: Fixed::default(),
+            fixed: Fixed::new(width),
             known: HashMap::new(),
             kernel_free: 0,
             held: [0; 2],
@@ -78,10 +82,15 @@ impl Writer {
     }
 
     pub(crate) fn set(&mut self, fx: Fx, row: usize, value: Fr) {
-        self.set_at(fx.index(), row, value);
+        self.set_at(fx.index(self.width), row, value);
     }
 
-    fn set_at(&mut self, column: usize, row: usize, value: Fr) {
+    /// Rows of one chunk for every value.
+    pub(crate) fn chunks(&self) -> usize {
+        self.slots / self.width.lanes()
+    }
+
+    pub(crate) fn set_at(&mut self, column: usize, row: usize, value: Fr) {
         if self.dry {
             return;
         }
@@ -107,7 +116,12 @@ impl Writer {
     }
 
     pub(crate) fn weight(&mut self, row: usize, lane: usize, value: Fr) {
-        self.set_at(Fx::Weight0.index() + lane, row, value);
+        self.set_at(Fx::Weight0.index(self.width) + lane, row, value);
+    }
+
+    /// Sets constant `k` of a hash row.
+    pub(crate) fn round_constant(&mut self, row: usize, k: usize, value: Fr) {
+        self.set_at(round_constant(self.width, k), row, value);
     }
 
     /// The fixed columns, `rows` long and active.

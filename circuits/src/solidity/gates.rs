@@ -126,18 +126,9 @@ impl Gates {
     }
 
     pub(super) fn write(&self, out: &mut String) {
-        line(
-            out,
-            format_args!(
-                "    /// @dev The constraints at x, separated by powers of `y`; not reduced."
-            ),
-        );
-        line(
-            out,
-            format_args!(
-                "    function _evaluateGates(uint256 y) internal pure returns (uint256 s) {{"
-            ),
-        );
+        line(out, format_args!("    /// @inheritdoc BatchLayout"));
+        let head = "function _evaluateGates(uint256 y) internal pure override returns (uint256 s)";
+        line(out, format_args!("    {head} {{"));
         line(out, format_args!("        assembly (\"memory-safe\") {{"));
         line(out, format_args!("            let r := {}", openings_order()));
         for statement in &self.statements {

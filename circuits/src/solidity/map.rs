@@ -1,4 +1,5 @@
-//! The verifier's memory: a fixed address for everything, from 0x80 on.
+//! The verifiers' memory: a fixed address for everything, from 0x80 on. Regions are where they are in
+//! every layout, so that the code that all share can name them.
 
 use std::collections::HashMap;
 
@@ -21,10 +22,56 @@ pub(super) struct Slot {
     at: usize,
 }
 
-/// Addresses of the regions and of single words.
+/// Addresses of the regions, which are large enough for every layout.
+#[derive(Clone, Debug)]
+pub(super) struct Regions {
+    all: Vec<(&'static str, usize, &'static str)>,
+    challenges_at: usize,
+    values_at: usize,
+}
+
+impl Regions {
+    pub(super) fn new(layouts: &[Protocol]) -> Self {
+        let most = |of: &dyn Fn(&Protocol) -> usize| layouts.iter().map(of).max().unwrap_or(0);
+        let fixed = most(&|p| p.fixed.len());
+        let openings = most(&|p| p.advice_columns() + p.fixed.len());
+        let sizes = [
+            ("KEY", HEAD_WORDS + 2 * fixed, "The key, without its first byte."),
+            ("POINTS", POINT_WORDS, "Points that are added, multiplied or paired."),
+            ("SCALARS", fixed, "What each fixed commitment is multiplied by."),
+            (
+                "ORDER",
+                openings.div_ceil(ORDER_PER_WORD),
+                "Columns in the order of their openings, one byte each.",
+            ),
+            ("INSTANCE", 1, "Value of the instance column at x."),
+            ("CHALLENGES_AT", most(&Protocol::challenges), "Challenges of the layout."),
+            (
+                "VALUES_AT",
+                0,
+                "Values of the columns, as the proof has them; shared results behind them.",
+            ),
+        ];
+        let (mut all, mut next) = (Vec::new(), START);
+        for (name, words, text) in sizes {
+            all.push((name, next, text));
+            next += 32 * words;
+        }
+        Self { challenges_at: all[5].1, values_at: all[6].1, all }
+    }
+
+    /// Declares every address.
+    pub(super) fn write(&self, out: &mut String) {
+        for (name, at, text) in &self.all {
+            line(out, format_args!("    /// @dev {text}"));
+            line(out, format_args!("    uint256 internal constant {name} = 0x{at:04x};"));
+        }
+    }
+}
+
+/// Addresses of a layout's words.
 #[derive(Debug)]
 pub(super) struct Map {
-    regions: Vec<(&'static str, usize, &'static str)>,
     values: Vec<Slot>,
     challenges: Vec<Slot>,
     temporaries: Vec<Slot>,
@@ -32,43 +79,23 @@ pub(super) struct Map {
 }
 
 impl Map {
-    pub(super) fn new(p: &Protocol) -> Self {
-        let mut map = Self {
-            regions: Vec::new(),
-            values: Vec::new(),
-            challenges: Vec::new(),
-            temporaries: Vec::new(),
-            next: START,
+    pub(super) fn new(p: &Protocol, regions: &Regions) -> Self {
+        let named = |first: usize, names: Vec<String>| -> Vec<Slot> {
+            let at = (first..).step_by(32);
+            names.into_iter().zip(at).map(|(name, at)| Slot { name, at }).collect()
         };
-        let key_words = HEAD_WORDS + 2 * p.fixed.len();
-        map.region("KEY", key_words, "The key, without its first byte.");
-        map.region("POINTS", POINT_WORDS, "Points that are added, multiplied or paired.");
-        map.region("SCALARS", p.fixed.len(), "What each fixed commitment is multiplied by.");
-        let openings = p.advice_columns() + p.fixed.len();
-        let order = openings.div_ceil(ORDER_PER_WORD);
-        map.region("ORDER", order, "Columns in the order of their openings, one byte each.");
-        map.region("INSTANCE", 1, "Value of the instance column at x.");
-        let names = (0..p.challenges()).map(|i| format!("C{i}")).collect();
-        map.challenges = map.named("CHALLENGES_AT", names, "Challenges of the layout.");
+        let challenges = (0..p.challenges()).map(|i| format!("C{i}")).collect();
         let name = |kind: char, q: &Query| {
             format!("{kind}{}{}", q.column, if q.rotation == 0 { "" } else { "P" })
         };
         let advice = p.advice_queries.iter().map(|q| name('A', q));
-        let names = advice.chain(p.fixed_queries.iter().map(|q| name('F', q))).collect();
-        map.values = map.named("VALUES_AT", names, "Values of the columns, as the proof has them.");
-        map
-    }
-
-    fn region(&mut self, name: &'static str, words: usize, text: &'static str) {
-        self.regions.push((name, self.next, text));
-        self.next += 32 * words;
-    }
-
-    fn named(&mut self, name: &'static str, names: Vec<String>, text: &'static str) -> Vec<Slot> {
-        let first = self.next;
-        self.region(name, names.len(), text);
-        let at = (first..).step_by(32);
-        names.into_iter().zip(at).map(|(name, at)| Slot { name, at }).collect()
+        let names: Vec<_> = advice.chain(p.fixed_queries.iter().map(|q| name('F', q))).collect();
+        Self {
+            next: regions.values_at + 32 * names.len(),
+            values: named(regions.values_at, names),
+            challenges: named(regions.challenges_at, challenges),
+            temporaries: Vec::new(),
+        }
     }
 
     /// Value `i` of the proof: advice queries, then fixed queries.
@@ -88,20 +115,15 @@ impl Map {
         name
     }
 
+    /// End of the fixed addresses.
+    pub(super) fn end(&self) -> usize {
+        self.next
+    }
+
     /// Declares every address.
     pub(super) fn write(&self, out: &mut String) {
-        line(out, format_args!("    // Memory: regions."));
-        for (name, at, text) in &self.regions {
-            line(out, format_args!("    /// @dev {text}"));
-            line(out, format_args!("    uint256 internal constant {name} = 0x{at:04x};"));
-        }
-        line(out, format_args!("    /// @dev End of the fixed addresses."));
-        line(
-            out,
-            format_args!("    uint256 internal constant MEMORY_END = 0x{:04x};\n", self.next),
-        );
         let mut seen = HashMap::new();
-        line(out, format_args!("    // Memory: words."));
+        line(out, format_args!("    // Memory."));
         for slot in self.challenges.iter().chain(&self.values).chain(&self.temporaries) {
             assert!(seen.insert(&slot.name, slot.at).is_none(), "a name is taken");
             let Slot { name, at } = slot;

@@ -14,7 +14,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem, Expression};
 use rayon::prelude::*;
 
-use crate::columns::{Acc, Columns, Fx, ACCUMULATORS, CELLS, CHALLENGES, LANES};
+use crate::columns::{self, Acc, Columns, Fx, Width, ACCUMULATORS, CHALLENGES};
 use crate::field::from_core;
 use crate::fold::{fold, Folded};
 use crate::gates;
@@ -22,19 +22,35 @@ use crate::plan::Plan;
 use crate::witness::Witness;
 use crate::BatchCircuit;
 
-/// Column of the multiplicities.
-pub(super) const MULTIPLICITY: usize = CELLS;
-/// Column of the first helper.
-pub(super) const HELPER: usize = CELLS + 1;
-/// Column of the first accumulator.
-pub(super) const ACC: usize = HELPER + LANES;
-/// Advice columns.
-pub(super) const ADVICE: usize = ACC + ACCUMULATORS;
+/// Where the kinds of advice columns begin.
+#[derive(Clone, Copy)]
+pub(super) struct Advice {
+    pub(super) multiplicity: usize,
+    pub(super) helpers: usize,
+    pub(super) accumulators: usize,
+    /// Number of columns.
+    pub(super) end: usize,
+}
+
+impl Advice {
+    pub(super) fn of(width: Width) -> Self {
+        let multiplicity = columns::cells(width);
+        let helpers = multiplicity + 1;
+        let accumulators = helpers + width.lanes();
+        let end = accumulators + ACCUMULATORS;
+        assert_eq!(end, columns::advice_columns(width));
+        Self { multiplicity, helpers, accumulators, end }
+    }
+
+    pub(super) fn acc(&self, acc: Acc) -> usize {
+        self.accumulators + acc as usize
+    }
+}
 
 /// Every advice cell of the used rows and of the row behind them, by row.
 #[derive(Clone)]
 pub(super) struct Grid {
-    pub(super) rows: Vec<[Fr; ADVICE]>,
+    pub(super) rows: Vec<Vec<Fr>>,
     pub(super) instances: Vec<Fr>,
 }
 
@@ -60,6 +76,7 @@ pub(super) struct Constraint {
 /// The gates at given challenges.
 pub(super) struct Checker {
     pub(super) plan: Arc<Plan>,
+    pub(super) at: Advice,
     /// What is checked: without the weakened constraint, if there is one.
     pub(super) constraints: Vec<Constraint>,
     /// What forgers compute with.
@@ -68,7 +85,7 @@ pub(super) struct Checker {
     ops: Vec<Op>,
     constants: Vec<Fr>,
     fixed: Vec<Vec<Fr>>,
-    noise: [Fr; ADVICE],
+    noise: Vec<Fr>,
     /// Constraint of each accumulator.
     own: [usize; ACCUMULATORS],
 }
@@ -216,30 +233,32 @@ impl Compiler {
 impl Checker {
     pub(super) fn new(plan: &Arc<Plan>, challenges: [Fr; CHALLENGES]) -> Self {
         let mut cs = ConstraintSystem::default();
-        BatchCircuit::configure(&mut cs);
+        BatchCircuit::configure_with_params(&mut cs, plan.width);
         let mut unweakened = ConstraintSystem::default();
-        let columns = Columns::allocate(&mut unweakened);
-        gates::configure(&mut unweakened, &columns);
+        let allocated = Columns::allocate(&mut unweakened, plan.width);
+        gates::configure(&mut unweakened, &allocated);
         let mut compiler = Compiler::default();
         let constraints = compiler.constraints(&cs, &challenges);
         let whole = compiler.constraints(&unweakened, &challenges);
         let padded = |i| plan.fixed_column(i).chain([Fr::ZERO]).collect();
-        let fixed = (0..crate::columns::FIXED).map(padded).collect();
+        let fixed = (0..columns::fixed_columns(plan.width)).map(padded).collect();
         let mut own = [0; ACCUMULATORS];
         for (acc, name) in ORDER {
             let gate = |c: &Constraint| (c.gate == "lookup sum") == (acc == Acc::Sum);
             let found = constraints.iter().position(|c| c.name == name && gate(c));
             own[acc as usize] = found.unwrap();
         }
+        let at = Advice::of(plan.width);
         Self {
             plan: plan.clone(),
+            at,
             constraints,
             whole,
             challenges,
             ops: compiler.ops,
             constants: compiler.constants,
             fixed,
-            noise: std::array::from_fn(|i| Fr::from(0x1234_5678 + i as u64).square()),
+            noise: (0..at.end).map(|i| Fr::from(0x1234_5678 + i as u64).square()).collect(),
             own,
         }
     }
@@ -254,18 +273,20 @@ impl Checker {
     pub(super) fn grid(&self, witness: &Witness) -> Grid {
         let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
         let folded = fold(&self.plan, witness, &instances, self.challenges);
-        let mut rows = vec![[Fr::ZERO; ADVICE]; self.plan.rows + 1];
-        for (row, cells) in rows.iter_mut().zip(&witness.cells) {
-            row[..CELLS].copy_from_slice(cells);
+        let at = self.at;
+        let mut rows = vec![vec![Fr::ZERO; at.end]; self.plan.rows + 1];
+        for (row, cells) in rows.iter_mut().zip(witness.cells.iter()) {
+            row[..at.multiplicity].copy_from_slice(cells);
         }
         for (row, m) in rows.iter_mut().zip(&witness.multiplicities) {
-            row[MULTIPLICITY] = Fr::from(*m);
+            row[at.multiplicity] = Fr::from(*m);
         }
         for (i, row) in rows.iter_mut().take(self.plan.rows).enumerate() {
-            for (to, [a, b]) in row[HELPER..ACC].iter_mut().zip(folded.inverses[i]) {
-                *to = a + b;
+            let pairs = folded.inverses[i].chunks_exact(2);
+            for (to, pair) in row[at.helpers..at.accumulators].iter_mut().zip(pairs) {
+                *to = pair[0] + pair[1];
             }
-            row[ACC..].copy_from_slice(&folded.accumulators[i]);
+            row[at.accumulators..].copy_from_slice(&folded.accumulators[i]);
         }
         Grid { rows, instances }
     }
@@ -273,10 +294,11 @@ impl Checker {
     /// Puts a grid's second phase where MockProver takes it from.
     pub(super) fn export(&self, grid: &Grid, folded: &mut Folded) {
         for (i, row) in grid.rows.iter().take(self.plan.rows).enumerate() {
-            for (to, h) in folded.inverses[i].iter_mut().zip(&row[HELPER..ACC]) {
-                *to = [*h, Fr::ZERO];
+            let helpers = &row[self.at.helpers..self.at.accumulators];
+            for (pair, h) in folded.inverses[i].chunks_exact_mut(2).zip(helpers) {
+                pair.copy_from_slice(&[*h, Fr::ZERO]);
             }
-            folded.accumulators[i].copy_from_slice(&row[ACC..]);
+            folded.accumulators[i].copy_from_slice(&row[self.at.accumulators..]);
         }
     }
 
@@ -306,7 +328,7 @@ impl Checker {
 
     /// The same gates over a key with another weight.
     pub(super) fn with_weight(mut self, row: usize, lane: usize, weight: Fr) -> Self {
-        self.fixed[Fx::Weight0.index() + lane][row] = weight;
+        self.fixed[Fx::Weight0.index(self.plan.width) + lane][row] = weight;
         self
     }
 
@@ -341,12 +363,12 @@ impl Checker {
     pub(super) fn inject(&self, grid: &Grid, column: usize, row: usize, delta: Fr) -> Grid {
         let mut grid = grid.clone();
         let mut values = vec![Fr::ZERO; self.ops.len()];
-        if column < ACC {
+        if column < self.at.accumulators {
             grid.rows[row][column] += delta;
         }
         for r in row..self.plan.rows {
             for (acc, _) in ORDER {
-                let at = ACC + acc as usize;
+                let at = self.at.acc(acc);
                 let constraint = self.own[acc as usize];
                 grid.rows[r][at] = Fr::ZERO;
                 let rest = self.value(&grid, constraint, r, &mut values);

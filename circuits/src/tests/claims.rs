@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{batch, chain, dense, failures, failures_of, setup, Forge, Stream};
-use crate::columns::{Acc, Fx, LANES};
+use super::{batch, chain, dense, failures, failures_of, setup, Forge, Stream, LANES};
+use crate::columns::{Acc, Fx};
 use crate::field::CoreFr;
 use crate::plan::Plan;
 use crate::witness::Witness;

@@ -7,12 +7,12 @@ use dn_core::commitment;
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::checker::{Checker, Grid, ACC, HELPER};
+use super::checker::{Checker, Grid};
 use super::nets::{set_lo, set_pair, small, Net};
-use crate::columns::{Acc, Fx, LANES};
+use crate::columns::{Acc, Fx, Width};
 use crate::field::{from_core, to_core, CoreFr};
-use crate::gates::{CLASSES, NO_LABEL, SLACK_OFFSET};
-use crate::poseidon::{row_kind, Constants, RowKind, A, B, PARTIALS, ROWS, ST, WIDTH, Z};
+use crate::gates::{classes, NO_LABEL, SLACK_OFFSET};
+use crate::poseidon::{partials, rows, Slip, WIDTH};
 use crate::table::packed_score;
 use crate::witness::Witness;
 
@@ -46,7 +46,7 @@ impl Forgery {
 fn other_input(net: &Net) -> Witness {
     let mut w = net.witness.clone();
     let at = net.plan.sections.inputs[0];
-    let byte = small(w.cells[at.row][2 * LANES + 2]);
+    let byte = small(w.cells[at.row][2 * net.plan.width.lanes() + 2]);
     set_pair(&net.plan, &mut w, at.row, 2, 0, byte ^ 1);
     w
 }
@@ -56,8 +56,8 @@ pub(super) fn folds(net: &Net, c: &Checker) -> Vec<Forgery> {
     let last = c.plan.rows;
     let claims = c.find("claims", "claims")[0];
     let places: [(Acc, &str, &str, &[Fx]); 11] = [
-        (Acc::X, "fold items", "x", &[Fx::Lookup, Fx::Position, Fx::ZeroPoint]),
-        (Acc::Y, "fold items", "y", &[Fx::Lookup, Fx::Position, Fx::Scale, Fx::ZeroPoint]),
+        (Acc::X, "fold items", "x", &[Fx::Lookup, Fx::Position]),
+        (Acc::Y, "fold items", "y", &[Fx::Lookup, Fx::Position, Fx::Scale]),
         (Acc::Image, "fold positions and channels", "image", &[Fx::Product]),
         (Acc::Outputs, "fold positions and channels", "outputs", &[Fx::Channel]),
         (Acc::Tensor, "fold positions and channels", "tensor", &[Fx::Close]),
@@ -72,7 +72,7 @@ pub(super) fn folds(net: &Net, c: &Checker) -> Vec<Forgery> {
     for (acc, gate, name, marks) in places {
         let constraint = c.find(gate, name)[0];
         let mut forgery = Forgery::new(name, constraint, other_input(net));
-        forgery.repair = Some(((ACC + acc as usize, c.row_with(marks)), (claims, last)));
+        forgery.repair = Some(((c.at.acc(acc), c.row_with(marks)), (claims, last)));
         all.push(forgery);
     }
     all
@@ -90,7 +90,7 @@ pub(super) fn ends(net: &Net, c: &Checker) -> Vec<Forgery> {
     {
         let constraint = c.find("public inputs", name)[0];
         let mut forgery = Forgery::new(name, constraint, statement.clone());
-        forgery.repair = Some(((ACC + acc as usize, c.row_with(&[marks])), (equal, last)));
+        forgery.repair = Some(((c.at.acc(acc), c.row_with(&[marks])), (equal, last)));
         all.push(forgery);
     }
     let mut counted = net.witness.clone();
@@ -100,80 +100,15 @@ pub(super) fn ends(net: &Net, c: &Checker) -> Vec<Forgery> {
     for (lane, constraint) in c.find("lookup helper", "").into_iter().enumerate() {
         let mut forgery = Forgery::new("a helper", constraint, counted.clone());
         let row = c.row_with(&[Fx::Lookup, Fx::Position]);
-        forgery.repair = Some(((HELPER + lane, row), (sum, last)));
+        forgery.repair = Some(((c.at.helpers + lane, row), (sum, last)));
         all.push(forgery);
     }
     all
 }
 
-/// What a permutation gets wrong once, and carries on from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Slip {
-    Square(usize),
-    Fourth(usize),
-    Output(usize),
-    State(usize),
-}
-
-struct Permutation<'a> {
-    constants: &'a Constants,
-    at: usize,
-    slip: Slip,
-}
-
-impl Permutation<'_> {
-    fn linear(form: &[Fr], st: &[Fr], z: &[Fr]) -> Fr {
-        form.iter().zip(st.iter().chain(z)).map(|(f, x)| *f * x).sum()
-    }
-
-    fn off(&self, row: usize, slip: Slip) -> Fr {
-        if (row, slip) == (self.at, self.slip) {
-            Fr::ONE
-        } else {
-            Fr::ZERO
-        }
-    }
-
-    fn sbox(&self, cells: &mut [Fr], (row, k): (usize, usize), x: Fr) {
-        cells[A + k] = x.square() + self.off(row, Slip::Square(k));
-        cells[B + k] = cells[A + k].square() + self.off(row, Slip::Fourth(k));
-        cells[Z + k] = cells[B + k] * x + self.off(row, Slip::Output(k));
-    }
-
-    /// The rows behind `state` and the hash.
-    fn run(&self, mut state: [Fr; WIDTH]) -> (Vec<[Fr; 4 * WIDTH]>, Fr) {
-        let c = self.constants;
-        let mut rows = Vec::with_capacity(ROWS);
-        for i in 0..ROWS {
-            let mut row = [Fr::ZERO; 4 * WIDTH];
-            for (k, s) in state.iter_mut().enumerate() {
-                *s += self.off(i, Slip::State(k));
-            }
-            match row_kind(i) {
-                RowKind::Input | RowKind::Leave => {
-                    row[..WIDTH].copy_from_slice(&c.permute(state).0[0][..WIDTH]);
-                }
-                RowKind::Full => {
-                    for (k, s) in state.iter().enumerate() {
-                        self.sbox(&mut row, (i, k), *s + c.round[i][k]);
-                    }
-                    state = std::array::from_fn(|k| Self::linear(&c.m[k], &row[..WIDTH], &[]));
-                }
-                RowKind::PartialFirst | RowKind::PartialNext => {
-                    row[ST..].copy_from_slice(&state);
-                    for k in 0..PARTIALS {
-                        let x = Self::linear(&c.partial_x[k], &state, &row[..WIDTH]);
-                        self.sbox(&mut row, (i, k), x + c.round[i][k]);
-                    }
-                    state = std::array::from_fn(|k| {
-                        Self::linear(&c.partial_state[k], &row[ST..], &row[..WIDTH])
-                    });
-                }
-            }
-            rows.push(row);
-        }
-        (rows, state[0])
-    }
+/// A slip of one on a row.
+fn slips(at: usize, slip: Slip) -> impl Fn(usize, Slip) -> Fr {
+    move |row, what| if (row, what) == (at, slip) { Fr::ONE } else { Fr::ZERO }
 }
 
 /// The output commitment of slot 2, hashed with a slip.
@@ -184,9 +119,9 @@ fn output_hash(net: &Net, at: usize, slip: Slip) -> Witness {
     let block = commitment::blocks(tag, salt, output).remove(0);
     let mut state = [Fr::ZERO; WIDTH];
     state[1..].iter_mut().zip(block).for_each(|(to, x)| *to = from_core(x));
-    let (rows, hash) = Permutation { constants: &net.plan.poseidon, at, slip }.run(state);
-    let first = net.plan.sections.output_hashes + 2 * ROWS;
-    w.cells[first..first + ROWS].copy_from_slice(&rows);
+    let (cells, hash) = net.plan.poseidon.permute_off(state, &slips(at, slip));
+    let first = net.plan.sections.output_hashes + 2 * cells.len();
+    w.cells[first..first + cells.len()].copy_from_slice(&cells[0..cells.len()]);
     w.statement.outputs[2] = to_core(hash);
     w
 }
@@ -205,23 +140,35 @@ fn second_block(net: &Net, slip: Slip) -> Witness {
     };
     let (_, hash) = net.plan.poseidon.permute(state(blocks[0][0], &blocks[0][1..]));
     let chained = state(to_core(hash), &blocks[1]);
-    let (rows, hash) = Permutation { constants: &net.plan.poseidon, at: 0, slip }.run(chained);
-    let first = net.plan.sections.input_hashes + (2 * blocks.len() + 1) * ROWS;
-    w.cells[first..first + ROWS].copy_from_slice(&rows);
+    let (cells, hash) = net.plan.poseidon.permute_off(chained, &slips(0, slip));
+    let first = net.plan.sections.input_hashes + (2 * blocks.len() + 1) * cells.len();
+    w.cells[first..first + cells.len()].copy_from_slice(&cells[0..cells.len()]);
     w.statement.inputs[2] = to_core(hash);
     w
 }
 
 /// Forged hashes; the model's input must take two blocks.
 pub(super) fn hashes(net: &Net, c: &Checker) -> Vec<Forgery> {
-    let sboxes = c.find("poseidon S-boxes", "");
-    let states = c.find("poseidon partial states", "");
-    let absorb = c.find("poseidon absorb", "");
-    let (full, first, next, leave) = (1, 5, 8, 15);
     let mut all = Vec::new();
     let mut push = |what: &str, constraint: usize, w: Witness| {
         all.push(Forgery::new(what, constraint, w));
     };
+    match net.plan.width {
+        Width::Narrow => narrow_rounds(net, c, &mut push),
+        Width::Default => rounds(net, c, &mut push),
+    }
+    let absorb = c.find("poseidon absorb", "");
+    push("a capacity that is not zero", absorb[0], output_hash(net, 0, Slip::State(0)));
+    push("another tag", absorb[1], output_hash(net, 0, Slip::State(1)));
+    push("a capacity that is not zero", absorb[0], second_block(net, Slip::State(0)));
+    push("another chain", absorb[2], second_block(net, Slip::State(1)));
+    all
+}
+
+fn rounds(net: &Net, c: &Checker, push: &mut dyn FnMut(&str, usize, Witness)) {
+    let sboxes = c.find("poseidon S-boxes", "");
+    let states = c.find("poseidon partial states", "");
+    let (full, first, next, leave) = (1, 5, 8, 15);
     for k in 0..WIDTH {
         let own = &sboxes[5 * k..5 * k + 5];
         for row in [full, first, next] {
@@ -235,11 +182,37 @@ pub(super) fn hashes(net: &Net, c: &Checker) -> Vec<Forgery> {
             push("a state", states[3 * k + i], output_hash(net, row, Slip::State(k)));
         }
     }
-    push("a capacity that is not zero", absorb[0], output_hash(net, 0, Slip::State(0)));
-    push("another tag", absorb[1], output_hash(net, 0, Slip::State(1)));
-    push("a capacity that is not zero", absorb[0], second_block(net, Slip::State(0)));
-    push("another chain", absorb[2], second_block(net, Slip::State(1)));
-    all
+}
+
+fn narrow_rounds(net: &Net, c: &Checker, push: &mut dyn FnMut(&str, usize, Witness)) {
+    let full = c.find("poseidon full rounds", "");
+    let sboxes = c.find("poseidon S-boxes", "");
+    let states = c.find("poseidon partial states", "");
+    let (squares, powers, first, next, leave) = (3, 4, 9, 20, 39);
+    for k in 0..WIDTH {
+        let own = &full[5 * k..5 * k + 5];
+        // Behind the message, behind powers, and in the last round.
+        for row in [1, squares, rows(Width::Narrow) - 2] {
+            push("an input of a full round", own[0], output_hash(net, row, Slip::State(k)));
+        }
+        push("a state behind partial rounds", own[1], output_hash(net, leave, Slip::State(k)));
+        for row in [squares, leave] {
+            push("x^2 of a full round", own[2], output_hash(net, row, Slip::Square(k)));
+        }
+        for row in [powers, leave + 1, rows(Width::Narrow) - 1] {
+            push("x^4 of a full round", own[3], output_hash(net, row, Slip::Fourth(k)));
+            push("x^5 of a full round", own[4], output_hash(net, row, Slip::Output(k)));
+        }
+        push("the first state", states[2 * k], output_hash(net, first, Slip::State(k)));
+        push("another state", states[2 * k + 1], output_hash(net, next, Slip::State(k)));
+    }
+    for k in 0..partials(Width::Narrow) {
+        for row in [first, next] {
+            push("x^2 of a partial round", sboxes[3 * k], output_hash(net, row, Slip::Square(k)));
+            push("x^4 of one", sboxes[3 * k + 1], output_hash(net, row, Slip::Fourth(k)));
+            push("x^5 of one", sboxes[3 * k + 2], output_hash(net, row, Slip::Output(k)));
+        }
+    }
 }
 
 /// One-hot bits and sums of a task, in units of `1 / 256` for the label.
@@ -264,11 +237,12 @@ struct Votes {
 fn vote(net: &Net, votes: &Votes) -> Witness {
     let (plan, mut w) = (&net.plan, net.witness.clone());
     let first = plan.sections.quality;
-    let groups = crate::plan::class_rows(net.graph.output_len());
+    let in_row = classes(plan.width);
+    let groups = net.graph.output_len().div_ceil(in_row);
     for group in 0..groups {
         let row = first + group;
-        for i in 0..CLASSES {
-            let class = group * CLASSES + i;
+        for i in 0..in_row {
+            let class = group * in_row + i;
             let best = u64::from(votes.best.contains(&class));
             set_pair(plan, &mut w, row, 2 * i + 1, best, packed_score(best));
             let label = votes.label.iter().find(|(c, _)| *c == class).map_or(0, |(_, n)| *n);
@@ -290,7 +264,7 @@ fn vote(net: &Net, votes: &Votes) -> Witness {
 }
 
 /// The honest votes on constant outputs.
-fn honest(bytes: &[u8], label: usize) -> Votes {
+fn honest(width: Width, bytes: &[u8], label: usize) -> Votes {
     let rivals = (0..bytes.len()).filter(|i| *i != label);
     let best = rivals.max_by_key(|i| bytes[*i]).unwrap();
     let (value, other) = (u64::from(bytes[label]), u64::from(bytes[best]));
@@ -298,7 +272,7 @@ fn honest(bytes: &[u8], label: usize) -> Votes {
         label: vec![(label, SLACK_OFFSET)],
         best: vec![best],
         value,
-        other: vec![other; bytes.len().div_ceil(CLASSES)],
+        other: vec![other; bytes.len().div_ceil(classes(width))],
         total: other,
         probe: 1,
         number: label as u64 + 1,
@@ -307,7 +281,10 @@ fn honest(bytes: &[u8], label: usize) -> Votes {
 }
 
 /// Forged quality rows, each on a model of its own with nine constant outputs.
-pub(super) fn votes(c: &dyn Fn(&Net) -> Checker) -> Vec<(Net, Forgery)> {
+pub(super) fn votes(width: Width, c: &dyn Fn(&Net) -> Checker) -> Vec<(Net, Forgery)> {
+    let rows = 9usize.div_ceil(classes(width));
+    let honest = |bytes: &[u8], label| honest(width, bytes, label);
+    let constant = |bytes: &[u8], label| Net::constant_of(width, bytes, label);
     let mut all: Vec<(Net, Forgery)> = Vec::new();
     let gate = "quality classes";
     let mut push = |net: Net, (gate, name, i): (&str, &str, usize), votes: &Votes| {
@@ -319,7 +296,7 @@ pub(super) fn votes(c: &dyn Fn(&Net) -> Checker) -> Vec<(Net, Forgery)> {
         all.push((net, forgery));
     };
     // Two classes are half a label each; the committed one lies between them.
-    for i in 0..CLASSES {
+    for i in 0..classes(width) {
         let bytes = [60, 62, 64, 66, 70, 72, 74, 76, 90];
         let votes = Votes {
             label: vec![(i, SLACK_OFFSET / 2), (i + 4, SLACK_OFFSET / 2)],
@@ -327,16 +304,22 @@ pub(super) fn votes(c: &dyn Fn(&Net) -> Checker) -> Vec<(Net, Forgery)> {
             key: SLACK_OFFSET + u64::from(bytes[i] / 2 + bytes[i + 4] / 2) - 90,
             ..honest(&bytes, i + 2)
         };
-        push(Net::constant(&bytes, Some(i as u16 + 2)), (gate, "label", i), &votes);
+        push(constant(&bytes, Some(i as u16 + 2)), (gate, "label", i), &votes);
         // The label as its own rival hides its margin.
         let mut bytes = [10; 9];
         bytes[i] = 200;
-        let votes =
-            Votes { best: vec![i], other: vec![200; 3], total: 200, key: 256, ..honest(&bytes, i) };
-        push(Net::constant(&bytes, Some(i as u16)), (gate, "distinct", i), &votes);
+        let votes = Votes {
+            best: vec![i],
+            other: vec![200; rows],
+            total: 200,
+            key: 256,
+            ..honest(&bytes, i)
+        };
+        push(constant(&bytes, Some(i as u16)), (gate, "distinct", i), &votes);
     }
     // A task without a label counts as a probe by a class that is padding.
-    for i in 1..CLASSES {
+    let without = usize::from(crate::gates::real_mark(width, 0).is_none());
+    for i in 1..classes(width) {
         let bytes = [30, 20, 90, 1, 2, 3, 4, 5, 6];
         let votes = Votes {
             label: vec![(8 + i, SLACK_OFFSET)],
@@ -345,41 +328,41 @@ pub(super) fn votes(c: &dyn Fn(&Net) -> Checker) -> Vec<(Net, Forgery)> {
             key: SLACK_OFFSET - 90,
             ..honest(&bytes, 0)
         };
-        push(Net::constant(&bytes, None), (gate, "padding", i), &votes);
+        push(constant(&bytes, None), (gate, "padding", i - without), &votes);
     }
     // The strongest rival is bounded on its own row only.
     let bytes = [150, 200, 3, 4, 5, 6, 7, 8, 9];
     let votes = Votes {
         best: vec![8],
-        other: vec![200, 9, 9],
+        other: (0..rows).map(|row| if row == 0 { 200 } else { 9 }).collect(),
         total: 9,
         key: SLACK_OFFSET + 150 - 9,
         ..honest(&bytes, 0)
     };
-    push(Net::constant(&bytes, Some(0)), (gate, "same", 0), &votes);
+    push(constant(&bytes, Some(0)), (gate, "same", 0), &votes);
     // Two labels that add up to the committed one, and two rivals.
     let bytes = [150, 3, 160, 4, 255, 255, 7, 8, 9];
     let votes = Votes {
         label: vec![(0, SLACK_OFFSET), (2, SLACK_OFFSET)],
         best: vec![4, 5],
         value: 310,
-        other: vec![255; 3],
+        other: vec![255; rows],
         total: 255,
         probe: 2,
         number: 4,
         key: 2 * SLACK_OFFSET + 310 - 255 - NO_LABEL,
     };
-    push(Net::constant(&bytes, Some(3)), ("quality score", "probe", 0), &votes);
+    push(constant(&bytes, Some(3)), ("quality score", "probe", 0), &votes);
     let bytes = [150, 3, 4, 5, 100, 7, 8, 9, 10];
     let larger = honest(&bytes, 0);
     let votes = Votes { key: larger.key + 1, ..larger.clone() };
-    push(Net::constant(&bytes, Some(0)), ("quality score", "key", 0), &votes);
+    push(constant(&bytes, Some(0)), ("quality score", "key", 0), &votes);
     let votes = Votes { value: larger.value + 1, key: larger.key + 1, ..larger };
-    push(Net::constant(&bytes, Some(0)), ("quality score", "totals", 0), &votes);
-    push(Net::constant(&bytes, Some(0)), (gate, "sums", 0), &votes);
+    push(constant(&bytes, Some(0)), ("quality score", "totals", 0), &votes);
+    push(constant(&bytes, Some(0)), (gate, "sums", 0), &votes);
     let (net, sums) = all.last_mut().unwrap();
-    let score = net.plan.sections.quality + 3;
+    let score = net.plan.sections.quality + rows;
     let totals = c(net).find("quality score", "totals")[0];
-    sums.repair = Some(((ACC + Acc::Classes as usize, score - 2), (totals, score)));
+    sums.repair = Some(((c(net).at.acc(Acc::Classes), score - 2), (totals, score)));
     all
 }

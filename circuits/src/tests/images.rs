@@ -6,11 +6,12 @@ use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{batch, failures, Stream};
-use crate::columns::{Fx, LANES};
+use super::{batch, failures, Stream, LANES};
+use crate::columns::Fx;
 use crate::estimate::estimate;
 use crate::field::CoreFr;
 use crate::plan::Plan;
+use crate::table::{chosen, NOT_CHOSEN};
 use crate::witness::Witness;
 
 /// Channels, geometry, pool.
@@ -241,13 +242,14 @@ fn soundness_row_01_rejects_a_maximum_that_no_value_attains() {
         forged.cells[row][0] = Fr::from(hi);
         forged.cells[row][2 * LANES] = Fr::from(out);
     };
-    let tag_hi = plan.table.divisions[0].tag_hi;
+    let (tag_hi, tag_window) = (plan.table.divisions[0].tag_hi, plan.table.divisions[0].tag_window);
+    let tag_window = tag_window.expect("a pooled node");
     let largest = small(&witness, rows.pooled[0], 0) + 1;
     let out = plan.table.rows.iter().find(|t| t.0 == tag_hi && t.1 == largest).unwrap().2;
     replace(rows.pooled[0], tag_hi, largest, out);
     for at in [0, 1, 4, 5] {
         let row = rows.accumulators[at];
-        replace(row, plan.table.tag_window, small(&witness, row, 0) + 1, 0);
+        replace(row, tag_window, small(&witness, row, 0) + 1, NOT_CHOSEN);
     }
     let failures = failures(&plan, forged);
     assert!(!failures.is_empty() && failures.iter().all(|f| f.contains("claims")), "{failures:?}");
@@ -263,7 +265,7 @@ fn soundness_row_17_rejects_two_indicators_in_one_window() {
     for at in [0, 1, 4, 5] {
         let mut forged = witness.clone();
         let cell = &mut forged.cells[rows.accumulators[at]][2 * LANES];
-        *cell = Fr::ONE - *cell;
+        *cell = Fr::from(NOT_CHOSEN + chosen(2)) - *cell;
         assert!(!failures(&plan, forged).is_empty());
     }
 }

@@ -7,11 +7,11 @@ use ff::Field;
 use halo2_proofs::dev::{MockProver, VerifyFailure};
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use crate::columns::{Acc, CHALLENGES};
+use crate::columns::{Acc, Width, CHALLENGES};
 use crate::field::{from_core, CoreFr};
 use crate::fold::Folded;
 use crate::gates::HELPER_GATE;
-use crate::plan::Plan;
+use crate::plan::{Frame, Plan};
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
@@ -26,6 +26,9 @@ mod soundness;
 mod weakening;
 
 pub(crate) use weakening::configure_weakened;
+
+/// Lanes of the default layout, in which tests run that name no other.
+const LANES: usize = Width::Default.lanes();
 
 type Change = dyn Fn([Fr; CHALLENGES], Folded) -> Folded + Send + Sync;
 
@@ -109,9 +112,13 @@ fn batch(s: &mut Stream, graph: &Graph, tasks: usize) -> Vec<Slot> {
 }
 
 pub(crate) fn setup(tasks: usize, slots: usize) -> (Graph, Arc<Plan>, Witness) {
+    setup_in(slots.into(), tasks)
+}
+
+pub(crate) fn setup_in(frame: Frame, tasks: usize) -> (Graph, Arc<Plan>, Witness) {
     let mut s = Stream(7);
     let graph = model(&mut s);
-    let plan = Arc::new(Plan::new(&graph, slots).unwrap());
+    let plan = Arc::new(Plan::new(&graph, frame).unwrap());
     let tasks = batch(&mut s, &graph, tasks);
     let witness = Witness::new(&graph, &plan, &tasks, CoreFr::from(99u8)).unwrap();
     (graph, plan, witness)
@@ -138,10 +145,12 @@ fn failures_of(circuit: BatchCircuit, plan: &Plan, witness: &Witness) -> Vec<Str
 
 #[test]
 fn accepts_an_honest_batch_with_padding_and_probes() {
-    let (_, plan, witness) = setup(13, 16);
-    assert!(witness.statement.score.probe_count == 5);
-    let failures = failures(&plan, witness);
-    assert!(failures.is_empty(), "{}", failures[..failures.len().min(5)].join("\n"));
+    for width in Width::ALL {
+        let (_, plan, witness) = setup_in(Frame { slots: 16, width }, 13);
+        assert!(witness.statement.score.probe_count == 5);
+        let failures = failures(&plan, witness);
+        assert!(failures.is_empty(), "{}", failures[..failures.len().min(5)].join("\n"));
+    }
 }
 
 #[test]
@@ -219,8 +228,11 @@ fn the_estimate_of_rows_is_exact() {
         let layers =
             vec![dense(&mut s, inputs, hidden, 7, true), dense(&mut s, hidden, outputs, 6, false)];
         let graph = chain(inputs, layers);
-        let plan = Plan::new(&graph, slots).unwrap();
-        let estimate = crate::estimate::estimate(&graph, slots).unwrap();
-        assert_eq!((estimate.rows, estimate.k), (plan.rows, plan.k));
+        for width in Width::ALL {
+            let frame = Frame { slots, width };
+            let plan = Plan::new(&graph, frame).unwrap();
+            let estimate = crate::estimate::estimate(&graph, frame).unwrap();
+            assert_eq!((estimate.rows, estimate.k), (plan.rows, plan.k));
+        }
     }
 }

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::checker::{Checker, ACC, ADVICE, HELPER, MULTIPLICITY};
+use super::checker::{Advice, Checker};
 use super::forgeries::{ends, folds, hashes};
 use super::nets::{move_along, Net};
 use super::weakening::challenges;
 use super::{failures_of, is_exhaustive, Forge};
-use crate::columns::{Fx, LANES};
+use crate::columns::{Fx, Width};
 use crate::plan::Plan;
 use crate::BatchCircuit;
 
@@ -24,10 +24,10 @@ fn kind(plan: &Plan, row: usize) -> &'static str {
     let marks = [
         (Fx::Absorb, "absorb"),
         (Fx::AbsorbNext, "absorb next"),
+        (Fx::PartialLast, "leave"),
         (Fx::Full, "full"),
         (Fx::PartialFirst, "partial first"),
         (Fx::Partial, "partial next"),
-        (Fx::PartialLast, "leave"),
         (Fx::ClassesNext, "more classes"),
         (Fx::Classes, "classes"),
         (Fx::Score, "score"),
@@ -39,6 +39,9 @@ fn kind(plan: &Plan, row: usize) -> &'static str {
     if row + 1 == plan.rows {
         return "last";
     }
+    if row > 0 && plan.is(Fx::Full, row - 1) && plan.width == Width::Narrow {
+        return "powers";
+    }
     if let Some((_, kind)) = marks.iter().find(|(fx, _)| plan.is(*fx, row)) {
         return kind;
     }
@@ -47,7 +50,7 @@ fn kind(plan: &Plan, row: usize) -> &'static str {
         "kernel or table"
     } else if a == Fr::from(plan.table.tag_input) || b == Fr::from(plan.table.tag_byte) {
         "input"
-    } else if a == Fr::from(plan.table.tag_window) {
+    } else if plan.table.divisions.iter().any(|d| d.tag_window.map(Fr::from) == Some(a)) {
         "window"
     } else if b == Fr::ZERO {
         "pooled"
@@ -59,10 +62,13 @@ fn kind(plan: &Plan, row: usize) -> &'static str {
 /// Why a cell may hold anything that the table allows, if it may.
 fn free(plan: &Plan, row: usize, column: usize) -> Option<&'static str> {
     let is_classes = plan.is(Fx::Classes, row);
-    let (lane, kind) = (column % LANES, column / LANES);
+    let (at, lanes) = (Advice::of(plan.width), plan.width.lanes());
+    let (lane, kind) = (column % lanes, column / lanes);
     match column {
-        ACC.. | MULTIPLICITY => None,
-        HELPER.. => (!plan.is(Fx::Lookup, row)).then_some("helpers enter the sum on look-ups only"),
+        _ if column >= at.accumulators || column == at.multiplicity => None,
+        _ if column >= at.helpers => {
+            (!plan.is(Fx::Lookup, row)).then_some("helpers enter the sum on look-ups only")
+        }
         _ if !plan.is(Fx::Lookup, row) => (!plan.reads(row, column)).then_some("no gate reads it"),
         _ if plan.is(Fx::Score, row) && kind == 1 => (lane >= 4).then_some("four sums to a score"),
         _ if plan.is(Fx::Score, row) => (lane > 0).then_some("one key and score to a task"),
@@ -98,8 +104,8 @@ fn accepted(net: &Net) -> Vec<(usize, usize, &'static str)> {
     let mut accepted = Vec::new();
     let mut grid = honest.clone();
     for row in sample(plan) {
-        for column in (0..ADVICE).filter(|column| free(plan, row, *column).is_none()) {
-            let rejected = if column < MULTIPLICITY {
+        for column in (0..c.at.end).filter(|column| free(plan, row, *column).is_none()) {
+            let rejected = if column < c.at.multiplicity {
                 let mut w = net.witness.clone();
                 if !plan.is(Fx::Lookup, row) || !move_along(plan, &mut w, row, column) {
                     w.cells[row][column] += Fr::ONE;
@@ -119,9 +125,8 @@ fn accepted(net: &Net) -> Vec<(usize, usize, &'static str)> {
     accepted
 }
 
-#[test]
-fn mutation_rejects_any_changed_cell_of_images_pools_and_sums() {
-    let net = Net::everything();
+fn images_pools_and_sums(width: Width) {
+    let net = Net::everything_of(width);
     let kinds = ["input", "activation", "window", "pooled", "spill", "kernel or table"];
     for expected in kinds {
         assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == expected), "no {expected}");
@@ -131,21 +136,44 @@ fn mutation_rejects_any_changed_cell_of_images_pools_and_sums() {
 }
 
 #[test]
-fn mutation_rejects_any_changed_cell_of_dense_layers_and_long_messages() {
-    let net = Net::long();
+fn mutation_rejects_any_changed_cell_of_images_pools_and_sums() {
+    images_pools_and_sums(Width::Default);
+}
+
+#[test]
+fn mutation_rejects_any_changed_cell_of_images_in_the_narrow_layout() {
+    images_pools_and_sums(Width::Narrow);
+}
+
+fn dense_layers_and_long_messages(width: Width) {
+    let net = Net::long_of(width);
     assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == "absorb next"));
     let accepted = accepted(&net);
     assert!(accepted.is_empty(), "{accepted:?}");
 }
 
+#[test]
+fn mutation_rejects_any_changed_cell_of_dense_layers_and_long_messages() {
+    dense_layers_and_long_messages(Width::Default);
+}
+
+#[test]
+fn mutation_rejects_any_changed_cell_of_messages_in_the_narrow_layout() {
+    dense_layers_and_long_messages(Width::Narrow);
+}
+
 /// Every don't-care is one: the documented list has no cell that a constraint notices.
 #[test]
 fn free_cells_are_free() {
-    let net = Net::long();
+    Width::ALL.into_iter().for_each(free_cells_are_free_in);
+}
+
+fn free_cells_are_free_in(width: Width) {
+    let net = Net::long_of(width);
     let plan = &net.plan;
     let c = Checker::new(plan, challenges());
     for row in sample(plan) {
-        for column in (0..MULTIPLICITY).filter(|column| free(plan, row, *column).is_some()) {
+        for column in (0..c.at.multiplicity).filter(|column| free(plan, row, *column).is_some()) {
             let mut w = net.witness.clone();
             if !plan.is(Fx::Lookup, row) {
                 w.cells[row][column] += Fr::ONE;
@@ -162,7 +190,11 @@ fn free_cells_are_free() {
 /// The evaluator of these tests and MockProver name the same constraints.
 #[test]
 fn the_checker_agrees_with_mock_prover() {
-    let net = Net::long();
+    Width::ALL.into_iter().for_each(the_checker_agrees_with_mock_prover_in);
+}
+
+fn the_checker_agrees_with_mock_prover_in(width: Width) {
+    let net = Net::long_of(width);
     let c = Checker::new(&net.plan, challenges());
     let (folds, ends, hashes) = (folds(&net, &c), ends(&net, &c), hashes(&net, &c));
     let mut honest = ends.into_iter().take(1).collect::<Vec<_>>();

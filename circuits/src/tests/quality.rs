@@ -4,8 +4,7 @@
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{failures, setup};
-use crate::columns::LANES;
+use super::{failures, setup, LANES};
 use crate::gates::SLACK_OFFSET;
 use crate::plan::Plan;
 use crate::table::packed_score;

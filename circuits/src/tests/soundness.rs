@@ -14,12 +14,12 @@ use super::checker::{Checker, Grid};
 use super::images::{classes, push, shape};
 use super::nets::{out_of, set_lo, set_pair, small, Net};
 use super::weakening::challenges;
-use super::{batch, chain, dense, failures, is_exhaustive, Stream};
-use crate::columns::{Ch, CHALLENGES, LANES};
+use super::{batch, chain, dense, failures, is_exhaustive, Stream, LANES};
+use crate::columns::{Ch, Width, CHALLENGES};
 use crate::field::CoreFr;
 use crate::layout::SPILL_OFFSET;
-use crate::plan::Plan;
-use crate::table::{stored, Table};
+use crate::plan::{Frame, Plan};
+use crate::table::{chosen, stored, Table, NOT_CHOSEN};
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
@@ -47,12 +47,12 @@ fn soundness_row_01_rejects_a_tie_that_counts_twice() {
     let c = Checker::new(&net.plan, challenges());
     let rows: Vec<usize> =
         [0, 1, 4, 5].iter().map(|at| net.plan.sections.nodes[0].accumulators[*at]).collect();
-    let chosen = |w: &Witness| rows.iter().map(|r| small(w.cells[*r][2 * LANES])).sum::<u64>();
-    assert_eq!(chosen(&net.witness), 1);
-    for bits in [[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]] {
+    let is_chosen = |row: &&usize| small(net.witness.cells[**row][2 * LANES]) == chosen(2);
+    assert_eq!(rows.iter().filter(is_chosen).count(), 1);
+    for bits in [[true, true, false, false], [false; 4], [true; 4]] {
         let mut w = net.witness.clone();
         for (row, bit) in rows.iter().zip(bits) {
-            set_pair(&net.plan, &mut w, *row, 0, 0, bit);
+            set_pair(&net.plan, &mut w, *row, 0, 0, if bit { chosen(2) } else { NOT_CHOSEN });
         }
         assert_eq!(objections(&c, &c.grid(&w)), only("claims/claims"), "{bits:?}");
     }
@@ -122,7 +122,7 @@ fn soundness_row_03_rejects_a_quotient_in_the_field() {
     let range = Fr::from(1 << net.plan.table.lo_bits);
     let mut tried = 0;
     for row in &net.plan.sections.nodes[0].accumulators {
-        let cells = net.witness.cells[*row];
+        let cells = net.witness.cells[*row].to_vec();
         if cells[LANES] == Fr::ZERO {
             continue;
         }
@@ -205,7 +205,7 @@ fn soundness_row_06_rounding_is_the_reference_bit_by_bit() {
     assert_eq!(*outputs, execute(&net.graph, &[0; 4]));
     for (channel, acc) in node.bias.iter().enumerate() {
         let row = net.plan.sections.nodes[0].accumulators[channel];
-        let cells = net.witness.cells[row];
+        let cells = &net.witness.cells[row];
         let quotient = small(cells[0]) as i64 + division.quotient_min;
         assert_eq!(quotient, (i64::from(*acc) + 8).div_euclid(16), "{acc}");
         assert_eq!(small(cells[2 * LANES]), stored(requantize(*acc, 4)), "{acc}");
@@ -240,8 +240,14 @@ fn soundness_row_07_rejects_another_domain_or_length() {
 /// leaves the neighbouring row.
 #[test]
 fn soundness_row_12_queries_are_distinct_neighbours() {
+    for width in Width::ALL {
+        queries_are_distinct_neighbours(width);
+    }
+}
+
+fn queries_are_distinct_neighbours(width: Width) {
     let mut cs = ConstraintSystem::<Fr>::default();
-    BatchCircuit::configure(&mut cs);
+    BatchCircuit::configure_with_params(&mut cs, width);
     let advice: Vec<_> = cs.advice_queries().iter().map(|(c, r)| (c.index(), r.0)).collect();
     let fixed: Vec<_> = cs.fixed_queries().iter().map(|(c, r)| (c.index(), r.0)).collect();
     for queries in [advice, fixed] {
@@ -256,8 +262,14 @@ fn soundness_row_12_queries_are_distinct_neighbours() {
 /// Every challenge is drawn after the cells of all look-ups, and only folds come later.
 #[test]
 fn soundness_row_13_challenges_follow_the_cells() {
+    for width in Width::ALL {
+        challenges_follow_the_cells(width);
+    }
+}
+
+fn challenges_follow_the_cells(width: Width) {
     let mut cs = ConstraintSystem::<Fr>::default();
-    let columns = BatchCircuit::configure(&mut cs);
+    let columns = BatchCircuit::configure_with_params(&mut cs, width);
     assert_eq!(cs.challenge_phase(), vec![0; CHALLENGES]);
     let phases = cs.advice_column_phase();
     let first = columns.cells.iter().chain([&columns.multiplicity]);
@@ -265,6 +277,7 @@ fn soundness_row_13_challenges_follow_the_cells() {
     let second = columns.helpers.iter().chain(&columns.accumulators);
     assert!(second.clone().all(|c| phases[c.index()] == 1));
     assert_eq!(first.count() + second.count(), phases.len());
+    assert_eq!(crate::columns::advice_columns(width), phases.len());
 }
 
 /// Two wrong remainders that cancel for tau = 2 pass when the prover knows tau, and only then.
@@ -304,6 +317,17 @@ fn soundness_row_14_look_ups_tie_input_and_output() {
         w.cells[row][2 * LANES] = Fr::from(other);
         assert!(objections(&c, &c.grid(&w)).contains("lookup sum/"));
     }
+    // Where a row of the input has a value in `lo` alone, `out` holds a zero.
+    let tag_absent = Fr::from(net.plan.table.tag_absent);
+    let row = c.row_with(&[crate::columns::Fx::Lookup, crate::columns::Fx::Pack]);
+    let alone = (row..net.plan.rows)
+        .find(|row| net.plan.fx(crate::columns::Fx::TagA, *row) == tag_absent)
+        .expect("a value of a right column alone");
+    for byte in [0, 127, 129] {
+        let mut w = net.witness.clone();
+        w.cells[alone][2 * LANES] = Fr::from(byte);
+        assert!(objections(&c, &c.grid(&w)).contains("lookup sum/"), "{byte}");
+    }
     // Cells that a row looks up without a use for them hold zero: quotients of inputs, remainders of
     // pooled values.
     for (row, column) in [(sections.inputs[0].row, 0), (sections.nodes[2].pooled[0], LANES)] {
@@ -326,6 +350,7 @@ fn soundness_row_16_no_constraint_is_a_debug_assertion() {
     let sources = [
         include_str!("../gates/claims.rs"),
         include_str!("../gates/hash.rs"),
+        include_str!("../gates/hash_narrow.rs"),
         include_str!("../gates/lookup.rs"),
         include_str!("../gates/mod.rs"),
         include_str!("../gates/quality.rs"),
@@ -401,7 +426,8 @@ fn soundness_row_21_random_batches_always_have_a_witness() {
     for i in 0..graphs {
         let graph = random_graph(&mut s);
         graph.validate().unwrap();
-        let plan = match Plan::new(&graph, 8) {
+        let width = Width::ALL[i % Width::ALL.len()];
+        let plan = match Plan::new(&graph, Frame { slots: 8, width }) {
             Ok(plan) => std::sync::Arc::new(plan),
             Err(e) => panic!("graph {i}: {e}"),
         };

@@ -1,6 +1,6 @@
 //! Every constraint is needed: without it some forged witness would pass.
 //!
-//! `DN_WEAKEN=<index>` replaces a constraint by zero in every circuit that tests configure;
+//! `DN_WEAKEN=<layout>:<index>` replaces a constraint by zero in every circuit that tests configure;
 //! `scripts/weaken-gates.sh` does so for each in turn and expects these tests to fail.
 
 use std::collections::BTreeSet;
@@ -11,25 +11,26 @@ use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use super::checker::Checker;
 use super::forgeries::{ends, folds, hashes, votes, Forgery};
 use super::nets::Net;
-use crate::columns::{Columns, CHALLENGES};
-use crate::gates::{self, CLASSES};
+use crate::columns::{Columns, Width, CHALLENGES};
+use crate::gates;
 
 /// Challenges as good as random ones.
 pub(super) fn challenges() -> [Fr; CHALLENGES] {
     std::array::from_fn(|i| Fr::from(0x5eed_cafe + i as u64).square().square())
 }
 
-/// Index of the constraint to leave out, if any.
-fn weakened() -> Option<usize> {
-    let index = std::env::var_os("DN_WEAKEN")?;
-    Some(index.to_str()?.parse().expect("DN_WEAKEN is the index of a constraint"))
+/// Index of the constraint of a layout to leave out, if any.
+fn weakened(width: Width) -> Option<usize> {
+    let named = std::env::var_os("DN_WEAKEN")?;
+    let (layout, index) = named.to_str()?.split_once(':').expect("DN_WEAKEN is layout:index");
+    (layout == width.name()).then(|| index.parse().expect("the index of a constraint"))
 }
 
 /// Configures the gates without the weakened constraint; `false` when there is none.
 pub(crate) fn configure_weakened(cs: &mut ConstraintSystem<Fr>, columns: &Columns) -> bool {
-    let Some(weakened) = weakened() else { return false };
+    let Some(weakened) = weakened(columns.width) else { return false };
     let mut whole = ConstraintSystem::default();
-    let same = Columns::allocate(&mut whole);
+    let same = Columns::allocate(&mut whole, columns.width);
     gates::configure(&mut whole, &same);
     let mut index = 0;
     for gate in whole.gates() {
@@ -62,7 +63,9 @@ pub(crate) fn configure_weakened(cs: &mut ConstraintSystem<Fr>, columns: &Column
 /// - the first `padding`: every class row has a first class.
 fn implied(c: &Checker) -> Vec<usize> {
     let mut all = c.find("quality classes", "best");
-    all.push(c.find("quality classes", "padding")[0]);
+    if c.plan.width == Width::Default {
+        all.push(c.find("quality classes", "padding")[0]);
+    }
     all
 }
 
@@ -78,19 +81,28 @@ fn check(c: &Checker, forgery: &Forgery, covered: &mut BTreeSet<usize>) {
 
 #[test]
 fn every_constraint_rejects_a_witness_that_all_others_accept() {
+    every_constraint_is_needed(Width::Default);
+}
+
+#[test]
+fn every_constraint_of_the_narrow_layout_rejects_a_witness_that_all_others_accept() {
+    every_constraint_is_needed(Width::Narrow);
+}
+
+fn every_constraint_is_needed(width: Width) {
     let mut covered = BTreeSet::new();
-    let long = Net::long();
+    let long = Net::long_of(width);
     let c = Checker::new(&long.plan, challenges());
     assert!(c.failures(&c.grid(&long.witness)).is_empty());
     for forgery in folds(&long, &c).iter().chain(&ends(&long, &c)).chain(&hashes(&long, &c)) {
         check(&c, forgery, &mut covered);
     }
-    let everything = Net::everything();
+    let everything = Net::everything_of(width);
     let images = Checker::new(&everything.plan, challenges());
     for forgery in &folds(&everything, &images) {
         check(&images, forgery, &mut covered);
     }
-    for (net, forgery) in votes(&|net: &Net| Checker::new(&net.plan, challenges())) {
+    for (net, forgery) in votes(width, &|net: &Net| Checker::new(&net.plan, challenges())) {
         check(&Checker::new(&net.plan, challenges()), &forgery, &mut covered);
     }
     covered.extend(implied(&c));
@@ -116,17 +128,20 @@ fn implied_constraints_reject_what_they_name() {
     // No row of classes is without a first one, so it takes a key of no model.
     let padding = c.find("quality classes", "padding")[0];
     let mut grid = honest;
-    let row = c.with_weight(first, CLASSES, Fr::zero());
+    let row = c.with_weight(first, gates::classes(Width::Default), Fr::zero());
     grid.rows[first][1] = Fr::one();
     assert!(row.failing_on(&grid, first).contains(&padding), "padding 0");
 }
 
-/// For `scripts/weaken-gates.sh`: index, gate and name of every constraint.
+/// For `scripts/weaken-gates.sh`: layout and index, gate and name of every constraint.
 #[test]
 fn lists_the_constraints() {
-    let c = Checker::new(&Net::constant(&[1, 2], None).plan, challenges());
-    for (i, constraint) in c.constraints.iter().enumerate() {
-        println!("constraint {i} {} / {}", constraint.gate, constraint.name);
+    for width in Width::ALL {
+        let c = Checker::new(&Net::constant_of(width, &[1, 2], None).plan, challenges());
+        for (i, constraint) in c.constraints.iter().enumerate() {
+            let (gate, name) = (&constraint.gate, &constraint.name);
+            println!("constraint {}:{i} {gate} / {name}", width.name());
+        }
+        assert!(c.constraints.len() > 70);
     }
-    assert!(c.constraints.len() > 90);
 }

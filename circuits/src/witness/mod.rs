@@ -10,11 +10,12 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
 use thiserror::Error;
 
-use crate::columns::{CELLS, LANES};
+use crate::cells::Cells;
+use crate::columns::{self, MAX_LANES};
 use crate::field::{from_core, CoreFr};
-use crate::gates::{CLASSES, NO_LABEL, SLACK_OFFSET};
+use crate::gates::{classes, NO_LABEL, SLACK_OFFSET};
 use crate::plan::{class_rows, Plan};
-use crate::poseidon::{ROWS, ST, WIDTH};
+use crate::poseidon::{self, WIDTH};
 use crate::table::{packed_score, stored, Triple};
 
 /// One task of a batch.
@@ -87,7 +88,7 @@ pub enum WitnessError {
 #[derive(Clone, Debug)]
 pub struct Witness {
     /// By row.
-    pub(crate) cells: Vec<[Fr; CELLS]>,
+    pub(crate) cells: Cells,
     /// By table row.
     pub(crate) multiplicities: Vec<u64>,
     /// The public inputs.
@@ -116,7 +117,8 @@ impl Witness {
 
         let mut w = Filler {
             plan,
-            cells: vec![[Fr::ZERO; CELLS]; plan.rows],
+            cells: Cells::zeros(plan.rows, columns::cells(plan.width)),
+            lanes: plan.width.lanes(),
             multiplicities: vec![0; plan.table.rows.len()],
         };
         let inputs = w.hashes(plan.sections.input_hashes, &slots, |s| {
@@ -160,22 +162,24 @@ fn check(graph: &Graph, plan: &Plan, tasks: &[Slot]) -> Result<(), WitnessError>
 
 struct Filler<'a> {
     plan: &'a Plan,
-    cells: Vec<[Fr; CELLS]>,
+    cells: Cells,
+    lanes: usize,
     multiplicities: Vec<u64>,
 }
 
 /// Small cells of one lookup row, before they become field elements.
 #[derive(Clone, Copy, Default)]
 struct Small {
-    hi: [u64; LANES],
-    lo: [u64; LANES],
-    out: [u64; LANES],
+    hi: [u64; MAX_LANES],
+    lo: [u64; MAX_LANES],
+    out: [u64; MAX_LANES],
 }
 
 impl Filler<'_> {
     /// Fills a lookup row and counts its look-ups.
     fn lookup_row(&mut self, row: usize, tags: (u64, u64), s: &Small) -> Result<(), WitnessError> {
-        for lane in 0..LANES {
+        let lanes = self.lanes;
+        for lane in 0..lanes {
             let pairs = [(tags.0, s.hi[lane], s.out[lane]), (tags.1, s.lo[lane], 0)];
             for triple in pairs {
                 let index =
@@ -183,8 +187,8 @@ impl Filler<'_> {
                 self.multiplicities[index] += 1;
             }
             self.cells[row][lane] = Fr::from(s.hi[lane]);
-            self.cells[row][LANES + lane] = Fr::from(s.lo[lane]);
-            self.cells[row][2 * LANES + lane] = Fr::from(s.out[lane]);
+            self.cells[row][lanes + lane] = Fr::from(s.lo[lane]);
+            self.cells[row][2 * lanes + lane] = Fr::from(s.out[lane]);
         }
         Ok(())
     }
@@ -198,14 +202,14 @@ impl Filler<'_> {
             let next = rows.get(value + 1).filter(|n| n.is_second && n.row == at.row);
             let second = if at.is_second { Some(value) } else { next.map(|_| value + 1) };
             let tags = (
-                first.map_or(0, |_| plan.table.tag_input),
+                first.map_or(plan.table.tag_absent, |_| plan.table.tag_input),
                 second.map_or(0, |_| plan.table.tag_byte),
             );
-            for (chunk, items) in traces.chunks(LANES).enumerate() {
+            for (chunk, items) in traces.chunks(self.lanes).enumerate() {
                 let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
                     let byte = |value: usize| stored(item.tensors[0][value]);
-                    small.out[lane] = first.map_or(0, byte);
+                    small.out[lane] = first.map_or(stored(0), byte);
                     small.lo[lane] = second.map_or(0, byte);
                 }
                 self.lookup_row(at.row + chunk, tags, &small)?;
@@ -223,10 +227,11 @@ impl Filler<'_> {
         blocks: impl Fn(&T) -> Vec<Vec<CoreFr>> + Sync,
     ) -> Vec<CoreFr> {
         let poseidon = &self.plan.poseidon;
-        let done: Vec<(Vec<[Fr; CELLS]>, Fr)> = items
+        let done: Vec<(Cells, Fr)> = items
             .par_iter()
             .map(|item| {
-                let (mut rows, mut hash) = (Vec::new(), None);
+                let mut rows = Cells::zeros(0, columns::cells(self.plan.width));
+                let mut hash = None;
                 for block in blocks(item) {
                     let block = block.into_iter().map(from_core);
                     let mut state = [Fr::ZERO; WIDTH];
@@ -234,7 +239,7 @@ impl Filler<'_> {
                         *to = x;
                     }
                     let (permutation, out) = poseidon.permute(state);
-                    rows.extend(permutation);
+                    rows.extend(&permutation);
                     hash = Some(out);
                 }
                 (rows, hash.unwrap_or(Fr::ZERO))
@@ -243,8 +248,7 @@ impl Filler<'_> {
         let mut at = first;
         let mut hashes = Vec::with_capacity(items.len());
         for (rows, hash) in done {
-            debug_assert_eq!(rows.len() % ROWS, 0);
-            self.cells[at..at + rows.len()].copy_from_slice(&rows);
+            self.cells[at..at + rows.len()].copy_from_slice(&rows[0..rows.len()]);
             at += rows.len();
             hashes.push(crate::field::to_core(hash));
         }
@@ -254,11 +258,14 @@ impl Filler<'_> {
     fn quality(&mut self, slots: &[Slot], outputs: &[Vec<i8>]) -> Result<Score, WitnessError> {
         let mut score = Score::default();
         let mut row = self.plan.sections.quality;
-        let input_rows = ROWS * commitment::permutation_count(slots[0].input.len());
+        let width = self.plan.width;
+        let input_rows =
+            poseidon::rows(width) * commitment::permutation_count(slots[0].input.len());
         for (i, (slot, output)) in slots.iter().zip(outputs).enumerate() {
             score.add(output, slot.label);
             let label_row = self.plan.sections.input_hashes + i * input_rows;
-            self.cells[label_row][ST] = Fr::from(slot.label.map_or(0, |l| u64::from(l) + 1));
+            self.cells[label_row][poseidon::label_cell(width)] =
+                Fr::from(slot.label.map_or(0, |l| u64::from(l) + 1));
             row = self.quality_rows(row, slot.label.map(usize::from), output)?;
         }
         Ok(score)
@@ -275,12 +282,13 @@ impl Filler<'_> {
         let best = label
             .and_then(|label| (0..output.len()).filter(|i| *i != label).max_by_key(|i| output[*i]));
         let other = best.map_or(NO_LABEL, |i| stored(output[i]));
-        let groups = class_rows(output.len());
+        let width = self.plan.width;
+        let (groups, in_row) = (class_rows(output.len(), width), classes(width));
         for group in 0..groups {
             let mut s = Small::default();
             s.lo[1] = other;
-            for i in 0..CLASSES {
-                let class = group * CLASSES + i;
+            for i in 0..in_row {
+                let class = group * in_row + i;
                 let byte = output.get(class).map_or(0, |q| stored(*q));
                 let labelled = u64::from(label == Some(class));
                 s.hi[2 * i] = byte;

@@ -4,11 +4,11 @@ use dn_core::quant::{Graph, Node, Trace};
 use rayon::prelude::*;
 
 use super::{Filler, Small, WitnessError};
-use crate::columns::LANES;
+use crate::columns::MAX_LANES;
 use crate::field::signed;
 use crate::layout::{products, SPILL_OFFSET};
 use crate::plan::{spill_index, Plan};
-use crate::table::stored;
+use crate::table::{chosen, stored, NOT_CHOSEN};
 
 /// A product that falls on a spilled coefficient: its index, the input position, the tap.
 type Product = (usize, usize, usize);
@@ -89,7 +89,7 @@ impl Filler<'_> {
         let tags = (division.tag_hi, plan.table.tag_lo);
         for (value, first) in plan.sections.nodes[node].accumulators.iter().enumerate() {
             let channel = value / n.shape.positions();
-            for (chunk, items) in traces.chunks(LANES).enumerate() {
+            for (chunk, items) in traces.chunks(self.lanes).enumerate() {
                 let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
                     small.out[lane] = stored(item.tensors[node + 1][value]);
@@ -113,7 +113,7 @@ impl Filler<'_> {
             let window: Vec<usize> = (0..pool * pool)
                 .map(|k| channel * shape.positions() + (i + k / pool) * shape.width + j + k % pool)
                 .collect();
-            for (chunk, items) in traces.chunks(LANES).enumerate() {
+            for (chunk, items) in traces.chunks(self.lanes).enumerate() {
                 let split = |item: &Trace, at: &usize| {
                     division.split(channel, item.accumulators[node][*at])
                 };
@@ -127,7 +127,7 @@ impl Filler<'_> {
                     pooled.out[lane] = stored(item.tensors[node + 1][value]);
                 }
                 self.lookup_row(first + chunk, (division.tag_hi, 0), &pooled)?;
-                let mut open = [true; LANES];
+                let mut open = [true; MAX_LANES];
                 for at in &window {
                     let mut small = Small::default();
                     for (lane, item) in items.iter().enumerate() {
@@ -135,10 +135,10 @@ impl Filler<'_> {
                         small.hi[lane] = largest[lane] - hi;
                         small.lo[lane] = lo;
                         let is_chosen = open[lane] && small.hi[lane] == 0;
-                        small.out[lane] = u64::from(is_chosen);
+                        small.out[lane] = if is_chosen { chosen(pool) } else { NOT_CHOSEN };
                         open[lane] &= !is_chosen;
                     }
-                    let tags = (plan.table.tag_window, plan.table.tag_lo);
+                    let tags = (division.tag_window.unwrap_or(0), plan.table.tag_lo);
                     self.lookup_row(rows.accumulators[*at] + chunk, tags, &small)?;
                 }
             }
@@ -148,13 +148,14 @@ impl Filler<'_> {
 
     /// Three chunks to a row, the last one in `out`; missing ones in front hold zero.
     fn spills(&mut self, node: usize, count: usize, sums: &[Vec<i32>]) {
-        let chunks = sums.len() / LANES;
+        let lanes = self.lanes;
+        let chunks = sums.len() / lanes;
         let pad = chunks.next_multiple_of(3) - chunks;
         for (channel, index, first) in &self.plan.sections.nodes[node].spilled {
             for at in 0..pad + chunks {
-                let cells = &mut self.cells[first + at / 3][at % 3 * LANES..][..LANES];
+                let cells = &mut self.cells[first + at / 3][at % 3 * lanes..][..lanes];
                 for (lane, cell) in cells.iter_mut().enumerate() {
-                    let item = (at * LANES + lane).checked_sub(pad * LANES);
+                    let item = (at * lanes + lane).checked_sub(pad * lanes);
                     let value = item.map_or(0, |i| i64::from(sums[i][channel * count + index]));
                     *cell = signed(value + SPILL_OFFSET as i64);
                 }

@@ -13,7 +13,8 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     let progress = spinner("quantising");
     let calibration = npz::read(&args.calibration)?;
     let name = args.onnx.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    let imported = import_onnx(&read(&args.onnx)?, &calibration, &name)?;
+    let mut imported = import_onnx(&read(&args.onnx)?, &calibration, &name)?;
+    imported.package.width = args.layout.into();
     let bytes = imported.package.to_bytes()?;
     write(&args.output, &bytes)?;
     let examples = match &args.heldout {

@@ -1,7 +1,9 @@
 //! `deepnode model inspect`
 
-use dn_circuits::estimate::{estimate, slots_for};
-use dn_core::quant::{Graph, Node, Shape, Source};
+use dn_circuits::estimate::estimate;
+use dn_circuits::Frame;
+use dn_core::quant::{Node, Shape, Source};
+use dn_import::Package;
 use dn_prover::ProveError;
 use dn_service::Report;
 use serde_json::{json, Value};
@@ -26,17 +28,18 @@ pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failur
         .set("macs", graph.macs())
         .set("input_scale", package.input_scale)
         .set("output_scale", package.output_scale);
-    let plans: Result<Vec<Value>, Failure> = SIZES.iter().map(|b| plan(graph, *b)).collect();
+    let plans: Result<Vec<Value>, Failure> = SIZES.iter().map(|b| plan(package, *b)).collect();
     report.set("plans", plans?);
     estimates(&mut report, package, auto_batch(package, AUTO_LIMIT)?)?;
     Ok(report)
 }
 
 /// Batch sizes that are shown beside the planner's choice.
-const SIZES: [usize; 5] = [1, 16, 64, 128, 256];
+const SIZES: [usize; 6] = [1, 16, 64, 128, 256, 1024];
 
-fn plan(graph: &Graph, batch: usize) -> Result<Value, Failure> {
-    let e = estimate(graph, slots_for(batch)).map_err(ProveError::from)?;
+fn plan(package: &Package, batch: usize) -> Result<Value, Failure> {
+    let frame = Frame::of(batch, package.width);
+    let e = estimate(&package.graph, frame).map_err(ProveError::from)?;
     let per_inference = thousandths(1e3 * e.cpu_s / batch as f64);
     Ok(json!({ "batch": batch, "rows": e.rows, "k": e.k, "cpu_ms_per_inference": per_inference }))
 }

@@ -9,7 +9,8 @@ mod verify;
 use std::fs;
 use std::path::Path;
 
-use dn_circuits::estimate::{best_batch, estimate, slots_for};
+use dn_circuits::estimate::{best_batch, estimate};
+use dn_circuits::Frame;
 use dn_import::Package;
 use dn_prover::ProveError;
 use dn_service::Report;
@@ -47,8 +48,11 @@ fn id_text(id: &[u8; 32]) -> String {
 
 /// What proving takes at a batch size.
 fn estimates(report: &mut Report, package: &Package, batch: usize) -> Result<(), Failure> {
-    let estimate = estimate(&package.graph, slots_for(batch)).map_err(ProveError::from)?;
+    let estimate =
+        estimate(&package.graph, Frame::of(batch, package.width)).map_err(ProveError::from)?;
     report
+        .set("layout", package.width.name())
+        .set("lanes", package.width.lanes())
         .set("batch", batch)
         .set("slots", estimate.slots)
         .set("rows", estimate.rows)
@@ -63,5 +67,6 @@ const AUTO_LIMIT: usize = 256;
 
 /// The planner's batch size for `available` inputs.
 fn auto_batch(package: &Package, available: usize) -> Result<usize, Failure> {
-    Ok(best_batch(&package.graph, available.min(AUTO_LIMIT)).map_err(ProveError::from)?)
+    let limit = available.min(AUTO_LIMIT);
+    Ok(best_batch(&package.graph, limit, package.width).map_err(ProveError::from)?)
 }

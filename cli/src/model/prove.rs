@@ -1,9 +1,9 @@
 //! `deepnode model prove`
 
-use dn_circuits::columns::{FIXED, LANES};
-use dn_circuits::estimate::{estimate, slots_for};
+use dn_circuits::columns::fixed_columns;
+use dn_circuits::estimate::estimate;
 use dn_circuits::field::CoreFr;
-use dn_circuits::Slot;
+use dn_circuits::{Frame, Slot};
 use dn_core::commitment::from_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_import::npz;
@@ -38,7 +38,7 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
         .collect();
 
     let progress = spinner("loading or generating keys");
-    let prover = keys(&loaded, slots_for(batch), global)?;
+    let prover = keys(&loaded, Frame::of(batch, loaded.package.width), global)?;
     let mut begun: Vec<(Phase, f64)> = Vec::new();
     let mut observe = |phase: Phase| {
         progress.set_message(phase.to_string());
@@ -66,14 +66,14 @@ fn phases(begun: &[(Phase, f64)], end: f64) -> Vec<Value> {
     spent.collect()
 }
 
-/// A prover with the keys of a model at a batch size.
-pub(super) fn keys(loaded: &Loaded, slots: usize, global: &Global) -> Result<Prover, Failure> {
+/// A prover with the keys of a model at a batch size, in a layout.
+pub(super) fn keys(loaded: &Loaded, frame: Frame, global: &Global) -> Result<Prover, Failure> {
     let name = hex::encode(loaded.id);
     let (graph, ptau) = (loaded.package.graph.clone(), global.srs.as_deref());
     if ptau.is_none() {
         output::warn("the reference string is the development one: its secret is public, so anyone can forge proofs");
     }
-    Ok(Prover::new(graph, slots, &global.data_dir, &name, ptau)?)
+    Ok(Prover::new(graph, frame, &global.data_dir, &name, ptau)?)
 }
 
 fn random_salt() -> CoreFr {
@@ -91,7 +91,7 @@ fn report(loaded: &Loaded, prover: &Prover, proof: &Proof, batch: usize) -> Repo
     let keys = prover.keys();
     let per_inference = proof.usage.cpu_s * 1000.0 / batch as f64;
     // The plan has been made for these slots, so they have an estimate.
-    let estimate = estimate(&loaded.package.graph, keys.plan.slots).ok();
+    let estimate = estimate(&loaded.package.graph, keys.plan.frame()).ok();
     let mut report = Report::default();
     report
         .set("model_id", id_text(&loaded.id))
@@ -106,8 +106,8 @@ fn report(loaded: &Loaded, prover: &Prover, proof: &Proof, batch: usize) -> Repo
         .set("estimated_rows", estimate.map(|e| e.rows))
         .set("estimated_cpu_s", estimate.map(|e| thousandths(e.cpu_s)))
         .set("estimated_memory_mb", estimate.map(|e| e.memory_mb.round()))
-        .set("fixed_columns", FIXED)
-        .set("lanes", LANES)
+        .set("fixed_columns", fixed_columns(keys.plan.width))
+        .set("lanes", keys.plan.width.lanes())
         .set("advice_columns", keys.vk().cs().num_advice_columns())
         .set("proof_bytes", proof.bytes.len())
         .set("vk_bytes", keys.stats.vk_bytes)

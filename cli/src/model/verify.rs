@@ -1,6 +1,6 @@
 //! `deepnode model verify`
 
-use dn_circuits::protocol;
+use dn_circuits::{protocol, Frame};
 use dn_core::commitment::to_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_core::statement;
@@ -20,7 +20,8 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
     let file = ProofFile::from_bytes(&read(&args.proof)?)?;
     check_header(&file, &loaded.id)?;
     let progress = spinner("deriving the verifying key");
-    let prover = keys(&loaded, file.slots, global)?;
+    let frame = Frame { slots: file.slots, width: loaded.package.width };
+    let prover = keys(&loaded, frame, global)?;
     let protocol =
         protocol::export(prover.keys().vk(), &prover.keys().params, file.instances.len());
     progress.set_message("verifying");
@@ -50,6 +51,7 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
         }
         report
             .set("gas", verdict.gas)
+            .set("gas_above_floor", verdict.gas_above_floor)
             .set("execution_gas", verdict.execution_gas)
             .set("gas_per_inference", verdict.gas / file.batch.max(1) as u64)
             .set("vk_bytes", evm.key_bytes)

@@ -27,7 +27,7 @@ abstract contract Claims is VerifyingKey {
         view
         returns (bool)
     {
-        if (instances.length != _key(INSTANCES) || proof.length != PROOF_LENGTH) return false;
+        if (instances.length != _key(INSTANCES) || proof.length != _proofLength()) return false;
         Frame memory f;
         c.vk = vk;
         uint256 at;
@@ -67,7 +67,7 @@ abstract contract Claims is VerifyingKey {
         pure
         returns (uint256 x)
     {
-        (uint256 digest, uint256 at, uint256 length) = (_key(DIGEST), f.at, ADVICE_1 * 0x40);
+        (uint256 digest, uint256 at, uint256 length) = (_key(DIGEST), f.at, _advice1() * 0x40);
         uint256 state;
         assembly ("memory-safe") {
             let buffer := mload(0x40)
@@ -88,26 +88,26 @@ abstract contract Claims is VerifyingKey {
     function _readCommitments(Claim memory c, Frame memory f, uint256[] calldata instances) private pure {
         c.advice = f.at;
         uint256 challenge = _firstChallenge(c, f, instances);
-        for (uint256 i; i < CHALLENGES; ++i) {
+        for (uint256 i; i < _challenges(); ++i) {
             if (i > 0) challenge = _challenge(c, f, 0);
             assembly ("memory-safe") {
                 mstore(add(CHALLENGES_AT, mul(i, 0x20)), challenge)
             }
         }
         // Theta, beta and gamma belong to arguments that no layout uses.
-        _challenge(c, f, ADVICE_2 * 0x40);
+        _challenge(c, f, _advice2() * 0x40);
         _challenge(c, f, 0);
         _challenge(c, f, 0);
         c.random = f.at;
         f.gateY = _challenge(c, f, 0x40);
         c.pieces = f.at;
-        f.x = _challenge(c, f, PIECES * 0x40);
+        f.x = _challenge(c, f, _pieces() * 0x40);
     }
 
     /// @dev Values at the evaluation point, whose range is checked where they are summed; challenges and points of the
     /// multi-opening.
     function _readOpenings(Claim memory c, Frame memory f) private pure {
-        (uint256 at, uint256 size) = (f.at, VALUES * 0x20);
+        (uint256 at, uint256 size) = (f.at, _values() * 0x20);
         uint256 randomValue;
         assembly ("memory-safe") {
             calldatacopy(VALUES_AT, at, size)
@@ -176,7 +176,7 @@ abstract contract Claims is VerifyingKey {
         }
         f.quotient = _mul(_evaluateGates(f.gateY), f.vanishing);
         // The set {x} misses the previous point; scales are relative to the first set's.
-        if (FIRST_SET_IS_PAIR) {
+        if (_firstSetIsPair()) {
             (c.single, c.pair, c.vanishing) = (_mul(f.v, toPrevious), 1, _mul(toX, toPrevious));
         } else {
             (c.single, c.pair, c.vanishing) = (1, _mul(f.v, f.toPrevious), toX);

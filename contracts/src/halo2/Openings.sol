@@ -19,15 +19,15 @@ abstract contract Openings is VerifyingKey {
     function _addRight(Claim memory c, uint256 weight) internal view returns (bool) {
         uint256 ok = 1;
         uint256 scale = _mul(c.pair, weight);
-        (scale, ok) = _addAdvice(c, ADVICE_SINGLE, ADVICE_PAIR, scale);
-        _scaleFixed(ADVICE_SINGLE + ADVICE_PAIR + FIXED_SINGLE, FIXED_PAIR, scale, c.y);
+        (scale, ok) = _addAdvice(c, _adviceSingle(), _advicePair(), scale);
+        _scaleFixed(_adviceSingle() + _advicePair() + _fixedSingle(), _fixedPair(), scale, c.y);
 
         uint256 good;
-        (scale, good) = _addAdvice(c, 0, ADVICE_SINGLE, _mul(c.single, weight));
-        scale = _scaleFixed(ADVICE_SINGLE + ADVICE_PAIR, FIXED_SINGLE, scale, c.y);
+        (scale, good) = _addAdvice(c, 0, _adviceSingle(), _mul(c.single, weight));
+        scale = _scaleFixed(_adviceSingle() + _advicePair(), _fixedSingle(), scale, c.y);
         ok &= good;
         uint256 next = _mul(scale, c.y);
-        for (uint256 i; i < PIECES; ++i) {
+        for (uint256 i; i < _pieces(); ++i) {
             ok &= _addCalldata(RIGHT, c.pieces + i * 0x40, scale);
             scale = _mul(scale, c.xn);
         }
@@ -93,7 +93,7 @@ abstract contract Openings is VerifyingKey {
 
     /// @dev Columns of zeros have the point at infinity, which adds nothing.
     function _addFixed() private view returns (uint256 ok) {
-        (uint256 from, uint256 size) = (KEY + FIXED_AT, FIXED * 0x20);
+        (uint256 from, uint256 size) = (KEY + FIXED_AT, _fixed() * 0x20);
         assembly ("memory-safe") {
             let p := add(POINTS, 0x40)
             let scale := SCALARS

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {BatchLayout} from "../generated/BatchLayout.sol";
+import {BatchLayout} from "./BatchLayout.sol";
 
 /// @dev The key of a proof in memory, and the arithmetic of the scalar field. Memory has fixed addresses, see
 /// `BatchLayout`; `_reserve` comes first in every entry point.
@@ -22,7 +22,6 @@ abstract contract VerifyingKey is BatchLayout {
     uint256 internal constant G2 = 0x120;
     uint256 internal constant TAU_G2 = 0x1a0;
     uint256 internal constant FIXED_AT = 0x220;
-    uint256 internal constant KEY_SIZE = FIXED_AT + FIXED * 0x40;
 
     /// @dev What remains to be checked of a proof: the openings of its commitments.
     struct Claim {
@@ -44,9 +43,10 @@ abstract contract VerifyingKey is BatchLayout {
 
     /// @dev Takes the fixed addresses out of Solidity's memory, which must still be empty.
     function _reserve() internal pure {
+        uint256 end = _memoryEnd();
         assembly ("memory-safe") {
             if sub(mload(0x40), KEY) { invalid() }
-            mstore(0x40, MEMORY_END)
+            mstore(0x40, end)
         }
         _loadOrder();
     }
@@ -58,12 +58,12 @@ abstract contract VerifyingKey is BatchLayout {
     }
 
     function _loadKey(address vk) internal view returns (bool) {
-        if (vk.code.length != KEY_SIZE + 1) return false;
-        uint256 size = KEY_SIZE;
+        uint256 size = FIXED_AT + _fixed() * 0x40;
+        if (vk.code.length != size + 1) return false;
         assembly ("memory-safe") {
             extcodecopy(vk, KEY, 1, size)
         }
-        return _key(0) == LAYOUT;
+        return _key(0) == _layout();
     }
 
     /// @dev Proofs share a pairing when their keys have the same generators.

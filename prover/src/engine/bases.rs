@@ -3,7 +3,7 @@
 use std::io;
 
 use dn_circuits::assignment::SecondPhase;
-use dn_circuits::columns::FIXED;
+use dn_circuits::columns::fixed_columns;
 use dn_circuits::Plan;
 use dn_vector::msm::{encode, msm};
 use dn_vector::Octet;
@@ -58,6 +58,6 @@ impl<A: Arithmetic> Bases<A> {
     /// Commitments to the fixed columns of a plan.
     pub(crate) fn commit_fixed(&self, plan: &Plan) -> Vec<G1Affine> {
         let commit = |i| self.commit(&plan.fixed_column(i).collect::<Vec<Fr>>()).to_affine();
-        (0..FIXED).into_par_iter().map(commit).collect()
+        (0..fixed_columns(plan.width)).into_par_iter().map(commit).collect()
     }
 }

@@ -13,7 +13,7 @@ mod opening;
 use std::io;
 
 use dn_circuits::assignment::{first_phase, second_phase};
-use dn_circuits::columns::{CHALLENGES, FIXED};
+use dn_circuits::columns::{fixed_columns, CHALLENGES};
 use dn_circuits::estimate::RESIDENT_K;
 use dn_circuits::field::from_core;
 use dn_circuits::plan::BLINDING_ROWS;
@@ -146,7 +146,8 @@ impl<A: Arithmetic> Engine<A> {
             column.resize(n, Fr::ZERO);
             rows.interpolate(&pack::<A::Fr>(&column))
         };
-        let fixed: Vec<Column<A::Fr>> = (0..FIXED).into_par_iter().map(coefficients).collect();
+        let columns = 0..fixed_columns(plan.width);
+        let fixed: Vec<Column<A::Fr>> = columns.into_par_iter().map(coefficients).collect();
         let coset = |i: u32| {
             let shift = Fr::ZETA * domain.get_extended_omega().pow_vartime([u64::from(i)]);
             let coset = Coset::new(n, omega, shift);

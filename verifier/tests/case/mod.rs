@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use dn_circuits::field::{from_core, CoreFr};
-use dn_circuits::{protocol, Slot};
+use dn_circuits::{protocol, Frame, Slot, Width};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::protocol::{Protocol, Word};
 use dn_core::quant::{Activation, Graph, Node, Shape};
@@ -32,13 +32,14 @@ pub(crate) fn tasks(first: i8) -> Vec<Slot> {
 /// A prover whose keys are in memory only.
 pub(crate) fn prover(bias: i32, name: &str) -> Prover {
     let folder: PathBuf = std::env::temp_dir().join(format!("dn-{name}-{}", std::process::id()));
-    let prover = keys(&folder, bias);
+    let prover = keys(&folder, bias, Width::Default);
     std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
     prover
 }
 
-fn keys(folder: &Path, bias: i32) -> Prover {
-    Prover::new(graph(bias), 8, folder, &format!("case{bias}"), None).expect("keys")
+fn keys(folder: &Path, bias: i32, width: Width) -> Prover {
+    let frame = Frame { slots: 8, width };
+    Prover::new(graph(bias), frame, folder, &format!("case{bias}"), None).expect("keys")
 }
 
 pub(crate) struct Case {
@@ -61,7 +62,12 @@ impl Case {
 
     /// A proof by the model `graph(bias)` of tasks that depend on `seed`.
     pub(crate) fn new(folder: &Path, bias: i32, seed: i8) -> Self {
-        Self::of(keys(folder, bias), seed)
+        Self::of(keys(folder, bias, Width::Default), seed)
+    }
+
+    /// The same for a layout.
+    pub(crate) fn in_layout(folder: &Path, width: Width) -> Self {
+        Self::of(keys(folder, 3, width), 0)
     }
 
     fn of(prover: Prover, seed: i8) -> Self {

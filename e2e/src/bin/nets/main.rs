@@ -1,18 +1,19 @@
-//! Writes nets with random weights as packages, for benchmarks: `nets NAME BATCH FOLDER` leaves
-//! `NAME.dnpkg` and `NAME.npz` with `BATCH` random inputs.
+//! Writes nets with random weights as packages, for benchmarks: `nets NAME BATCH FOLDER LAYOUT`
+//! leaves `NAME.dnpkg` and `NAME.npz` with `BATCH` random inputs.
 
 mod nets;
 
 use std::path::Path;
 
 use anyhow::{bail, Context, Result};
+use dn_core::Width;
 use dn_import::{npz, Package};
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [name, batch, folder] = &args[..] else {
+    let [name, batch, folder, layout] = &args[..] else {
         bail!(
-            "usage: nets NAME BATCH FOLDER, NAME one of {} or widths such as 784-128-10",
+            "usage: nets NAME BATCH FOLDER LAYOUT, NAME one of {} or widths such as 784-128-10",
             nets::NAMES.join(", ")
         );
     };
@@ -24,7 +25,9 @@ fn main() -> Result<()> {
     let inputs: Vec<Vec<f32>> = (0..batch).map(input).collect();
     let folder = Path::new(folder);
     npz::write_examples(&folder.join(format!("{name}.npz")), &inputs)?;
-    let package = Package { name: name.clone(), graph, input_scale: 1.0, output_scale: 1.0 };
+    let width = Width::ALL.into_iter().find(|w| w.name() == layout).context("LAYOUT is a name")?;
+    let name = name.clone();
+    let package = Package { name: name.clone(), graph, input_scale: 1.0, output_scale: 1.0, width };
     let path = folder.join(format!("{name}.dnpkg"));
     std::fs::write(&path, package.to_bytes()?).with_context(|| path.display().to_string())
 }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Halo2Verifier} from "../src/Halo2Verifier.sol";
+import {VerifierRouter} from "../src/VerifierRouter.sol";
+import {DefaultVerifier} from "../src/generated/DefaultVerifier.sol";
+import {NarrowVerifier} from "../src/generated/NarrowVerifier.sol";
+import {FakeVerifier} from "./base/FakeVerifier.sol";
+import {TestBase} from "./base/TestBase.sol";
+
+/// @dev Which verifier answers. The two behind the router are replaced by ones that accept a proof each.
+contract VerifierRouterTest is TestBase {
+    address private constant NARROW_KEY = address(0x7771);
+    address private constant DEFAULT_KEY = address(0x7772);
+    address private constant OTHER_KEY = address(0x7773);
+    address private constant NO_KEY = address(0x7774);
+
+    Halo2Verifier private narrow;
+    Halo2Verifier private normal;
+    VerifierRouter private router;
+    FakeVerifier private fake;
+
+    function setUp() external {
+        (narrow, normal, fake) = (new NarrowVerifier(), new DefaultVerifier(), new FakeVerifier());
+        router = new VerifierRouter(_both());
+        vm.etch(NARROW_KEY, abi.encodePacked(bytes1(0), narrow.layout(), uint256(1)));
+        vm.etch(DEFAULT_KEY, abi.encodePacked(bytes1(0), normal.layout(), uint256(2)));
+        vm.etch(OTHER_KEY, abi.encodePacked(bytes1(0), uint256(3), uint256(3)));
+    }
+
+    function _both() private view returns (Halo2Verifier[] memory both) {
+        both = new Halo2Verifier[](2);
+        (both[0], both[1]) = (narrow, normal);
+    }
+
+    function _instances() private pure returns (uint256[] memory instances) {
+        instances = new uint256[](2);
+        (instances[0], instances[1]) = (5, 6);
+    }
+
+    function _accepts(address vk) private view returns (bool) {
+        return router.verify(vk, fake.prove(vk, _instances()), _instances());
+    }
+
+    function testTheKeyChoosesTheVerifier() external {
+        vm.etch(address(narrow), address(fake).code);
+        require(_accepts(NARROW_KEY), "the narrow layout's verifier");
+        // The other one is real, and takes neither the fake's proofs nor such a key.
+        require(!_accepts(DEFAULT_KEY), "the default layout's verifier");
+        vm.etch(address(normal), address(fake).code);
+        require(_accepts(DEFAULT_KEY), "the default layout's verifier");
+        require(
+            !router.verify(NARROW_KEY, fake.prove(DEFAULT_KEY, _instances()), _instances()), "wrong proof"
+        );
+    }
+
+    function testNobodyVerifiesOtherLayouts() external {
+        vm.etch(address(narrow), address(fake).code);
+        vm.etch(address(normal), address(fake).code);
+        require(!_accepts(OTHER_KEY) && !_accepts(NO_KEY) && !_accepts(address(0)), "no verifier");
+    }
+
+    function testAFailedCallIsNoProof() external {
+        // Code that reverts, code that answers nothing, code that answers 2.
+        bytes[3] memory codes = [bytes(hex"5f5ffd"), hex"5f5ff3", hex"60025f5260205ff3"];
+        for (uint256 i; i < codes.length; ++i) {
+            vm.etch(address(narrow), codes[i]);
+            require(!_accepts(NARROW_KEY), "rejected");
+        }
+    }
+
+    function testTheFirstKeyAnswersForABatch() external {
+        vm.etch(address(narrow), address(fake).code);
+        address[] memory vks = new address[](2);
+        bytes[] memory proofs = new bytes[](2);
+        uint256[][] memory instances = new uint256[][](2);
+        require(!router.verifyBatch(new address[](0), new bytes[](0), new uint256[][](0)), "none");
+        for (uint256 i; i < 2; ++i) {
+            (vks[i], proofs[i], instances[i]) =
+            (NARROW_KEY, fake.prove(NARROW_KEY, _instances()), _instances());
+        }
+        require(router.verifyBatch(vks, proofs, instances), "both");
+        proofs[1] = "";
+        require(!router.verifyBatch(vks, proofs, instances), "one is wrong");
+    }
+
+    function testRejectsTwoVerifiersOfOneLayout() external {
+        Halo2Verifier[] memory twice = _both();
+        twice[1] = twice[0];
+        vm.expectRevert(abi.encodeWithSelector(VerifierRouter.LayoutTwice.selector, narrow.layout()));
+        new VerifierRouter(twice);
+    }
+}

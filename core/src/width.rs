@@ -1,0 +1,47 @@
+//! Layouts of the proof's columns.
+
+use serde::{Deserialize, Serialize};
+
+/// How many items of a batch stand side by side in one row of a proof. A layout has a constraint
+/// system and a Solidity verifier of its own; the statement is the same.
+///
+/// Every column costs gas and every row costs CPU time: a narrow layout is cheap to verify, a wide
+/// one cheap to prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Width {
+    /// Four items.
+    Narrow,
+    /// Eight items.
+    #[default]
+    Default,
+}
+
+impl Width {
+    /// Every layout, narrow ones first.
+    pub const ALL: [Self; 2] = [Self::Narrow, Self::Default];
+
+    /// Items side by side in one row.
+    #[must_use]
+    pub const fn lanes(self) -> usize {
+        match self {
+            Self::Narrow => 4,
+            Self::Default => 8,
+        }
+    }
+
+    /// Name of the layout.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Narrow => "narrow",
+            Self::Default => "default",
+        }
+    }
+
+    /// Whether it is the layout of packages that name none.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::Default
+    }
+}
