@@ -35,14 +35,19 @@ impl Indexed {
 /// Pairs that share an inversion: as many as fit the cache.
 const PART: usize = 2048;
 
-/// How many octets of pairs before they are read the memory is asked for them.
-const AHEAD: usize = 4;
+/// How many groups of pairs before they are read the memory is asked for them.
+const AHEAD: usize = 2;
 
-/// Coordinates of eight pairs of points, and the product of the differences before them.
+/// Octets that are worked on side by side: a product must wait for the one before it.
+const WAYS: usize = 2;
+/// Pairs of points in a group.
+const GROUP: usize = WAYS * LANES;
+
+/// A group: coordinates of first and second points, and the products of the differences before them.
 struct Loaded<V> {
-    a: [V; 2],
-    b: [V; 2],
-    prefix: V,
+    a: [[V; 2]; WAYS],
+    b: [[V; 2]; WAYS],
+    prefix: [V; WAYS],
 }
 
 /// The sum of each run of points; none for infinity. Runs are not empty.
@@ -95,8 +100,8 @@ fn halve<'a, V: Octet<Field = Fq>>(
         from += len;
         to += len.div_ceil(2);
     }
-    // The last pair fills up the last eight.
-    while begins.len() % LANES > 0 {
+    // The last pair fills up the last group.
+    while begins.len() % GROUP > 0 {
         begins.push(begins[begins.len() - 1]);
         ends.push(ends[ends.len() - 1]);
     }
@@ -104,31 +109,38 @@ fn halve<'a, V: Octet<Field = Fq>>(
     let (first, is_negative) = at(0);
     let filler = if is_negative { V::mirror(first) } else { *first };
     let mut sums = vec![filler; to as usize];
-    let mut loaded: Vec<Loaded<V>> = Vec::with_capacity(PART / LANES);
+    let zero = [V::splat(Fq::ZERO); 2];
+    let mut loaded: Vec<Loaded<V>> = Vec::with_capacity(PART / GROUP);
     for (begins, ends) in begins.chunks(PART).zip(ends.chunks(PART)) {
-        let mut product = V::splat(Fq::ONE);
+        let mut product = [V::splat(Fq::ONE); WAYS];
         loaded.clear();
-        let octets = begins.as_chunks::<LANES>().0;
-        for (i, begin) in octets.iter().enumerate() {
-            for ahead in octets.get(i + AHEAD).into_iter().flatten() {
+        let groups = begins.as_chunks::<GROUP>().0;
+        for (i, begin) in groups.iter().enumerate() {
+            for ahead in groups.get(i + AHEAD).into_iter().flatten() {
                 V::prefetch(at(*ahead as usize).0);
                 V::prefetch(at(*ahead as usize + 1).0);
             }
-            let (a, b) = (load::<V>(&at, begin, 0), load::<V>(&at, begin, 1));
-            loaded.push(Loaded { a, b, prefix: product });
-            product = product.mul(b[0].sub(a[0], 2));
+            let mut group = Loaded { a: [zero; WAYS], b: [zero; WAYS], prefix: product };
+            for (way, begin) in begin.as_chunks::<LANES>().0.iter().enumerate() {
+                group.a[way] = load::<V>(&at, begin, 0);
+                group.b[way] = load::<V>(&at, begin, 1);
+            }
+            for way in 0..WAYS {
+                product[way] = product[way].mul(group.b[way][0].sub(group.a[way][0], 2));
+            }
+            loaded.push(group);
         }
-        let mut lanes = [Fq::ZERO; LANES];
-        product.store(&mut lanes);
-        let mut inverse = V::load(&invert_all(lanes)?);
-        for (Loaded { a: [x1, y1], b: [x2, y2], prefix }, end) in
-            loaded.iter().zip(ends.as_chunks::<LANES>().0).rev()
-        {
-            let slope = y2.sub(*y1, 2).mul(inverse.mul(*prefix));
-            inverse = inverse.mul(x2.sub(*x1, 2));
-            let x = slope.mul(slope).sub(*x1, 2).sub(*x2, 2);
-            let y = slope.mul(x1.sub(x, 8)).sub(*y1, 2);
-            V::store_pairs(x, y, &mut sums, end);
+        let mut lanes = [Fq::ZERO; GROUP];
+        for (product, lanes) in product.iter().zip(lanes.as_chunks_mut::<LANES>().0) {
+            product.store(lanes);
+        }
+        let lanes = invert_all(lanes)?;
+        let mut inverse = product;
+        for (inverse, lanes) in inverse.iter_mut().zip(lanes.as_chunks::<LANES>().0) {
+            *inverse = V::load(lanes);
+        }
+        for (group, end) in loaded.iter().zip(ends.as_chunks::<GROUP>().0).rev() {
+            add_group(group, &mut inverse, end, &mut sums);
         }
     }
     for [from, to] in singles {
@@ -137,6 +149,37 @@ fn halve<'a, V: Octet<Field = Fq>>(
     }
     lens.iter_mut().for_each(|len| *len = len.div_ceil(2));
     Some(sums)
+}
+
+/// Adds the pairs of a group. `inverse` is that of the differences up to this group, afterwards up to the
+/// one before.
+#[inline(always)]
+fn add_group<V: Octet<Field = Fq>>(
+    Loaded { a, b, prefix }: &Loaded<V>,
+    inverse: &mut [V; WAYS],
+    end: &[u32; GROUP],
+    sums: &mut [V::Pair],
+) {
+    let (mut slope, mut x, mut y) = (*prefix, *prefix, *prefix);
+    for way in 0..WAYS {
+        slope[way] = inverse[way].mul(slope[way]);
+    }
+    for way in 0..WAYS {
+        inverse[way] = inverse[way].mul(b[way][0].sub(a[way][0], 2));
+    }
+    for way in 0..WAYS {
+        slope[way] = b[way][1].sub(a[way][1], 2).mul(slope[way]);
+    }
+    for way in 0..WAYS {
+        x[way] = slope[way].mul(slope[way]).sub(a[way][0], 2).sub(b[way][0], 2);
+    }
+    for way in 0..WAYS {
+        y[way] = slope[way].mul(a[way][0].sub(x[way], 8)).sub(a[way][1], 2);
+    }
+    let ends = end.as_chunks::<LANES>().0;
+    for way in 0..WAYS {
+        V::store_pairs(x[way], y[way], sums, &ends[way]);
+    }
 }
 
 /// The first (0) or second (1) points of eight pairs.
