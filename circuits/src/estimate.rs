@@ -7,14 +7,18 @@ use crate::columns::{advice_columns, cells, fixed_columns, Width};
 use crate::plan::{count_rows, log2_rows, Frame, PlanError, MAX_K};
 use crate::poseidon;
 
-/// CPU seconds of one proof on one 2-core x86-64 machine: what does not depend on its size, per row of
-/// the domain, per row of a hash, per other used row. Fitted to the nets of `make bench`.
-const CPU_S: (f64, f64, f64, f64) = (0.10, 9.5e-5, 8.5e-5, 2.0e-5);
+/// CPU seconds of one proof on one 2-core x86-64 machine with AVX-512 IFMA: what does not depend on its
+/// size, per row of the domain, per row of a hash, per other used row. Fitted to eleven proofs; how far
+/// others were off is in docs/book/costs.md.
+const CPU_S: (f64, f64, f64, f64) = (0.108, 3.95e-5, 3.9e-5, 3.0e-6);
 /// CPU seconds per row of the domain where fixed columns are transformed again for each proof.
-const TRANSFORM_S: f64 = 3.5e-5;
-/// Peak memory in MiB of a process that proves: base, and per row of the domain with and without
-/// fixed columns that stay.
-const MEMORY_MB: (f64, f64, f64) = (18.0, 8.2e-3, 6.7e-3);
+const TRANSFORM_S: f64 = 9.0e-6;
+/// What a proof takes with portable arithmetic, in the same proofs.
+const PORTABLE: f64 = 3.0;
+/// Peak memory in MiB of a process that proves: base, and per row of the domain, besides columns.
+const MEMORY_MB: (f64, f64) = (18.0, 2.35e-3);
+/// MiB per row of the domain and column, with and without fixed columns that stay.
+const COLUMN_MB: (f64, f64) = (7.05e-5, 4.85e-5);
 /// log2 of the largest domain whose fixed columns stay in memory on all cosets, where they take 1 GiB.
 pub const RESIDENT_K: u32 = 18;
 
@@ -57,19 +61,47 @@ fn of_rows(graph: &Graph, Frame { slots, width }: Frame, rows: usize) -> Estimat
     let hashes =
         slots * poseidon::rows(width) * messages.map(permutation_count).iter().sum::<usize>();
     let others = rows.saturating_sub(hashes) as f64;
-    let (transforms, per_row) =
-        if k > RESIDENT_K { (TRANSFORM_S, MEMORY_MB.2) } else { (0.0, MEMORY_MB.1) };
+    let (transforms, per_column) =
+        if k > RESIDENT_K { (TRANSFORM_S, COLUMN_MB.1) } else { (0.0, COLUMN_MB.0) };
+    let all_columns = (advice_columns(width) + fixed_columns(width)) as f64;
     let [columns, full_size, advice] = shares(width);
     Estimate {
         slots,
         rows,
         k,
-        cpu_s: CPU_S.0
-            + (CPU_S.1 + transforms) * domain * columns
-            + CPU_S.2 * hashes as f64 * full_size
-            + CPU_S.3 * others * advice,
-        memory_mb: MEMORY_MB.0 + per_row * domain * columns,
+        cpu_s: if dn_vector::uses_ifma() { 1.0 } else { PORTABLE }
+            * (CPU_S.0
+                + (CPU_S.1 + transforms) * domain * columns
+                + CPU_S.2 * hashes as f64 * full_size
+                + CPU_S.3 * others * advice),
+        memory_mb: MEMORY_MB.0 + (MEMORY_MB.1 + per_column * all_columns) * domain,
     }
+}
+
+/// What a layout is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objective {
+    /// The least CPU time per inference, at each layout's best batch size.
+    Cpu,
+    /// The least gas per verification.
+    Gas,
+}
+
+/// The best layout of a graph for batches of up to `limit`.
+///
+/// # Errors
+/// When the graph fits no layout.
+pub fn best_width(graph: &Graph, limit: usize, objective: Objective) -> Result<Width, PlanError> {
+    let best = |width| Ok((width, best_size(graph, limit, width)?.1));
+    let layouts: Vec<(Width, f64)> =
+        Width::ALL.into_iter().map(best).collect::<Result<_, PlanError>>()?;
+    let mut fitting = layouts.into_iter().filter(|(_, cost)| cost.is_finite());
+    let chosen = match objective {
+        // Every column costs gas, and narrow layouts come first.
+        Objective::Gas => fitting.next(),
+        Objective::Cpu => fitting.min_by(|a, b| a.1.total_cmp(&b.1)),
+    };
+    Ok(chosen.map_or(Width::Default, |(width, _)| width))
 }
 
 /// The batch size of a layout up to `limit` with the least CPU per inference; larger wins a tie. Sizes
@@ -78,6 +110,11 @@ fn of_rows(graph: &Graph, Frame { slots, width }: Frame, rows: usize) -> Estimat
 /// # Errors
 /// When the graph does not fit the layout.
 pub fn best_batch(graph: &Graph, limit: usize, width: Width) -> Result<usize, PlanError> {
+    Ok(best_size(graph, limit, width)?.0)
+}
+
+/// The best batch size and its CPU seconds per inference, infinite where no size fits.
+fn best_size(graph: &Graph, limit: usize, width: Width) -> Result<(usize, f64), PlanError> {
     let lanes = width.lanes();
     let sizes: Vec<usize> = (lanes..=limit).step_by(lanes).chain([limit.max(1)]).collect();
     let frames: Vec<Frame> = sizes.iter().map(|n| Frame::of(*n, width)).collect();
@@ -87,5 +124,5 @@ pub fn best_batch(graph: &Graph, limit: usize, width: Width) -> Result<usize, Pl
         (n, if e.k > MAX_K { f64::INFINITY } else { e.cpu_s / n as f64 })
     });
     let best = costs.reduce(|best, next| if next.1 <= best.1 { next } else { best });
-    Ok(best.map_or(1, |(n, _)| n))
+    Ok(best.unwrap_or((1, f64::INFINITY)))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dn_circuits::estimate::Objective;
 use dn_core::Width;
 
 /// Verified inference: quantise models, run them, prove batches, verify proofs.
@@ -140,21 +141,41 @@ pub(crate) struct Import {
     /// Report accuracy on these arrays instead of the calibration data.
     #[arg(long)]
     pub(crate) heldout: Option<PathBuf>,
-    /// Layout of the columns of its proofs: narrow takes the least gas, default less CPU time.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) layout: Layout,
+    /// Layout of the columns of its proofs; by default the one of eight lanes.
+    #[arg(long, value_enum, conflicts_with = "optimize")]
+    pub(crate) layout: Option<Layout>,
+    /// Choose the layout for the least CPU time per inference or the least gas per verification.
+    #[arg(long, value_enum)]
+    pub(crate) optimize: Option<Optimize>,
     /// The package to write.
     #[arg(short, long)]
     pub(crate) output: PathBuf,
 }
 
+/// What a layout is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Optimize {
+    /// The least CPU time per inference.
+    Cpu,
+    /// The least gas per verification.
+    Gas,
+}
+
+impl From<Optimize> for Objective {
+    fn from(optimize: Optimize) -> Self {
+        match optimize {
+            Optimize::Cpu => Self::Cpu,
+            Optimize::Gas => Self::Gas,
+        }
+    }
+}
+
 /// A layout of columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Layout {
     /// Four lanes.
     Narrow,
     /// Eight lanes.
-    #[default]
     Default,
 }
 

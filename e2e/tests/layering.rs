@@ -11,7 +11,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("dn-service", &[]),
     ("dn-vector", &[]),
     ("dn-import", &["dn-core"]),
-    ("dn-circuits", &["dn-core"]),
+    ("dn-circuits", &["dn-core", "dn-vector"]),
     ("dn-sdk", &["dn-core"]),
     ("dn-prover", &["dn-core", "dn-circuits", "dn-import", "dn-sdk", "dn-service", "dn-vector"]),
     ("dn-verifier", &["dn-core", "dn-sdk", "dn-service"]),

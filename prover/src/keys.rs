@@ -100,9 +100,6 @@ fn decode(bytes: &[u8], width: Width) -> Option<VerifyingKey<G1Affine>> {
 
 type Loaded = (VerifyingKey<G1Affine>, Box<dyn Prove>);
 
-/// Setting this variable keeps a prover from the machine's vector instructions.
-const PORTABLE: &str = "DEEPNODE_PORTABLE";
-
 /// With the fastest arithmetic that this machine has.
 fn load(
     plan: &Plan,
@@ -110,7 +107,7 @@ fn load(
     cached: Option<VerifyingKey<G1Affine>>,
 ) -> io::Result<Loaded> {
     #[cfg(target_arch = "x86_64")]
-    if dn_vector::has_ifma() && std::env::var_os(PORTABLE).is_none() {
+    if dn_vector::uses_ifma() {
         return load_with::<crate::engine::Avx512>(plan, params, cached);
     }
     load_with::<Plain>(plan, params, cached)

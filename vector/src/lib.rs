@@ -14,4 +14,4 @@ pub use column::Column;
 pub use fft::Coset;
 #[cfg(target_arch = "x86_64")]
 pub use octet::Ifma;
-pub use octet::{has_ifma, Modulus, Octet, Portable, LANES, PRODUCT_BOUND, REDUCED};
+pub use octet::{has_ifma, uses_ifma, Modulus, Octet, Portable, LANES, PRODUCT_BOUND, REDUCED};

@@ -1,6 +1,9 @@
 //! `deepnode model import`
 
+use dn_circuits::estimate::best_width;
+use dn_core::Width;
 use dn_import::{import_onnx, npz, Package};
+use dn_prover::ProveError;
 use dn_service::Report;
 
 use super::{auto_batch, estimates, id_text, read, write, AUTO_LIMIT};
@@ -14,7 +17,14 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     let calibration = npz::read(&args.calibration)?;
     let name = args.onnx.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let mut imported = import_onnx(&read(&args.onnx)?, &calibration, &name)?;
-    imported.package.width = args.layout.into();
+    imported.package.width = match (args.layout, args.optimize) {
+        (Some(layout), _) => layout.into(),
+        (None, Some(objective)) => {
+            best_width(&imported.package.graph, AUTO_LIMIT, objective.into())
+                .map_err(ProveError::from)?
+        }
+        (None, None) => Width::Default,
+    };
     let bytes = imported.package.to_bytes()?;
     write(&args.output, &bytes)?;
     let examples = match &args.heldout {

@@ -125,8 +125,8 @@ fn halve<'a, V: Octet<Field = Fq>>(
                 group.a[way] = load::<V>(&at, begin, 0);
                 group.b[way] = load::<V>(&at, begin, 1);
             }
-            for way in 0..WAYS {
-                product[way] = product[way].mul(group.b[way][0].sub(group.a[way][0], 2));
+            for (product, (a, b)) in product.iter_mut().zip(group.a.iter().zip(&group.b)) {
+                *product = product.mul(b[0].sub(a[0], 2));
             }
             loaded.push(group);
         }

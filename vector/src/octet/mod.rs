@@ -88,6 +88,15 @@ pub trait Octet: Copy + std::fmt::Debug + Send + Sync + 'static {
     fn store_pairs(x: Self, y: Self, pairs: &mut [Self::Pair], at: &[u32; LANES]);
 }
 
+/// Setting this variable keeps programs from the machine's vector instructions.
+const PORTABLE: &str = "DEEPNODE_PORTABLE";
+
+/// Whether programs compute with [`Ifma`] here: the machine has it and nobody said otherwise.
+#[must_use]
+pub fn uses_ifma() -> bool {
+    has_ifma() && std::env::var_os(PORTABLE).is_none()
+}
+
 /// Whether [`Ifma`] runs on this machine.
 #[must_use]
 pub fn has_ifma() -> bool {
