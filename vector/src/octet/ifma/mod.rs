@@ -11,6 +11,9 @@
 
 #![allow(unsafe_code, reason = "vector instructions and the memory of field elements")]
 
+mod constants;
+mod moves;
+
 use std::arch::x86_64::*;
 use std::fmt;
 use std::marker::PhantomData;
@@ -18,6 +21,11 @@ use std::marker::PhantomData;
 use halo2_proofs::halo2curves::bn256::{Fq, Fr};
 
 use super::{Modulus, Octet, LANES};
+use constants::{limbs, multiple_above, power_of_two, Constants};
+use moves::{
+    each, join_indices, read, select, splat, splat_limbs, split_indices, to_limbs, to_words,
+    transpose, write_words,
+};
 
 const LIMBS: usize = 5;
 const BITS: u32 = 52;
@@ -53,145 +61,15 @@ pub struct Packed([[u64; LANES]; WORDS]);
 #[repr(C, align(64))]
 pub struct Pair([u64; 2 * WORDS]);
 
-const fn limbs(words: [u64; WORDS]) -> [u64; LIMBS] {
-    let mut limbs = [0; LIMBS];
-    let mut i = 0;
-    while i < LIMBS {
-        let (word, shift) = (52 * i / 64, 52 * i % 64);
-        let mut limb = words[word] >> shift;
-        if shift > 12 && word + 1 < WORDS {
-            limb |= words[word + 1] << (64 - shift);
-        }
-        limbs[i] = limb & MASK;
-        i += 1;
-    }
-    limbs
-}
-
-/// `factor` times the modulus.
-const fn multiple(modulus: [u64; LIMBS], factor: u64) -> [u64; LIMBS] {
-    let mut limbs = [0; LIMBS];
-    let (mut carry, mut i) = (0u128, 0);
-    while i < LIMBS {
-        carry += modulus[i] as u128 * factor as u128;
-        limbs[i] = carry as u64 & MASK;
-        carry >>= BITS;
-        i += 1;
-    }
-    limbs
-}
-
-/// `2^bits` modulo `modulus`, by doubling.
-const fn power_of_two(modulus: [u64; LIMBS], bits: u32) -> [u64; LIMBS] {
-    let mut x = [1, 0, 0, 0, 0];
-    let mut doubled = 0;
-    while doubled < bits {
-        x = multiple(x, 2);
-        let (mut less, mut borrow, mut i) = ([0; LIMBS], 0i64, 0);
-        while i < LIMBS {
-            borrow += x[i] as i64 - modulus[i] as i64;
-            less[i] = borrow as u64 & MASK;
-            borrow >>= BITS;
-            i += 1;
-        }
-        if borrow == 0 {
-            x = less;
-        }
-        doubled += 1;
-    }
-    x
-}
-
-/// `-1 / x mod 2^52` by Newton's iteration.
-const fn negative_inverse(x: u64) -> u64 {
-    let (mut inverse, mut i) = (1u64, 0);
-    while i < 6 {
-        inverse = inverse.wrapping_mul(2u64.wrapping_sub(x.wrapping_mul(inverse)));
-        i += 1;
-    }
-    inverse.wrapping_neg() & MASK
-}
-
-/// Constants of a field.
-struct Constants<F>(PhantomData<F>);
-
-impl<F: Modulus> Constants<F> {
-    const P: [u64; LIMBS] = limbs(F::MODULUS_WORDS);
-    const INVERSE: u64 = negative_inverse(F::MODULUS_WORDS[0]);
-    /// Multiplying by it leads to Montgomery form with `R = 2^256`.
-    const LEAVE: [u64; LIMBS] = power_of_two(Self::P, 256);
-    /// By the logarithm of the factor.
-    const POWERS: [[u64; LIMBS]; 7] = [
-        Self::P,
-        multiple(Self::P, 2),
-        multiple(Self::P, 4),
-        multiple(Self::P, 8),
-        multiple(Self::P, 16),
-        multiple(Self::P, 32),
-        multiple(Self::P, 64),
-    ];
-    /// Twice the modulus, in words.
-    const TWICE: [u64; WORDS] = {
-        let (mut twice, mut i) = (F::MODULUS_WORDS, WORDS);
-        while i > 0 {
-            i -= 1;
-            twice[i] = twice[i] << 1 | if i > 0 { twice[i - 1] >> 63 } else { 0 };
-        }
-        twice
-    };
-    /// Limbs of the multiples 0 to 15, limb by limb.
-    const MULTIPLES: [[[u64; LANES]; 2]; LIMBS] = {
-        let (mut table, mut factor) = ([[[0; LANES]; 2]; LIMBS], 0);
-        while factor < 16 {
-            let (of, mut limb) = (multiple(Self::P, factor as u64), 0);
-            while limb < LIMBS {
-                table[limb][factor / LANES][factor % LANES] = of[limb];
-                limb += 1;
-            }
-            factor += 1;
-        }
-        table
-    };
-    /// `2^97 / (p_4 + 1)` for the top limb `p_4` of the modulus.
-    const QUOTIENT: u64 = ((1u128 << 97) / (Self::P[LIMBS - 1] as u128 + 1)) as u64;
-}
-
-/// The modulus times the next power of two.
-#[inline(always)]
-fn multiple_above<F: Modulus>(bound: u32) -> [u64; LIMBS] {
-    Constants::<F>::POWERS[bound.next_power_of_two().trailing_zeros() as usize]
-}
-
-/// Where even (0) or odd (1) blocks of `half` elements are in two vectors.
-#[inline(always)]
-const fn split_indices(half: usize, odd: usize) -> [u64; LANES] {
-    let (mut indices, mut i) = ([0; LANES], 0);
-    while i < LANES {
-        indices[i] = ((2 * (i / half) + odd) * half + i % half) as u64;
-        i += 1;
-    }
-    indices
-}
-
-/// Where the elements of the first (0) or second (1) vector are among even and odd blocks.
-#[inline(always)]
-const fn join_indices(half: usize, second: usize) -> [u64; LANES] {
-    let (mut indices, mut i) = ([0; LANES], 0);
-    while i < LANES {
-        let (block, at) = ((second * LANES + i) / half, (second * LANES + i) % half);
-        indices[i] = (block % 2 * LANES + block / 2 * half + at) as u64;
-        i += 1;
-    }
-    indices
-}
-
 /// Whether this machine has the instructions, and elements are in memory what [`Modulus`] says.
 pub(crate) fn is_supported() -> bool {
-    let has = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512ifma");
+    let has = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512ifma");
     has && in_memory::<Fr>() && in_memory::<Fq>()
 }
 
-/// 1 and -1 look as expected.
+/// 1 and 2 look as expected.
 fn in_memory<F: Modulus>() -> bool {
     let one = power_of_two(Constants::<F>::P, 256);
     size_of::<F>() == 8 * WORDS
@@ -215,19 +93,6 @@ fn element<F: Modulus>(words: [u64; WORDS]) -> F {
     unsafe { (&raw const words).cast::<F>().read() }
 }
 
-// SAFETY of everything below: values of this type come to be inside of `run`, which the caller may
-// use where `is_supported`; and vectors are read from and written to arrays of their size.
-
-#[inline(always)]
-fn splat(x: u64) -> __m512i {
-    unsafe { _mm512_set1_epi64(x as i64) }
-}
-
-#[inline(always)]
-fn read(x: &[u64; LANES]) -> __m512i {
-    unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
-}
-
 /// Two elements, word by word.
 #[inline(always)]
 fn two<F: Modulus>(a: &F, b: &F) -> __m512i {
@@ -235,109 +100,8 @@ fn two<F: Modulus>(a: &F, b: &F) -> __m512i {
     read(&[a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]])
 }
 
-#[inline(always)]
-fn write(x: __m512i) -> [u64; LANES] {
-    let mut out = [0; LANES];
-    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), x) };
-    out
-}
-
-/// A vector for each limb. Closures that use vectors are inlined by attribute: only inside of `run`
-/// do they compile to vector instructions.
-#[inline(always)]
-fn each(f: impl Fn(usize) -> __m512i) -> [__m512i; LIMBS] {
-    [f(0), f(1), f(2), f(3), f(4)]
-}
-
-#[inline(always)]
-fn splat_limbs(limbs: [u64; LIMBS]) -> [__m512i; LIMBS] {
-    each(
-        #[inline(always)]
-        |i| splat(limbs[i]),
-    )
-}
-
-#[inline(always)]
-fn write_words(w: [__m512i; WORDS]) -> [[u64; LANES]; WORDS] {
-    [write(w[0]), write(w[1]), write(w[2]), write(w[3])]
-}
-
-/// Elements of `a` (0 to 7) and `b` (8 to 15).
-#[inline(always)]
-fn select(a: __m512i, indices: [u64; LANES], b: __m512i) -> __m512i {
-    unsafe { _mm512_permutex2var_epi64(a, read(&indices), b) }
-}
-
-/// The limb that begins `at - SHIFT` bits up in a word.
-#[inline(always)]
-fn cut<const SHIFT: u32>(low: __m512i, high: __m512i, at: i64) -> __m512i {
-    let at = at - i64::from(SHIFT);
-    unsafe {
-        let left = _mm512_sllv_epi64(high, _mm512_set1_epi64(64 - at));
-        let right = _mm512_srlv_epi64(low, _mm512_set1_epi64(at));
-        _mm512_and_si512(_mm512_or_si512(left, right), splat(MASK))
-    }
-}
-
-/// The word of a limb from bit `right` on and the next one.
-#[inline(always)]
-fn cat(low: __m512i, right: i64, high: __m512i) -> __m512i {
-    unsafe {
-        let low = _mm512_srlv_epi64(low, _mm512_set1_epi64(right));
-        _mm512_or_si512(low, _mm512_sllv_epi64(high, _mm512_set1_epi64(52 - right)))
-    }
-}
-
-/// Four words of eight elements to five limbs, shifted up by `SHIFT` bits.
-#[inline(always)]
-fn to_limbs<const SHIFT: u32>(w: [__m512i; WORDS]) -> [__m512i; LIMBS] {
-    unsafe {
-        let mask = splat(MASK);
-        let first = _mm512_sllv_epi64(w[0], _mm512_set1_epi64(i64::from(SHIFT)));
-        [
-            _mm512_and_si512(first, mask),
-            cut::<SHIFT>(w[0], w[1], 52),
-            cut::<SHIFT>(w[1], w[2], 40),
-            cut::<SHIFT>(w[2], w[3], 28),
-            _mm512_srlv_epi64(w[3], _mm512_set1_epi64(16 - i64::from(SHIFT))),
-        ]
-    }
-}
-
-/// Five limbs of values below `2^256` to four words.
-#[inline(always)]
-fn to_words(l: [__m512i; LIMBS]) -> [__m512i; WORDS] {
-    [cat(l[0], 0, l[1]), cat(l[1], 12, l[2]), cat(l[2], 24, l[3]), cat(l[3], 36, l[4])]
-}
-
-/// Rows to columns.
-#[inline(always)]
-fn transpose(r: [__m512i; LANES]) -> [__m512i; LANES] {
-    unsafe {
-        let mut a = r;
-        for i in 0..4 {
-            a[2 * i] = _mm512_unpacklo_epi64(r[2 * i], r[2 * i + 1]);
-            a[2 * i + 1] = _mm512_unpackhi_epi64(r[2 * i], r[2 * i + 1]);
-        }
-        // Pairs of columns 0, 2, 4, 6 in even vectors, of 1, 3, 5, 7 in odd ones.
-        let mut b = a;
-        for half in 0..2 {
-            for odd in 0..2 {
-                let (x, y) = (a[4 * half + odd], a[4 * half + 2 + odd]);
-                b[4 * half + odd] = _mm512_shuffle_i64x2::<0b1000_1000>(x, y);
-                b[4 * half + 2 + odd] = _mm512_shuffle_i64x2::<0b1101_1101>(x, y);
-            }
-        }
-        let mut c = b;
-        for i in 0..2 {
-            c[i] = _mm512_shuffle_i64x2::<0b1000_1000>(b[i], b[4 + i]);
-            c[4 + i] = _mm512_shuffle_i64x2::<0b1101_1101>(b[i], b[4 + i]);
-            c[2 + i] = _mm512_shuffle_i64x2::<0b1000_1000>(b[2 + i], b[6 + i]);
-            c[6 + i] = _mm512_shuffle_i64x2::<0b1101_1101>(b[2 + i], b[6 + i]);
-        }
-        c
-    }
-}
+// SAFETY of everything below: values of this type come to be inside of `run`, which the caller may
+// use where `is_supported`; and vectors are read from and written to arrays of their size.
 
 impl<F: Modulus> Ifma<F> {
     #[inline(always)]
