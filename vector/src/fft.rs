@@ -19,6 +19,7 @@ const PART: usize = 1 << 11;
 pub struct Coset<V: Octet> {
     forward: Roots<V>,
     backward: Roots<V>,
+    octets: usize,
     n_inverse: Fr,
 }
 
@@ -39,12 +40,17 @@ impl<V: Octet<Field = Fr>> Coset<V> {
         Self {
             forward: Roots::new(&layers(n, omega, shift)),
             backward: Roots::new(&layers(n, invert(omega), invert(shift))),
+            octets: n / LANES,
             n_inverse: invert(Fr::from(n as u64)),
         }
     }
 
     /// Values of the polynomial with these coefficients.
+    ///
+    /// # Panics
+    /// If their number is not the domain's.
     pub fn evaluate(&self, coefficients: &[V::Packed]) -> Column<V> {
+        assert_eq!(coefficients.len(), self.octets, "coefficients of the domain");
         V::run(
             #[inline(always)]
             || {
@@ -64,7 +70,11 @@ impl<V: Octet<Field = Fr>> Coset<V> {
     }
 
     /// Coefficients of the polynomial with these values.
+    ///
+    /// # Panics
+    /// If their number is not the domain's.
     pub fn interpolate(&self, values: &[V::Packed]) -> Column<V> {
+        assert_eq!(values.len(), self.octets, "values of the domain");
         V::run(
             #[inline(always)]
             || {
@@ -161,7 +171,8 @@ fn fall_near<V: Octet, const HALF: usize>(pair: &mut [V], root: V) {
     (pair[0], pair[1]) = V::join::<HALF>(low.reduce(), high);
 }
 
-/// All layers between octets, upwards.
+/// All layers between octets, upwards. With those inside of octets `k` layers make a bound of 2 + 2 k,
+/// 58 for the largest domain of the field.
 #[inline(always)]
 fn rise<V: Octet>(work: &mut [V], roots: &[V::Packed]) {
     let (n, mut half) = (work.len(), 1);

@@ -137,6 +137,7 @@ impl<A: Arithmetic> Engine<A> {
         vk: &VerifyingKey<G1Affine>,
     ) -> Self {
         assert_eq!(vk.cs().blinding_factors() + 1, BLINDING_ROWS);
+        assert_eq!(vk.get_domain().k(), plan.k, "the key of another domain");
         let protocol = protocol::export(vk, params, statement::len(plan.slots));
         let (n, domain) = (1 << plan.k, vk.get_domain());
         let omega = domain.get_omega();

@@ -1,6 +1,6 @@
 //! Eight elements of a field of BN254 side by side.
 //!
-//! A value may be held as any representative below a multiple of the modulus, its *bound*. Callers
+//! A value may be held as any representative up to a multiple of the modulus, its *bound*. Callers
 //! keep track: each operation says what it takes and gives.
 
 mod modulus;
@@ -59,7 +59,8 @@ pub trait Octet: Copy + std::fmt::Debug + Send + Sync + 'static {
     #[must_use]
     fn reduce(self) -> Self;
 
-    /// `self - other` for an `other` of `bound` 64 or less. Adds the next power of two to the bound.
+    /// `self - other` for an `other` of `bound` 64 or less. Adds the next power of two to the bound, to 80
+    /// or less.
     #[must_use]
     fn sub(self, other: Self, bound: u32) -> Self;
     /// `-self` in lanes whose bit is set, for a value of bound 2. Bound 2.

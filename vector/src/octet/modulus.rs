@@ -5,10 +5,18 @@ use halo2_proofs::halo2curves::bn256::{Fq, Fr};
 
 /// A field of 254 bits whose elements are four words in memory: Montgomery form with R = 2^256,
 /// least significant word first.
-pub trait Modulus: PrimeField + std::iter::Sum {
+/// Only these two fields are: nothing else can implement it.
+pub trait Modulus: PrimeField + std::iter::Sum + sealed::Sealed {
     /// The modulus, words from the least significant.
     const MODULUS_WORDS: [u64; 4];
 }
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+impl sealed::Sealed for Fr {}
+impl sealed::Sealed for Fq {}
 
 impl Modulus for Fr {
     const MODULUS_WORDS: [u64; 4] = [

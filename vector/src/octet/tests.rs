@@ -16,8 +16,11 @@ fn values<V: Octet>(v: V) -> Vec<V::Field> {
 /// Random elements and borders.
 fn elements<F: Modulus>(n: usize) -> Vec<F> {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
-    let borders = [F::ZERO, F::ONE, -F::ONE, F::from(2), -F::from(2), F::from(1 << 52)];
-    (0..n).map(|i| borders.get(i / 3).copied().unwrap_or_else(|| F::random(&mut rng))).collect()
+    // Its representative is 1: 2^-260.
+    let least = F::from(2).invert().expect("not zero").pow_vartime([260]);
+    let borders =
+        [F::ZERO, F::ONE, -F::ONE, F::from(1 << 52), least, -least, -least.double(), F::from(2)];
+    (0..n).map(|i| borders.get(i).copied().unwrap_or_else(|| F::random(&mut rng))).collect()
 }
 
 fn check<V: Octet>() {
@@ -29,6 +32,7 @@ fn check<V: Octet>() {
             }
         }
         bounds::<V>(&all[..LANES]);
+        bounds::<V>(&all[LANES..2 * LANES]);
         moves::<V>(&all[..2 * LANES]);
     });
 }
@@ -68,6 +72,19 @@ fn bounds<V: Octet>(a: &[V::Field]) {
     let times = |n: u64| a.iter().map(|x| *x * V::Field::from(n)).collect::<Vec<_>>();
     assert_eq!(values(sum(40)), times(40));
     assert_eq!(values(sum(8).reduce()), times(8));
+    assert_eq!(values(sum(16).reduce()), times(16));
+    assert_eq!(values(sum(80).mul(V::splat(V::Field::ONE))), times(80));
+    let squares = |n: u64| a.iter().map(|x| x.square() * V::Field::from(n)).collect::<Vec<_>>();
+    assert_eq!(values(sum(8).mul(sum(10))), squares(80));
+    let zero = V::splat(V::Field::ZERO);
+    for bound in [1, 2, 16] {
+        let minus_zero = zero.neg(bound);
+        assert_eq!(values(minus_zero), times(0));
+        assert_eq!(values(minus_zero.reduce()), times(0));
+        assert_eq!(values(minus_zero.mul(x)), times(0));
+        assert_eq!(values(V::unpack(&minus_zero.pack())), times(0));
+        assert_eq!(values(minus_zero.add(x)), a);
+    }
     assert_eq!(
         values(sum(8).reduce().mul(sum(20))),
         a.iter().map(|x| x.square() * V::Field::from(160)).collect::<Vec<_>>()

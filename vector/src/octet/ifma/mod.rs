@@ -17,6 +17,7 @@ mod moves;
 use std::arch::x86_64::*;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 use halo2_proofs::halo2curves::bn256::{Fq, Fr};
 
@@ -62,7 +63,13 @@ pub struct Packed([[u64; LANES]; WORDS]);
 pub struct Pair([u64; 2 * WORDS]);
 
 /// Whether this machine has the instructions, and elements are in memory what [`Modulus`] says.
+#[inline]
 pub(crate) fn is_supported() -> bool {
+    static IS_SUPPORTED: OnceLock<bool> = OnceLock::new();
+    *IS_SUPPORTED.get_or_init(detect)
+}
+
+fn detect() -> bool {
     let has = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512ifma");
@@ -100,8 +107,9 @@ fn two<F: Modulus>(a: &F, b: &F) -> __m512i {
     read(&[a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]])
 }
 
-// SAFETY of everything below: values of this type come to be inside of `run`, which the caller may
-// use where `is_supported`; and vectors are read from and written to arrays of their size.
+// SAFETY of everything below: a value of this type, packed or not, is evidence that the machine was
+// checked, since all come from `load` and `splat`; and vectors are read from and written to arrays of
+// their size.
 
 impl<F: Modulus> Ifma<F> {
     #[inline(always)]
@@ -143,7 +151,7 @@ impl<F: Modulus> Ifma<F> {
         ))
     }
 
-    /// From bound 2 to the one representative below the modulus.
+    /// From strictly below twice the modulus, as products and reduced values are, to the one representative below the modulus.
     #[inline(always)]
     fn canonical(self) -> Self {
         let less = Self::carry(self.minus(splat_limbs(Constants::<F>::P)));
@@ -169,12 +177,14 @@ impl<F: Modulus> Octet for Ifma<F> {
 
     #[inline(always)]
     fn run<R>(f: impl FnOnce() -> R) -> R {
-        // SAFETY: this type is used where `is_supported`.
+        assert!(is_supported(), "a machine with AVX-512 IFMA");
+        // SAFETY: the machine was checked.
         unsafe { featured(f) }
     }
 
     #[inline(always)]
     fn load(elements: &[F]) -> Self {
+        assert!(is_supported(), "a machine with AVX-512 IFMA");
         let e: &[F; LANES] = elements.try_into().expect("eight elements");
         let rows = [two(&e[0], &e[1]), two(&e[2], &e[3]), two(&e[4], &e[5]), two(&e[6], &e[7])];
         let low = [[0, 4, 8, 12, 1, 5, 9, 13], [2, 6, 10, 14, 3, 7, 11, 15]];
@@ -201,6 +211,7 @@ impl<F: Modulus> Octet for Ifma<F> {
 
     #[inline(always)]
     fn splat(x: F) -> Self {
+        assert!(is_supported(), "a machine with AVX-512 IFMA");
         let w = words(&x);
         let words = [splat(w[0]), splat(w[1]), splat(w[2]), splat(w[3])];
         Self::new(to_limbs::<4>(words)).reduce().canonical()

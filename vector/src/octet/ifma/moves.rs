@@ -1,7 +1,7 @@
 //! Between words, limbs and lanes.
 //!
-//! SAFETY of all calls: vectors come to be inside of `Ifma::run` only, which is used where
-//! `is_supported`, and are read from and written to arrays of their size.
+//! SAFETY of all calls: only operations of `Ifma` come here, whose values are evidence that the machine
+//! was checked; and vectors are read from and written to arrays of their size.
 
 use std::arch::x86_64::*;
 
