@@ -23,7 +23,7 @@ use crate::usage::Usage;
 /// What key generation cost and how big the keys are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct KeyStats {
-    /// Zero when the keys came from the cache.
+    /// Making the verifying key and preparing the prover. Zero when the key came from the cache.
     pub keygen: Usage,
     /// Bytes of what the cache holds for proving: the verifying key, since all else follows from the
     /// package.
