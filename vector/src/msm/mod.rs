@@ -6,33 +6,25 @@
 //! or two windows, and equal large scalars are merged into one by adding their bases first.
 
 mod buckets;
+mod digits;
 mod sums;
+mod terms;
 
-use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::group::Group;
 use rayon::prelude::*;
 
 use crate::Octet;
-use sums::{sum_runs, Indexed};
-
-/// A scalar, little-endian, and the index of its base.
-type Term = ([u64; 4], u32);
-
-/// Bits of a scalar that counts as small.
-const SMALL_BITS: usize = 16;
+use digits::{digits, Digit, MAX_WIDTH};
+use sums::{Indexed, Runs, Scratch};
+use terms::Terms;
 
 /// `sum_i scalars_i bases_i`. There are at least as many bases as scalars, none at infinity.
 pub fn msm<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair]) -> G1 {
-    let (mut small, mut large) = (Vec::new(), Vec::new());
-    for (i, scalar) in (0..).zip(scalars).filter(|(_, s)| **s != Fr::ZERO) {
-        let limbs = limbs(scalar);
-        let is_small = limbs[0] >> SMALL_BITS == 0 && limbs[1..] == [0; 3];
-        if is_small { &mut small } else { &mut large }.push((limbs, i));
-    }
+    let (small, mut large) = terms::split(scalars);
     let sum = pippenger::<V>(&small, bases);
-    let merged = merge::<V>(&mut large, bases);
-    sum + pippenger::<V>(&large, merged.as_deref().unwrap_or(bases))
+    let merged = terms::merge::<V>(&mut large, bases);
+    sum + pippenger::<V>(&Terms::from(large), merged.as_deref().unwrap_or(bases))
 }
 
 /// Points as [`msm`] takes them.
@@ -57,109 +49,51 @@ fn decode<V: Octet<Field = Fq>>(pair: &V::Pair) -> G1Affine {
     G1Affine { x, y }
 }
 
-fn limbs(scalar: &Fr) -> [u64; 4] {
-    let bytes = scalar.to_repr();
-    std::array::from_fn(|i| {
-        let mut limb = [0; 8];
-        limb.copy_from_slice(&bytes.as_ref()[8 * i..8 * i + 8]);
-        u64::from_le_bytes(limb)
-    })
-}
+/// Additions to a bucket that take as long as passing one.
+const PASS: usize = 2;
 
-/// Leaves one term per distinct scalar; returns the sum of the bases of each, if any are equal.
-fn merge<V: Octet<Field = Fq>>(terms: &mut Vec<Term>, bases: &[V::Pair]) -> Option<Vec<V::Pair>> {
-    terms.sort_unstable();
-    let lens: Vec<u32> = terms.chunk_by(|a, b| a.0 == b.0).map(|run| run.len() as u32).collect();
-    if lens.len() == terms.len() {
-        return None;
-    }
-    let indices: Vec<Indexed> = terms.iter().map(|t| Indexed::new(t.1, false)).collect();
-    terms.dedup_by_key(|t| t.0);
-    let sums = sum_runs::<V>(bases, indices, lens);
-    // Sums at infinity have no coordinates: their terms add nothing.
-    let (mut points, mut kept) = (Vec::with_capacity(sums.len()), Vec::with_capacity(sums.len()));
-    for (sum, term) in sums.into_iter().zip(&*terms) {
-        if let Some(point) = sum {
-            kept.push((term.0, points.len() as u32));
-            points.push(point);
-        }
-    }
-    *terms = kept;
-    Some(points)
-}
-
-fn bit_length(limbs: &[u64; 4]) -> usize {
-    let top = limbs.iter().rposition(|l| *l != 0);
-    top.map_or(0, |i| 64 * (i + 1) - limbs[i].leading_zeros() as usize)
-}
-
-fn pippenger<V: Octet<Field = Fq>>(terms: &[Term], points: &[V::Pair]) -> G1 {
-    let bits = terms.iter().map(|t| bit_length(&t.0)).max().unwrap_or(0);
+fn pippenger<V: Octet<Field = Fq>>(terms: &Terms, points: &[V::Pair]) -> G1 {
+    let bits = terms.bits();
     if bits == 0 {
         return G1::identity();
     }
-    // An addition to a bucket costs 1, passing a bucket two general ones.
     let cost = |width: usize| (bits / width + 1) * (terms.len() + (PASS << (width - 1)));
-    let width = (1..=SMALL_BITS).min_by_key(|w| cost(*w)).unwrap_or(1);
+    let width = (1..=MAX_WIDTH).min_by_key(|w| cost(*w)).unwrap_or(1);
     let sums: Vec<G1> = (0..=bits / width)
         .into_par_iter()
-        .map(|window| window_sum::<V>(terms, points, window, width))
+        .map_init(Scratch::default, |scratch, window| {
+            let digits = V::run(
+                #[inline(always)]
+                || digits(&terms.limbs, window, width),
+            );
+            window_sum::<V>(scratch, &terms.bases, &digits, points, 1 << (width - 1))
+        })
         .collect();
     sums.into_iter()
         .rev()
         .fold(G1::identity(), |acc, sum| (0..width).fold(acc, |doubled, _| doubled.double()) + sum)
 }
 
-/// Additions to a bucket that take as long as passing one.
-const PASS: usize = 4;
-
-/// Digit of a window: in `[-2^(width-1), 2^(width-1)]`, such that `sum digit 2^(width window)` is
-/// the scalar. Reads one bit below the window, which stands for the carry.
-fn digit(limbs: &[u64; 4], window: usize, width: usize) -> i32 {
-    let bit = window * width;
-    let from = bit.saturating_sub(1);
-    let (limb, shift) = (from / 64, from % 64);
-    let low = limbs.get(limb).map_or(0, |l| l >> shift);
-    let high = limbs.get(limb + 1).map_or(0, |l| l.checked_shl(64 - shift as u32).unwrap_or(0));
-    let mut bits = low | high;
-    if bit == 0 {
-        bits <<= 1;
-    }
-    let bits = (bits & ((2 << width) - 1)) as i32;
-    ((bits + 1) >> 1) - ((bits >> width) << width)
-}
-
 /// `sum_i digit_i points_i`: the points of each digit are added up, negative ones with minus signs.
 fn window_sum<V: Octet<Field = Fq>>(
-    terms: &[Term],
+    scratch: &mut Scratch<V>,
+    bases: &[u32],
+    digits: &[Digit],
     points: &[V::Pair],
-    window: usize,
-    width: usize,
+    buckets: usize,
 ) -> G1 {
-    let digits: Vec<i32> = terms.iter().map(|t| digit(&t.0, window, width)).collect();
-    let mut lens = vec![0u32; 1 << (width - 1)];
-    for d in digits.iter().filter(|d| **d != 0) {
-        lens[d.unsigned_abs() as usize - 1] += 1;
+    let mut lens = vec![0u32; buckets];
+    for bucket in digits.iter().filter_map(|d| d.bucket()) {
+        lens[bucket] += 1;
     }
-    let mut next: Vec<u32> = lens
-        .iter()
-        .scan(0, |at, len| {
-            let start = *at;
-            *at += len;
-            Some(start)
-        })
-        .collect();
-    let mut sorted = vec![Indexed::default(); lens.iter().sum::<u32>() as usize];
-    for (d, term) in digits.iter().zip(terms).filter(|(d, _)| **d != 0) {
-        let at = &mut next[d.unsigned_abs() as usize - 1];
-        sorted[*at as usize] = Indexed::new(term.1, *d < 0);
-        *at += 1;
-    }
-    let used: Vec<bool> = lens.iter().map(|len| *len > 0).collect();
-    lens.retain(|len| *len > 0);
-    let mut sums = sum_runs::<V>(points, sorted, lens).into_iter();
+    let signed = digits.iter().zip(bases).filter_map(
+        #[inline(always)]
+        |(d, base)| d.bucket().map(|bucket| (bucket, Indexed::new(*base, d.is_negative()))),
+    );
+    let runs = Runs::sorted(&lens, signed);
+    let mut sums = scratch.sum_runs(points, runs).into_iter();
     let buckets: Vec<Option<V::Pair>> =
-        used.into_iter().map(|used| if used { sums.next().flatten() } else { None }).collect();
+        lens.iter().map(|len| if *len > 0 { sums.next().flatten() } else { None }).collect();
     buckets::weigh::<V>(&buckets)
 }
 
@@ -167,6 +101,7 @@ fn window_sum<V: Octet<Field = Fq>>(
 mod tests {
     use super::*;
     use crate::Portable;
+    use ff::Field;
     use halo2_proofs::arithmetic::best_multiexp;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;

@@ -63,6 +63,10 @@ pub trait Octet: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// or less.
     #[must_use]
     fn sub(self, other: Self, bound: u32) -> Self;
+    /// `self` less three others, whose bounds add up to `bound` or less, 64 at most. Adds the next power of
+    /// two to the bound, to 80 or less.
+    #[must_use]
+    fn sub_all(self, others: [Self; 3], bound: u32) -> Self;
     /// `-self` in lanes whose bit is set, for a value of bound 2. Bound 2.
     #[must_use]
     fn neg_where(self, lanes: u8) -> Self;
@@ -85,8 +89,8 @@ pub trait Octet: Copy + std::fmt::Debug + Send + Sync + 'static {
     fn prefetch(pair: &Self::Pair);
     /// First and second elements of eight pairs. Bound 2.
     fn load_pairs(pairs: [&Self::Pair; LANES]) -> (Self, Self);
-    /// Writes eight pairs of values of bound 16 or less to `pairs`, the `i`-th at index `at[i]`.
-    fn store_pairs(x: Self, y: Self, pairs: &mut [Self::Pair], at: &[u32; LANES]);
+    /// Writes eight pairs of values of bound 16 or less.
+    fn store_pairs(x: Self, y: Self, pairs: &mut [Self::Pair; LANES]);
 }
 
 /// Setting this variable keeps programs from the machine's vector instructions.

@@ -69,6 +69,11 @@ impl<F: Modulus> Octet for Portable<F> {
     }
 
     #[inline(always)]
+    fn sub_all(self, others: [Self; 3], bound: u32) -> Self {
+        others.into_iter().fold(self, |left, other| left.sub(other, bound))
+    }
+
+    #[inline(always)]
     fn neg_where(self, lanes: u8) -> Self {
         Self(from_fn(|i| if lanes >> i & 1 == 1 { -self.0[i] } else { self.0[i] }))
     }
@@ -119,9 +124,9 @@ impl<F: Modulus> Octet for Portable<F> {
     }
 
     #[inline(always)]
-    fn store_pairs(x: Self, y: Self, pairs: &mut [[F; 2]], at: &[u32; LANES]) {
-        for i in 0..LANES {
-            pairs[at[i] as usize] = [x.0[i], y.0[i]];
+    fn store_pairs(x: Self, y: Self, pairs: &mut [[F; 2]; LANES]) {
+        for (i, pair) in pairs.iter_mut().enumerate() {
+            *pair = [x.0[i], y.0[i]];
         }
     }
 }

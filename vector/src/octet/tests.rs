@@ -54,12 +54,13 @@ fn pairwise<V: Octet>(a: &[V::Field], b: &[V::Field]) {
     );
     let some = (0..LANES).map(|i| if i % 3 == 0 { -a[i] } else { a[i] }).collect::<Vec<_>>();
     assert_eq!(values(x.neg_where(0b0100_1001)), some);
+    assert_eq!(values(x.sub_all([y, y, x], 3)), both(|_, y| -y.double()));
     let pairs: Vec<V::Pair> = a.iter().zip(b).map(|(x, y)| V::pair(*x, *y)).collect();
     let (u, v) = V::load_pairs(std::array::from_fn(|i| &pairs[i]));
     assert_eq!((values(u), values(v)), (a.to_vec(), b.to_vec()));
-    let mut stored = pairs.clone();
-    V::store_pairs(u.add(u), v.add(v), &mut stored, &[7, 6, 5, 4, 3, 2, 1, 0]);
-    for (i, pair) in stored.iter().rev().enumerate() {
+    let mut stored: [V::Pair; LANES] = std::array::from_fn(|i| pairs[i]);
+    V::store_pairs(u.add(u), v.add(v), &mut stored);
+    for (i, pair) in stored.iter().enumerate() {
         assert_eq!(V::elements(pair), [a[i].double(), b[i].double()]);
         assert_eq!(V::elements(&V::mirror(pair)), [a[i].double(), -b[i].double()]);
     }

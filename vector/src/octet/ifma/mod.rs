@@ -293,6 +293,18 @@ impl<F: Modulus> Octet for Ifma<F> {
     }
 
     #[inline(always)]
+    fn sub_all(self, [a, b, c]: [Self; 3], bound: u32) -> Self {
+        let multiple = splat_limbs(multiple_above::<F>(bound));
+        Self::carry(each(
+            #[inline(always)]
+            |i| unsafe {
+                let others = _mm512_add_epi64(_mm512_add_epi64(a.0[i], b.0[i]), c.0[i]);
+                _mm512_sub_epi64(_mm512_add_epi64(self.0[i], multiple[i]), others)
+            },
+        ))
+    }
+
+    #[inline(always)]
     fn neg_where(self, lanes: u8) -> Self {
         let negative = self.neg(2);
         Self::new(each(
@@ -370,12 +382,11 @@ impl<F: Modulus> Octet for Ifma<F> {
     }
 
     #[inline(always)]
-    fn store_pairs(x: Self, y: Self, pairs: &mut [Pair], at: &[u32; LANES]) {
+    fn store_pairs(x: Self, y: Self, pairs: &mut [Pair; LANES]) {
         let (x, y) = (to_words(x.reduce().0), to_words(y.reduce().0));
         let rows = transpose([x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]]);
-        for (row, at) in rows.into_iter().zip(at) {
-            let pair = &mut pairs[*at as usize].0;
-            unsafe { _mm512_storeu_si512(pair.as_mut_ptr().cast(), row) };
+        for (row, pair) in rows.into_iter().zip(pairs) {
+            unsafe { _mm512_storeu_si512(pair.0.as_mut_ptr().cast(), row) };
         }
     }
 }
