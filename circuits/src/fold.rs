@@ -8,7 +8,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 
 use crate::cells::Cells;
 use crate::columns::{weight_lanes, Acc, Ch, Fx, ACCUMULATORS, CHALLENGES};
-use crate::gates::{classes, per_label, real_mark};
+use crate::gates::{classes, label_scale_inverse, per_label, real_mark};
 use crate::layout::SPILL_OFFSET;
 use crate::plan::Plan;
 use crate::poseidon::WIDTH;
@@ -42,6 +42,8 @@ struct Powers {
     zero_points: Fr,
     /// One label per slack offset.
     per_label: Fr,
+    /// One label in a message's tag.
+    per_label_scale: Fr,
 }
 
 impl Powers {
@@ -69,6 +71,7 @@ impl Powers {
             zero_point,
             zero_points: zero_point * ones,
             per_label: per_label(),
+            per_label_scale: label_scale_inverse(),
         }
     }
 
@@ -188,9 +191,15 @@ impl Row<'_> {
         }
     }
 
-    fn state(&self, i: usize) -> Fr {
-        let m = &self.plan.poseidon.m[i];
+    /// The hash behind a last row.
+    fn hash(&self) -> Fr {
+        let m = &self.plan.poseidon.m[0];
         (0..WIDTH).map(|k| m[k] * self.cells[k]).sum()
+    }
+
+    /// The message of a block.
+    fn message(&self, i: usize) -> Fr {
+        self.plan.poseidon.message(self.cells, i)
     }
 
     /// `before` times what the marks say: forgotten, or multiplied by `challenge`.
@@ -255,13 +264,11 @@ impl Row<'_> {
     fn tasks(&self, next: &mut [Fr; ACCUMULATORS]) {
         let (p, tau, e) = (self.p, self.p.at(Ch::Tau), self.p.at(Ch::E));
         let words = self.before(Acc::Outputs);
-        if self.is(Fx::Absorb) || self.is(Fx::AbsorbNext) {
-            let s: Vec<Fr> = (2..WIDTH).map(|i| self.state(i)).collect();
-            next[Acc::Outputs as usize] = if self.is(Fx::Absorb) {
-                horner(&s[1..], e)
-            } else {
-                p.e_words * words + horner(&s, e)
-            };
+        let is_first = self.is(Fx::Absorb) && !self.is(Fx::AbsorbNext);
+        if self.is(Fx::Absorb) {
+            let m: Vec<Fr> = (2..WIDTH).map(|i| self.message(i)).collect();
+            next[Acc::Outputs as usize] =
+                if is_first { horner(&m[1..], e) } else { p.e_words * words + horner(&m, e) };
         }
         if self.is(Fx::Classes) {
             let bytes: Vec<Fr> = (0..classes(self.plan.width))
@@ -278,12 +285,12 @@ impl Row<'_> {
                 + self.when(Fx::Score, p.rho[1] * self.cells[self.lanes + 3]);
         }
         next[Acc::Labels as usize] = self.before(Acc::Labels);
-        if self.is(Fx::Absorb) {
-            let salt = self.state(2);
+        if is_first {
+            let salt = self.message(2);
             if self.is(Fx::Scale) {
-                next[Acc::Labels as usize] = tau * self.before(Acc::Labels)
-                    + self.cells[self.plan.poseidon.label_cell()]
-                    + p.rho[1] * salt;
+                let label = (self.message(1) - self.fx(Fx::Offset)) * p.per_label_scale;
+                next[Acc::Labels as usize] =
+                    tau * self.before(Acc::Labels) + label + p.rho[1] * salt;
             } else {
                 next[Acc::Kernel as usize] = tau * self.before(Acc::Kernel) + salt;
             }
@@ -314,7 +321,7 @@ impl Row<'_> {
         let o = self.before(Acc::Published);
         let mut published = if self.is(Fx::Publish) { rho * o } else { o };
         if self.is(Fx::PublishHash) {
-            published += self.state(0);
+            published += self.hash();
         }
         published += self.when(Fx::Score, self.cells[2 * self.lanes]);
         next[Acc::Published as usize] = published;

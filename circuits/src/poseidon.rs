@@ -1,28 +1,28 @@
 //! circomlib's Poseidon of width 6, cut into rows of the cells that a layout has.
 //!
-//! An S-box has `a = x^2`, `b = a^2`, `z = b x`. The input row holds `z = M^-1 state`, so that it looks
-//! like the end of a full round: wherever full rounds begin or end, the row before has `z` in its first
-//! six cells, and the state `M z` is read as a linear expression.
+//! An S-box has `a = x^2`, `b = a^2`, `z = b x`. The first row is a full round whose state is the message.
+//! Wherever other full rounds begin, the row before has `z` in its first six cells, and the state `M z` is
+//! read as a linear expression.
 //!
 //! | default | kind | cells | `x_k` |
 //! |---|---|---|---|
-//! | 0 | input | `z`, label | |
-//! | 1..5 | full | `z`, `a`, `b` | `(M z')_k + c_k` |
-//! | 5..15 | partial, six rounds each | `z`, `a`, `b`, `st` | linear in this row's `st` and earlier `z`, plus `c_k` |
-//! | 15 | leave | `z`: `M z` = state | |
-//! | 16..20 | full | | |
+//! | 0 | message | `z`, `a`, `b`, `st` | `st_k + c_k` |
+//! | 1..4 | full | `z`, `a`, `b` | `(M z')_k + c_k` |
+//! | 4..14 | partial, six rounds each | `z`, `a`, `b`, `st` | linear in this row's `st` and earlier `z`, plus `c_k` |
+//! | 14 | leave | `z`: `M z` = state | |
+//! | 15..19 | full | | |
 //!
 //! A row of the narrow layout has half the cells. A full round takes two rows, the first of which holds
-//! its `x`, so nothing has to leave the partial rounds:
+//! its `x`, so nothing has to leave the partial rounds, and the message is `x_k - c_k`:
 //!
 //! | narrow | kind | cells | equations |
 //! |---|---|---|---|
-//! | 0 | input | `z`, label | |
-//! | 1, 3, 5, 7 | squares | `x`, `a` | `x_k = (M z')_k + c_k`, `a = x^2` |
-//! | 2, 4, 6, 8 | powers | `z`, `b` | `b = a'^2`, `z = b x'` |
-//! | 9..39 | partial, two rounds each | `st`, `z`, `a`, `b` | |
-//! | 39 | squares | `x`, `a` | `x_k` = state behind the partial rounds `+ c_k` |
-//! | 40, ... 46 | powers and squares | | |
+//! | 0 | message | `x`, `a` | `a = x^2` |
+//! | 2, 4, 6 | squares | `x`, `a` | `x_k = (M z')_k + c_k`, `a = x^2` |
+//! | 1, 3, 5, 7 | powers | `z`, `b` | `b = a'^2`, `z = b x'` |
+//! | 8..38 | partial, two rounds each | `st`, `z`, `a`, `b` | |
+//! | 38 | squares | `x`, `a` | `x_k` = state behind the partial rounds `+ c_k` |
+//! | 39, ... 45 | powers and squares | | |
 //!
 //! Constants of the five lanes without an S-box are pushed forward through the linear layer into
 //! the next S-box inputs, so partial rounds need one constant each.
@@ -46,8 +46,8 @@ const PARTIAL: usize = 60;
 /// A row's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowKind {
-    /// Takes the message block.
-    Input,
+    /// The first full round, whose state is the message; in the narrow layout its first half.
+    Message,
     /// One full round.
     Full,
     /// First half of a full round.
@@ -70,7 +70,7 @@ pub(crate) struct Places {
     pub(crate) z: usize,
     pub(crate) a: usize,
     pub(crate) b: usize,
-    /// The state that enters a row of partial rounds.
+    /// The state that enters a row of partial rounds, or the message.
     pub(crate) st: usize,
 }
 
@@ -93,34 +93,26 @@ pub(crate) const fn partial_places(width: Width) -> Places {
     }
 }
 
-/// Cell of the label on input rows.
-pub(crate) const fn label_cell(width: Width) -> usize {
-    match width {
-        Width::Narrow => WIDTH,
-        Width::Default => 3 * WIDTH,
-    }
-}
-
 /// Rows of one permutation.
 pub(crate) const fn rows(width: Width) -> usize {
     match width {
-        Width::Narrow => 1 + 2 * HALF_FULL + PARTIAL / 2 + 2 * HALF_FULL,
-        Width::Default => 1 + HALF_FULL + PARTIAL / 6 + 1 + HALF_FULL,
+        Width::Narrow => 2 * HALF_FULL + PARTIAL / 2 + 2 * HALF_FULL,
+        Width::Default => HALF_FULL + PARTIAL / 6 + 1 + HALF_FULL,
     }
 }
 
 /// Kinds of the rows of one permutation.
 pub(crate) fn kinds(width: Width) -> Vec<RowKind> {
-    use RowKind::{Full, Input, Leave, PartialFirst, PartialNext, Powers, Squares, SquaresLast};
+    use RowKind::{Full, Leave, Message, PartialFirst, PartialNext, Powers, Squares, SquaresLast};
     let partial = [vec![PartialFirst], vec![PartialNext; PARTIAL / partials(width) - 1]].concat();
     match width {
         Width::Narrow => {
             let full = [Squares, Powers].repeat(HALF_FULL);
-            [&[Input][..], &full, &partial, &[SquaresLast], &full[1..]].concat()
+            [&[Message], &full[1..], &partial, &[SquaresLast], &full[1..]].concat()
         }
         Width::Default => {
             let full = [Full; HALF_FULL];
-            [&[Input][..], &full, &partial, &[Leave], &full].concat()
+            [&[Message], &full[1..], &partial, &[Leave], &full].concat()
         }
     }
 }
@@ -189,13 +181,16 @@ impl Constants {
         Self { width, m, m_inverse: invert(&m), partial_x, partial_state, kinds, round }
     }
 
-    /// Cell of the label on input rows.
-    pub(crate) fn label_cell(&self) -> usize {
-        label_cell(self.width)
+    /// The message of a block, read from its first row.
+    pub(crate) fn message(&self, row: &[Fr], i: usize) -> Fr {
+        match self.width {
+            Width::Narrow => row[i] - self.round[0][i],
+            Width::Default => row[partial_places(self.width).st + i],
+        }
     }
 
-    /// What the first cells of an input row hold for a state.
-    pub(crate) fn unmixed(&self, state: &[Fr; WIDTH]) -> [Fr; WIDTH] {
+    /// What the first cells of a row behind the partial rounds hold for a state.
+    fn unmixed(&self, state: &[Fr; WIDTH]) -> [Fr; WIDTH] {
         apply(&self.m_inverse, state)
     }
 
@@ -220,15 +215,16 @@ impl Constants {
             let row = rows.push();
             state.iter_mut().enumerate().for_each(|(k, s)| *s += off(Slip::State(k)));
             match kind {
-                RowKind::Input | RowKind::Leave => {
-                    row[..WIDTH].copy_from_slice(&self.unmixed(&state));
-                }
-                RowKind::Full => {
+                RowKind::Leave => row[..WIDTH].copy_from_slice(&self.unmixed(&state)),
+                RowKind::Message | RowKind::Full if self.width != Width::Narrow => {
+                    if *kind == RowKind::Message {
+                        row[places.st..places.st + WIDTH].copy_from_slice(&state);
+                    }
                     let x: [Fr; WIDTH] = std::array::from_fn(|k| state[k] + c[k]);
                     (0..WIDTH).for_each(|k| sbox(row, &FULL, (k, x[k]), &off));
                     state = apply(&self.m, row);
                 }
-                RowKind::Squares | RowKind::SquaresLast => {
+                RowKind::Message | RowKind::Full | RowKind::Squares | RowKind::SquaresLast => {
                     for k in 0..WIDTH {
                         row[k] = state[k] + c[k];
                         row[WIDTH + k] = row[k].square() + off(Slip::Square(k));
@@ -319,8 +315,8 @@ fn row_constants(
     let mut of = |kind: &RowKind| {
         let mut row = [Fr::ZERO; WIDTH];
         match kind {
-            RowKind::Input | RowKind::Leave | RowKind::Powers => {}
-            RowKind::Full | RowKind::Squares | RowKind::SquaresLast => {
+            RowKind::Leave | RowKind::Powers => {}
+            RowKind::Message | RowKind::Full | RowKind::Squares | RowKind::SquaresLast => {
                 let c = next();
                 row = std::array::from_fn(|k| c[k] + carried[k]);
                 carried = [Fr::ZERO; WIDTH];

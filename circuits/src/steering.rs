@@ -26,8 +26,8 @@ pub enum Fx {
     TagA,
     /// Table tag of (`lo`, 0).
     TagB,
-    /// Range of remainders on activations; what folded words are multiplied by on inputs; `2^64`
-    /// where a hash row takes a label.
+    /// Range of remainders on activations; what folded words are multiplied by on inputs; 1 where a
+    /// message's tag has a label.
     Scale,
     /// Constant of the accumulator; minus the zero point of the second value on inputs; tag of a
     /// hashed message.
@@ -90,7 +90,7 @@ pub enum Fx {
     Pack,
     /// Inputs: folded words are complete.
     WordsDone,
-    /// Hash: full round.
+    /// Hash: full round, except for a message's; in the narrow layout the first half of any.
     Full,
     /// Hash: six partial rounds.
     Partial,
@@ -98,9 +98,9 @@ pub enum Fx {
     PartialFirst,
     /// Hash: leave the partial rounds.
     PartialLast,
-    /// Hash: first block of a message.
+    /// Hash: a block of a message and the first full round.
     Absorb,
-    /// Hash: another block of the same message.
+    /// The same, except for the first block.
     AbsorbNext,
     /// A task's folded words or output bytes are complete.
     Item,

@@ -4,18 +4,20 @@
 //! With `s(x)` the three S-box equations `a = x^2`, `b = a^2`, `z = b x`:
 //!
 //! ```text
+//! message        s(st_k + c_k)          message = absorb                   degree 3
 //! full           s((M z')_k + c_k)                                         degree 3
 //! partial        s(linear_k(st, z_0..z_(k-1)) + c_k)                       degree 3
 //! partial_first  st = M z'                                                 degree 2
 //! partial, next  st = state(st', z')          next = partial - partial_first
 //! partial_last   M z = state(st', z')                                      degree 2
-//! absorb         (M z)_0 = 0, (M z)_1 = offset + scale label               degree 3
-//! absorb_next    (M z)_0 = 0, (M z)_1 = (M z')_0                           degree 2
+//! absorb         m_0 = 0                                                   degree 2
+//! untagged       m_1 = offset           where absorb - absorb_next - absorb scale   degree 3
+//! absorb_next    m_1 = (M z')_0                                            degree 3
 //! ```
 //!
-//! `M` is invertible, so the cells `z` of an input row are any state and its image is bound by
-//! these equations and by the folds of [`super::words`]. The salt, `(M z)_2` of a first block, is
-//! free. The label cell is free here: [`super::words`] folds it, [`super::quality`] bounds it.
+//! `m` is the message of a block, `st` here. Its words are bound by the folds of [`super::words`]; the salt,
+//! `m_2` of a first block, is free. So is `m_1` where `scale` says that it has a label:
+//! `(m_1 - offset) / 2^64`, which [`super::words`] folds and [`super::quality`] bounds.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
@@ -50,6 +52,14 @@ pub(super) fn state_prev(v: &mut View<'_, '_>, constants: &Constants, i: usize) 
     linear(&constants.m[i], &z)
 }
 
+/// The block's message `m_i` on a row that takes one.
+pub(super) fn message(v: &mut View<'_, '_>, constants: &Constants, i: usize) -> Ex {
+    match v.width() {
+        Width::Narrow => v.cell(i) - Expression::Constant(constants.round[0][i]),
+        Width::Default => v.cell(partial_places(Width::Default).st + i),
+    }
+}
+
 /// Cells that partial rounds are linear in: the state in front of them and their S-box outputs.
 pub(super) fn partial_cells(width: Width) -> Vec<usize> {
     let places = partial_places(width);
@@ -69,17 +79,19 @@ fn rounds(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constant
     cs.create_gate("poseidon S-boxes", |meta| {
         let mut v = View::new(meta, columns);
         let full = v.fx(Fx::Full);
-        let partial = v.fx(Fx::Partial);
+        let (partial, absorb) = (v.fx(Fx::Partial), v.fx(Fx::Absorb));
         let row: Vec<Ex> = cells.iter().map(|i| v.cell(*i)).collect();
         let mut constraints = Vec::new();
         for (k, form) in constants.partial_x.iter().enumerate() {
             let c = v.round_constant(k);
             let x_full = state_prev(&mut v, constants, k) + c.clone();
-            let x_partial = linear(form, &row) + c;
+            let x_partial = linear(form, &row) + c.clone();
+            let x_message = message(&mut v, constants, k) + c;
             let (z, a, b) = (v.cell(FULL.z + k), v.cell(FULL.a + k), v.cell(FULL.b + k));
-            let any = full.clone() + partial.clone();
+            let any = full.clone() + partial.clone() + absorb.clone();
             constraints.push(any * (b.clone() - a.clone() * a.clone()));
-            for (selector, x) in [(&full, x_full), (&partial, x_partial)] {
+            let rounds = [(&full, x_full), (&partial, x_partial), (&absorb, x_message)];
+            for (selector, x) in rounds {
                 constraints.push(selector.clone() * (a.clone() - x.clone() * x.clone()));
                 constraints.push(selector.clone() * (z.clone() - b.clone() * x));
             }
@@ -107,13 +119,13 @@ fn absorb(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constant
     cs.create_gate("poseidon absorb", |meta| {
         let mut v = View::new(meta, columns);
         let (absorb, next) = (v.fx(Fx::Absorb), v.fx(Fx::AbsorbNext));
-        let (s0, s1) = (state(&mut v, constants, 0), state(&mut v, constants, 1));
-        let tag = v.fx(Fx::Offset) + v.fx(Fx::Scale) * v.cell(constants.label_cell());
+        let (m0, m1) = (message(&mut v, constants, 0), message(&mut v, constants, 1));
+        let labelled = absorb.clone() * v.fx(Fx::Scale);
         let chained = state_prev(&mut v, constants, 0);
         vec![
-            (absorb.clone() + next.clone()) * s0,
-            absorb * (s1.clone() - tag),
-            next * (s1 - chained),
+            absorb.clone() * m0,
+            (absorb - next.clone() - labelled) * (m1.clone() - v.fx(Fx::Offset)),
+            next * (m1 - chained),
         ]
     });
 }

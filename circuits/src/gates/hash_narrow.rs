@@ -3,7 +3,7 @@
 //! With `lin_k(st, z)` the forms of partial rounds, a prime for the row before:
 //!
 //! ```text
-//! squares        x_k = (M z')_k + c_k      where full - partial_last            degree 3
+//! squares        x_k = (M z')_k + c_k      where full - partial_last - absorb   degree 3
 //!                x_k = state(st', z')_k + c_k      where partial_last           degree 3
 //!                a_k = x_k^2               where full                           degree 3
 //! powers         b_k = a'_k^2, z_k = b_k x'_k      where full'                  degree 3
@@ -13,7 +13,8 @@
 //! ```
 //!
 //! `full` is set on rows of squares; a row of powers is one behind them, `full'`. On the row behind the
-//! partial rounds `partial_last` is set as well.
+//! partial rounds `partial_last` is set as well, and `absorb` on the first one, where `x_k` is the message
+//! plus `c_k`.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
@@ -30,6 +31,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
         let mut v = View::new(meta, columns);
         let (full, last) = (v.fx(Fx::Full), v.fx(Fx::PartialLast));
         let powers = v.fx_prev(Fx::Full);
+        let mixes = full.clone() - last.clone() - v.fx(Fx::Absorb);
         let before: Vec<Ex> = cells.iter().map(|i| v.cell_prev(*i)).collect();
         let mut constraints = Vec::new();
         for k in 0..WIDTH {
@@ -37,7 +39,7 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
             let c = v.round_constant(k);
             let mixed = state_prev(&mut v, constants, k) + c.clone();
             let left = linear(&constants.partial_state[k], &before) + c;
-            constraints.push((full.clone() - last.clone()) * (x.clone() - mixed));
+            constraints.push(mixes.clone() * (x.clone() - mixed));
             constraints.push(last.clone() * (x.clone() - left));
             constraints.push(full.clone() * (a - x.clone() * x));
             let (z, b) = (v.cell(k), v.cell(WIDTH + k));

@@ -17,7 +17,7 @@ use crate::poseidon::Constants;
 #[cfg(test)]
 pub(crate) use lookup::HELPER_GATE;
 pub(crate) use quality::{classes, per_label, real_mark, NO_LABEL, SLACK_OFFSET};
-pub(crate) use words::label_scale;
+pub(crate) use words::label_scale_inverse;
 
 /// Adds every gate to the constraint system.
 pub(crate) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {

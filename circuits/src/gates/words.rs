@@ -3,24 +3,24 @@
 //! They share accumulators with [`super::claims`], whose rows are others:
 //!
 //! ```text
-//! o         keep -absorb - classes + classes_next + absorb_next (e^4 - 1) + classes_next (e^C - 1)
-//!           add  absorb (e^2 s_3 + e s_4 + s_5) + absorb_next (e^3 s_2 + .. + s_5)
+//! o         keep -absorb - classes + classes_next + absorb_next e^4 + classes_next (e^C - 1)
+//!           add  absorb (e^2 m_3 + e m_4 + m_5) + absorb_next e^3 m_2
 //!                + classes sum_i e^(C-1-i) (hi[2i] - 128 r_i)
 //! i         keep -item + item_fold tau        add  item O + score rho lo[3]
-//! k         keep salt (tau - 1)               add  salt s_2
+//! k         keep salt (tau - 1)               add  salt m_2
 //! ```
 //!
 //! and have these to themselves:
 //!
 //! ```text
-//! labels    act G = (act act' + label (tau - 1)) G' + label (the label's cell + rho s_2)
-//! publish   act O = (act act' + publish (rho - 1)) O' + publish_hash s_0 + score out[0]
+//! labels    act G = (act act' + label (tau - 1)) G' + label ((m_1 - offset) / 2^64 + rho m_2)
+//! publish   act O = (act act' + publish (rho - 1)) O' + publish_hash (M z)_0 + score out[0]
 //! read      act R = (act act' + read (rho - 1)) R' + read_scale instance
 //! equal     act' (1 - act) (O' - R') = 0
 //! ```
 //!
-//! `label = absorb scale / 2^64` is set on inputs, `salt = absorb - label` on outputs.
-//! `s_i = (M z)_i` is the state that an input row holds, or the hash behind a last row. A task's
+//! `label = absorb scale` is set on the first block of an input, `salt = absorb - absorb_next - label` on
+//! that of an output. `m` is the message of a block, `(M z)_0` the hash behind a last row. A task's
 //! words are folded by `e`, tasks by `tau` in the order in which lanes and chunks fold them on
 //! activation rows, so [`super::claims`] can equate the two. Input and output of a task have one salt:
 //! both are folded over tasks and equated too, so an output's commitment can be opened by whoever
@@ -31,7 +31,7 @@ use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 
-use super::hash::state;
+use super::hash::{message, state};
 use super::quality::{classes as classes_of, real};
 use crate::columns::{constant, horner, power, Acc, Ch, Columns, Fx, View};
 use crate::poseidon::{Constants, WIDTH};
@@ -41,7 +41,7 @@ use dn_core::quant::ZERO_POINT;
 type Ex = Expression<Fr>;
 
 /// What a label is multiplied by in a message's tag.
-pub(crate) fn label_scale() -> Fr {
+fn label_scale() -> Fr {
     Fr::from(2).pow_vartime([64])
 }
 
@@ -50,7 +50,7 @@ pub(super) fn zero_point() -> Fr {
     Fr::from(u64::from(ZERO_POINT.unsigned_abs()))
 }
 
-fn label_scale_inverse() -> Fr {
+pub(crate) fn label_scale_inverse() -> Fr {
     label_scale().invert().expect("a power of two is not zero")
 }
 
@@ -63,8 +63,8 @@ pub(super) struct Tasks {
 
 /// `label` and `salt`.
 fn hash_marks(v: &mut View<'_, '_>) -> [Ex; 2] {
-    let label = v.fx(Fx::Absorb) * v.fx(Fx::Scale) * label_scale_inverse();
-    let salt = v.fx(Fx::Absorb) - label.clone();
+    let label = v.fx(Fx::Absorb) * v.fx(Fx::Scale);
+    let salt = v.fx(Fx::Absorb) - v.fx(Fx::AbsorbNext) - label.clone();
     [label, salt]
 }
 
@@ -74,15 +74,15 @@ impl Tasks {
         let (absorb, absorb_next) = (v.fx(Fx::Absorb), v.fx(Fx::AbsorbNext));
         let (classes, next) = (v.fx(Fx::Classes), v.fx(Fx::ClassesNext));
         let first = classes.clone() - next.clone();
-        let words: Vec<_> = (2..WIDTH).map(|i| state(v, constants, i)).collect();
+        let words: Vec<_> = (2..WIDTH).map(|i| message(v, constants, i)).collect();
         let in_row = classes_of(v.width());
         let bytes: Vec<_> = (0..in_row).map(|i| v.hi(2 * i) - real(v, i) * zero_point()).collect();
-        let keep = absorb_next.clone() * (power(&e, NEXT_RATE) - constant(1))
+        let keep = absorb_next.clone() * power(&e, NEXT_RATE)
             + next.clone() * (power(&e, in_row) - constant(1))
             - absorb.clone()
             - first;
         let add = absorb * horner(&words[1..], &e)
-            + absorb_next * horner(&words, &e)
+            + absorb_next * power(&e, NEXT_RATE - 1) * words[0].clone()
             + classes * horner(&bytes, &e);
         let item = v.fx(Fx::Item);
         let [_, salt] = hash_marks(v);
@@ -102,10 +102,11 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
         let mut v = View::new(meta, columns);
         let (tau, rho) = (v.challenge(Ch::Tau), v.challenge(Ch::Rho));
         let [label, _] = hash_marks(&mut v);
-        let salt = state(&mut v, constants, 2);
+        let number = (message(&mut v, constants, 1) - v.fx(Fx::Offset)) * label_scale_inverse();
+        let salt = message(&mut v, constants, 2);
         let labels = v.fx(Fx::Active) * v.acc(Acc::Labels)
             - (v.carried() + label.clone() * (tau - constant(1))) * v.acc_prev(Acc::Labels)
-            - label * (v.cell(constants.label_cell()) + rho * salt);
+            - label * (number + rho * salt);
         vec![("labels", labels)]
     });
     cs.create_gate("public inputs", |meta| {

@@ -283,21 +283,14 @@ impl Plan {
         }
         let partial = self.is(Fx::Partial, row);
         let sbox = self.is(Fx::Full, row) || partial;
-        let state = self.is(Fx::Absorb, row)
-            || self.is(Fx::AbsorbNext, row)
-            || self.is(Fx::PartialLast, row);
-        let label = self.is(Fx::Absorb, row)
-            && self.is(Fx::Scale, row)
-            && column == self.poseidon.label_cell();
+        let leave = self.is(Fx::PartialLast, row);
+        let message = self.is(Fx::Absorb, row);
         match self.width {
-            Width::Narrow => {
-                let powers = row > 0 && self.is(Fx::Full, row - 1);
-                sbox || powers || label || (state && column < crate::poseidon::WIDTH)
-            }
+            Width::Narrow => sbox || (row > 0 && self.is(Fx::Full, row - 1)),
             Width::Default => match column {
-                0..6 => sbox || state,
-                6..18 => sbox,
-                _ => partial || label,
+                0..6 => sbox || message || leave,
+                6..18 => sbox || message,
+                _ => partial || message,
             },
         }
     }

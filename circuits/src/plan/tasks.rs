@@ -10,7 +10,7 @@ use super::writer::Writer;
 use super::{class_rows, folded_words};
 use crate::columns::{Fx, Width};
 use crate::field::from_core;
-use crate::gates::{classes, label_scale, real_mark};
+use crate::gates::{classes, real_mark};
 use crate::poseidon::{rows, RowKind};
 use crate::table::{Table, SCORE_CORRECT, SCORE_MARGIN};
 
@@ -30,11 +30,11 @@ impl Writer {
         for slot in 0..self.slots {
             for block in 0..blocks {
                 let first = self.row;
+                self.mark(Fx::Absorb, first);
                 if block == 0 {
-                    self.mark(Fx::Absorb, first);
                     self.set(Fx::Offset, first, message_tag);
                     if domain == DOMAIN_INPUT {
-                        self.set(Fx::Scale, first, label_scale());
+                        self.mark(Fx::Scale, first);
                     }
                 } else {
                     self.mark(Fx::AbsorbNext, first);
@@ -65,7 +65,8 @@ impl Writer {
         for i in 0..count {
             let row = self.row + i;
             let marks: &[Fx] = match self.poseidon.kinds[i] {
-                RowKind::Input | RowKind::Powers => &[],
+                RowKind::Message if self.width == Width::Narrow => &[Fx::Full],
+                RowKind::Message | RowKind::Powers => &[],
                 RowKind::Full | RowKind::Squares => &[Fx::Full],
                 RowKind::SquaresLast => &[Fx::Full, Fx::PartialLast],
                 RowKind::PartialFirst => &[Fx::Partial, Fx::PartialFirst],
@@ -74,6 +75,10 @@ impl Writer {
             };
             for fx in marks {
                 self.mark(*fx, row);
+            }
+            // The narrow layout has other uses for the columns there: its gates know these constants.
+            if self.poseidon.kinds[i] == RowKind::Message && self.width == Width::Narrow {
+                continue;
             }
             let constants = self.poseidon.round[i];
             for (k, c) in constants.into_iter().enumerate().filter(|(_, c)| *c != Fr::ZERO) {

@@ -126,11 +126,12 @@ fn output_hash(net: &Net, at: usize, slip: Slip) -> Witness {
     w
 }
 
-/// The input commitment of slot 2, which takes two blocks, the second of which has a slip.
-fn second_block(net: &Net, slip: Slip) -> Witness {
+/// The input commitment of slot 2, which takes two blocks, under a tag that is off and with a slip in
+/// the second block.
+fn input_hash(net: &Net, tag_off: CoreFr, slip: Option<Slip>) -> Witness {
     let mut w = net.witness.clone();
     let task = &net.tasks[2];
-    let tag = commitment::tag(commitment::DOMAIN_INPUT, task.input.len(), task.label);
+    let tag = commitment::tag(commitment::DOMAIN_INPUT, task.input.len(), task.label) + tag_off;
     let blocks = commitment::blocks(tag, task.salt, &task.input);
     let state = |first: CoreFr, block: &[CoreFr]| {
         let mut state = [Fr::ZERO; WIDTH];
@@ -138,13 +139,22 @@ fn second_block(net: &Net, slip: Slip) -> Witness {
         state[1..].iter_mut().zip(words).for_each(|(to, x)| *to = from_core(*x));
         state
     };
-    let (_, hash) = net.plan.poseidon.permute(state(blocks[0][0], &blocks[0][1..]));
+    let poseidon = &net.plan.poseidon;
+    let (mut cells, hash) = poseidon.permute(state(blocks[0][0], &blocks[0][1..]));
     let chained = state(to_core(hash), &blocks[1]);
-    let (cells, hash) = net.plan.poseidon.permute_off(chained, &slips(0, slip));
-    let first = net.plan.sections.input_hashes + (2 * blocks.len() + 1) * cells.len();
+    let off = |row, what| slip.map_or(Fr::ZERO, |slip| slips(0, slip)(row, what));
+    let (second, hash) = poseidon.permute_off(chained, &off);
+    cells.extend(&second);
+    let first = net.plan.sections.input_hashes + 2 * cells.len();
     w.cells[first..first + cells.len()].copy_from_slice(&cells[0..cells.len()]);
     w.statement.inputs[2] = to_core(hash);
     w
+}
+
+/// The input of slot 2 hashed under another domain, length or label.
+pub(super) fn tags(net: &Net) -> Vec<Witness> {
+    let offs = [1u128, 1 << 32, 1 << 64].map(CoreFr::from);
+    offs.into_iter().flat_map(|off| [off, -off]).map(|off| input_hash(net, off, None)).collect()
 }
 
 /// Forged hashes; the model's input must take two blocks.
@@ -157,27 +167,29 @@ pub(super) fn hashes(net: &Net, c: &Checker) -> Vec<Forgery> {
         Width::Narrow => narrow_rounds(net, c, &mut push),
         Width::Default => rounds(net, c, &mut push),
     }
-    let absorb = c.find("poseidon absorb", "");
+    let (absorb, zero) = (c.find("poseidon absorb", ""), CoreFr::from(0u8));
     push("a capacity that is not zero", absorb[0], output_hash(net, 0, Slip::State(0)));
     push("another tag", absorb[1], output_hash(net, 0, Slip::State(1)));
-    push("a capacity that is not zero", absorb[0], second_block(net, Slip::State(0)));
-    push("another chain", absorb[2], second_block(net, Slip::State(1)));
+    push("a capacity that is not zero", absorb[0], input_hash(net, zero, Some(Slip::State(0))));
+    push("another chain", absorb[2], input_hash(net, zero, Some(Slip::State(1))));
     all
 }
 
 fn rounds(net: &Net, c: &Checker, push: &mut dyn FnMut(&str, usize, Witness)) {
     let sboxes = c.find("poseidon S-boxes", "");
     let states = c.find("poseidon partial states", "");
-    let (full, first, next, leave) = (1, 5, 8, 15);
+    let (message, full, first, next, leave) = (0, 1, 4, 7, 14);
     for k in 0..WIDTH {
-        let own = &sboxes[5 * k..5 * k + 5];
-        for row in [full, first, next] {
+        let own = &sboxes[7 * k..7 * k + 7];
+        for row in [message, full, first, next] {
             push("x^4", own[0], output_hash(net, row, Slip::Fourth(k)));
         }
         push("x^2 of a full round", own[1], output_hash(net, full, Slip::Square(k)));
         push("x^5 of a full round", own[2], output_hash(net, full, Slip::Output(k)));
         push("x^2 of a partial round", own[3], output_hash(net, next, Slip::Square(k)));
         push("x^5 of a partial round", own[4], output_hash(net, first, Slip::Output(k)));
+        push("x^2 of a message", own[5], output_hash(net, message, Slip::Square(k)));
+        push("x^5 of a message", own[6], output_hash(net, message, Slip::Output(k)));
         for (i, row) in [first, next, leave].into_iter().enumerate() {
             push("a state", states[3 * k + i], output_hash(net, row, Slip::State(k)));
         }
@@ -188,18 +200,18 @@ fn narrow_rounds(net: &Net, c: &Checker, push: &mut dyn FnMut(&str, usize, Witne
     let full = c.find("poseidon full rounds", "");
     let sboxes = c.find("poseidon S-boxes", "");
     let states = c.find("poseidon partial states", "");
-    let (squares, powers, first, next, leave) = (3, 4, 9, 20, 39);
+    let (squares, powers, first, next, leave) = (4, 3, 8, 19, 38);
     for k in 0..WIDTH {
         let own = &full[5 * k..5 * k + 5];
-        // Behind the message, behind powers, and in the last round.
-        for row in [1, squares, rows(Width::Narrow) - 2] {
+        // Behind the message, in the middle, and in the last round.
+        for row in [2, squares, rows(Width::Narrow) - 2] {
             push("an input of a full round", own[0], output_hash(net, row, Slip::State(k)));
         }
         push("a state behind partial rounds", own[1], output_hash(net, leave, Slip::State(k)));
-        for row in [squares, leave] {
+        for row in [0, squares, leave] {
             push("x^2 of a full round", own[2], output_hash(net, row, Slip::Square(k)));
         }
-        for row in [powers, leave + 1, rows(Width::Narrow) - 1] {
+        for row in [1, powers, leave + 1, rows(Width::Narrow) - 1] {
             push("x^4 of a full round", own[3], output_hash(net, row, Slip::Fourth(k)));
             push("x^5 of a full round", own[4], output_hash(net, row, Slip::Output(k)));
         }

@@ -22,8 +22,8 @@ use crate::BatchCircuit;
 /// The kind of a row, by what its cells hold.
 fn kind(plan: &Plan, row: usize) -> &'static str {
     let marks = [
-        (Fx::Absorb, "absorb"),
         (Fx::AbsorbNext, "absorb next"),
+        (Fx::Absorb, "absorb"),
         (Fx::PartialLast, "leave"),
         (Fx::Full, "full"),
         (Fx::PartialFirst, "partial first"),

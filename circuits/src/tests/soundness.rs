@@ -236,6 +236,18 @@ fn soundness_row_07_rejects_another_domain_or_length() {
     }
 }
 
+/// The tag of an input may have any label; then the label is not the one that the score is about.
+#[test]
+fn soundness_row_07_rejects_an_input_of_another_domain_length_or_label() {
+    for width in Width::ALL {
+        let net = Net::long_of(width);
+        let c = Checker::new(&net.plan, challenges());
+        for w in super::forgeries::tags(&net) {
+            assert_eq!(objections(&c, &c.grid(&w)), only("claims/claims"));
+        }
+    }
+}
+
 /// halo2's query collision: no pair of column and rotation is queried twice, and no rotation
 /// leaves the neighbouring row.
 #[test]

@@ -15,7 +15,7 @@ use crate::columns::{self, MAX_LANES};
 use crate::field::{from_core, CoreFr};
 use crate::gates::{classes, NO_LABEL, SLACK_OFFSET};
 use crate::plan::{class_rows, Plan};
-use crate::poseidon::{self, WIDTH};
+use crate::poseidon::WIDTH;
 use crate::table::{packed_score, stored, Triple};
 
 /// One task of a batch.
@@ -258,14 +258,8 @@ impl Filler<'_> {
     fn quality(&mut self, slots: &[Slot], outputs: &[Vec<i8>]) -> Result<Score, WitnessError> {
         let mut score = Score::default();
         let mut row = self.plan.sections.quality;
-        let width = self.plan.width;
-        let input_rows =
-            poseidon::rows(width) * commitment::permutation_count(slots[0].input.len());
-        for (i, (slot, output)) in slots.iter().zip(outputs).enumerate() {
+        for (slot, output) in slots.iter().zip(outputs) {
             score.add(output, slot.label);
-            let label_row = self.plan.sections.input_hashes + i * input_rows;
-            self.cells[label_row][poseidon::label_cell(width)] =
-                Fr::from(slot.label.map_or(0, |l| u64::from(l) + 1));
             row = self.quality_rows(row, slot.label.map(usize::from), output)?;
         }
         Ok(score)
