@@ -1,7 +1,9 @@
 //! Rows, memory and time of a batch before anything is built.
 
 use dn_core::commitment::permutation_count;
+use dn_core::digest;
 use dn_core::quant::Graph;
+use dn_core::statement::Form;
 
 use crate::columns::{advice_columns, cells, fixed_columns, Width};
 use crate::plan::{count_rows, log2_rows, Frame, PlanError, MAX_K};
@@ -54,12 +56,13 @@ fn shares(width: Width) -> [f64; 3] {
     [share(&columns), share(&cells), share(&advice_columns)]
 }
 
-fn of_rows(graph: &Graph, Frame { slots, width }: Frame, rows: usize) -> Estimate {
+fn of_rows(graph: &Graph, Frame { slots, width, form }: Frame, rows: usize) -> Estimate {
     let k = log2_rows(rows);
     let domain = (1u64 << k) as f64;
     let messages = [graph.input_len(), graph.output_len()];
-    let hashes =
-        slots * poseidon::rows(width) * messages.map(permutation_count).iter().sum::<usize>();
+    let nodes = if form == Form::Digest { digest::nodes(slots) } else { 0 };
+    let permutations = slots * messages.map(permutation_count).iter().sum::<usize>() + nodes;
+    let hashes = poseidon::rows(width) * permutations;
     let others = rows.saturating_sub(hashes) as f64;
     let (transforms, per_column) =
         if k > RESIDENT_K { (TRANSFORM_S, COLUMN_MB.1) } else { (0.0, COLUMN_MB.0) };

@@ -13,6 +13,7 @@ use crate::layout::SPILL_OFFSET;
 use crate::plan::Plan;
 use crate::poseidon::WIDTH;
 use crate::witness::Witness;
+use dn_core::digest::ARITY;
 use dn_core::quant::ZERO_POINT;
 use dn_core::Width;
 
@@ -36,7 +37,7 @@ struct Powers {
     e_words: Fr,
     e_classes: Fr,
     ones: Fr,
-    rho: [Fr; 5],
+    rho: [Fr; ARITY + 1],
     zero_point: Fr,
     /// Zero points of all lanes, folded.
     zero_points: Fr,
@@ -197,6 +198,11 @@ impl Row<'_> {
         (0..WIDTH).map(|k| m[k] * self.cells[k]).sum()
     }
 
+    /// Whether the row takes the children of a node.
+    fn is_node(&self) -> bool {
+        self.is(Fx::Absorb) && self.fx(Fx::TagA) != Fr::ZERO
+    }
+
     /// The message of a block.
     fn message(&self, i: usize) -> Fr {
         self.plan.poseidon.message(self.cells, i)
@@ -264,11 +270,12 @@ impl Row<'_> {
     fn tasks(&self, next: &mut [Fr; ACCUMULATORS]) {
         let (p, tau, e) = (self.p, self.p.at(Ch::Tau), self.p.at(Ch::E));
         let words = self.before(Acc::Outputs);
-        let is_first = self.is(Fx::Absorb) && !self.is(Fx::AbsorbNext);
+        let is_first = self.is(Fx::Absorb) && !self.is(Fx::AbsorbNext) && !self.is_node();
         if self.is(Fx::Absorb) {
             let m: Vec<Fr> = (2..WIDTH).map(|i| self.message(i)).collect();
+            let is_next = self.is(Fx::AbsorbNext);
             next[Acc::Outputs as usize] =
-                if is_first { horner(&m[1..], e) } else { p.e_words * words + horner(&m, e) };
+                if is_next { p.e_words * words + horner(&m, e) } else { horner(&m[1..], e) };
         }
         if self.is(Fx::Classes) {
             let bytes: Vec<Fr> = (0..classes(self.plan.width))
@@ -326,8 +333,13 @@ impl Row<'_> {
         published += self.when(Fx::Score, self.cells[2 * self.lanes]);
         next[Acc::Published as usize] = published;
         let r = self.before(Acc::Read);
-        next[Acc::Read as usize] =
-            if self.is(Fx::Read) { rho * r } else { r } + self.fx(Fx::ReadScale) * instance;
+        next[Acc::Read as usize] = if self.is_node() {
+            let children: Vec<Fr> = (1..WIDTH).map(|i| self.message(i)).collect();
+            self.p.rho[ARITY] * r + horner(&children, rho)
+        } else {
+            let kept = if self.is(Fx::Read) { rho * r } else { r };
+            kept + self.fx(Fx::ReadScale) * instance
+        };
     }
 
     fn claims(&self, next: &mut [Fr; ACCUMULATORS]) {

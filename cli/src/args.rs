@@ -216,6 +216,10 @@ pub(crate) struct Prove {
     /// Inferences in the proof: a number, or `auto` for the cheapest size per inference up to 256.
     #[arg(long, default_value = "auto")]
     pub(crate) batch: Batch,
+    /// State one digest of all commitments: verification costs the same gas for any batch, but the rollup
+    /// does not settle it. Single commitments are opened against the digest.
+    #[arg(long)]
+    pub(crate) digest: bool,
     /// The proof to write.
     #[arg(short, long)]
     pub(crate) output: PathBuf,

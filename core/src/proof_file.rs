@@ -1,7 +1,8 @@
 //! A batch proof as one file: a version line of JSON with the public inputs, then the bytes.
 
-use crate::commitment::{from_bytes, to_bytes};
-use crate::statement::{self, Statement};
+use crate::commitment::{from_bytes, to_bytes, Fr};
+use crate::digest::Tree;
+use crate::statement::{Form, Statement, DIGEST_AT};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
@@ -21,6 +22,8 @@ pub struct ProofFile {
     pub batch: usize,
     /// The public inputs, big-endian.
     pub instances: Vec<[u8; 32]>,
+    /// The leaves of the digest's tree, where public inputs have a digest.
+    pub leaves: Vec<[u8; 32]>,
     /// The transcript.
     pub proof: Vec<u8>,
 }
@@ -56,6 +59,8 @@ struct Header {
     slots: usize,
     batch: usize,
     instances: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leaves: Vec<String>,
     proof_keccak: String,
 }
 
@@ -65,7 +70,21 @@ impl ProofFile {
     pub fn new(model_id: [u8; 32], statement: &Statement, proof: Vec<u8>) -> Self {
         let instances = statement.instances().into_iter().map(to_bytes).collect();
         let (slots, batch) = (statement.inputs.len(), statement.count as usize);
-        Self { model_id, slots, batch, instances, proof }
+        let leaves = match statement.form() {
+            Form::Listed => Vec::new(),
+            Form::Digest => statement.leaves().into_iter().map(to_bytes).collect(),
+        };
+        Self { model_id, slots, batch, instances, leaves, proof }
+    }
+
+    /// How its public inputs name the commitments.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        if self.leaves.is_empty() {
+            Form::Listed
+        } else {
+            Form::Digest
+        }
     }
 
     /// The file's bytes.
@@ -77,6 +96,7 @@ impl ProofFile {
             slots: self.slots,
             batch: self.batch,
             instances: self.instances.iter().map(hex).collect(),
+            leaves: self.leaves.iter().map(hex).collect(),
             proof_keccak: hex(&Keccak256::digest(&self.proof).into()),
         };
         let mut bytes = serde_json::to_vec(&header).expect("a header of strings serialises");
@@ -105,17 +125,32 @@ impl ProofFile {
         if unhex(&header.proof_keccak) != Some(digest) {
             return Err(field("proof_keccak"));
         }
-        let instances: Option<Vec<[u8; 32]>> = header.instances.iter().map(|s| unhex(s)).collect();
-        let instances = instances.ok_or(field("instances"))?;
-        if instances.iter().any(|i| from_bytes(i).is_none()) {
-            return Err(field("instances"));
-        }
-        if statement::slots(instances.len()) != Some(header.slots) || header.batch > header.slots {
+        let instances = elements(&header.instances).ok_or(field("instances"))?;
+        let leaves = elements(&header.leaves).ok_or(field("leaves"))?;
+        let model_id = unhex(&header.model_id).ok_or(field("model_id"))?;
+        let (slots, batch) = (header.slots, header.batch);
+        let file = Self { model_id, slots, batch, instances, leaves, proof };
+        if file.instances.len() != file.form().instances(slots) || batch > slots {
             return Err(field("slots"));
         }
-        let model_id = unhex(&header.model_id).ok_or(field("model_id"))?;
-        Ok(Self { model_id, slots: header.slots, batch: header.batch, instances, proof })
+        if file.form() == Form::Digest && file.root() != Some(file.instances[DIGEST_AT]) {
+            return Err(field("leaves"));
+        }
+        Ok(file)
     }
+
+    /// The digest of the leaves, if they are those of the slots.
+    fn root(&self) -> Option<[u8; 32]> {
+        let leaves: Option<Vec<Fr>> = self.leaves.iter().map(from_bytes).collect();
+        let leaves = leaves.filter(|leaves| leaves.len() == 2 * self.slots + 1)?;
+        Some(to_bytes(Tree::new(&leaves)?.root()))
+    }
+}
+
+/// Field elements in hexadecimal.
+fn elements(texts: &[String]) -> Option<Vec<[u8; 32]>> {
+    let element = |text: &String| unhex(text).filter(|bytes| from_bytes(bytes).is_some());
+    texts.iter().map(element).collect()
 }
 
 fn hex(bytes: &[u8; 32]) -> String {

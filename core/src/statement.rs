@@ -11,13 +11,59 @@
 //! 6+B .. 6+2B  output commitments one per slot
 //! ```
 //!
+//! A batch that is verified and not settled may state one digest of all commitments and the score instead, the
+//! root of their [`Tree`]:
+//!
+//! ```text
+//! 0            version            DIGEST_VERSION
+//! 1, 2         header, count      as above
+//! 3            digest
+//! ```
+//!
 //! The circuit ties everything but `version`, `header` and `count` to the witness; those three are
 //! bound by the transcript alone, and the contract checks them.
 
 use ark_bn254::Fr;
 
+use crate::digest::{packed, Tree};
+
 /// Identifies this statement: the ASCII bytes of `dn-batch` followed by version 1.
 pub const VERSION: u128 = 0x64_6e2d_6261_7463_6801;
+/// Identifies the statement of a digest: the same followed by version 2.
+pub const DIGEST_VERSION: u128 = VERSION + 1;
+
+/// Index of the digest.
+pub const DIGEST_AT: usize = 3;
+
+/// How public inputs name the commitments of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// One by one, as settlement needs them.
+    #[default]
+    Listed,
+    /// By one digest.
+    Digest,
+}
+
+impl Form {
+    /// Number of public inputs for a batch of `slots`.
+    #[must_use]
+    pub fn instances(self, slots: usize) -> usize {
+        match self {
+            Self::Listed => len(slots),
+            Self::Digest => DIGEST_AT + 1,
+        }
+    }
+
+    /// The first public input.
+    #[must_use]
+    pub fn version(self) -> u128 {
+        match self {
+            Self::Listed => VERSION,
+            Self::Digest => DIGEST_VERSION,
+        }
+    }
+}
 
 /// Index of the first input commitment.
 pub const INPUTS_AT: usize = 3;
@@ -87,13 +133,43 @@ pub struct Statement {
     pub score: Score,
     /// Output commitment of every slot, padding included.
     pub outputs: Vec<Fr>,
+    /// The digest of the three above, where it stands for them.
+    pub digest: Option<Fr>,
 }
 
 impl Statement {
+    /// What is tied to the witness, as leaves of a tree.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<Fr> {
+        let score = std::iter::once(packed(self.score));
+        self.inputs.iter().copied().chain(score).chain(self.outputs.iter().copied()).collect()
+    }
+
+    /// The tree of the digest; none when the number of slots is not even.
+    #[must_use]
+    pub fn tree(&self) -> Option<Tree> {
+        Tree::new(&self.leaves())
+    }
+
+    /// Whether commitments are listed or digested.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        if self.digest.is_some() {
+            Form::Digest
+        } else {
+            Form::Listed
+        }
+    }
+
     /// The public inputs in order.
     #[must_use]
     pub fn instances(&self) -> Vec<Fr> {
-        let mut all = vec![Fr::from(VERSION), self.header, Fr::from(self.count)];
+        let version = Fr::from(self.form().version());
+        let mut all = vec![version, self.header, Fr::from(self.count)];
+        if let Some(digest) = self.digest {
+            all.push(digest);
+            return all;
+        }
         all.extend(&self.inputs);
         let s = self.score;
         all.extend([s.probe_count, s.probe_correct, s.margin_sum].map(Fr::from));

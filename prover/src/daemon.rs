@@ -133,7 +133,7 @@ impl Provers {
         let made = tokio::task::spawn_blocking(move || -> Result<Prover> {
             let Package { graph, width, .. } =
                 Package::from_bytes(&bytes).context("read the package")?;
-            let frame = Frame { slots: slots as usize, width };
+            let frame = Frame::new(slots as usize, width);
             let (name, srs) = (model_id.to_string(), config.srs.as_deref());
             Ok(Prover::new(graph, frame, &config.data_dir, &name, srs)?)
         });

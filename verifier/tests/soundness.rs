@@ -341,7 +341,8 @@ fn soundness_row_25_a_proof_file_reads_back_and_malformed_ones_are_errors() {
     let case = case();
     let path = std::env::temp_dir().join(format!("dn-proof-{}.proof", std::process::id()));
     let (instances, proof) = (case.instances.clone(), case.proof.clone());
-    let file = ProofFile { model_id: [7; 32], slots: 8, batch: 6, instances, proof };
+    let leaves = Vec::new();
+    let file = ProofFile { model_id: [7; 32], slots: 8, batch: 6, instances, leaves, proof };
     std::fs::write(&path, file.to_bytes()).expect("write the proof");
     let bytes = std::fs::read(&path).expect("read the proof");
     std::fs::remove_file(&path).expect("remove the proof");

@@ -11,9 +11,10 @@
 //! partial, next  st = state(st', z')          next = partial - partial_first
 //! partial_last   M z = state(st', z')                                      degree 2
 //! absorb         m_0 = 0                                                   degree 2
-//! untagged       m_1 = offset           where absorb - absorb_next - absorb scale   degree 3
+//! untagged       m_1 = offset    where absorb - absorb_next - absorb scale - node   degree 3
 //! absorb_next    m_1 = (M z')_0                                            degree 3
 //! ```
+//! and `node = absorb tag_a` is where a node of a digest's tree takes its children: there `m_1` is free too.
 //!
 //! `m` is the message of a block, `st` here. Its words are bound by the folds of [`super::words`]; the salt,
 //! `m_2` of a first block, is free. So is `m_1` where `scale` says that it has a label:
@@ -58,6 +59,11 @@ pub(super) fn message(v: &mut View<'_, '_>, constants: &Constants, i: usize) -> 
         Width::Narrow => v.cell(i) - Expression::Constant(constants.round[0][i]),
         Width::Default => v.cell(partial_places(Width::Default).st + i),
     }
+}
+
+/// 1 where the message is a node's children.
+pub(super) fn node(v: &mut View<'_, '_>) -> Ex {
+    v.fx(Fx::Absorb) * v.fx(Fx::TagA)
 }
 
 /// Cells that partial rounds are linear in: the state in front of them and their S-box outputs.
@@ -120,12 +126,9 @@ fn absorb(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constant
         let mut v = View::new(meta, columns);
         let (absorb, next) = (v.fx(Fx::Absorb), v.fx(Fx::AbsorbNext));
         let (m0, m1) = (message(&mut v, constants, 0), message(&mut v, constants, 1));
-        let labelled = absorb.clone() * v.fx(Fx::Scale);
+        let tagged =
+            absorb.clone() - next.clone() - absorb.clone() * v.fx(Fx::Scale) - node(&mut v);
         let chained = state_prev(&mut v, constants, 0);
-        vec![
-            absorb.clone() * m0,
-            (absorb - next.clone() - labelled) * (m1.clone() - v.fx(Fx::Offset)),
-            next * (m1 - chained),
-        ]
+        vec![absorb * m0, tagged * (m1.clone() - v.fx(Fx::Offset)), next * (m1 - chained)]
     });
 }

@@ -15,27 +15,33 @@
 //! ```text
 //! labels    act G = (act act' + label (tau - 1)) G' + label ((m_1 - offset) / 2^64 + rho m_2)
 //! publish   act O = (act act' + publish (rho - 1)) O' + publish_hash (M z)_0 + score out[0]
-//! read      act R = (act act' + read (rho - 1)) R' + read_scale instance
+//! read      act R = (act act' + read (rho - 1) + node (rho^5 - 1)) R' + read_scale instance
+//!                 + node (rho^4 m_1 + .. + m_5)
 //! equal     act' (1 - act) (O' - R') = 0
 //! ```
 //!
-//! `label = absorb scale` is set on the first block of an input, `salt = absorb - absorb_next - label` on
-//! that of an output. `m` is the message of a block, `(M z)_0` the hash behind a last row. A task's
+//! `label = absorb scale` is set on the first block of an input, `salt = absorb - absorb_next - label - node`
+//! on that of an output. `m` is the message of a block, `(M z)_0` the hash behind a last row. A task's
 //! words are folded by `e`, tasks by `tau` in the order in which lanes and chunks fold them on
 //! activation rows, so [`super::claims`] can equate the two. Input and output of a task have one salt:
 //! both are folded over tasks and equated too, so an output's commitment can be opened by whoever
 //! knows the input's. Published values (input commitments, the score's sum, output commitments) and the
 //! instance are folded by the same powers of `rho`; they meet on the last used row.
+//!
+//! A batch with a digest publishes the inner nodes of its tree, from the root on, before everything else.
+//! What is read is the digest, then the children of every node. In the order of [`dn_core::digest`] both are
+//! the elements of the tree, so each child is the node or the commitment that was published.
 
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 
-use super::hash::{message, state};
+use super::hash::{message, node, state};
 use super::quality::{classes as classes_of, real};
 use crate::columns::{constant, horner, power, Acc, Ch, Columns, Fx, View};
 use crate::poseidon::{Constants, WIDTH};
 use dn_core::commitment::NEXT_RATE;
+use dn_core::digest::ARITY;
 use dn_core::quant::ZERO_POINT;
 
 type Ex = Expression<Fr>;
@@ -64,7 +70,7 @@ pub(super) struct Tasks {
 /// `label` and `salt`.
 fn hash_marks(v: &mut View<'_, '_>) -> [Ex; 2] {
     let label = v.fx(Fx::Absorb) * v.fx(Fx::Scale);
-    let salt = v.fx(Fx::Absorb) - v.fx(Fx::AbsorbNext) - label.clone();
+    let salt = v.fx(Fx::Absorb) - v.fx(Fx::AbsorbNext) - label.clone() - node(v);
     [label, salt]
 }
 
@@ -111,7 +117,8 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
     });
     cs.create_gate("public inputs", |meta| {
         let mut v = View::new(meta, columns);
-        let rho1 = v.challenge(Ch::Rho) - constant(1);
+        let rho = v.challenge(Ch::Rho);
+        let rho1 = rho.clone() - constant(1);
         let (active, before) = (v.fx(Fx::Active), v.active_prev());
         let carried = v.carried();
         let hash = state(&mut v, constants, 0);
@@ -121,9 +128,13 @@ pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, consta
             - (carried.clone() + v.fx(Fx::Publish) * rho1.clone()) * o_prev.clone()
             - v.fx(Fx::PublishHash) * hash
             - v.fx(Fx::Score) * v.out(0);
+        let node = node(&mut v);
+        let children: Vec<_> = (1..WIDTH).map(|i| message(&mut v, constants, i)).collect();
+        let step = v.fx(Fx::Read) * rho1 + node.clone() * (power(&rho, ARITY) - constant(1));
         let read = active.clone() * r
-            - (carried + v.fx(Fx::Read) * rho1) * r_prev.clone()
-            - v.fx(Fx::ReadScale) * v.instance();
+            - (carried + step) * r_prev.clone()
+            - v.fx(Fx::ReadScale) * v.instance()
+            - node * horner(&children, &rho);
         let equal = before * (constant(1) - active) * (o_prev - r_prev);
         vec![("published", published), ("read", read), ("equal", equal)]
     });

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! row 0        idle
+//! digest       per inner node: Poseidon of its children (read, hash published), if the batch has a digest
 //! hashes       per slot: Poseidon of the input         (words folded, hash published)
 //! inputs       per image or value: chunks of 8 slots, one or two values a row
 //! nodes        per phase, per channel, per position: chunks of 8 slots; spilled coefficients
@@ -21,6 +22,7 @@ mod writer;
 
 use dn_core::commitment::{permutation_count, DOMAIN_INPUT, DOMAIN_OUTPUT, FIRST_RATE, NEXT_RATE};
 use dn_core::quant::Graph;
+use dn_core::statement::Form;
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
 use sha3::{Digest, Keccak256};
@@ -97,6 +99,7 @@ pub(crate) struct NodeRows {
 /// Where everything stands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sections {
+    pub(crate) digest: usize,
     pub(crate) input_hashes: usize,
     pub(crate) inputs: Vec<InputRow>,
     pub(crate) nodes: Vec<NodeRows>,
@@ -104,27 +107,41 @@ pub(crate) struct Sections {
     pub(crate) output_hashes: usize,
 }
 
-/// A batch size and a layout.
+/// A batch size, a layout and a form of the statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Slots in the batch.
     pub slots: usize,
     /// The layout.
     pub width: Width,
+    /// How public inputs name the commitments.
+    pub form: Form,
 }
 
 impl Frame {
+    /// A batch that lists its commitments.
+    #[must_use]
+    pub fn new(slots: usize, width: Width) -> Self {
+        Self { slots, width, form: Form::Listed }
+    }
+
     /// Slots for `batch` inferences: the next multiple of the lane count.
     #[must_use]
     pub fn of(batch: usize, width: Width) -> Self {
-        Self { slots: batch.max(1).next_multiple_of(width.lanes()), width }
+        Self::new(batch.max(1).next_multiple_of(width.lanes()), width)
+    }
+
+    /// The same with another form of the statement.
+    #[must_use]
+    pub fn with(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 }
 
 /// Slots in the default layout.
 impl From<usize> for Frame {
     fn from(slots: usize) -> Self {
-        Self { slots, width: Width::Default }
+        Self::new(slots, Width::Default)
     }
 }
 
@@ -135,6 +152,8 @@ pub struct Plan {
     pub width: Width,
     /// Slots in the batch.
     pub slots: usize,
+    /// How public inputs name the commitments.
+    pub form: Form,
     /// Used rows; table and instance included.
     pub rows: usize,
     /// log2 of the circuit's rows.
@@ -165,7 +184,14 @@ pub(crate) fn log2_rows(rows: usize) -> u32 {
 /// Writes every row of a model; returns where they stand.
 fn write(w: &mut Writer, model: Model<'_>) -> Sections {
     let graph = model.graph;
-    let mut sections = Sections { input_hashes: w.row, ..Sections::default() };
+    let mut sections = Sections::default();
+    if w.form == Form::Digest {
+        // Behind the public inputs: the nodes are read after the digest.
+        w.row = Form::Digest.instances(w.slots);
+        sections.digest = w.row;
+        w.nodes();
+    }
+    sections.input_hashes = w.row;
     w.hashes(DOMAIN_INPUT, graph.input_len());
     sections.inputs = model.inputs(w);
     for node in 0..graph.nodes.len() {
@@ -236,14 +262,20 @@ impl Plan {
             }
         }
         let (fixed, poseidon) = w.finish(rows);
-        let Frame { slots, width } = frame;
-        Ok(Self { width, slots, rows, k, table, fixed, layout, sections, poseidon })
+        let Frame { slots, width, form } = frame;
+        Ok(Self { width, slots, form, rows, k, table, fixed, layout, sections, poseidon })
     }
 
-    /// Batch size and layout.
+    /// Batch size, layout and form of the statement.
     #[must_use]
     pub fn frame(&self) -> Frame {
-        Frame { slots: self.slots, width: self.width }
+        Frame { slots: self.slots, width: self.width, form: self.form }
+    }
+
+    /// Number of public inputs.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.form.instances(self.slots)
     }
 
     /// Hash of the fixed columns: keys of another layout or model have another one.

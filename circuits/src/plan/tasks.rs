@@ -1,7 +1,8 @@
 //! Rows of single tasks: hashes and quality; and those of the public inputs.
 
 use dn_core::commitment::{permutation_count, tag, DOMAIN_INPUT, WORD_BYTES};
-use dn_core::statement;
+use dn_core::digest::nodes;
+use dn_core::statement::{self, Form};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -41,13 +42,29 @@ impl Writer {
                 }
                 if block == blocks - 1 {
                     self.item(slot, first, Fx::CloseWords);
-                    let last = first + rows(self.width) - 1;
-                    self.mark(Fx::Publish, last);
-                    self.mark(Fx::PublishHash, last);
+                    self.publish_hash(first);
                 }
                 self.permutation();
             }
         }
+    }
+
+    /// The inner nodes of a digest's tree, from the root on.
+    pub(super) fn nodes(&mut self) {
+        for _ in 0..nodes(self.slots) {
+            let first = self.row;
+            self.mark(Fx::Absorb, first);
+            self.mark(Fx::TagA, first);
+            self.publish_hash(first);
+            self.permutation();
+        }
+    }
+
+    /// Publishes the hash of a permutation that begins at `first`.
+    fn publish_hash(&mut self, first: usize) {
+        let last = first + rows(self.width) - 1;
+        self.mark(Fx::Publish, last);
+        self.mark(Fx::PublishHash, last);
     }
 
     fn item(&mut self, slot: usize, row: usize, close: Fx) {
@@ -125,6 +142,11 @@ impl Writer {
 
     /// Rows from 0 on, beside the others: which public inputs are read, in the statement's order.
     pub(super) fn instance(&mut self) {
+        if self.form == Form::Digest {
+            self.mark(Fx::Read, statement::DIGEST_AT);
+            self.mark(Fx::ReadScale, statement::DIGEST_AT);
+            return;
+        }
         let (score, outputs) = (statement::score_at(self.slots), statement::outputs_at(self.slots));
         let hashes = (statement::INPUTS_AT..score).chain(outputs..outputs + self.slots);
         for row in hashes.chain([score]) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use dn_core::statement::Form;
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -50,6 +51,7 @@ pub(crate) struct Moves {
 pub(crate) struct Writer {
     pub(crate) width: Width,
     pub(crate) slots: usize,
+    pub(crate) form: Form,
     /// The next row.
     pub(crate) row: usize,
     pub(crate) poseidon: Constants,
@@ -66,10 +68,11 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(frame: Frame, dry: bool) -> Self {
-        let Frame { slots, width } = frame;
+        let Frame { slots, width, form } = frame;
         Self {
             width,
             slots,
+            form,
             row: 1,
             poseidon: Constants::new(width),
             dry,

@@ -17,6 +17,7 @@ use crate::BatchCircuit;
 
 mod checker;
 mod claims;
+mod digest;
 mod forgeries;
 mod images;
 mod mutation;
@@ -146,7 +147,7 @@ fn failures_of(circuit: BatchCircuit, plan: &Plan, witness: &Witness) -> Vec<Str
 #[test]
 fn accepts_an_honest_batch_with_padding_and_probes() {
     for width in Width::ALL {
-        let (_, plan, witness) = setup_in(Frame { slots: 16, width }, 13);
+        let (_, plan, witness) = setup_in(Frame::new(16, width), 13);
         assert!(witness.statement.score.probe_count == 5);
         let failures = failures(&plan, witness);
         assert!(failures.is_empty(), "{}", failures[..failures.len().min(5)].join("\n"));
@@ -229,7 +230,7 @@ fn the_estimate_of_rows_is_exact() {
             vec![dense(&mut s, inputs, hidden, 7, true), dense(&mut s, hidden, outputs, 6, false)];
         let graph = chain(inputs, layers);
         for width in Width::ALL {
-            let frame = Frame { slots, width };
+            let frame = Frame::new(slots, width);
             let plan = Plan::new(&graph, frame).unwrap();
             let estimate = crate::estimate::estimate(&graph, frame).unwrap();
             assert_eq!((estimate.rows, estimate.k), (plan.rows, plan.k));

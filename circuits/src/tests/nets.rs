@@ -51,7 +51,7 @@ impl Net {
             node.shift = channels.map(|c| 8 + c % 2).collect();
         }
         let tasks = batch(&mut s, &graph, 29);
-        Self::new(graph, Frame { slots: 32, width }, tasks)
+        Self::new(graph, Frame::new(32, width), tasks)
     }
 
     /// Two dense layers behind an input whose commitment takes two permutations.
@@ -65,7 +65,7 @@ impl Net {
         let layers = vec![dense(&mut s, 100, 9, 9, true), dense(&mut s, 9, 10, 8, false)];
         let graph = chain(100, layers);
         let tasks = batch(&mut s, &graph, 6);
-        Self::new(graph, Frame { slots: 8, width }, tasks)
+        Self::new(graph, Frame::new(8, width), tasks)
     }
 
     /// Outputs that are constant bytes, and one probe of class `label` in slot 0.
@@ -81,7 +81,7 @@ impl Net {
         let node = Node::dense((0, input), weights, bias, 0, Activation::identity());
         let graph = Graph { input, nodes: vec![node] };
         let slot = Slot { input: vec![1, -2, 3, 4, -5, 6], salt: CoreFr::from(8u8), label };
-        Self::new(graph, Frame { slots: 8, width }, vec![slot])
+        Self::new(graph, Frame::new(8, width), vec![slot])
     }
 }
 

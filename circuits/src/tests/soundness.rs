@@ -24,12 +24,12 @@ use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
 /// Names of the constraints that reject a grid.
-fn objections(c: &Checker, grid: &Grid) -> HashSet<String> {
+pub(super) fn objections(c: &Checker, grid: &Grid) -> HashSet<String> {
     let failures = c.failures(grid).into_iter();
     failures.map(|(i, _)| format!("{}/{}", c.constraints[i].gate, c.constraints[i].name)).collect()
 }
 
-fn only(name: &str) -> HashSet<String> {
+pub(super) fn only(name: &str) -> HashSet<String> {
     HashSet::from([name.to_owned()])
 }
 
@@ -439,7 +439,7 @@ fn soundness_row_21_random_batches_always_have_a_witness() {
         let graph = random_graph(&mut s);
         graph.validate().unwrap();
         let width = Width::ALL[i % Width::ALL.len()];
-        let plan = match Plan::new(&graph, Frame { slots: 8, width }) {
+        let plan = match Plan::new(&graph, Frame::new(8, width)) {
             Ok(plan) => std::sync::Arc::new(plan),
             Err(e) => panic!("graph {i}: {e}"),
         };

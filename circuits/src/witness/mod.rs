@@ -3,8 +3,9 @@
 mod nodes;
 
 use dn_core::commitment;
+use dn_core::digest::{self, Tree, ARITY};
 use dn_core::quant::{trace, Graph};
-use dn_core::statement::{Score, Statement};
+use dn_core::statement::{Form, Score, Statement};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
@@ -136,7 +137,13 @@ impl Witness {
             commitment::blocks(tag, s.salt, output)
         });
         let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-        let statement = Statement { header, count, inputs, score, outputs: committed };
+        let mut statement =
+            Statement { header, count, inputs, score, outputs: committed, digest: None };
+        if plan.form == Form::Digest {
+            let tree = statement.tree().expect("layouts have even numbers of lanes");
+            w.nodes(plan.sections.digest, &tree);
+            statement.digest = Some(tree.root());
+        }
         let outputs = outputs.into_iter().take(tasks.len()).collect();
         Ok(Self { cells: w.cells, multiplicities: w.multiplicities, statement, outputs })
     }
@@ -253,6 +260,26 @@ impl Filler<'_> {
             hashes.push(crate::field::to_core(hash));
         }
         hashes
+    }
+
+    /// Fills the permutations of a tree's inner nodes.
+    fn nodes(&mut self, first: usize, tree: &Tree) {
+        let poseidon = &self.plan.poseidon;
+        let count = poseidon.kinds.len();
+        let done: Vec<Cells> = (0..digest::nodes(self.plan.slots))
+            .into_par_iter()
+            .map(|node| {
+                let mut state = [Fr::ZERO; WIDTH];
+                for (to, child) in state[1..].iter_mut().zip(&tree.elements()[ARITY * node + 1..]) {
+                    *to = from_core(*child);
+                }
+                poseidon.permute(state).0
+            })
+            .collect();
+        for (node, rows) in done.iter().enumerate() {
+            let at = first + node * count;
+            self.cells[at..at + count].copy_from_slice(&rows[0..count]);
+        }
     }
 
     fn quality(&mut self, slots: &[Slot], outputs: &[Vec<i8>]) -> Result<Score, WitnessError> {

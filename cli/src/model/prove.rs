@@ -6,6 +6,7 @@ use dn_circuits::field::CoreFr;
 use dn_circuits::{Frame, Slot};
 use dn_core::commitment::from_bytes;
 use dn_core::proof_file::ProofFile;
+use dn_core::statement::Form;
 use dn_import::npz;
 use dn_prover::{cpu_seconds, peak_rss_mb, Phase, Proof, Prover};
 use dn_service::Report;
@@ -38,7 +39,9 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
         .collect();
 
     let progress = spinner("loading or generating keys");
-    let prover = keys(&loaded, Frame::of(batch, loaded.package.width), global)?;
+    let form = if args.digest { Form::Digest } else { Form::Listed };
+    let frame = Frame::of(batch, loaded.package.width).with(form);
+    let prover = keys(&loaded, frame, global)?;
     let mut begun: Vec<(Phase, f64)> = Vec::new();
     let mut observe = |phase: Phase| {
         progress.set_message(phase.to_string());

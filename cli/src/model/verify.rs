@@ -3,7 +3,7 @@
 use dn_circuits::{protocol, Frame};
 use dn_core::commitment::to_bytes;
 use dn_core::proof_file::ProofFile;
-use dn_core::statement;
+use dn_core::statement::{Form, DIGEST_AT};
 use dn_prover::Usage;
 use dn_service::Report;
 use dn_verifier::evm::EvmVerifier;
@@ -20,7 +20,7 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
     let file = ProofFile::from_bytes(&read(&args.proof)?)?;
     check_header(&file, &loaded.id)?;
     let progress = spinner("deriving the verifying key");
-    let frame = Frame { slots: file.slots, width: loaded.package.width };
+    let frame = Frame::new(file.slots, loaded.package.width).with(file.form());
     let prover = keys(&loaded, frame, global)?;
     let protocol =
         protocol::export(prover.keys().vk(), &prover.keys().params, file.instances.len());
@@ -34,6 +34,7 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
         .set("model_id", id_text(&loaded.id))
         .set("batch", file.batch)
         .set("slots", file.slots)
+        .set("digest", digest(&file))
         .set("cpu_s", thousandths(usage.cpu_s))
         .set("wall_s", thousandths(usage.wall_s))
         .set("k", protocol.k)
@@ -61,6 +62,11 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
     Ok(report)
 }
 
+/// The digest of the commitments, where they are not public inputs themselves.
+fn digest(file: &ProofFile) -> Option<String> {
+    (file.form() == Form::Digest).then(|| format!("0x{}", hex::encode(file.instances[DIGEST_AT])))
+}
+
 /// The parts of the statement that the circuit leaves to its reader.
 fn check_header(file: &ProofFile, id: &[u8; 32]) -> Result<(), Failure> {
     let reject = |message: &str| {
@@ -70,18 +76,10 @@ fn check_header(file: &ProofFile, id: &[u8; 32]) -> Result<(), Failure> {
     if file.model_id != *id {
         return reject("the proof is for another model");
     }
-    let expected = statement::len(file.slots);
-    if file.instances.len() != expected {
-        return reject("the proof has the wrong number of public inputs");
-    }
-    let version = to_bytes(ark_version());
+    let version = to_bytes(file.form().version().into());
     let count = to_bytes((file.batch as u64).into());
     if file.instances[0] != version || file.instances[2] != count {
         return reject("the proof's version or count is not the one in its header");
     }
     Ok(())
-}
-
-fn ark_version() -> dn_circuits::field::CoreFr {
-    statement::VERSION.into()
 }

@@ -20,7 +20,6 @@ use dn_circuits::plan::BLINDING_ROWS;
 use dn_circuits::transcript::KeccakWrite;
 use dn_circuits::{protocol, Plan, Witness};
 use dn_core::protocol::{Protocol, Query};
-use dn_core::statement;
 use dn_vector::column::{self, combine, inner_product, pack, powers_in_order, unpack};
 use dn_vector::{Column, Coset, Octet, Portable};
 use ff::{Field, WithSmallOrderMulGroup};
@@ -138,7 +137,7 @@ impl<A: Arithmetic> Engine<A> {
     ) -> Self {
         assert_eq!(vk.cs().blinding_factors() + 1, BLINDING_ROWS);
         assert_eq!(vk.get_domain().k(), plan.k, "the key of another domain");
-        let protocol = protocol::export(vk, params, statement::len(plan.slots));
+        let protocol = protocol::export(vk, params, plan.instances());
         let (n, domain) = (1 << plan.k, vk.get_domain());
         let omega = domain.get_omega();
         let rows = Coset::new(n, omega, Fr::ONE);

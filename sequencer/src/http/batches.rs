@@ -90,6 +90,7 @@ pub(crate) async fn proof_file(
             .ok_or(StoreError::Corrupt("instances"))?,
         batch: batch.count()?,
         instances: instances.iter().map(|i| i.0).collect(),
+        leaves: Vec::new(),
         proof: proof.0,
     };
     let name = format!("attachment; filename=\"batch-{id}.proof\"");

@@ -1,0 +1,158 @@
+//! One digest of a batch: the root of a tree over its commitments and its score.
+//!
+//! The tree is a heap of circomlib's `poseidon5`: element 0 is the root, the children of element `i` are
+//! elements `5 i + 1` to `5 i + 5`, and the elements of a batch with `B` slots are
+//!
+//! ```text
+//! 0   .. B/2          inner nodes                 poseidon5 of the five children
+//! B/2 .. 3B/2         input commitments           one per slot
+//! 3B/2                score                       probe_count + 2^16 probe_correct + 2^32 margin_sum
+//! 3B/2 + 1 .. 5B/2+1  output commitments          one per slot
+//! ```
+//!
+//! `B` is even, as the slots of every layout are, so each node has five children. Shape and places follow from `B`,
+//! which the verifying key fixes, so no leaf can pass for a node.
+
+use ark_bn254::Fr;
+use light_poseidon::{Poseidon, PoseidonHasher};
+
+use crate::statement::Score;
+
+/// Children of a node.
+pub const ARITY: usize = 5;
+
+/// Inner nodes for `slots`, an even number.
+#[must_use]
+pub fn nodes(slots: usize) -> usize {
+    slots / 2
+}
+
+/// The score as a leaf.
+#[must_use]
+pub fn packed(score: Score) -> Fr {
+    let [count, correct, margin] =
+        [score.probe_count, score.probe_correct, score.margin_sum].map(u128::from);
+    Fr::from(count + (correct << 16) + (margin << 32))
+}
+
+/// The tree of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    elements: Vec<Fr>,
+    nodes: usize,
+}
+
+impl Tree {
+    /// Over the leaves of a batch, in order: as many inputs as outputs, with the score between them. None
+    /// when their number is not that of an even number of slots, at least two.
+    #[must_use]
+    pub fn new(leaves: &[Fr]) -> Option<Self> {
+        let slots = leaves.len().checked_sub(1)? / 2;
+        if slots == 0 || !slots.is_multiple_of(2) || leaves.len() != 2 * slots + 1 {
+            return None;
+        }
+        let nodes = nodes(slots);
+        let mut elements = vec![Fr::from(0u8); nodes];
+        elements.extend(leaves);
+        let mut hasher = Poseidon::<Fr>::new_circom(ARITY).ok()?;
+        for node in (0..nodes).rev() {
+            elements[node] =
+                hasher.hash(&elements[ARITY * node + 1..=ARITY * node + ARITY]).ok()?;
+        }
+        Some(Self { elements, nodes })
+    }
+
+    /// All elements.
+    #[must_use]
+    pub fn elements(&self) -> &[Fr] {
+        &self.elements
+    }
+
+    /// The digest.
+    #[must_use]
+    pub fn root(&self) -> Fr {
+        self.elements[0]
+    }
+
+    /// What shows that `leaf`, counted from 0, has its value: from below, the other children of each node
+    /// above it.
+    #[must_use]
+    pub fn path(&self, leaf: usize) -> Option<Vec<[Fr; ARITY - 1]>> {
+        let mut at = self.nodes + leaf;
+        (at < self.elements.len()).then(|| {
+            let mut path = Vec::new();
+            while at > 0 {
+                let (node, child) = ((at - 1) / ARITY, (at - 1) % ARITY);
+                let mut others = [Fr::from(0u8); ARITY - 1];
+                let places = (0..ARITY).filter(|i| *i != child);
+                for (other, i) in others.iter_mut().zip(places) {
+                    *other = self.elements[ARITY * node + 1 + i];
+                }
+                path.push(others);
+                at = node;
+            }
+            path
+        })
+    }
+}
+
+/// Whether the batch of `slots` with digest `root` has `value` as its leaf number `leaf`.
+#[must_use]
+pub fn opens(root: Fr, slots: usize, (leaf, value): (usize, Fr), path: &[[Fr; ARITY - 1]]) -> bool {
+    let Ok(mut hasher) = Poseidon::<Fr>::new_circom(ARITY) else { return false };
+    let (mut at, mut value) = (nodes(slots) + leaf, value);
+    if leaf > 2 * slots {
+        return false;
+    }
+    for others in path {
+        if at == 0 {
+            return false;
+        }
+        let child = (at - 1) % ARITY;
+        let mut children = others.to_vec();
+        children.insert(child, value);
+        let Ok(parent) = hasher.hash(&children) else { return false };
+        (at, value) = ((at - 1) / ARITY, parent);
+    }
+    at == 0 && value == root
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves(slots: usize) -> Vec<Fr> {
+        (0..2 * slots as u64 + 1).map(|i| Fr::from(i * i + 7)).collect()
+    }
+
+    #[test]
+    fn every_node_has_five_children() {
+        for slots in [2, 4, 8, 64, 96] {
+            let tree = Tree::new(&leaves(slots)).unwrap();
+            assert_eq!(tree.elements().len(), ARITY * nodes(slots) + 1);
+        }
+        for leaves in [0, 1, 2, 3, 4, 7, 8] {
+            assert_eq!(Tree::new(&vec![Fr::from(1u8); leaves]), None);
+        }
+    }
+
+    #[test]
+    fn leaves_open_at_their_places_only() {
+        let slots = 16;
+        let leaves = leaves(slots);
+        let tree = Tree::new(&leaves).unwrap();
+        for (leaf, value) in leaves.iter().enumerate() {
+            let path = tree.path(leaf).unwrap();
+            let opens = |leaf, value, path: &[_]| opens(tree.root(), slots, (leaf, value), path);
+            assert!(opens(leaf, *value, &path));
+            assert!(!opens(leaf, *value + Fr::from(1u8), &path));
+            assert!(!opens((leaf + 1) % leaves.len(), *value, &path));
+            assert!(!opens(leaf, *value, &path[1..]));
+            let mut longer = path.clone();
+            longer.push(path[0]);
+            assert!(!opens(leaf, *value, &longer));
+        }
+        assert_eq!(tree.path(leaves.len()), None);
+        assert!(!opens(tree.root(), slots, (leaves.len(), leaves[0]), &tree.path(0).unwrap()));
+    }
+}
