@@ -129,6 +129,8 @@ pub(crate) enum ModelCommand {
     Prove(Prove),
     /// Verify a batch proof.
     Verify(Verify),
+    /// Open the commitments of one inference against the digest of a batch proof.
+    Open(Open),
 }
 
 #[derive(Debug, Args)]
@@ -234,6 +236,15 @@ pub(crate) struct Verify {
     /// Also run the Solidity verifier in an in-process EVM and report its gas.
     #[arg(long)]
     pub(crate) evm: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Open {
+    /// A proof made with `--digest`.
+    pub(crate) proof: PathBuf,
+    /// The inference, counted from 0.
+    #[arg(long)]
+    pub(crate) slot: usize,
 }
 
 /// How many inferences one proof covers.

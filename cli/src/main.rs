@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::Run(a)) => model::run(a, &cli.global),
         Command::Model(ModelCommand::Prove(a)) => model::prove(a, &cli.global),
         Command::Model(ModelCommand::Verify(a)) => model::verify(a, &cli.global),
+        Command::Model(ModelCommand::Open(a)) => model::open(a),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),
     };

@@ -136,6 +136,20 @@ mod tests {
         }
     }
 
+    /// The vectors were made with `poseidon-lite` by `sdk/js/vectors.js`.
+    #[test]
+    fn digests_are_those_of_javascript() {
+        let text = include_str!("../testdata/commitment.json");
+        let file: serde_json::Value = serde_json::from_str(text).unwrap();
+        let read = |value: &serde_json::Value| {
+            let bytes: crate::api::Bytes32 = serde_json::from_value(value.clone()).unwrap();
+            crate::commitment::from_bytes(&bytes.0).unwrap()
+        };
+        let leaves: Vec<Fr> =
+            file["digest"]["leaves"].as_array().unwrap().iter().map(read).collect();
+        assert_eq!(Tree::new(&leaves).unwrap().root(), read(&file["digest"]["root"]));
+    }
+
     #[test]
     fn leaves_open_at_their_places_only() {
         let slots = 16;

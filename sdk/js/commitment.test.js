@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import { Wallet, toBeHex } from "ethers";
 import { FIELD_ORDER, inputCommitment, outputCommitment } from "./commitment.js";
+import { opens, tree } from "./digest.js";
 import { signedTask } from "./order.js";
 
 const file = new URL("../../core/testdata/commitment.json", import.meta.url);
@@ -21,6 +22,26 @@ test("a signed task is that of the vectors", async () => {
   const { deadline, nonce } = body.order;
   const terms = { deadline, nonce, salt: BigInt(body.salt) };
   assert.deepEqual(await signedTask(chain, model, new Wallet(key), body.input, terms), body);
+});
+
+test("leaves open against the digest of the vectors, at their places only", () => {
+  const leaves = vectors.digest.leaves.map(BigInt);
+  const root = BigInt(vectors.digest.root);
+  const slots = (leaves.length - 1) / 2;
+  const elements = tree(leaves);
+  assert.equal(elements[0], root);
+  leaves.forEach((value, leaf) => {
+    const path = [];
+    for (let at = slots / 2 + leaf; at > 0; at = Math.floor((at - 1) / 5)) {
+      const first = at - ((at - 1) % 5);
+      path.push(elements.slice(first, first + 5).toSpliced(at - first, 1));
+    }
+    assert.ok(opens(root, slots, leaf, value, path));
+    assert.ok(!opens(root, slots, leaf, value + 1n, path));
+    assert.ok(!opens(root, slots, (leaf + 1) % leaves.length, value, path));
+    assert.ok(!opens(root, slots, leaf, value, path.slice(1)));
+  });
+  assert.throws(() => tree(leaves.slice(1)), RangeError);
 });
 
 test("what is no int8 or no field element is refused", () => {

@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { Wallet, toBeHex } from "ethers";
 import { FIELD_ORDER, inputCommitment, outputCommitment } from "./commitment.js";
+import { tree } from "./digest.js";
 import { signedTask, taskId } from "./order.js";
 
 const values = (length, seed) => Array.from({ length }, (_, i) => (((i * 89 + seed * 57) ^ (i >> 3)) % 256) - 128);
@@ -26,5 +27,8 @@ const body = await signedTask(chain, model, new Wallet(key), [1, -2, 3], { deadl
 const { user, model_id: modelId, input_hash: inputHash, max_fee: maxFee, deadline, nonce } = body.order;
 const order = { key, chain, model, body, task_id: taskId(chain, { user, modelId, inputHash, maxFee, deadline, nonce }) };
 
+const leaves = Array.from({ length: 2 * 16 + 1 }, (_, i) => BigInt(i + 1) ** 30n);
+const digest = { leaves: leaves.map((leaf) => toBeHex(leaf, 32)), root: toBeHex(tree(leaves)[0], 32) };
+
 const file = new URL("../../core/testdata/commitment.json", import.meta.url);
-writeFileSync(file, JSON.stringify({ commitments, order }, null, 1) + "\n");
+writeFileSync(file, JSON.stringify({ commitments, order, digest }, null, 1) + "\n");

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 
 use case::{graph, Case};
 use dn_circuits::{protocol, Width};
+use dn_core::commitment::to_bytes;
+use dn_core::proof_file::ProofFile;
 use dn_core::protocol::Protocol;
+use dn_core::statement::Form;
 use dn_prover::Prover;
 use dn_verifier::{verify, VerifyError};
 
@@ -30,9 +33,35 @@ fn agrees_with_halo2_in_the_narrow_layout() {
     agrees_with_halo2(Width::Narrow);
 }
 
+/// The verifiers take a digest's statement like any other; what it says is the circuit's business.
+#[test]
+fn agrees_with_halo2_on_digests() {
+    let folder = folder("verdicts-digest");
+    let case = Case::in_layout(&folder, Width::Default, Form::Digest);
+    assert_eq!(case.instances.len(), Form::Digest.instances(8));
+    assert_eq!(case.instances[0], to_bytes(Form::Digest.version().into()));
+    assert!(case.accepts(&case.instances, &case.proof));
+    for at in 0..case.instances.len() {
+        let mut other = case.instances.clone();
+        other[at][31] ^= 1;
+        assert!(!case.accepts(&other, &case.proof), "public input {at}");
+    }
+    for at in (0..case.proof.len()).step_by(331) {
+        let mut forged = case.proof.clone();
+        forged[at] ^= 1;
+        assert!(!case.accepts(&case.instances, &forged), "byte {at}");
+    }
+    let file = ProofFile::new([7; 32], &case.whole.statement, case.proof.clone());
+    assert_eq!(ProofFile::from_bytes(&file.to_bytes()).expect("a proof file"), file);
+    let mut other = file;
+    other.leaves.swap(0, 1);
+    assert!(ProofFile::from_bytes(&other.to_bytes()).is_err());
+    std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+}
+
 fn agrees_with_halo2(width: Width) {
     let folder = folder(&format!("verdicts-{}", width.name()));
-    let case = Case::in_layout(&folder, width);
+    let case = Case::in_layout(&folder, width, Form::Listed);
     assert!(case.accepts(&case.instances, &case.proof));
     let read_back = Protocol::from_bytes(&case.protocol.to_bytes()).expect("a protocol");
     assert_eq!(read_back, case.protocol);

@@ -2,6 +2,7 @@
 
 mod import;
 mod inspect;
+mod open;
 mod prove;
 mod run;
 mod verify;
@@ -19,6 +20,7 @@ use crate::error::Failure;
 
 pub(crate) use import::import;
 pub(crate) use inspect::inspect;
+pub(crate) use open::open;
 pub(crate) use prove::prove;
 pub(crate) use run::run;
 pub(crate) use verify::verify;

@@ -64,7 +64,7 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
 
 /// The digest of the commitments, where they are not public inputs themselves.
 fn digest(file: &ProofFile) -> Option<String> {
-    (file.form() == Form::Digest).then(|| format!("0x{}", hex::encode(file.instances[DIGEST_AT])))
+    (file.form() == Form::Digest).then(|| id_text(&file.instances[DIGEST_AT]))
 }
 
 /// The parts of the statement that the circuit leaves to its reader.

@@ -9,6 +9,7 @@ use dn_circuits::{protocol, Frame, Slot, Width};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::protocol::{Protocol, Word};
 use dn_core::quant::{Activation, Graph, Node, Shape};
+use dn_core::statement::Form;
 use dn_prover::{Proof, Prover};
 use dn_verifier::verify;
 
@@ -32,13 +33,12 @@ pub(crate) fn tasks(first: i8) -> Vec<Slot> {
 /// A prover whose keys are in memory only.
 pub(crate) fn prover(bias: i32, name: &str) -> Prover {
     let folder: PathBuf = std::env::temp_dir().join(format!("dn-{name}-{}", std::process::id()));
-    let prover = keys(&folder, bias, Width::Default);
+    let prover = keys(&folder, bias, Frame::new(8, Width::Default));
     std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
     prover
 }
 
-fn keys(folder: &Path, bias: i32, width: Width) -> Prover {
-    let frame = Frame::new(8, width);
+fn keys(folder: &Path, bias: i32, frame: Frame) -> Prover {
     Prover::new(graph(bias), frame, folder, &format!("case{bias}"), None).expect("keys")
 }
 
@@ -62,12 +62,12 @@ impl Case {
 
     /// A proof by the model `graph(bias)` of tasks that depend on `seed`.
     pub(crate) fn new(folder: &Path, bias: i32, seed: i8) -> Self {
-        Self::of(keys(folder, bias, Width::Default), seed)
+        Self::of(keys(folder, bias, Frame::new(8, Width::Default)), seed)
     }
 
-    /// The same for a layout.
-    pub(crate) fn in_layout(folder: &Path, width: Width) -> Self {
-        Self::of(keys(folder, 3, width), 0)
+    /// The same for a layout and a form of the statement.
+    pub(crate) fn in_layout(folder: &Path, width: Width, form: Form) -> Self {
+        Self::of(keys(folder, 3, Frame::new(8, width).with(form)), 0)
     }
 
     fn of(prover: Prover, seed: i8) -> Self {
