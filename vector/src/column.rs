@@ -59,9 +59,13 @@ pub fn inner_product<V: Octet<Field = Fr>>(a: &[V::Packed], b: &[V::Packed]) -> 
     lanes.iter().sum()
 }
 
-/// `sum_j weights_j columns_j`
-pub fn combine<V: Octet<Field = Fr>>(columns: &[&Column<V>], weights: &[Fr]) -> Column<V> {
-    let octets = columns[0].len();
+/// `sum_j weights_j columns_j` of columns of `n` elements.
+pub fn combine<V: Octet<Field = Fr>>(
+    n: usize,
+    columns: &[&Column<V>],
+    weights: &[Fr],
+) -> Column<V> {
+    let octets = n / LANES;
     let part = octets.div_ceil(rayon::current_num_threads());
     let combine = |from: usize| -> Column<V> {
         let mut sums = Vec::with_capacity(part);

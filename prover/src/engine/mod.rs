@@ -38,7 +38,7 @@ use crate::phase::Phase;
 use crate::prove::ProveError;
 pub(crate) use bases::Bases;
 use gates::Gates;
-use opening::{Domain, Opened, Opening};
+use opening::{Domain, Opened, Opening, Polynomial};
 
 /// The instructions that arithmetic compiles to.
 pub(crate) trait Arithmetic: std::fmt::Debug + Send + Sync + 'static {
@@ -99,7 +99,7 @@ pub(crate) struct Engine<A: Arithmetic> {
     omega: Fr,
     /// The quotient is computed on these.
     cosets: Vec<QuotientCoset<A>>,
-    /// Coefficients of the fixed columns.
+    /// Coefficients of the fixed columns; empty where their values on the cosets stay.
     fixed: Vec<Column<A::Fr>>,
     bases: Bases<A>,
     digest: Fr,
@@ -141,22 +141,30 @@ impl<A: Arithmetic> Engine<A> {
         let (n, domain) = (1 << plan.k, vk.get_domain());
         let omega = domain.get_omega();
         let rows = Coset::new(n, omega, Fr::ONE);
-        let coefficients = |i| {
-            let mut column: Vec<Fr> = plan.fixed_column(i).collect();
-            column.resize(n, Fr::ZERO);
-            rows.interpolate(&pack::<A::Fr>(&column))
-        };
-        let columns = 0..fixed_columns(plan.width);
-        let fixed: Vec<Column<A::Fr>> = columns.into_par_iter().map(coefficients).collect();
         let coset = |i: u32| {
             let shift = Fr::ZETA * domain.get_extended_omega().pow_vartime([u64::from(i)]);
-            let coset = Coset::new(n, omega, shift);
-            let fixed = if plan.k <= RESIDENT_K { on_coset(&coset, &fixed) } else { Vec::new() };
-            QuotientCoset { coset, power: shift.pow_vartime([n as u64]), fixed }
+            let (coset, power) = (Coset::new(n, omega, shift), shift.pow_vartime([n as u64]));
+            QuotientCoset { coset, power, fixed: Vec::new() }
         };
+        let mut cosets: Vec<QuotientCoset<A>> = (0..protocol.quotient_pieces).map(coset).collect();
+        let coefficients = |i| rows.interpolate(&fixed_values::<A>(plan, i));
+        let columns = (0..fixed_columns(plan.width)).into_par_iter();
+        let mut fixed = Vec::new();
+        if plan.k <= RESIDENT_K {
+            let on_cosets = |i| -> Vec<_> {
+                let coefficients = coefficients(i);
+                cosets.iter().map(|part| part.coset.evaluate(&coefficients)).collect()
+            };
+            let on_cosets: Vec<Vec<Column<A::Fr>>> = columns.map(on_cosets).collect();
+            for values in on_cosets {
+                cosets.iter_mut().zip(values).for_each(|(part, values)| part.fixed.push(values));
+            }
+        } else {
+            fixed = columns.map(coefficients).collect();
+        }
         Self {
             gates: Gates::new(&protocol),
-            cosets: (0..protocol.quotient_pieces).map(coset).collect(),
+            cosets,
             domain: rows,
             omega,
             fixed,
@@ -188,13 +196,15 @@ impl<A: Arithmetic> Engine<A> {
         };
         let sums: Vec<Column<A::Fr>> = self.cosets.iter().map(sum).collect();
         let sums: Vec<&Column<A::Fr>> = sums.iter().collect();
+        let n = 1 << self.protocol.k;
         let powers: Vec<Fr> = self.cosets.iter().map(|part| part.power).collect();
-        invert_vandermonde(&powers).iter().map(|row| combine::<A::Fr>(&sums, row)).collect()
+        invert_vandermonde(&powers).iter().map(|row| combine::<A::Fr>(n, &sums, row)).collect()
     }
 
     /// Evaluations and their multi-opening.
     fn open(
         &self,
+        plan: &Plan,
         advice: &[Column<A::Fr>],
         (pieces, random): (&[Column<A::Fr>], &Column<A::Fr>),
         transcript: &mut Writer,
@@ -203,31 +213,45 @@ impl<A: Arithmetic> Engine<A> {
         let x = draw(transcript);
         let previous = self.omega.invert().expect("a root of unity is not zero");
         let points = [x, x * previous];
-        let [at_x, at_previous] = points.map(|p| column::powers::<A::Fr>(p, n));
-        let evaluate = |queries: &[Query], columns: &[Column<A::Fr>]| -> Vec<Fr> {
+        let evaluate = |queries: &[Query], columns: &[Column<A::Fr>], at: &[Column<A::Fr>; 2]| {
             let value = |q: &Query| {
-                let at = if q.rotation == 0 { &at_x } else { &at_previous };
+                let at = &at[usize::from(q.rotation != 0)];
                 inner_product::<A::Fr>(&columns[q.column as usize], at)
             };
-            queries.par_iter().map(value).collect()
+            queries.par_iter().map(value).collect::<Vec<Fr>>()
         };
-        let advice_values = evaluate(&self.protocol.advice_queries, advice);
-        let fixed_values = evaluate(&self.protocol.fixed_queries, &self.fixed);
+        // Advice columns are evaluated by their coefficients, fixed ones by their values.
+        let powers = points.map(|p| column::powers::<A::Fr>(p, n));
+        let advice_values = evaluate(&self.protocol.advice_queries, advice, &powers);
+        let [at_x, _] = powers;
+        let columns_of_plan = (0..fixed_columns(plan.width)).into_par_iter();
+        let fixed: Vec<_> = columns_of_plan.map(|i| fixed_values::<A>(plan, i)).collect();
+        let fixed_values = {
+            let lagrange = points.map(|p| opening::lagrange::<A::Fr>(self.omega, p, n));
+            evaluate(&self.protocol.fixed_queries, &fixed, &lagrange)
+        };
         let random_value = inner_product::<A::Fr>(random, &at_x);
         let values = advice_values.iter().chain(&fixed_values).chain([&random_value]);
         values.into_iter().try_for_each(|v| transcript.write_scalar(*v))?;
 
         let xn = powers_in_order(x.pow_vartime([n as u64]), pieces.len());
-        let folded = combine::<A::Fr>(&pieces.iter().collect::<Vec<_>>(), &xn);
-        let mut opened = columns(&self.protocol.advice_queries, &advice_values, advice);
-        opened.extend(columns(&self.protocol.fixed_queries, &fixed_values, &self.fixed));
-        let at_x_only = |polynomial, here| Opened { polynomial, here, before: None };
+        let folded = combine::<A::Fr>(n, &pieces.iter().collect::<Vec<_>>(), &xn);
+        let coefficients = Polynomial::Coefficients;
+        let mut opened =
+            columns(&self.protocol.advice_queries, &advice_values, advice, coefficients);
+        let queries = &self.protocol.fixed_queries;
+        opened.extend(columns(queries, &fixed_values, &fixed, Polynomial::Values));
+        let at_x_only = |column, here| Opened {
+            polynomial: Polynomial::Coefficients(column),
+            here,
+            before: None,
+        };
         opened.push(at_x_only(&folded, inner_product::<A::Fr>(&folded, &at_x)));
         opened.push(at_x_only(random, random_value));
 
         let (y, v) = (draw(transcript), draw(transcript));
         let domain = Domain { coset: &self.domain, omega: self.omega };
-        let opening = Opening::new(&domain, &opened, points, y, v);
+        let opening = Opening::new(&domain, n, &opened, points, y, v);
         write_points(transcript, &[self.bases.commit(&unpack::<A::Fr>(opening.first()))])?;
         let u = draw(transcript);
         write_points(transcript, &[self.bases.commit(&unpack::<A::Fr>(&opening.second(u)))])
@@ -290,9 +314,16 @@ impl<A: Arithmetic> Prove for Engine<A> {
         let values: Vec<Vec<Fr>> = pieces.par_iter().map(values).collect();
         write_points(&mut transcript, &self.bases.commit_all(&values))?;
         begin(Phase::Open)?;
-        self.open(&advice, (&pieces, &random), &mut transcript)?;
+        self.open(plan, &advice, (&pieces, &random), &mut transcript)?;
         Ok(transcript.finalize())
     }
+}
+
+/// Values of fixed column `i` on the rows.
+fn fixed_values<A: Arithmetic>(plan: &Plan, i: usize) -> Column<A::Fr> {
+    let mut column: Vec<Fr> = plan.fixed_column(i).collect();
+    column.resize(1 << plan.k, Fr::ZERO);
+    pack::<A::Fr>(&column)
 }
 
 /// Polynomials on a coset.
@@ -325,6 +356,7 @@ fn columns<'a, V: Octet>(
     queries: &[Query],
     values: &[Fr],
     polynomials: &'a [Column<V>],
+    form: fn(&'a Column<V>) -> Polynomial<'a, V>,
 ) -> Vec<Opened<'a, V>> {
     let mut order: Vec<u32> = Vec::new();
     let mut opened = Vec::new();
@@ -338,7 +370,7 @@ fn columns<'a, V: Octet>(
             queries.iter().position(|q| *q == wanted).map(|i| values[i])
         };
         opened.push(Opened {
-            polynomial: &polynomials[query.column as usize],
+            polynomial: form(&polynomials[query.column as usize]),
             here: value(0).expect("every column is queried at the current row"),
             before: value(-1),
         });

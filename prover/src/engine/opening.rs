@@ -16,9 +16,15 @@ use dn_vector::{Column, Coset, Octet, LANES};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
+/// A polynomial by its coefficients or by its values on the domain.
+pub(super) enum Polynomial<'a, V: Octet> {
+    Coefficients(&'a Column<V>),
+    Values(&'a Column<V>),
+}
+
 /// A polynomial and its values at `x` and, perhaps, at the previous point.
 pub(super) struct Opened<'a, V: Octet> {
-    pub(super) polynomial: &'a Column<V>,
+    pub(super) polynomial: Polynomial<'a, V>,
     pub(super) here: Fr,
     pub(super) before: Option<Fr>,
 }
@@ -51,6 +57,7 @@ impl<V: Octet<Field = Fr>> Opening<V> {
     /// Combines the polynomials, in order, at the points `x` and its predecessor.
     pub(super) fn new(
         domain: &Domain<'_, V>,
+        n: usize,
         opened: &[Opened<'_, V>],
         points: [Fr; 2],
         y: Fr,
@@ -63,10 +70,9 @@ impl<V: Octet<Field = Fr>> Opening<V> {
             .filter(|k| opened.iter().any(|o| kind(o) == **k))
             .map(|k| {
                 let of_kind: Vec<_> = opened.iter().filter(|o| kind(o) == *k).collect();
-                Set::new(domain.coset, &of_kind, *k, y)
+                Set::new(domain.coset, n, &of_kind, *k, y)
             })
             .collect();
-        let n = opened[0].polynomial.len() * LANES;
         let elements = pack::<V>(&powers_in_order(domain.omega, n));
         let first = quotient(&sets, &elements, points, v);
         Self { points, sets, v, elements, first }
@@ -114,16 +120,32 @@ impl<V: Octet<Field = Fr>> Opening<V> {
 }
 
 impl<V: Octet<Field = Fr>> Set<V> {
-    fn new(coset: &Coset<V>, opened: &[&Opened<'_, V>], with_previous: bool, y: Fr) -> Self {
+    fn new(
+        coset: &Coset<V>,
+        n: usize,
+        opened: &[&Opened<'_, V>],
+        with_previous: bool,
+        y: Fr,
+    ) -> Self {
         let powers = powers_in_order(y, opened.len());
-        let polynomials: Vec<&Column<V>> = opened.iter().map(|o| o.polynomial).collect();
-        let coefficients = combine::<V>(&polynomials, &powers);
+        let (mut coefficients, mut values) = (Vec::new(), Vec::new());
+        for (o, power) in opened.iter().zip(&powers) {
+            match o.polynomial {
+                Polynomial::Coefficients(column) => coefficients.push((column, *power)),
+                Polynomial::Values(column) => values.push((column, *power)),
+            }
+        }
+        let (columns, factors): (Vec<&Column<V>>, Vec<Fr>) = coefficients.into_iter().unzip();
+        let evaluated = coset.evaluate(&combine::<V>(n, &columns, &factors));
+        values.push((&evaluated, Fr::ONE));
+        let (columns, factors): (Vec<&Column<V>>, Vec<Fr>) = values.into_iter().unzip();
+        let combined = combine::<V>(n, &columns, &factors);
         let fold = |value: fn(&Opened<'_, V>) -> Fr| -> Fr {
             opened.iter().zip(&powers).map(|(o, p)| value(o) * p).sum()
         };
         let here = fold(|o| o.here);
         let before = fold(|o| o.before.unwrap_or(Fr::ZERO));
-        Self { with_previous, combined: coset.evaluate(&coefficients), here, before }
+        Self { with_previous, combined, here, before }
     }
 
     /// Slope and constant term of `R_s`.
@@ -172,6 +194,25 @@ fn quotient<V: Octet<Field = Fr>>(
                     sum = sum.add(part.mul(*power));
                 }
                 values.push(sum.pack());
+            }
+        },
+    );
+    values
+}
+
+/// Values at `point` of the Lagrange polynomials of the domain of `n` elements, in order.
+pub(super) fn lagrange<V: Octet<Field = Fr>>(omega: Fr, point: Fr, n: usize) -> Column<V> {
+    let elements = pack::<V>(&powers_in_order(omega, n));
+    let inverse_n = Fr::from(n as u64).invert().expect("a domain has elements");
+    let scale = (Fr::ONE - point.pow_vartime([n as u64])) * inverse_n;
+    let mut values = Vec::with_capacity(elements.len());
+    V::run(
+        #[inline(always)]
+        || {
+            let scale = V::splat(scale);
+            let inverses = inverses::<V>(&elements, point);
+            for (element, inverse) in elements.iter().zip(&inverses) {
+                values.push(V::unpack(element).mul(*inverse).mul(scale).pack());
             }
         },
     );
