@@ -23,7 +23,7 @@ pub use crate::steering::{fixed_columns, Fx};
 pub use dn_core::Width;
 
 /// Most batch items side by side in one row.
-pub(crate) const MAX_LANES: usize = 8;
+pub(crate) const MAX_LANES: usize = 16;
 
 /// Weights side by side in one row.
 #[must_use]
@@ -31,6 +31,7 @@ pub const fn weight_lanes(width: Width) -> usize {
     match width {
         Width::Narrow => 2,
         Width::Default => 8,
+        Width::Wide => 16,
     }
 }
 

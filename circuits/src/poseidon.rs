@@ -81,7 +81,7 @@ pub(crate) const FULL: Places = Places { z: 0, a: WIDTH, b: 2 * WIDTH, st: usize
 pub(crate) const fn partials(width: Width) -> usize {
     match width {
         Width::Narrow => 2,
-        Width::Default => 6,
+        Width::Default | Width::Wide => 6,
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) const fn partials(width: Width) -> usize {
 pub(crate) const fn partial_places(width: Width) -> Places {
     match width {
         Width::Narrow => Places { st: 0, z: 6, a: 8, b: 10 },
-        Width::Default => Places { st: 18, ..FULL },
+        Width::Default | Width::Wide => Places { st: 18, ..FULL },
     }
 }
 
@@ -97,7 +97,7 @@ pub(crate) const fn partial_places(width: Width) -> Places {
 pub(crate) const fn label_cell(width: Width) -> usize {
     match width {
         Width::Narrow => WIDTH,
-        Width::Default => 3 * WIDTH,
+        Width::Default | Width::Wide => 3 * WIDTH,
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) const fn label_cell(width: Width) -> usize {
 pub(crate) const fn rows(width: Width) -> usize {
     match width {
         Width::Narrow => 1 + 2 * HALF_FULL + PARTIAL / 2 + 2 * HALF_FULL,
-        Width::Default => 1 + HALF_FULL + PARTIAL / 6 + 1 + HALF_FULL,
+        Width::Default | Width::Wide => 1 + HALF_FULL + PARTIAL / 6 + 1 + HALF_FULL,
     }
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn kinds(width: Width) -> Vec<RowKind> {
             let full = [Squares, Powers].repeat(HALF_FULL);
             [&[Input][..], &full, &partial, &[SquaresLast], &full[1..]].concat()
         }
-        Width::Default => {
+        Width::Default | Width::Wide => {
             let full = [Full; HALF_FULL];
             [&[Input][..], &full, &partial, &[Leave], &full].concat()
         }

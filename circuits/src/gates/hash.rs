@@ -59,7 +59,7 @@ pub(super) fn partial_cells(width: Width) -> Vec<usize> {
 pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
     match columns.width {
         Width::Narrow => hash_narrow::configure(cs, columns, constants),
-        Width::Default => rounds(cs, columns, constants),
+        Width::Default | Width::Wide => rounds(cs, columns, constants),
     }
     absorb(cs, columns, constants);
 }

@@ -294,10 +294,11 @@ impl Plan {
                 let powers = row > 0 && self.is(Fx::Full, row - 1);
                 sbox || powers || label || (state && column < crate::poseidon::WIDTH)
             }
-            Width::Default => match column {
+            Width::Default | Width::Wide => match column {
                 0..6 => sbox || state,
                 6..18 => sbox,
-                _ => partial || label,
+                18..24 => partial || label,
+                _ => false,
             },
         }
     }

@@ -229,7 +229,7 @@ fn the_estimate_of_rows_is_exact() {
             vec![dense(&mut s, inputs, hidden, 7, true), dense(&mut s, hidden, outputs, 6, false)];
         let graph = chain(inputs, layers);
         for width in Width::ALL {
-            let frame = Frame { slots, width };
+            let frame = Frame::of(slots, width);
             let plan = Plan::new(&graph, frame).unwrap();
             let estimate = crate::estimate::estimate(&graph, frame).unwrap();
             assert_eq!((estimate.rows, estimate.k), (plan.rows, plan.k));

@@ -145,6 +145,11 @@ fn mutation_rejects_any_changed_cell_of_images_in_the_narrow_layout() {
     images_pools_and_sums(Width::Narrow);
 }
 
+#[test]
+fn mutation_rejects_any_changed_cell_of_images_in_the_wide_layout() {
+    images_pools_and_sums(Width::Wide);
+}
+
 fn dense_layers_and_long_messages(width: Width) {
     let net = Net::long_of(width);
     assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == "absorb next"));
@@ -160,6 +165,11 @@ fn mutation_rejects_any_changed_cell_of_dense_layers_and_long_messages() {
 #[test]
 fn mutation_rejects_any_changed_cell_of_messages_in_the_narrow_layout() {
     dense_layers_and_long_messages(Width::Narrow);
+}
+
+#[test]
+fn mutation_rejects_any_changed_cell_of_messages_in_the_wide_layout() {
+    dense_layers_and_long_messages(Width::Wide);
 }
 
 /// Every don't-care is one: the documented list has no cell that a constraint notices.
