@@ -10,7 +10,7 @@
 //! | pooled | on | largest quotient of the window | 0 | stored byte |
 //! | spill | off | coefficients that no output takes, of three chunks of items | | |
 //! | quality | on | output bytes, one-hot bits | slacks, sums | score |
-//! | hash | off | S-box cells of Poseidon, 24 full-size values | | |
+//! | hash | off | S-box cells of Poseidon, at most 24 full-size values | | |
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{

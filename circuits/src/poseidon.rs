@@ -4,7 +4,7 @@
 //! like the end of a full round: wherever full rounds begin or end, the row before has `z` in its first
 //! six cells, and the state `M z` is read as a linear expression.
 //!
-//! | default | kind | cells | `x_k` |
+//! | default, wide | kind | cells | `x_k` |
 //! |---|---|---|---|
 //! | 0 | input | `z`, label | |
 //! | 1..5 | full | `z`, `a`, `b` | `(M z')_k + c_k` |
@@ -74,7 +74,7 @@ pub(crate) struct Places {
     pub(crate) st: usize,
 }
 
-/// Full rounds of the default layout.
+/// Full rounds of the default and the wide layout.
 pub(crate) const FULL: Places = Places { z: 0, a: WIDTH, b: 2 * WIDTH, st: usize::MAX };
 
 /// Rounds of one row of partial rounds.
@@ -91,6 +91,11 @@ pub(crate) const fn partial_places(width: Width) -> Places {
         Width::Narrow => Places { st: 0, z: 6, a: 8, b: 10 },
         Width::Default | Width::Wide => Places { st: 18, ..FULL },
     }
+}
+
+/// Cells of a row of partial rounds, all of which are full-size; no row of a hash has more.
+pub(crate) const fn full_size(width: Width) -> usize {
+    WIDTH + 3 * partials(width)
 }
 
 /// Cell of the label on input rows.

@@ -3,8 +3,8 @@
 //! ```text
 //! row 0        idle
 //! hashes       per slot: Poseidon of the input         (words folded, hash published)
-//! inputs       per image or value: chunks of 8 slots, one or two values a row
-//! nodes        per phase, per channel, per position: chunks of 8 slots; spilled coefficients
+//! inputs       per image or value: chunks of as many slots as lanes, one or two values a row
+//! nodes        per phase, per channel, per position: such chunks; spilled coefficients
 //! quality      per slot: class rows, score row         (output bytes folded, score published)
 //! outputs      per slot: Poseidon of the output
 //! ```

@@ -17,6 +17,7 @@ use super::weakening::challenges;
 use super::{failures_of, is_exhaustive, Forge};
 use crate::columns::{Fx, Width};
 use crate::plan::Plan;
+use crate::witness::Witness;
 use crate::BatchCircuit;
 
 /// The kind of a row, by what its cells hold.
@@ -182,17 +183,27 @@ fn free_cells_are_free_in(width: Width) {
     let net = Net::long_of(width);
     let plan = &net.plan;
     let c = Checker::new(plan, challenges());
+    let accepts = |w: &Witness, row: usize, columns: &[usize]| {
+        let failures = c.failures(&c.grid(w));
+        assert!(failures.is_empty(), "{row} {columns:?} {} {failures:?}", kind(plan, row));
+    };
     for row in sample(plan) {
-        for column in (0..c.at.multiplicity).filter(|column| free(plan, row, *column).is_some()) {
-            let mut w = net.witness.clone();
-            if !plan.is(Fx::Lookup, row) {
-                w.cells[row][column] += Fr::ONE;
-            } else if !move_along(plan, &mut w, row, column) {
-                continue;
+        let columns: Vec<usize> =
+            (0..c.at.multiplicity).filter(|column| free(plan, row, *column).is_some()).collect();
+        if plan.is(Fx::Lookup, row) {
+            for column in columns {
+                let mut w = net.witness.clone();
+                if move_along(plan, &mut w, row, column) {
+                    accepts(&w, row, &[column]);
+                }
             }
-            // The statement follows a score that nobody reads.
-            let failures = c.failures(&c.grid(&w));
-            assert!(failures.is_empty(), "{row} {column} {} {failures:?}", kind(plan, row));
+        } else {
+            // All at once, each by another amount.
+            let mut w = net.witness.clone();
+            for column in &columns {
+                w.cells[row][*column] += Fr::from(*column as u64 + 0x5eed).square().square();
+            }
+            accepts(&w, row, &columns);
         }
     }
 }
