@@ -177,6 +177,8 @@ pub(crate) enum Layout {
     Narrow,
     /// Eight lanes.
     Default,
+    /// Sixteen lanes.
+    Wide,
 }
 
 impl From<Layout> for Width {
@@ -184,6 +186,7 @@ impl From<Layout> for Width {
         match layout {
             Layout::Narrow => Self::Narrow,
             Layout::Default => Self::Default,
+            Layout::Wide => Self::Wide,
         }
     }
 }
