@@ -38,7 +38,7 @@ pub(crate) fn prover(bias: i32, name: &str) -> Prover {
 }
 
 fn keys(folder: &Path, bias: i32, width: Width) -> Prover {
-    let frame = Frame { slots: 8, width };
+    let frame = Frame::of(8, width);
     Prover::new(graph(bias), frame, folder, &format!("case{bias}"), None).expect("keys")
 }
 
