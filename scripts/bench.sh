@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Proves and verifies batches of several nets: a table on stdout, the JSON behind it in bench.json of the cache.
-# NETS="lenet-max:72 digits:64" chooses some, LAYOUT=narrow the layout. Each runs in a process of its own, so peak memory is its own.
+# NETS="lenet-max:72 digits:64" chooses some, LAYOUT=narrow or LAYOUT=wide the layout. Each runs in a process of its own, so peak memory is its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 default="digits:1 digits:16 digits:64 digits:256 digits:1024 784-128-10:256 lenet-avg:96 lenet-max:72 conv3:72 mobilenet:24 resnet20:16"

@@ -3,7 +3,7 @@
 # Prints the constraints whose removal no test notices; exits with 1 if there are any.
 #
 #   scripts/weaken-gates.sh            every constraint
-#   scripts/weaken-gates.sh default:17 narrow:42 ...  some of them
+#   scripts/weaken-gates.sh default:17 narrow:42 wide:80 ...  some of them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

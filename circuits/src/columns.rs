@@ -10,7 +10,7 @@
 //! | pooled | on | largest quotient of the window | 0 | stored byte |
 //! | spill | off | coefficients that no output takes, of three chunks of items | | |
 //! | quality | on | output bytes, one-hot bits | slacks, sums | score |
-//! | hash | off | S-box cells of Poseidon, 24 full-size values | | |
+//! | hash | off | S-box cells of Poseidon, at most 24 full-size values | | |
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{
@@ -23,7 +23,7 @@ pub use crate::steering::{fixed_columns, Fx};
 pub use dn_core::Width;
 
 /// Most batch items side by side in one row.
-pub(crate) const MAX_LANES: usize = 8;
+pub(crate) const MAX_LANES: usize = 16;
 
 /// Weights side by side in one row.
 #[must_use]
@@ -31,6 +31,7 @@ pub const fn weight_lanes(width: Width) -> usize {
     match width {
         Width::Narrow => 2,
         Width::Default => 8,
+        Width::Wide => 16,
     }
 }
 

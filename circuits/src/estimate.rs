@@ -5,7 +5,7 @@ use dn_core::digest;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
 
-use crate::columns::{advice_columns, cells, fixed_columns, Width};
+use crate::columns::{advice_columns, fixed_columns, Width};
 use crate::plan::{count_rows, log2_rows, Frame, PlanError, MAX_K};
 use crate::poseidon;
 
@@ -53,7 +53,7 @@ pub fn estimate(graph: &Graph, frame: impl Into<Frame>) -> Result<Estimate, Plan
 fn shares(width: Width) -> [f64; 3] {
     let share = |of: &dyn Fn(Width) -> usize| of(width) as f64 / of(Width::Default) as f64;
     let columns = |width| advice_columns(width) + fixed_columns(width);
-    [share(&columns), share(&cells), share(&advice_columns)]
+    [share(&columns), share(&poseidon::full_size), share(&advice_columns)]
 }
 
 fn of_rows(graph: &Graph, Frame { slots, width, form }: Frame, rows: usize) -> Estimate {

@@ -4,7 +4,7 @@
 //! Wherever other full rounds begin, the row before has `z` in its first six cells, and the state `M z` is
 //! read as a linear expression.
 //!
-//! | default | kind | cells | `x_k` |
+//! | default, wide | kind | cells | `x_k` |
 //! |---|---|---|---|
 //! | 0 | message | `z`, `a`, `b`, `st` | `st_k + c_k` |
 //! | 1..4 | full | `z`, `a`, `b` | `(M z')_k + c_k` |
@@ -74,14 +74,14 @@ pub(crate) struct Places {
     pub(crate) st: usize,
 }
 
-/// Full rounds of the default layout.
+/// Full rounds of the default and the wide layout.
 pub(crate) const FULL: Places = Places { z: 0, a: WIDTH, b: 2 * WIDTH, st: usize::MAX };
 
 /// Rounds of one row of partial rounds.
 pub(crate) const fn partials(width: Width) -> usize {
     match width {
         Width::Narrow => 2,
-        Width::Default => 6,
+        Width::Default | Width::Wide => 6,
     }
 }
 
@@ -89,15 +89,20 @@ pub(crate) const fn partials(width: Width) -> usize {
 pub(crate) const fn partial_places(width: Width) -> Places {
     match width {
         Width::Narrow => Places { st: 0, z: 6, a: 8, b: 10 },
-        Width::Default => Places { st: 18, ..FULL },
+        Width::Default | Width::Wide => Places { st: 18, ..FULL },
     }
+}
+
+/// Cells of a row of partial rounds, all of which are full-size; no row of a hash has more.
+pub(crate) const fn full_size(width: Width) -> usize {
+    WIDTH + 3 * partials(width)
 }
 
 /// Rows of one permutation.
 pub(crate) const fn rows(width: Width) -> usize {
     match width {
         Width::Narrow => 2 * HALF_FULL + PARTIAL / 2 + 2 * HALF_FULL,
-        Width::Default => HALF_FULL + PARTIAL / 6 + 1 + HALF_FULL,
+        Width::Default | Width::Wide => HALF_FULL + PARTIAL / 6 + 1 + HALF_FULL,
     }
 }
 
@@ -110,7 +115,7 @@ pub(crate) fn kinds(width: Width) -> Vec<RowKind> {
             let full = [Squares, Powers].repeat(HALF_FULL);
             [&[Message], &full[1..], &partial, &[SquaresLast], &full[1..]].concat()
         }
-        Width::Default => {
+        Width::Default | Width::Wide => {
             let full = [Full; HALF_FULL];
             [&[Message], &full[1..], &partial, &[Leave], &full].concat()
         }
@@ -185,7 +190,7 @@ impl Constants {
     pub(crate) fn message(&self, row: &[Fr], i: usize) -> Fr {
         match self.width {
             Width::Narrow => row[i] - self.round[0][i],
-            Width::Default => row[partial_places(self.width).st + i],
+            Width::Default | Width::Wide => row[partial_places(self.width).st + i],
         }
     }
 

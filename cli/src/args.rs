@@ -179,6 +179,8 @@ pub(crate) enum Layout {
     Narrow,
     /// Eight lanes.
     Default,
+    /// Sixteen lanes.
+    Wide,
 }
 
 impl From<Layout> for Width {
@@ -186,6 +188,7 @@ impl From<Layout> for Width {
         match layout {
             Layout::Narrow => Self::Narrow,
             Layout::Default => Self::Default,
+            Layout::Wide => Self::Wide,
         }
     }
 }

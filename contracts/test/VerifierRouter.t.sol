@@ -5,32 +5,39 @@ import {Halo2Verifier} from "../src/Halo2Verifier.sol";
 import {VerifierRouter} from "../src/VerifierRouter.sol";
 import {DefaultVerifier} from "../src/generated/DefaultVerifier.sol";
 import {NarrowVerifier} from "../src/generated/NarrowVerifier.sol";
+import {WideVerifier} from "../src/generated/WideVerifier.sol";
 import {FakeVerifier} from "./base/FakeVerifier.sol";
 import {TestBase} from "./base/TestBase.sol";
 
-/// @dev Which verifier answers. The two behind the router are replaced by ones that accept a proof each.
+/// @dev Which verifier answers. Those behind the router are replaced by ones that accept a proof each.
 contract VerifierRouterTest is TestBase {
     address private constant NARROW_KEY = address(0x7771);
     address private constant DEFAULT_KEY = address(0x7772);
-    address private constant OTHER_KEY = address(0x7773);
-    address private constant NO_KEY = address(0x7774);
+    address private constant WIDE_KEY = address(0x7773);
+    address private constant OTHER_KEY = address(0x7774);
+    address private constant NO_KEY = address(0x7775);
+    /// @dev EIP-170's limit on a contract's code.
+    uint256 private constant MAX_CODE = 24_576;
 
     Halo2Verifier private narrow;
     Halo2Verifier private normal;
+    Halo2Verifier private wide;
     VerifierRouter private router;
     FakeVerifier private fake;
 
     function setUp() external {
-        (narrow, normal, fake) = (new NarrowVerifier(), new DefaultVerifier(), new FakeVerifier());
-        router = new VerifierRouter(_both());
+        (narrow, normal, wide) = (new NarrowVerifier(), new DefaultVerifier(), new WideVerifier());
+        fake = new FakeVerifier();
+        router = new VerifierRouter(_all());
         vm.etch(NARROW_KEY, abi.encodePacked(bytes1(0), narrow.layout(), uint256(1)));
         vm.etch(DEFAULT_KEY, abi.encodePacked(bytes1(0), normal.layout(), uint256(2)));
-        vm.etch(OTHER_KEY, abi.encodePacked(bytes1(0), uint256(3), uint256(3)));
+        vm.etch(WIDE_KEY, abi.encodePacked(bytes1(0), wide.layout(), uint256(3)));
+        vm.etch(OTHER_KEY, abi.encodePacked(bytes1(0), uint256(3), uint256(4)));
     }
 
-    function _both() private view returns (Halo2Verifier[] memory both) {
-        both = new Halo2Verifier[](2);
-        (both[0], both[1]) = (narrow, normal);
+    function _all() private view returns (Halo2Verifier[] memory all) {
+        all = new Halo2Verifier[](3);
+        (all[0], all[1], all[2]) = (narrow, normal, wide);
     }
 
     function _instances() private pure returns (uint256[] memory instances) {
@@ -45,18 +52,29 @@ contract VerifierRouterTest is TestBase {
     function testTheKeyChoosesTheVerifier() external {
         vm.etch(address(narrow), address(fake).code);
         require(_accepts(NARROW_KEY), "the narrow layout's verifier");
-        // The other one is real, and takes neither the fake's proofs nor such a key.
+        // The others are real, and take neither the fake's proofs nor such keys.
         require(!_accepts(DEFAULT_KEY), "the default layout's verifier");
         vm.etch(address(normal), address(fake).code);
         require(_accepts(DEFAULT_KEY), "the default layout's verifier");
+        require(!_accepts(WIDE_KEY), "the wide layout's verifier");
+        vm.etch(address(wide), address(fake).code);
+        require(_accepts(WIDE_KEY), "the wide layout's verifier");
         require(
             !router.verify(NARROW_KEY, fake.prove(DEFAULT_KEY, _instances()), _instances()), "wrong proof"
         );
     }
 
+    function testEveryVerifierFitsAContract() external view {
+        Halo2Verifier[] memory all = _all();
+        for (uint256 i; i < all.length; ++i) {
+            require(address(all[i]).code.length <= MAX_CODE, "larger than EIP-170 allows");
+        }
+    }
+
     function testNobodyVerifiesOtherLayouts() external {
         vm.etch(address(narrow), address(fake).code);
         vm.etch(address(normal), address(fake).code);
+        vm.etch(address(wide), address(fake).code);
         require(!_accepts(OTHER_KEY) && !_accepts(NO_KEY) && !_accepts(address(0)), "no verifier");
     }
 
@@ -85,7 +103,7 @@ contract VerifierRouterTest is TestBase {
     }
 
     function testRejectsTwoVerifiersOfOneLayout() external {
-        Halo2Verifier[] memory twice = _both();
+        Halo2Verifier[] memory twice = _all();
         twice[1] = twice[0];
         vm.expectRevert(abi.encodeWithSelector(VerifierRouter.LayoutTwice.selector, narrow.layout()));
         new VerifierRouter(twice);

@@ -15,11 +15,13 @@ pub enum Width {
     /// Eight items.
     #[default]
     Default,
+    /// Sixteen items.
+    Wide,
 }
 
 impl Width {
     /// Every layout, narrow ones first.
-    pub const ALL: [Self; 2] = [Self::Narrow, Self::Default];
+    pub const ALL: [Self; 3] = [Self::Narrow, Self::Default, Self::Wide];
 
     /// Items side by side in one row.
     #[must_use]
@@ -27,6 +29,7 @@ impl Width {
         match self {
             Self::Narrow => 4,
             Self::Default => 8,
+            Self::Wide => 16,
         }
     }
 
@@ -36,6 +39,7 @@ impl Width {
         match self {
             Self::Narrow => "narrow",
             Self::Default => "default",
+            Self::Wide => "wide",
         }
     }
 

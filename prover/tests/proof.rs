@@ -36,7 +36,7 @@ fn soundness_row_23_proves_hides_and_rejects() {
 }
 
 fn proves_hides_and_rejects(width: Width, data: &Path) {
-    let frame = Frame::new(8, width);
+    let frame = Frame::of(8, width);
     let prover = Prover::new(graph(), frame, data, "test", None).expect("keys");
     let tasks: Vec<Slot> = (0..5)
         .map(|i: i8| Slot {

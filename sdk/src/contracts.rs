@@ -41,6 +41,13 @@ alloy::sol!(
 alloy::sol!(
     #[sol(rpc)]
     #[derive(Debug)]
+    WideVerifier,
+    "abi/WideVerifier.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
     VerifierRouter,
     "abi/VerifierRouter.json"
 );

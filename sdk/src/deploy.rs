@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::contracts::{
     DefaultVerifier, DnToken, InferenceRollup, ModelRegistry, NarrowVerifier, Staking,
-    VerifierRouter,
+    VerifierRouter, WideVerifier,
 };
 
 /// Addresses that the rollup is told at deployment.
@@ -70,7 +70,8 @@ pub async fn deploy<P: Provider + Clone>(
     let registry = *ModelRegistry::deploy(provider.clone()).await?.address();
     let narrow = *NarrowVerifier::deploy(provider.clone()).await?.address();
     let default = *DefaultVerifier::deploy(provider.clone()).await?.address();
-    let router = VerifierRouter::deploy(provider.clone(), vec![narrow, default]).await?;
+    let wide = *WideVerifier::deploy(provider.clone()).await?.address();
+    let router = VerifierRouter::deploy(provider.clone(), vec![narrow, default, wide]).await?;
     let verifier = *router.address();
     let config = InferenceRollup::Config {
         token,

@@ -15,6 +15,7 @@ use thiserror::Error;
 /// ABI and creation code of each layout's verifier, checked in by `contracts/export-abi.sh`.
 const NARROW: &str = include_str!("../../sdk/abi/NarrowVerifier.json");
 const DEFAULT: &str = include_str!("../../sdk/abi/DefaultVerifier.json");
+const WIDE: &str = include_str!("../../sdk/abi/WideVerifier.json");
 const VERIFY: &str = "verify(address,bytes,uint256[])";
 const VERIFY_BATCH: &str = "verifyBatch(address[],bytes[],uint256[][])";
 /// Limit of every transaction; below the cap of 2^24 that EIP-7825 sets.
@@ -199,6 +200,7 @@ fn artifact(protocol: &Protocol) -> &'static str {
     match Width::ALL.into_iter().find(|width| cells(*width) == first) {
         Some(Width::Narrow) => NARROW,
         Some(Width::Default) | None => DEFAULT,
+        Some(Width::Wide) => WIDE,
     }
 }
 

@@ -59,6 +59,11 @@ fn agrees_with_halo2_on_digests() {
     std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
 }
 
+#[test]
+fn agrees_with_halo2_in_the_wide_layout() {
+    agrees_with_halo2(Width::Wide);
+}
+
 fn agrees_with_halo2(width: Width) {
     let folder = folder(&format!("verdicts-{}", width.name()));
     let case = Case::in_layout(&folder, width, Form::Listed);
@@ -127,7 +132,8 @@ fn rejects_other_public_inputs(case: &Case) {
         let mut forged = case.instances.clone();
         forged[at][31] ^= 1;
         assert!(!case.accepts(&forged, &case.proof), "public input {at}");
-        for step in 1..count {
+        // Half a turn reaches every pair.
+        for step in 1..=count / 2 {
             let mut forged = case.instances.clone();
             forged.swap(at, (at + step) % count);
             let same = forged == case.instances;

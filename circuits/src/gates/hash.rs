@@ -57,7 +57,7 @@ pub(super) fn state_prev(v: &mut View<'_, '_>, constants: &Constants, i: usize) 
 pub(super) fn message(v: &mut View<'_, '_>, constants: &Constants, i: usize) -> Ex {
     match v.width() {
         Width::Narrow => v.cell(i) - Expression::Constant(constants.round[0][i]),
-        Width::Default => v.cell(partial_places(Width::Default).st + i),
+        width @ (Width::Default | Width::Wide) => v.cell(partial_places(width).st + i),
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn partial_cells(width: Width) -> Vec<usize> {
 pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
     match columns.width {
         Width::Narrow => hash_narrow::configure(cs, columns, constants),
-        Width::Default => rounds(cs, columns, constants),
+        Width::Default | Width::Wide => rounds(cs, columns, constants),
     }
     absorb(cs, columns, constants);
 }

@@ -1,7 +1,7 @@
 //! The quality score of each task: is the labelled class the strict arg-max, and by how much?
 //!
-//! A task takes rows of `C` classes, two lanes per class, then a score row: four classes in the
-//! default layout, two in the narrow one. Class `i` of a row:
+//! A task takes rows of `C` classes, two lanes per class, then a score row: two classes in the narrow
+//! layout, four in the default one, eight in the wide one. Class `i` of a row:
 //!
 //! ```text
 //! o = hi[2i]     the output byte                    d = lo[2i]    slack

@@ -4,8 +4,8 @@
 //! row 0        idle
 //! digest       per inner node: Poseidon of its children (read, hash published), if the batch has a digest
 //! hashes       per slot: Poseidon of the input         (words folded, hash published)
-//! inputs       per image or value: chunks of 8 slots, one or two values a row
-//! nodes        per phase, per channel, per position: chunks of 8 slots; spilled coefficients
+//! inputs       per image or value: chunks of as many slots as lanes, one or two values a row
+//! nodes        per phase, per channel, per position: such chunks; spilled coefficients
 //! quality      per slot: class rows, score row         (output bytes folded, score published)
 //! outputs      per slot: Poseidon of the output
 //! ```
@@ -319,10 +319,11 @@ impl Plan {
         let message = self.is(Fx::Absorb, row);
         match self.width {
             Width::Narrow => sbox || (row > 0 && self.is(Fx::Full, row - 1)),
-            Width::Default => match column {
+            Width::Default | Width::Wide => match column {
                 0..6 => sbox || message || leave,
                 6..18 => sbox || message,
-                _ => partial || message,
+                18..24 => partial || message,
+                _ => false,
             },
         }
     }

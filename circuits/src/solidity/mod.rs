@@ -51,6 +51,7 @@ pub fn contract_name(width: Width) -> &'static str {
     match width {
         Width::Narrow => "NarrowVerifier",
         Width::Default => "DefaultVerifier",
+        Width::Wide => "WideVerifier",
     }
 }
 

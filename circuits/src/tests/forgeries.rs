@@ -165,7 +165,7 @@ pub(super) fn hashes(net: &Net, c: &Checker) -> Vec<Forgery> {
     };
     match net.plan.width {
         Width::Narrow => narrow_rounds(net, c, &mut push),
-        Width::Default => rounds(net, c, &mut push),
+        Width::Default | Width::Wide => rounds(net, c, &mut push),
     }
     let (absorb, zero) = (c.find("poseidon absorb", ""), CoreFr::from(0u8));
     push("a capacity that is not zero", absorb[0], output_hash(net, 0, Slip::State(0)));
@@ -310,13 +310,15 @@ pub(super) fn votes(width: Width, c: &dyn Fn(&Net) -> Checker) -> Vec<(Net, Forg
     // Two classes are half a label each; the committed one lies between them.
     for i in 0..classes(width) {
         let bytes = [60, 62, 64, 66, 70, 72, 74, 76, 90];
+        let low = i % 4;
+        let half_labels = u64::from(bytes[low] / 2 + bytes[low + 4] / 2);
         let votes = Votes {
-            label: vec![(i, SLACK_OFFSET / 2), (i + 4, SLACK_OFFSET / 2)],
-            value: u64::from(bytes[i] / 2 + bytes[i + 4] / 2),
-            key: SLACK_OFFSET + u64::from(bytes[i] / 2 + bytes[i + 4] / 2) - 90,
-            ..honest(&bytes, i + 2)
+            label: vec![(low, SLACK_OFFSET / 2), (low + 4, SLACK_OFFSET / 2)],
+            value: half_labels,
+            key: SLACK_OFFSET + half_labels - 90,
+            ..honest(&bytes, low + 2)
         };
-        push(constant(&bytes, Some(i as u16 + 2)), (gate, "label", i), &votes);
+        push(constant(&bytes, Some(low as u16 + 2)), (gate, "label", i), &votes);
         // The label as its own rival hides its margin.
         let mut bytes = [10; 9];
         bytes[i] = 200;

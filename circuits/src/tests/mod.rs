@@ -8,10 +8,11 @@ use halo2_proofs::dev::{MockProver, VerifyFailure};
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use crate::columns::{Acc, Width, CHALLENGES};
+use crate::estimate::{best_batch, best_width, estimate, Objective};
 use crate::field::{from_core, CoreFr};
 use crate::fold::Folded;
 use crate::gates::HELPER_GATE;
-use crate::plan::{Frame, Plan};
+use crate::plan::{Frame, Plan, MAX_K};
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 
@@ -230,10 +231,33 @@ fn the_estimate_of_rows_is_exact() {
             vec![dense(&mut s, inputs, hidden, 7, true), dense(&mut s, hidden, outputs, 6, false)];
         let graph = chain(inputs, layers);
         for width in Width::ALL {
-            let frame = Frame::new(slots, width);
+            let frame = Frame::of(slots, width);
             let plan = Plan::new(&graph, frame).unwrap();
-            let estimate = crate::estimate::estimate(&graph, frame).unwrap();
+            let estimate = estimate(&graph, frame).unwrap();
             assert_eq!((estimate.rows, estimate.k), (plan.rows, plan.k));
         }
+    }
+}
+
+/// CPU seconds per inference at a layout's best batch size up to `limit`.
+fn cpu_s(graph: &Graph, limit: usize, width: Width) -> f64 {
+    let batch = best_batch(graph, limit, width).unwrap();
+    let estimate = estimate(graph, Frame::of(batch, width)).unwrap();
+    assert!(estimate.cpu_s > 0.0 && estimate.memory_mb > 0.0 && estimate.k <= MAX_K);
+    estimate.cpu_s / batch as f64
+}
+
+#[test]
+fn the_layout_that_is_chosen_is_the_best_of_all() {
+    let mut s = Stream(5);
+    for graph in [model(&mut s), images::residual(&mut s)] {
+        assert_eq!(best_width(&graph, 64, Objective::Gas), Ok(Width::Narrow));
+        for limit in [1, 24, 256] {
+            let best = best_width(&graph, limit, Objective::Cpu).unwrap();
+            let least = cpu_s(&graph, limit, best);
+            assert!(Width::ALL.iter().all(|width| least <= cpu_s(&graph, limit, *width)));
+        }
+        // One inference takes the rows of as many as there are lanes.
+        assert_eq!(best_width(&graph, 1, Objective::Cpu), Ok(Width::Narrow));
     }
 }

@@ -17,6 +17,7 @@ use super::weakening::challenges;
 use super::{failures_of, is_exhaustive, Forge};
 use crate::columns::{Fx, Width};
 use crate::plan::Plan;
+use crate::witness::Witness;
 use crate::BatchCircuit;
 
 /// The kind of a row, by what its cells hold.
@@ -145,6 +146,11 @@ fn mutation_rejects_any_changed_cell_of_images_in_the_narrow_layout() {
     images_pools_and_sums(Width::Narrow);
 }
 
+#[test]
+fn mutation_rejects_any_changed_cell_of_images_in_the_wide_layout() {
+    images_pools_and_sums(Width::Wide);
+}
+
 fn dense_layers_and_long_messages(width: Width) {
     let net = Net::long_of(width);
     assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == "absorb next"));
@@ -162,6 +168,11 @@ fn mutation_rejects_any_changed_cell_of_messages_in_the_narrow_layout() {
     dense_layers_and_long_messages(Width::Narrow);
 }
 
+#[test]
+fn mutation_rejects_any_changed_cell_of_messages_in_the_wide_layout() {
+    dense_layers_and_long_messages(Width::Wide);
+}
+
 /// Every don't-care is one: the documented list has no cell that a constraint notices.
 #[test]
 fn free_cells_are_free() {
@@ -172,17 +183,27 @@ fn free_cells_are_free_in(width: Width) {
     let net = Net::long_of(width);
     let plan = &net.plan;
     let c = Checker::new(plan, challenges());
+    let accepts = |w: &Witness, row: usize, columns: &[usize]| {
+        let failures = c.failures(&c.grid(w));
+        assert!(failures.is_empty(), "{row} {columns:?} {} {failures:?}", kind(plan, row));
+    };
     for row in sample(plan) {
-        for column in (0..c.at.multiplicity).filter(|column| free(plan, row, *column).is_some()) {
-            let mut w = net.witness.clone();
-            if !plan.is(Fx::Lookup, row) {
-                w.cells[row][column] += Fr::ONE;
-            } else if !move_along(plan, &mut w, row, column) {
-                continue;
+        let columns: Vec<usize> =
+            (0..c.at.multiplicity).filter(|column| free(plan, row, *column).is_some()).collect();
+        if plan.is(Fx::Lookup, row) {
+            for column in columns {
+                let mut w = net.witness.clone();
+                if move_along(plan, &mut w, row, column) {
+                    accepts(&w, row, &[column]);
+                }
             }
-            // The statement follows a score that nobody reads.
-            let failures = c.failures(&c.grid(&w));
-            assert!(failures.is_empty(), "{row} {column} {} {failures:?}", kind(plan, row));
+        } else {
+            // All at once, each by another amount.
+            let mut w = net.witness.clone();
+            for column in &columns {
+                w.cells[row][*column] += Fr::from(*column as u64 + 0x5eed).square().square();
+            }
+            accepts(&w, row, &columns);
         }
     }
 }

@@ -29,8 +29,8 @@ impl Net {
         Self { graph, plan, witness, tasks }
     }
 
-    /// Strided and padded convolutions, a residual sum over two layers, a pool, a dense layer; four
-    /// chunks of slots, the last three slots are padding.
+    /// Strided and padded convolutions, a residual sum over two layers, a pool, a dense layer; at least
+    /// four chunks of slots, the last three slots are padding.
     pub(super) fn everything() -> Self {
         Self::everything_of(Width::Default)
     }
@@ -50,8 +50,9 @@ impl Net {
             let channels = 0..node.shape.channels as u32;
             node.shift = channels.map(|c| 8 + c % 2).collect();
         }
-        let tasks = batch(&mut s, &graph, 29);
-        Self::new(graph, Frame::new(32, width), tasks)
+        let slots = (4 * width.lanes()).max(32);
+        let tasks = batch(&mut s, &graph, slots - 3);
+        Self::new(graph, Frame::new(slots, width), tasks)
     }
 
     /// Two dense layers behind an input whose commitment takes two permutations.
@@ -65,7 +66,7 @@ impl Net {
         let layers = vec![dense(&mut s, 100, 9, 9, true), dense(&mut s, 9, 10, 8, false)];
         let graph = chain(100, layers);
         let tasks = batch(&mut s, &graph, 6);
-        Self::new(graph, Frame::new(8, width), tasks)
+        Self::new(graph, Frame::of(8, width), tasks)
     }
 
     /// Outputs that are constant bytes, and one probe of class `label` in slot 0.
@@ -81,7 +82,7 @@ impl Net {
         let node = Node::dense((0, input), weights, bias, 0, Activation::identity());
         let graph = Graph { input, nodes: vec![node] };
         let slot = Slot { input: vec![1, -2, 3, 4, -5, 6], salt: CoreFr::from(8u8), label };
-        Self::new(graph, Frame::new(8, width), vec![slot])
+        Self::new(graph, Frame::of(8, width), vec![slot])
     }
 }
 

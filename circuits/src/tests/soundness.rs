@@ -439,7 +439,7 @@ fn soundness_row_21_random_batches_always_have_a_witness() {
         let graph = random_graph(&mut s);
         graph.validate().unwrap();
         let width = Width::ALL[i % Width::ALL.len()];
-        let plan = match Plan::new(&graph, Frame::new(8, width)) {
+        let plan = match Plan::new(&graph, Frame::of(8, width)) {
             Ok(plan) => std::sync::Arc::new(plan),
             Err(e) => panic!("graph {i}: {e}"),
         };

@@ -8,15 +8,15 @@ abstract contract BatchMemory {
     /// @dev The key, without its first byte.
     uint256 internal constant KEY = 0x0080;
     /// @dev Points that are added, multiplied or paired.
-    uint256 internal constant POINTS = 0x0d20;
+    uint256 internal constant POINTS = 0x0f20;
     /// @dev What each fixed commitment is multiplied by.
-    uint256 internal constant SCALARS = 0x0f20;
+    uint256 internal constant SCALARS = 0x1120;
     /// @dev Columns in the order of their openings, one byte each.
-    uint256 internal constant ORDER = 0x1460;
+    uint256 internal constant ORDER = 0x1760;
     /// @dev Value of the instance column at x.
-    uint256 internal constant INSTANCE = 0x14c0;
+    uint256 internal constant INSTANCE = 0x17e0;
     /// @dev Challenges of the layout.
-    uint256 internal constant CHALLENGES_AT = 0x14e0;
+    uint256 internal constant CHALLENGES_AT = 0x1800;
     /// @dev Values of the columns, as the proof has them; shared results behind them.
-    uint256 internal constant VALUES_AT = 0x15e0;
+    uint256 internal constant VALUES_AT = 0x1900;
 }

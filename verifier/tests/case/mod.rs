@@ -67,7 +67,7 @@ impl Case {
 
     /// The same for a layout and a form of the statement.
     pub(crate) fn in_layout(folder: &Path, width: Width, form: Form) -> Self {
-        Self::of(keys(folder, 3, Frame::new(8, width).with(form)), 0)
+        Self::of(keys(folder, 3, Frame::of(8, width).with(form)), 0)
     }
 
     fn of(prover: Prover, seed: i8) -> Self {
