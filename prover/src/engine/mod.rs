@@ -296,7 +296,9 @@ impl<A: Arithmetic> Prove for Engine<A> {
 
         let n = 1 << plan.k;
         let mut random = vec![Fr::ZERO; n];
-        random.iter_mut().for_each(|x| *x = Fr::random(&mut rng));
+        // Its commitment and its value at one point are all that is seen of it: two numbers, which as
+        // many random rows as other columns have make uniform.
+        random[n - BLINDING_ROWS..].iter_mut().for_each(|x| *x = Fr::random(&mut rng));
         write_points(&mut transcript, &[self.bases.commit(&random)])?;
         let y = draw(&mut transcript);
 
