@@ -10,17 +10,17 @@ use crate::plan::{count_rows, log2_rows, Frame, PlanError, MAX_K};
 use crate::poseidon;
 
 /// CPU seconds of one proof on one 2-core x86-64 machine with AVX-512 IFMA: what does not depend on its
-/// size, per row of the domain, per row of a hash, per other used row. Fitted to eleven proofs; how far
+/// size, per row of the domain, per row of a hash, per other used row. Fitted to fourteen proofs; how far
 /// others were off is in docs/book/costs.md.
-const CPU_S: (f64, f64, f64, f64) = (0.108, 3.95e-5, 3.9e-5, 3.0e-6);
+const CPU_S: (f64, f64, f64, f64) = (0.0755, 3.0e-5, 3.88e-5, 1.01e-5);
 /// CPU seconds per row of the domain where fixed columns are transformed again for each proof.
-const TRANSFORM_S: f64 = 9.0e-6;
+const TRANSFORM_S: f64 = 9.7e-6;
 /// What a proof takes with portable arithmetic, in the same proofs.
-const PORTABLE: f64 = 3.0;
+const PORTABLE: f64 = 3.1;
 /// Peak memory in MiB of a process that proves: base, and per row of the domain, besides columns.
-const MEMORY_MB: (f64, f64) = (18.0, 2.35e-3);
+const MEMORY_MB: (f64, f64) = (15.3, 2.0e-3);
 /// MiB per row of the domain and column, with and without fixed columns that stay.
-const COLUMN_MB: (f64, f64) = (7.05e-5, 4.85e-5);
+const COLUMN_MB: (f64, f64) = (6.5e-5, 5.34e-5);
 /// log2 of the largest domain whose fixed columns stay in memory on all cosets, where they take 1 GiB.
 pub const RESIDENT_K: u32 = 18;
 
