@@ -129,7 +129,8 @@ pub(crate) enum ModelCommand {
     Prove(Prove),
     /// Verify a batch proof.
     Verify(Verify),
-    /// Open the commitments of one inference against the digest of a batch proof.
+    /// Open the commitments of one inference against the digest of a batch proof, which `verify` must have
+    /// accepted: an opening means nothing for another digest or number of slots.
     Open(Open),
 }
 

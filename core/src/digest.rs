@@ -10,8 +10,10 @@
 //! 3B/2 + 1 .. 5B/2+1  output commitments          one per slot
 //! ```
 //!
-//! `B` is even, as the slots of every layout are, so each node has five children. Shape and places follow from `B`,
-//! which the verifying key fixes, so no leaf can pass for a node.
+//! `B` is even, as the slots of every layout are, so each node has five children. Shape and places follow from `B`.
+//! **A digest without its number of slots says nothing**: a commitment to a short message is a hash of five elements, as a
+//! node is, so under another `B` its salt would pass for a leaf. Take `B` from the verifying key and the digest
+//! from a proof that it accepts.
 
 use ark_bn254::Fr;
 use light_poseidon::{Poseidon, PoseidonHasher};
@@ -78,7 +80,7 @@ impl Tree {
     /// above it.
     #[must_use]
     pub fn path(&self, leaf: usize) -> Option<Vec<[Fr; ARITY - 1]>> {
-        let mut at = self.nodes + leaf;
+        let mut at = self.nodes.checked_add(leaf)?;
         (at < self.elements.len()).then(|| {
             let mut path = Vec::new();
             while at > 0 {
@@ -96,14 +98,16 @@ impl Tree {
     }
 }
 
-/// Whether the batch of `slots` with digest `root` has `value` as its leaf number `leaf`.
+/// Whether the batch of `slots` with digest `root` has `value` as its leaf number `leaf`. `slots` is that of
+/// the verifying key, not of whoever shows the opening.
 #[must_use]
 pub fn opens(root: Fr, slots: usize, (leaf, value): (usize, Fr), path: &[[Fr; ARITY - 1]]) -> bool {
-    let Ok(mut hasher) = Poseidon::<Fr>::new_circom(ARITY) else { return false };
-    let (mut at, mut value) = (nodes(slots) + leaf, value);
-    if leaf > 2 * slots {
+    let leaves = slots.checked_mul(2).and_then(|n| n.checked_add(slots / 2 + 1));
+    if slots < 2 || !slots.is_multiple_of(2) || leaves.is_none() || leaf > 2 * slots {
         return false;
     }
+    let Ok(mut hasher) = Poseidon::<Fr>::new_circom(ARITY) else { return false };
+    let (mut at, mut value) = (nodes(slots) + leaf, value);
     for others in path {
         if at == 0 {
             return false;
@@ -167,6 +171,12 @@ mod tests {
             assert!(!opens(leaf, *value, &longer));
         }
         assert_eq!(tree.path(leaves.len()), None);
+        assert_eq!(tree.path(usize::MAX), None);
+        let root = tree.root();
+        for slots in [0, 1, 3, usize::MAX, usize::MAX - 1] {
+            assert!(!opens(root, slots, (0, root), &[]));
+            assert!(!opens(root, slots, (usize::MAX, root), &[]));
+        }
         assert!(!opens(tree.root(), slots, (leaves.len(), leaves[0]), &tree.path(0).unwrap()));
     }
 }

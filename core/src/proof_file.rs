@@ -2,14 +2,14 @@
 
 use crate::commitment::{from_bytes, to_bytes, Fr};
 use crate::digest::Tree;
-use crate::statement::{Form, Statement, DIGEST_AT};
+use crate::statement::{self, Form, Statement, DIGEST_AT, INPUTS_AT};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
 const FORMAT: &str = "deepnode-proof/1";
 /// Largest header line and proof that are read.
-const MAX_BYTES: usize = 1 << 22;
+const MAX_BYTES: usize = 1 << 24;
 
 /// What a proof file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,20 +130,41 @@ impl ProofFile {
         let model_id = unhex(&header.model_id).ok_or(field("model_id"))?;
         let (slots, batch) = (header.slots, header.batch);
         let file = Self { model_id, slots, batch, instances, leaves, proof };
-        if file.instances.len() != file.form().instances(slots) || batch > slots {
+        if file.counted_slots() != Some(slots) || batch > slots {
             return Err(field("slots"));
         }
-        if file.form() == Form::Digest && file.root() != Some(file.instances[DIGEST_AT]) {
+        if file.form() == Form::Digest && file.root() != file.instances.get(DIGEST_AT).copied() {
             return Err(field("leaves"));
         }
         Ok(file)
     }
 
-    /// The digest of the leaves, if they are those of the slots.
+    /// The slots that there are commitments for, if public inputs and leaves are as many as they must be.
+    fn counted_slots(&self) -> Option<usize> {
+        match self.form() {
+            Form::Listed => statement::slots(self.instances.len()),
+            Form::Digest => {
+                let slots = self.leaves.len() / 2;
+                let is_whole = self.leaves.len() == 2 * slots + 1
+                    && self.instances.len() == Form::Digest.instances(slots);
+                is_whole.then_some(slots)
+            }
+        }
+    }
+
+    /// The digest of the leaves, if they are those of a batch.
     fn root(&self) -> Option<[u8; 32]> {
         let leaves: Option<Vec<Fr>> = self.leaves.iter().map(from_bytes).collect();
-        let leaves = leaves.filter(|leaves| leaves.len() == 2 * self.slots + 1)?;
-        Some(to_bytes(Tree::new(&leaves)?.root()))
+        Some(to_bytes(Tree::new(&leaves?)?.root()))
+    }
+
+    /// The input commitments, in order of slots.
+    #[must_use]
+    pub fn inputs(&self) -> &[[u8; 32]] {
+        match self.form() {
+            Form::Listed => &self.instances[INPUTS_AT..INPUTS_AT + self.slots],
+            Form::Digest => &self.leaves[..self.slots],
+        }
     }
 }
 
@@ -158,7 +179,8 @@ fn hex(bytes: &[u8; 32]) -> String {
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits = text.strip_prefix("0x").filter(|d| d.len() == 64 && d.is_ascii())?;
+    let is_hex = |d: &&str| d.len() == 64 && d.bytes().all(|b| b.is_ascii_hexdigit());
+    let digits = text.strip_prefix("0x").filter(is_hex)?;
     let mut out = [0; 32];
     for (i, byte) in out.iter_mut().enumerate() {
         *byte = u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).ok()?;

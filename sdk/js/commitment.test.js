@@ -40,7 +40,11 @@ test("leaves open against the digest of the vectors, at their places only", () =
     assert.ok(!opens(root, slots, leaf, value + 1n, path));
     assert.ok(!opens(root, slots, (leaf + 1) % leaves.length, value, path));
     assert.ok(!opens(root, slots, leaf, value, path.slice(1)));
+    assert.ok(!opens(root, slots, leaf, value + FIELD_ORDER, path));
+    assert.ok(!opens(root, slots, leaf, value, [path[0].map((x) => x + FIELD_ORDER), ...path.slice(1)]));
+    assert.ok(!opens(root, slots + 1, leaf, value, path));
   });
+  assert.ok(!opens(root, 0, 0, root, []));
   assert.throws(() => tree(leaves.slice(1)), RangeError);
 });
 

@@ -5,6 +5,7 @@
  * @module digest
  */
 import { poseidon5 } from "poseidon-lite";
+import { FIELD_ORDER } from "./commitment.js";
 
 const ARITY = 5;
 
@@ -24,19 +25,23 @@ export function tree(leaves) {
   return elements;
 }
 
+const isElement = (x) => typeof x === "bigint" && x >= 0n && x < FIELD_ORDER;
+
 /**
  * Whether the batch of `slots` with digest `root` has `value` as a leaf: slot `i`'s input commitment is leaf
  * `i`, the score is leaf `slots`, slot `i`'s output commitment is leaf `slots + 1 + i`.
  *
- * @param {bigint} root the digest
- * @param {number} slots slots of the batch
+ * @param {bigint} root the digest, public input 3 of a proof that was verified
+ * @param {number} slots slots of the batch, from the verifying key: under another number an opening means nothing
  * @param {number} leaf its number
  * @param {bigint} value its value
  * @param {bigint[][]} path from below, the four other children of each node above the leaf
  * @returns {boolean}
  */
 export function opens(root, slots, leaf, value, path) {
-  if (leaf < 0 || leaf > 2 * slots) return false;
+  if (!Number.isSafeInteger(slots) || slots < 2 || slots % 2 !== 0) return false;
+  if (!Number.isSafeInteger(leaf) || leaf < 0 || leaf > 2 * slots) return false;
+  if (![root, value, ...path.flat()].every(isElement)) return false;
   let at = slots / 2 + leaf;
   for (const others of path) {
     if (at === 0 || others.length !== ARITY - 1) return false;

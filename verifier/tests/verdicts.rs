@@ -53,9 +53,16 @@ fn agrees_with_halo2_on_digests() {
     }
     let file = ProofFile::new([7; 32], &case.whole.statement, case.proof.clone());
     assert_eq!(ProofFile::from_bytes(&file.to_bytes()).expect("a proof file"), file);
-    let mut other = file;
+    let mut other = file.clone();
     other.leaves.swap(0, 1);
     assert!(ProofFile::from_bytes(&other.to_bytes()).is_err());
+    // Numbers of slots whose public inputs or leaves are as many as these, modulo 2^64.
+    for slots in [0, 9, (1 << 63) + 8, usize::MAX] {
+        let other = ProofFile { slots, ..file.clone() };
+        assert!(ProofFile::from_bytes(&other.to_bytes()).is_err(), "{slots} slots");
+        let listed = ProofFile { slots, leaves: Vec::new(), ..file.clone() };
+        assert!(ProofFile::from_bytes(&listed.to_bytes()).is_err(), "{slots} slots");
+    }
     std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
 }
 

@@ -42,6 +42,8 @@ use writer::Writer;
 pub const BLINDING_ROWS: usize = 6;
 /// Largest circuit that is planned: `2^22` rows.
 pub const MAX_K: u32 = 22;
+/// Most slots: a packed score has 16 bits for each count.
+pub const MAX_SLOTS: usize = (1 << 16) - 1;
 /// Most classes that the quality score can handle.
 pub const MAX_CLASSES: usize = 511;
 
@@ -55,6 +57,12 @@ pub enum PlanError {
         slots: usize,
         /// Items side by side in the layout.
         lanes: usize,
+    },
+    /// More slots than sums of scores are unique for.
+    #[error("a batch of {slots} slots; there are at most {MAX_SLOTS}")]
+    TooManySlots {
+        /// What was asked for.
+        slots: usize,
     },
     /// The output has too many values for the quality score.
     #[error("{outputs} outputs; the quality score handles at most {MAX_CLASSES}")]
@@ -212,6 +220,9 @@ fn check(graph: &Graph, frame: Frame) -> Result<(), PlanError> {
     let (slots, lanes) = (frame.slots, frame.width.lanes());
     if slots == 0 || !slots.is_multiple_of(lanes) {
         return Err(PlanError::Slots { slots, lanes });
+    }
+    if slots > MAX_SLOTS {
+        return Err(PlanError::TooManySlots { slots });
     }
     let outputs = graph.output_len();
     if outputs > MAX_CLASSES {

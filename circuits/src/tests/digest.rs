@@ -17,7 +17,7 @@ use crate::poseidon::WIDTH;
 use crate::witness::Witness;
 
 /// Six tasks whose inputs take two blocks.
-fn digested(width: Width) -> Net {
+pub(super) fn digested(width: Width) -> Net {
     let mut s = Stream(71);
     let graph = chain(100, vec![dense(&mut s, 100, 3, 9, true)]);
     let tasks = batch(&mut s, &graph, 6);

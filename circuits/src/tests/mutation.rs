@@ -11,6 +11,7 @@ use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::checker::{Advice, Checker};
+use super::digest::digested;
 use super::forgeries::{ends, folds, hashes};
 use super::nets::{move_along, Net};
 use super::weakening::challenges;
@@ -39,6 +40,9 @@ fn kind(plan: &Plan, row: usize) -> &'static str {
     }
     if row + 1 == plan.rows {
         return "last";
+    }
+    if plan.is(Fx::Absorb, row) && plan.is(Fx::TagA, row) {
+        return "node";
     }
     if row > 0 && plan.is(Fx::Full, row - 1) && plan.width == Width::Narrow {
         return "powers";
@@ -156,6 +160,16 @@ fn dense_layers_and_long_messages(width: Width) {
     assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == "absorb next"));
     let accepted = accepted(&net);
     assert!(accepted.is_empty(), "{accepted:?}");
+}
+
+#[test]
+fn mutation_rejects_any_changed_cell_of_a_digest() {
+    for width in Width::ALL {
+        let net = digested(width);
+        assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == "node"));
+        let accepted = accepted(&net);
+        assert!(accepted.is_empty(), "{accepted:?}");
+    }
 }
 
 #[test]

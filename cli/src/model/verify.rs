@@ -1,6 +1,6 @@
 //! `deepnode model verify`
 
-use dn_circuits::{protocol, Frame};
+use dn_circuits::{protocol, Frame, Slot};
 use dn_core::commitment::to_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_core::statement::{Form, DIGEST_AT};
@@ -9,7 +9,7 @@ use dn_service::Report;
 use dn_verifier::evm::EvmVerifier;
 
 use super::prove::keys;
-use super::{id_text, load, read};
+use super::{id_text, load, read, Loaded};
 use crate::args::{Global, Verify};
 use crate::error::Failure;
 use crate::output::{spinner, thousandths};
@@ -18,7 +18,7 @@ use crate::output::{spinner, thousandths};
 pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> {
     let loaded = load(&args.package)?;
     let file = ProofFile::from_bytes(&read(&args.proof)?)?;
-    check_header(&file, &loaded.id)?;
+    check_header(&file, &loaded)?;
     let progress = spinner("deriving the verifying key");
     let frame = Frame::new(file.slots, loaded.package.width).with(file.form());
     let prover = keys(&loaded, frame, global)?;
@@ -68,18 +68,25 @@ fn digest(file: &ProofFile) -> Option<String> {
 }
 
 /// The parts of the statement that the circuit leaves to its reader.
-fn check_header(file: &ProofFile, id: &[u8; 32]) -> Result<(), Failure> {
+fn check_header(file: &ProofFile, loaded: &Loaded) -> Result<(), Failure> {
     let reject = |message: &str| {
         let hint = "verify with the package that the proof was made for";
         Err(Failure::new("proof_rejected", message, hint))
     };
-    if file.model_id != *id {
+    if file.model_id != loaded.id {
         return reject("the proof is for another model");
     }
     let version = to_bytes(file.form().version().into());
     let count = to_bytes((file.batch as u64).into());
     if file.instances[0] != version || file.instances[2] != count {
         return reject("the proof's version or count is not the one in its header");
+    }
+    let null = Slot::null(loaded.package.graph.input_len());
+    let null = to_bytes(null.input_commitment());
+    if file.inputs()[file.batch..].iter().any(|input| *input != null) {
+        return reject(
+            "a slot behind the batch does not hold the null input, so the score may count more",
+        );
     }
     Ok(())
 }
