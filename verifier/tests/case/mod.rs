@@ -23,7 +23,7 @@ pub(crate) fn graph(bias: i32) -> Graph {
 pub(crate) fn tasks(first: i8) -> Vec<Slot> {
     (0..6)
         .map(|i: i8| Slot {
-            input: (0..8).map(|j| first + i * 20 - j * 9).collect(),
+            input: (0..8).map(|j| first.wrapping_add(i * 20 - j * 9)).collect(),
             salt: CoreFr::from(i + 1),
             label: (i % 2 == 0).then_some(1),
         })
