@@ -95,7 +95,7 @@ pub enum Objective {
 /// # Errors
 /// When the graph fits no layout.
 pub fn best_width(graph: &Graph, limit: usize, objective: Objective) -> Result<Width, PlanError> {
-    let best = |width| Ok((width, best_size(graph, limit, width)?.1));
+    let best = |width| Ok((width, best_size(graph, limit, width, Form::Listed)?.1));
     let layouts: Vec<(Width, f64)> =
         Width::ALL.into_iter().map(best).collect::<Result<_, PlanError>>()?;
     let mut fitting = layouts.into_iter().filter(|(_, cost)| cost.is_finite());
@@ -107,20 +107,30 @@ pub fn best_width(graph: &Graph, limit: usize, objective: Objective) -> Result<W
     Ok(chosen.map_or(Width::Default, |(width, _)| width))
 }
 
-/// The batch size of a layout up to `limit` with the least CPU per inference; larger wins a tie. Sizes
-/// whose rows do not fit are passed over.
+/// The batch size of a layout and a form of the statement up to `limit` with the least CPU per inference;
+/// larger wins a tie. Sizes whose rows do not fit are passed over.
 ///
 /// # Errors
 /// When the graph does not fit the layout.
-pub fn best_batch(graph: &Graph, limit: usize, width: Width) -> Result<usize, PlanError> {
-    Ok(best_size(graph, limit, width)?.0)
+pub fn best_batch(
+    graph: &Graph,
+    limit: usize,
+    width: Width,
+    form: Form,
+) -> Result<usize, PlanError> {
+    Ok(best_size(graph, limit, width, form)?.0)
 }
 
 /// The best batch size and its CPU seconds per inference, infinite where no size fits.
-fn best_size(graph: &Graph, limit: usize, width: Width) -> Result<(usize, f64), PlanError> {
+fn best_size(
+    graph: &Graph,
+    limit: usize,
+    width: Width,
+    form: Form,
+) -> Result<(usize, f64), PlanError> {
     let lanes = width.lanes();
     let sizes: Vec<usize> = (lanes..=limit).step_by(lanes).chain([limit.max(1)]).collect();
-    let frames: Vec<Frame> = sizes.iter().map(|n| Frame::of(*n, width)).collect();
+    let frames: Vec<Frame> = sizes.iter().map(|n| Frame::of(*n, width).with(form)).collect();
     let rows = count_rows(graph, &frames)?;
     let costs = sizes.into_iter().zip(frames.into_iter().zip(rows)).map(|(n, (frame, rows))| {
         let e = of_rows(graph, frame, rows);

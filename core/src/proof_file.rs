@@ -187,3 +187,17 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     }
     Some(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::unhex;
+
+    #[test]
+    fn words_are_hexadecimal_digits_and_nothing_else() {
+        let ones = "11".repeat(32);
+        assert_eq!(unhex(&format!("0x{ones}")), Some([0x11; 32]));
+        for text in [ones.clone(), format!("0x{}", &ones[2..]), format!("0x+1{}", &ones[2..])] {
+            assert_eq!(unhex(&text), None, "{text}");
+        }
+    }
+}

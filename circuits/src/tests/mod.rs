@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dn_core::quant::{Activation, Graph, Node, Shape};
+use dn_core::statement::Form;
 use ff::Field;
 use halo2_proofs::dev::{MockProver, VerifyFailure};
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -241,10 +242,27 @@ fn the_estimate_of_rows_is_exact() {
 
 /// CPU seconds per inference at a layout's best batch size up to `limit`.
 fn cpu_s(graph: &Graph, limit: usize, width: Width) -> f64 {
-    let batch = best_batch(graph, limit, width).unwrap();
-    let estimate = estimate(graph, Frame::of(batch, width)).unwrap();
+    let batch = best_batch(graph, limit, width, Form::Listed).unwrap();
+    cpu_s_at(graph, Frame::of(batch, width), batch)
+}
+
+fn cpu_s_at(graph: &Graph, frame: Frame, batch: usize) -> f64 {
+    let estimate = estimate(graph, frame).unwrap();
     assert!(estimate.cpu_s > 0.0 && estimate.memory_mb > 0.0 && estimate.k <= MAX_K);
     estimate.cpu_s / batch as f64
+}
+
+/// A digest's nodes take rows, so a batch that fills its domain without them does not with them.
+#[test]
+fn the_batch_size_that_is_chosen_counts_the_rows_of_a_digest() {
+    let mut s = Stream(5);
+    let graph = model(&mut s);
+    for width in Width::ALL {
+        let best = |form| best_batch(&graph, 256, width, form).unwrap();
+        let at = |batch| cpu_s_at(&graph, Frame::of(batch, width).with(Form::Digest), batch);
+        assert_ne!(best(Form::Listed), best(Form::Digest));
+        assert!(at(best(Form::Digest)) < at(best(Form::Listed)));
+    }
 }
 
 #[test]
@@ -259,5 +277,16 @@ fn the_layout_that_is_chosen_is_the_best_of_all() {
         }
         // One inference takes the rows of as many as there are lanes.
         assert_eq!(best_width(&graph, 1, Objective::Cpu), Ok(Width::Narrow));
+    }
+}
+
+/// More would make sums of scores ambiguous; and a number from outside is refused before rows are counted.
+#[test]
+fn refuses_more_slots_than_scores_can_count() {
+    let mut s = Stream(5);
+    let graph = chain(2, vec![dense(&mut s, 2, 2, 7, true)]);
+    for slots in [1 << 16, 1 << 40] {
+        let error = crate::plan::count_rows(&graph, &[Frame::new(slots, Width::Default)]);
+        assert_eq!(error, Err(crate::PlanError::TooManySlots { slots }));
     }
 }

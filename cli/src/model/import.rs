@@ -1,6 +1,7 @@
 //! `deepnode model import`
 
 use dn_circuits::estimate::best_width;
+use dn_core::statement::Form;
 use dn_core::Width;
 use dn_import::{import_onnx, npz, Package};
 use dn_prover::ProveError;
@@ -45,6 +46,6 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     if let Some(accuracy) = accuracy {
         report.set("accuracy_float", accuracy.float).set("accuracy", accuracy.int8);
     }
-    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT)?)?;
+    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT, Form::Listed)?)?;
     Ok(report)
 }

@@ -3,6 +3,7 @@
 use dn_circuits::estimate::estimate;
 use dn_circuits::Frame;
 use dn_core::quant::{Node, Shape, Source};
+use dn_core::statement::Form;
 use dn_import::Package;
 use dn_prover::ProveError;
 use dn_service::Report;
@@ -30,7 +31,7 @@ pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failur
         .set("output_scale", package.output_scale);
     let plans: Result<Vec<Value>, Failure> = SIZES.iter().map(|b| plan(package, *b)).collect();
     report.set("plans", plans?);
-    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT)?)?;
+    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT, Form::Listed)?)?;
     Ok(report)
 }
 

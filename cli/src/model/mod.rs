@@ -12,6 +12,7 @@ use std::path::Path;
 
 use dn_circuits::estimate::{best_batch, estimate};
 use dn_circuits::Frame;
+use dn_core::statement::Form;
 use dn_import::Package;
 use dn_prover::ProveError;
 use dn_service::Report;
@@ -68,7 +69,7 @@ fn estimates(report: &mut Report, package: &Package, batch: usize) -> Result<(),
 const AUTO_LIMIT: usize = 256;
 
 /// The planner's batch size for `available` inputs.
-fn auto_batch(package: &Package, available: usize) -> Result<usize, Failure> {
+fn auto_batch(package: &Package, available: usize, form: Form) -> Result<usize, Failure> {
     let limit = available.min(AUTO_LIMIT);
-    Ok(best_batch(&package.graph, limit, package.width).map_err(ProveError::from)?)
+    Ok(best_batch(&package.graph, limit, package.width, form).map_err(ProveError::from)?)
 }

@@ -22,8 +22,9 @@ use crate::output::{self, spinner, thousandths};
 pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
     let loaded = load(&args.package)?;
     let examples = npz::read_for(&args.inputs, &loaded.package)?;
+    let form = if args.digest { Form::Digest } else { Form::Listed };
     let batch = match args.batch {
-        Batch::Auto => auto_batch(&loaded.package, examples.x.len())?,
+        Batch::Auto => auto_batch(&loaded.package, examples.x.len(), form)?,
         Batch::Exactly(n) if n <= examples.x.len() => n,
         Batch::Exactly(n) => {
             return Err(Failure::new(
@@ -39,7 +40,6 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
         .collect();
 
     let progress = spinner("loading or generating keys");
-    let form = if args.digest { Form::Digest } else { Form::Listed };
     let frame = Frame::of(batch, loaded.package.width).with(form);
     let prover = keys(&loaded, frame, global)?;
     let mut begun: Vec<(Phase, f64)> = Vec::new();

@@ -90,3 +90,59 @@ fn check_header(file: &ProofFile, loaded: &Loaded) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use dn_core::quant::{Activation, Graph, Node, Shape};
+    use dn_core::statement::{Score, Statement};
+    use dn_core::Width;
+    use dn_import::Package;
+
+    use super::*;
+
+    const ID: [u8; 32] = [7; 32];
+
+    fn loaded() -> Loaded {
+        let input = Shape::vector(2);
+        let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
+        let graph = Graph { input, nodes: vec![node] };
+        let (name, width) = ("two".into(), Width::Default);
+        let package = Package { name, graph, input_scale: 1.0, output_scale: 1.0, width };
+        Loaded { package, id: ID }
+    }
+
+    /// A file whose slots behind the first hold an input with this label.
+    fn file(label: Option<u16>, form: Form) -> ProofFile {
+        let mut slots = vec![Slot { label, ..Slot::null(2) }; 8];
+        slots[0].input = vec![1, 2];
+        let inputs: Vec<_> = slots.iter().map(Slot::input_commitment).collect();
+        let (header, outputs, score) = (0u64.into(), inputs.clone(), Score::default());
+        let mut statement = Statement { header, count: 1, inputs, score, outputs, digest: None };
+        if form == Form::Digest {
+            statement.digest = statement.tree().map(|tree| tree.root());
+        }
+        ProofFile::new(ID, &statement, Vec::new())
+    }
+
+    #[test]
+    fn slots_behind_the_batch_hold_the_null_input() {
+        for form in [Form::Listed, Form::Digest] {
+            assert!(check_header(&file(None, form), &loaded()).is_ok());
+            assert!(check_header(&file(Some(0), form), &loaded()).is_err());
+        }
+    }
+
+    #[test]
+    fn model_version_and_count_are_those_of_the_header() {
+        for form in [Form::Listed, Form::Digest] {
+            let good = file(None, form);
+            let model = ProofFile { model_id: [8; 32], ..good.clone() };
+            let count = ProofFile { batch: 2, ..good.clone() };
+            let mut version = good;
+            version.instances[0][31] ^= 3;
+            for bad in [model, count, version] {
+                assert!(check_header(&bad, &loaded()).is_err());
+            }
+        }
+    }
+}
