@@ -18,6 +18,8 @@ use crate::{domain, sign, wire};
 
 /// Longest wait for an answer; above the longest long poll.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Attempts to deliver a result, with pauses that double: half a minute in all.
 const DELIVERIES: u32 = 8;
@@ -55,6 +57,11 @@ impl ClientError {
     }
 }
 
+/// A pool of connections.
+fn connections() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder().timeout(TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build()
+}
+
 /// A connection to a sequencer.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -69,8 +76,16 @@ impl Client {
     /// # Errors
     /// When the TLS backend is not available.
     pub fn new(url: &str) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), token: None })
+        Ok(Self { http: connections()?, base: url.trim_end_matches('/').to_owned(), token: None })
+    }
+
+    /// The same client over connections that no other client uses: for another runtime, because a
+    /// connection is driven by the runtime that opened it.
+    ///
+    /// # Errors
+    /// When the TLS backend is not available.
+    pub fn with_own_connections(&self) -> Result<Self, ClientError> {
+        Ok(Self { http: connections()?, ..self.clone() })
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, ClientError> {

@@ -37,11 +37,15 @@ impl Heart {
     /// Sends a heartbeat of the client's node, naming what it holds, every so often. A beat that fails is left out: the
     /// next one makes up for it.
     ///
+    /// The thread has connections of its own: one that it shared with the node's other requests would be driven only
+    /// while it beats.
+    ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(client: Client, held: Held, every: Duration) -> std::io::Result<Self> {
+    pub fn start(client: &Client, held: Held, every: Duration) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let client = client.with_own_connections().map_err(std::io::Error::other)?;
         let thread = std::thread::Builder::new().name("heartbeat".into()).spawn(move || {
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 let _ = runtime.block_on(client.heartbeat(&held.get()));
@@ -98,7 +102,7 @@ impl Node {
         let session = client.register(role, signer).await?;
         let every = Duration::from_millis(session.heartbeat_ms.max(100));
         let held = Held::default();
-        let heart = Heart::start(client.clone(), held.clone(), every)?;
+        let heart = Heart::start(&client, held.clone(), every)?;
         Ok(Self { client, session, held, _heart: heart })
     }
 }
