@@ -106,6 +106,12 @@ pub(crate) struct Devnet {
     /// Workers to run.
     #[arg(long, default_value_t = 2)]
     pub(crate) workers: usize,
+    /// Provers to run.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) provers: usize,
+    /// Seconds between blocks; without it each transaction gets its block at once.
+    #[arg(long)]
+    pub(crate) block_time_s: Option<u64>,
     /// What the workers run models on: torch or reference.
     #[arg(long, default_value = "torch")]
     pub(crate) backend: String,

@@ -1,6 +1,7 @@
 //! `deepnode devnet`
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dn_core::api::Amount;
 use dn_devnet::{Devnet, Offer, Options};
@@ -53,6 +54,8 @@ fn options(args: &args::Devnet, global: &Global) -> Result<Options, Failure> {
         users: args.users,
         workers: args.workers,
         running_workers: args.workers,
+        provers: args.provers,
+        block_time: args.block_time_s.map(Duration::from_secs),
         backend: args.backend.clone(),
         ..Options::new(args.state.clone(), global.data_dir.clone(), programs, anvil)
     })

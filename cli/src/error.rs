@@ -10,52 +10,26 @@ use dn_prover::ProveError;
 use dn_verifier::evm::EvmError;
 use dn_verifier::VerifyError;
 
-/// A failed command.
+/// A failed command. It is a type of this crate so that every library's errors become one by `?`.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    /// Stable identifier.
-    code: &'static str,
-    /// What went wrong, cause by cause.
-    message: String,
-    /// What to do next.
-    hint: &'static str,
-}
-
-/// The error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
+pub(crate) struct Failure(dn_service::Failure);
 
 impl Failure {
     pub(crate) fn new(code: &'static str, message: impl Into<String>, hint: &'static str) -> Self {
-        Self { code, message: message.into(), hint }
+        Self(dn_service::Failure::new(code, message, hint))
     }
 
     pub(crate) fn of(code: &'static str, error: &dyn Error, hint: &'static str) -> Self {
-        Self::new(code, chain(error), hint)
+        Self(dn_service::Failure::of(code, error, hint))
     }
 
     pub(crate) fn file(path: &Path, error: &std::io::Error) -> Self {
-        let message = format!("{}: {error}", path.display());
-        Self::new("file", message, "check the path and its permissions")
+        Self(dn_service::Failure::file(path, error))
     }
 
     /// Writes the failure to stderr, and as JSON to stdout if asked for.
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the output of a command")]
     pub(crate) fn report(&self, json: bool) {
-        if json {
-            let error = serde_json::json!({
-                "error": { "code": self.code, "message": self.message, "hint": self.hint }
-            });
-            println!("{error}");
-        }
-        eprintln!("error[{}]: {}\nhint: {}", self.code, self.message, self.hint);
+        self.0.report(json);
     }
 }
 
@@ -64,11 +38,12 @@ impl From<ImportError> for Failure {
         let (code, hint) = match &e {
             ImportError::Decode(_) => ("onnx_malformed", "export the model again as ONNX"),
             ImportError::Graph { .. } => {
-                ("onnx_unsupported", "a chain with one input and one output is supported")
+                ("onnx_unsupported", "a graph needs one input of fixed size but for the batch, and one output")
             }
             ImportError::Node { .. } => (
                 "onnx_unsupported",
-                "supported: Gemm, MatMul, Add of a bias, Flatten, Reshape and element-wise activations",
+                "supported: Conv, Gemm, MatMul, batch normalisation, pools, residual sums, views and element-wise \
+                 functions; the message names what to replace",
             ),
             ImportError::Calibration { .. } => {
                 ("calibration", "give raw model inputs as array x, one row per example")

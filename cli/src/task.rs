@@ -33,6 +33,7 @@ pub(crate) async fn submit(args: &TaskSubmit) -> Result<Report, Failure> {
         .map_err(|e| Failure::of("key", &e, "give a file with 64 hex digits"))?;
     let client = Client::new(&args.sequencer)?;
     let chain = client.chain().await?;
+    let client = client.for_user(key.clone(), &chain);
     let model = choose(client.models().await?, args.model.as_deref())?;
     let package = Package::from_bytes(&client.package(model.model_id).await?)?;
     let examples = npz::read_for(&args.inputs, &package)?;

@@ -105,6 +105,16 @@ pub struct Score {
 }
 
 impl Score {
+    /// Whether a batch of `count` tasks can have this score. The circuit binds one packed sum of the three; the
+    /// bounds make it unique, so whoever relies on a score must ask.
+    #[must_use]
+    pub fn is_possible(self, count: u32) -> bool {
+        let most = u64::from(self.probe_correct) * 255;
+        self.probe_count <= count
+            && self.probe_correct <= self.probe_count
+            && u64::from(self.margin_sum) <= most
+    }
+
     /// Adds one answer. `label` is `None` for an ordinary task.
     pub fn add(&mut self, output: &[i8], label: Option<u16>) {
         let Some(label) = label.map(usize::from) else { return };

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! queued --> assigned --> executed --> committed --> proven
-//!    ^          |            ^             |
-//!    +--lease---+            +---expired---+
+//!    ^          |          |  ^             | ^         |
+//!    +--lease---+          |  +---expired---+ +--reorg--+
+//!    +------distrusted-----+
 //! ```
 //!
 //! A task that is not proven ends as `refunded` (nothing was charged) or `failed` (nobody could
-//! run it; nothing was charged either). Charging happens on chain, with the proof.
+//! run it; nothing was charged either). Charging happens on chain, with the proof. Ends are final,
+//! but for a proof that the chain itself takes back.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -25,7 +27,7 @@ pub enum TaskState {
     Executed,
     /// In a batch whose tasks are fixed.
     Committed,
-    /// The chain has accepted a proof of the answer. Final.
+    /// The chain has accepted a proof of the answer. Final, as far as the chain is.
     Proven,
     /// Ended before its batch was proven; nothing was charged. Final.
     Refunded,
@@ -44,8 +46,12 @@ pub enum Reason {
     OrderExpired,
     /// The batch was not proven in time; the task waits for another one.
     BatchExpired,
-    /// Too many leases ended without a result.
-    TooManyAttempts,
+    /// Leases of too many different workers ended without a result.
+    Quarantined,
+    /// The worker's receipts are false; another one answers.
+    WorkerDistrusted,
+    /// The chain was reorganised and has forgotten the proof, which is sent again.
+    ChainReorganised,
     /// Proven, but the user's escrow was short.
     Unpaid,
     /// Proven, and the proven output is another one than the worker's receipt says.
@@ -59,7 +65,7 @@ pub enum TaskEvent {
     Assign,
     /// The lease ends without a result; the task may be leased again.
     ExpireLease,
-    /// The lease ends without a result, once too often.
+    /// The lease ends without a result, as those of too many other workers did.
     GiveUp,
     /// A result with a valid receipt arrives.
     Execute,
@@ -71,6 +77,10 @@ pub enum TaskEvent {
     Prove,
     /// The order's deadline passes.
     ExpireOrder,
+    /// A proof contradicts another receipt of its worker.
+    Distrust,
+    /// The chain forgets the proof of its batch.
+    Unprove,
 }
 
 /// An event that cannot happen in a state.
@@ -113,6 +123,8 @@ impl TaskState {
                 Ok(Self::Proven)
             }
             (Self::Queued | Self::Assigned | Self::Executed, E::ExpireOrder) => Ok(Self::Refunded),
+            (Self::Executed, E::Distrust) => Ok(Self::Queued),
+            (Self::Proven, E::Unprove) => Ok(Self::Committed),
             (state, event) => Err(IllegalTransition { state, event }),
         }
     }
@@ -151,6 +163,18 @@ impl TaskState {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::LeaseExpired,
+        Self::OrderExpired,
+        Self::BatchExpired,
+        Self::Quarantined,
+        Self::WorkerDistrusted,
+        Self::ChainReorganised,
+        Self::Unpaid,
+        Self::ReceiptContradicted,
+    ];
+
     /// Name in the interface and in storage.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -158,7 +182,9 @@ impl Reason {
             Self::LeaseExpired => "lease_expired",
             Self::OrderExpired => "order_expired",
             Self::BatchExpired => "batch_expired",
-            Self::TooManyAttempts => "too_many_attempts",
+            Self::Quarantined => "quarantined",
+            Self::WorkerDistrusted => "worker_distrusted",
+            Self::ChainReorganised => "chain_reorganised",
             Self::Unpaid => "unpaid",
             Self::ReceiptContradicted => "receipt_contradicted",
         }
@@ -167,15 +193,7 @@ impl Reason {
     /// Reads [`Self::as_str`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        let all = [
-            Self::LeaseExpired,
-            Self::OrderExpired,
-            Self::BatchExpired,
-            Self::TooManyAttempts,
-            Self::Unpaid,
-            Self::ReceiptContradicted,
-        ];
-        all.into_iter().find(|r| r.as_str() == name)
+        Self::ALL.into_iter().find(|r| r.as_str() == name)
     }
 }
 
@@ -183,7 +201,7 @@ impl Reason {
 mod tests {
     use super::*;
 
-    const EVENTS: [TaskEvent; 8] = [
+    const EVENTS: [TaskEvent; 10] = [
         TaskEvent::Assign,
         TaskEvent::ExpireLease,
         TaskEvent::GiveUp,
@@ -192,6 +210,8 @@ mod tests {
         TaskEvent::ExpireBatch,
         TaskEvent::Prove,
         TaskEvent::ExpireOrder,
+        TaskEvent::Distrust,
+        TaskEvent::Unprove,
     ];
 
     #[test]
@@ -202,9 +222,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_happens_after_the_end() {
+    fn only_the_chain_takes_an_end_back() {
         for state in TaskState::ALL.into_iter().filter(|s| s.is_final()) {
             for event in EVENTS {
+                if (state, event) == (TaskState::Proven, TaskEvent::Unprove) {
+                    assert_eq!(state.after(event), Ok(TaskState::Committed));
+                    continue;
+                }
                 assert_eq!(state.after(event), Err(IllegalTransition { state, event }));
             }
         }

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use alloy::primitives::U256;
+use alloy::providers::Provider as _;
+use alloy::transports::TransportError;
 use anyhow::{Context as _, Result};
 use dn_sdk::{read_or_create_key, Account};
 
@@ -16,8 +19,8 @@ pub struct Accounts {
     pub users: Vec<Account>,
     /// Answer and sign receipts.
     pub workers: Vec<Account>,
-    /// Is paid for proofs.
-    pub prover: Account,
+    /// Are paid for proofs.
+    pub provers: Vec<Account>,
     /// Registers models.
     pub developer: Account,
     /// Checks batches; receives the validators' share.
@@ -40,7 +43,9 @@ impl Accounts {
             sequencer: open("sequencer")?,
             users: many("user", options.users)?,
             workers: many("worker", options.workers)?,
-            prover: open("prover")?,
+            provers: (0..options.provers)
+                .map(|i| open(&prover_name(i)))
+                .collect::<Result<Vec<Account>>>()?,
             developer: open("developer")?,
             validator: open("validator")?,
             treasury: open("treasury")?,
@@ -53,16 +58,34 @@ impl Accounts {
         let number = |name: &'static str| move |(i, a)| (format!("{name} {}", i + 1), a);
         let users = self.users.iter().enumerate().map(number("user"));
         let workers = self.workers.iter().enumerate().map(number("worker"));
+        let provers = self.provers.iter().enumerate();
+        let provers = provers.map(|(i, a)| (prover_name(i).replace('-', " "), a));
         let others = [
-            ("prover", &self.prover),
             ("developer", &self.developer),
             ("validator", &self.validator),
             ("treasury", &self.treasury),
             ("sequencer", &self.sequencer),
         ];
         let others = others.into_iter().map(|(name, a)| (name.to_owned(), a));
-        users.chain(workers).chain(others).collect()
+        users.chain(workers).chain(provers).chain(others).collect()
     }
+}
+
+/// Name of a prover's key and process: the first has no number.
+pub(crate) fn prover_name(index: usize) -> String {
+    match index {
+        0 => "prover".to_owned(),
+        _ => format!("prover-{}", index + 1),
+    }
+}
+
+/// Sets an account's gas money on a development chain.
+///
+/// # Errors
+/// When the chain is not anvil.
+pub async fn fund_on_dev_chain(account: &Account, wei: U256) -> Result<(), TransportError> {
+    let params = (account.address(), wei);
+    account.provider.raw_request::<_, ()>("anvil_setBalance".into(), params).await
 }
 
 /// Where an account's key is.

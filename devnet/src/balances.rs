@@ -3,9 +3,8 @@
 use alloy::primitives::U256;
 use anyhow::Result;
 use dn_sdk::contracts::{DnToken, InferenceRollup};
-use dn_sdk::Deployment;
 
-use crate::Accounts;
+use crate::{Accounts, Deployment};
 
 /// DN in the rollup, in the vault of stakes and in existence, in wei.
 #[derive(Clone, Debug, PartialEq, Eq)]

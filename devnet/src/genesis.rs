@@ -12,19 +12,22 @@ use dn_core::vk_data::{creation_code, vk_data};
 use dn_import::Package;
 use dn_prover::Prover;
 use dn_sdk::contracts::{DnToken, IModelRegistry, InferenceRollup, ModelRegistry, Staking};
-use dn_sdk::{deploy, deploy_code, Account, Deployment, Roles};
+use dn_sdk::Account;
+use dn_service::file::write_whole;
 use serde::{Deserialize, Serialize};
 
-use crate::{Accounts, Offer, Options};
+use crate::{deploy, deploy_code, fund_on_dev_chain, Accounts, Deployment, Offer, Options, Roles};
 
 /// One DN in wei.
 const DN: u128 = 1_000_000_000_000_000_000;
-/// Escrow of each user and stake of each worker, in wei of DN.
+/// Escrow of each user and stake of each worker and prover, in wei of DN.
 const FUNDS: u128 = 100 * DN;
 /// What each member gets for gas, in wei of the chain's money.
 const GAS_MONEY: u128 = 1_000 * DN;
 /// `IStaking.Role.Worker`.
 const WORKER_ROLE: u8 = 0;
+/// `IStaking.Role.Prover`.
+const PROVER_ROLE: u8 = 1;
 
 /// The contracts, as they are remembered between starts.
 #[derive(Serialize, Deserialize)]
@@ -45,7 +48,7 @@ pub(crate) async fn contracts(state: &Path, accounts: &Accounts) -> Result<Deplo
         return Ok(Deployment { token, staking, registry, verifier, rollup });
     }
     for (_, account) in accounts.named() {
-        account.fund_on_dev_chain(U256::from(GAS_MONEY)).await.context("give gas money")?;
+        fund_on_dev_chain(account, U256::from(GAS_MONEY)).await.context("give gas money")?;
     }
     let roles = Roles {
         sequencer: accounts.sequencer.address(),
@@ -54,14 +57,14 @@ pub(crate) async fn contracts(state: &Path, accounts: &Accounts) -> Result<Deplo
         minimum_stake_wei: U256::from(FUNDS),
     };
     let d = deploy(&accounts.sequencer.provider, roles).await.context("deploy the contracts")?;
-    fund(accounts, &d).await.context("fund users and workers")?;
+    fund(accounts, &d).await.context("fund users and nodes")?;
     let Deployment { token, staking, registry, verifier, rollup } = d;
     let record = Record { token, staking, registry, verifier, rollup };
-    std::fs::write(&file, serde_json::to_vec_pretty(&record)?).context("write rollup.json")?;
+    write_whole(&file, &serde_json::to_vec_pretty(&record)?).context("write rollup.json")?;
     Ok(d)
 }
 
-/// Gives users DN and deposits it, gives workers DN and stakes it.
+/// Gives users DN and deposits it, gives workers and provers DN and stakes it.
 async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     let amount = U256::from(FUNDS);
     let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
@@ -71,11 +74,13 @@ async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
         let rollup = InferenceRollup::new(contracts.rollup, &user.provider);
         sent(rollup.deposit(amount).send().await?).await?;
     }
-    for worker in &accounts.workers {
-        sent(token.transfer(worker.address(), amount).send().await?).await?;
-        approve(worker, contracts, contracts.staking, amount).await?;
-        let staking = Staking::new(contracts.staking, &worker.provider);
-        sent(staking.stake(WORKER_ROLE, amount).send().await?).await?;
+    let workers = accounts.workers.iter().map(|account| (WORKER_ROLE, account));
+    let provers = accounts.provers.iter().map(|account| (PROVER_ROLE, account));
+    for (role, node) in workers.chain(provers) {
+        sent(token.transfer(node.address(), amount).send().await?).await?;
+        approve(node, contracts, contracts.staking, amount).await?;
+        let staking = Staking::new(contracts.staking, &node.provider);
+        sent(staking.stake(role, amount).send().await?).await?;
     }
     Ok(())
 }
@@ -128,8 +133,8 @@ pub(crate) async fn offer(
     };
     let registry = ModelRegistry::new(contracts.registry, &developer.provider);
     sent(registry.register(spec).send().await.context("register the model")?).await?;
-    std::fs::write(file.with_extension("protocol"), protocol.to_bytes())?;
-    std::fs::write(&file, &offer.package)?;
+    write_whole(&file.with_extension("protocol"), &protocol.to_bytes())?;
+    write_whole(&file, &offer.package)?;
     Ok(id)
 }
 

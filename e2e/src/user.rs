@@ -35,6 +35,7 @@ impl User {
         let chain = client.chain().await?;
         let model = client.models().await?.into_iter().next().context("no model is served")?;
         let account = devnet.accounts.users.get(index).context("no such user")?.clone();
+        let client = client.for_user(account.signer.clone(), &chain);
         Ok(Self { client, chain, model, account })
     }
 

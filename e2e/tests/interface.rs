@@ -135,7 +135,10 @@ async fn nodes_are_checked(devnet: &Devnet) {
     let stranger = &devnet.accounts.treasury.signer;
     let error = Node::register(&devnet.url, Role::Worker, stranger).await.unwrap_err();
     assert!(format!("{error:?}").contains("not_staked"), "{error:?}");
-    let node = Node::register(&devnet.url, Role::Prover, stranger).await.unwrap();
+    let error = Node::register(&devnet.url, Role::Prover, stranger).await.unwrap_err();
+    assert!(format!("{error:?}").contains("not_staked"), "{error:?}");
+    let prover = &devnet.accounts.provers[0].signer;
+    let node = Node::register(&devnet.url, Role::Prover, prover).await.unwrap();
     let error = node.client.lease(1, Duration::ZERO).await.unwrap_err();
     assert_eq!(error.code(), Some("wrong_role"));
     assert!(node.client.proof_job().await.unwrap().is_none());

@@ -112,7 +112,7 @@ async fn replay_is_refused(devnet: &Devnet, batch_id: u64) {
         worker: wire::address(s.worker),
     });
     let call = rollup.proveBatch(
-        wire::rollup_header(&batch.header),
+        wire::rollup_header(&batch.header.clone().unwrap()),
         slots.collect(),
         batch.slots.iter().map(|s| wire::rollup_order(&s.order)).collect(),
         batch.slots.iter().map(|s| s.signature.0.clone().into()).collect(),

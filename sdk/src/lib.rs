@@ -1,11 +1,9 @@
-//! What programs around the rollup share: contract bindings, typed signing, deployment and the
-//! sequencer's HTTP client.
+//! What programs around the rollup share: contract bindings, typed signing and the sequencer's HTTP
+//! client.
 
 mod account;
-mod anvil;
 mod client;
 pub mod contracts;
-mod deploy;
 mod key;
 mod node;
 mod order;
@@ -13,10 +11,10 @@ mod task;
 pub mod wire;
 
 pub use account::Account;
-pub use anvil::{Anvil, AnvilError};
 pub use client::{Client, ClientError};
-pub use deploy::{deploy, deploy_code, DeployError, Deployment, Roles};
 pub use key::{read_key, read_or_create_key, KeyError};
 pub use node::{Heart, Held, Node, NodeError};
-pub use order::{domain, header_instance, recover, sign, task_id, Order, Receipt, Register};
+pub use order::{
+    domain, header_instance, recover, sign, task_id, Access, Order, Receipt, Register,
+};
 pub use task::{random_salt, signed_receipt, signed_task, Terms};

@@ -10,6 +10,9 @@ use dn_core::api::{Beat, Role, Session};
 
 use crate::{Client, ClientError};
 
+/// Longest time for a beat, unless beats are further apart.
+const LEAST_BEAT: Duration = Duration::from_secs(5);
+
 /// What a node is working on. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Held(Arc<Mutex<Beat>>);
@@ -34,8 +37,8 @@ pub struct Heart {
 }
 
 impl Heart {
-    /// Sends a heartbeat of the client's node, naming what it holds, every so often. A beat that fails is left out: the
-    /// next one makes up for it.
+    /// Sends a heartbeat of the client's node, naming what it holds, every so often. A beat that fails or takes long is
+    /// left out: the next one makes up for it. A session that has ended is renewed for the node's other requests too.
     ///
     /// The thread has connections of its own: one that it shared with the node's other requests would be driven only
     /// while it beats.
@@ -48,7 +51,9 @@ impl Heart {
         let client = client.with_own_connections().map_err(std::io::Error::other)?;
         let thread = std::thread::Builder::new().name("heartbeat".into()).spawn(move || {
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                let _ = runtime.block_on(client.heartbeat(&held.get()));
+                let _ = runtime.block_on(async {
+                    tokio::time::timeout(every.max(LEAST_BEAT), client.heartbeat(&held.get())).await
+                });
             }
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
@@ -68,9 +73,9 @@ impl Drop for Heart {
 /// A node that is registered with a sequencer.
 #[derive(Debug)]
 pub struct Node {
-    /// Requests of this client are the node's.
+    /// Requests of this client are the node's. It registers again by itself when its session has ended.
     pub client: Client,
-    /// What the sequencer said.
+    /// What the sequencer said at the start.
     pub session: Session,
     /// What it is working on.
     pub held: Held,

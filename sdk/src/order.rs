@@ -34,7 +34,14 @@ alloy::sol! {
     struct Register {
         address node;
         uint8 role;
-        uint64 timestampMs;
+        bytes32 challenge;
+    }
+
+    /// A user's leave to read what is theirs, to whoever bears it.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Access {
+        address user;
+        uint64 expiresAt;
     }
 }
 
@@ -100,7 +107,8 @@ mod tests {
     fn only_signatures_that_contracts_accept_are_recovered() {
         let signer = PrivateKeySigner::random();
         let domain = domain(31337, Address::repeat_byte(7));
-        let message = Register { node: signer.address(), role: 0, timestampMs: 1 };
+        let challenge = B256::repeat_byte(1);
+        let message = Register { node: signer.address(), role: 0, challenge };
         let good = sign(&message, &domain, &signer).unwrap();
         assert_eq!(recover(&message, &domain, &good), Some(signer.address()));
 

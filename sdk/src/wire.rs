@@ -93,10 +93,10 @@ pub fn rollup_header(h: &HeaderView) -> IInferenceRollup::BatchHeader {
 
 /// The statement that a registering node signs.
 #[must_use]
-pub fn register(node: Address, role: Role, timestamp_ms: u64) -> Register {
+pub fn register(node: Address, role: Role, challenge: Bytes32) -> Register {
     let role = match role {
         Role::Worker => 0,
         Role::Prover => 1,
     };
-    Register { node: address(node), role, timestampMs: timestamp_ms }
+    Register { node: address(node), role, challenge: B256::from(challenge.0) }
 }

@@ -1,46 +1,58 @@
 //! What every part of the sequencer shares.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use sqlx::AnyPool;
-use tokio::sync::watch;
+use std::time::Duration;
 
 use crate::chain::Chain;
+use crate::clock::{millis, Clock};
+use crate::feed::Feed;
 use crate::models::Models;
+use crate::rules::lease::Terms;
+use crate::store::{Changing, Store, StoreError, Write};
+use crate::work::Desk;
+use crate::world::World;
 
 /// Limits and time limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Tasks that have not ended, of all users.
-    pub(crate) max_open_tasks: u64,
-    /// A lease of a task or batch ends this long after its node was last heard from.
-    pub(crate) lease: Duration,
-    /// Leases after which a task is given up.
-    pub(crate) max_attempts: i64,
+    /// Tasks that have not ended, of all users and of one.
+    pub(crate) open: crate::rules::admit::Limits,
+    /// How long leases last.
+    pub(crate) lease: Terms,
+    /// A node's session ends so long after its registration.
+    pub(crate) session: Duration,
     /// A batch is closed when its oldest task has waited this long, full or not.
     pub(crate) batch_wait: Duration,
     /// From commitment to the last moment to prove.
     pub(crate) proving_window: Duration,
     /// A batch that its prover has left alone for so long is offered to others.
     pub(crate) orphan_after: Duration,
-    /// Confirmations after which a transaction counts.
+    /// Confirmations after which a block counts.
     pub(crate) confirmations: u64,
     /// Events are read from this block on.
     pub(crate) first_block: u64,
+    /// A transaction that is in no block after so long is sent for a higher fee.
+    pub(crate) bump_after: Duration,
+    /// Most wei per gas.
+    pub(crate) max_fee: u128,
+    /// Inputs and outputs are forgotten so long after their task has ended.
+    pub(crate) retention: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_open_tasks: 100_000,
-            lease: Duration::from_secs(30),
-            max_attempts: 3,
+            open: crate::rules::admit::Limits { open: 100_000, open_of_user: 20_000 },
+            lease: Terms { silence_ms: 15_000, hold_ms: 30_000 },
+            session: Duration::from_secs(24 * 3_600),
             batch_wait: Duration::from_secs(5),
-            proving_window: Duration::from_secs(3600),
-            orphan_after: Duration::from_secs(60),
+            proving_window: Duration::from_secs(3_600),
+            orphan_after: Duration::from_secs(20),
             confirmations: 1,
             first_block: 0,
+            bump_after: Duration::from_secs(30),
+            max_fee: 500_000_000_000,
+            retention: Duration::from_secs(24 * 3_600),
         }
     }
 }
@@ -48,46 +60,56 @@ impl Default for Limits {
 /// Shared state. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
-    pub(crate) db: AnyPool,
-    pub(crate) chain: Chain,
+    pub(crate) store: Store,
+    pub(crate) chain: Arc<dyn Chain>,
     pub(crate) models: Arc<Models>,
     pub(crate) limits: Limits,
-    changed: watch::Sender<()>,
+    pub(crate) clock: Clock,
+    pub(crate) world: Arc<World>,
+    pub(crate) feed: Feed,
+    pub(crate) desk: Desk,
 }
 
 impl App {
     /// Shared state over a database, a chain and the models of that chain.
     #[must_use]
-    pub(crate) fn new(db: AnyPool, chain: Chain, models: Models, limits: Limits) -> Self {
-        Self { db, chain, models: Arc::new(models), limits, changed: watch::Sender::new(()) }
+    pub(crate) fn new(
+        store: Store,
+        chain: Arc<dyn Chain>,
+        models: Models,
+        limits: Limits,
+        clock: Clock,
+    ) -> Self {
+        let (world, feed, desk) = <(Arc<World>, Feed, Desk)>::default();
+        Self { store, chain, models: Arc::new(models), limits, clock, world, feed, desk }
     }
 
-    /// Wakes everybody who waits for a change of state.
-    pub(crate) fn notify(&self) {
-        self.changed.send_replace(());
+    /// Makes a change; it is durable when this returns. The function may be run more than once.
+    pub(crate) async fn write<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Write) -> Changing<'t, T> + Send + 'static,
+    {
+        self.store.writer.write(change).await
     }
 
-    /// Receives [`Self::notify`]. Subscribe before reading what may change.
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
 
     /// Nodes heard from since then are alive.
     pub(crate) fn alive_since_ms(&self) -> u64 {
-        now_ms().saturating_sub(millis(self.limits.lease))
+        self.now_ms().saturating_sub(self.limits.lease.silence_ms)
     }
 
-    /// When a lease that is given or extended at this moment ends.
-    pub(crate) fn lease_end_ms(&self) -> u64 {
-        now_ms().saturating_add(millis(self.limits.lease))
+    /// The chain's time; by this machine's clock while the chain was never heard.
+    pub(crate) fn chain_time_s(&self) -> u64 {
+        let now_ms = self.now_ms();
+        self.world.chain_time_s(now_ms).unwrap_or(now_ms / 1_000)
     }
-}
 
-/// Unix milliseconds.
-pub(crate) fn now_ms() -> u64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    /// From commitment to the last moment to prove.
+    pub(crate) fn proving_window_s(&self) -> u64 {
+        millis(self.limits.proving_window) / 1_000
+    }
 }

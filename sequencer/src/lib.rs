@@ -1,70 +1,123 @@
 //! The sequencer: takes tasks, hands them to workers, batches the answers, has batches proven and
 //! settles them on chain.
 //!
-//! One database is the only truth; whatever is killed, the next start goes on from it. The parts:
-//! `http` the interface, `store` SQL, `batcher` leases that end and batches that form, `settler`
-//! transactions, `follower` the chain's events, `range` blocks that fit together, `proof` what a proof must say before it is sent.
+//! One database is the only truth; whatever is killed, the next start goes on from it.
+//!
+//! | room | what |
+//! |---|---|
+//! | `http/` | the interface: parsing, checks, views |
+//! | `rules/` | what is decided, without database, chain or clock |
+//! | `run/` | the duties: each a loop that looks, asks the rules and acts |
+//! | `store/` | SQL, and the writer that makes changes durable together |
+//! | `chain/` | the rollup over JSON-RPC, and what its errors mean |
+//! | `admission`, `work`, `feed` | tasks in, work out, news to whoever waits |
 
+mod admission;
 mod app;
-mod batcher;
 mod chain;
+mod clock;
 mod config;
-mod follower;
+mod feed;
 mod http;
 mod models;
 mod proof;
-mod range;
-mod settler;
+mod rules;
+mod run;
 mod store;
+mod work;
+mod world;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{ensure, Context as _, Result};
 use dn_sdk::{read_key, Account};
 use dn_service::{Failure, Shutdown};
+use tokio::task::JoinSet;
 
-use app::{App, Limits};
-use chain::Chain;
+use app::App;
+use chain::Rpc;
+use clock::Clock;
 use models::Models;
+use store::{Seal, SettlerLock, Store};
 
-pub use config::Config;
+pub use config::{Config, RateArgs};
 
 /// Runs a sequencer until shutdown is requested.
 ///
 /// # Errors
 /// When it cannot start, or its server fails. Codes: `port_taken`, `bad_url`, `no_chain`,
-/// `no_rollup`, `wrong_chain_id`, `not_sequencer`.
+/// `no_rollup`, `wrong_chain_id`, `not_sequencer`, `storage_key`, `settler_running`.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let listener = dn_service::bind(config.listen).await?;
     let chain = connect(&config).await?;
     let models = Models::load(&config.models, &chain).await.context("load the models")?;
-    let db = store::open(&config.database).await.context("open the database")?;
-    let limits = Limits {
-        lease: Duration::from_millis(config.lease_ms),
-        batch_wait: Duration::from_millis(config.batch_wait_ms),
-        proving_window: Duration::from_secs(config.proving_window_s),
-        confirmations: config.confirmations,
-        first_block: config.first_block,
-        ..Limits::default()
-    };
-    let app = App::new(db.clone(), chain, models, limits);
+    let store = Store::open(&config.database, seal(&config)?).await.map_err(storage)?;
+    let lock = if config.api_only { None } else { Some(lock(&config, &store).await?) };
+    let clock = Clock::start(&store).await.context("ask the database for the time")?;
+    let app = App::new(store.clone(), Arc::new(chain), models, config.limits(), clock);
     let poll = Duration::from_millis(config.poll_ms);
-    let settling = tokio::spawn(settle(app.clone(), poll, shutdown.clone()));
-    let served = dn_service::serve(listener, http::router(app), shutdown).await;
-    settling.await.context("stop the settler")?;
-    db.close().await;
+    let mut duties = JoinSet::new();
+    run::serve(&mut duties, &app, poll, &shutdown);
+    match lock {
+        Some(lock) => run::settle(&mut duties, &app, lock, poll, &shutdown),
+        // Whether the chain has been read is the settler's to know.
+        None => app.world.set_followed(app.now_ms()),
+    }
+    let router = http::router(app, http::Rates::new(config.rates));
+    let served = dn_service::serve(listener, router, &config.serving, shutdown).await;
+    while duties.join_next().await.is_some() {}
+    store.close().await;
     served
 }
 
+/// The key under which inputs and outputs lie in the database.
+fn seal(config: &Config) -> Result<Seal> {
+    if let Some(key) = &config.storage_key {
+        return Seal::parse(key).map_err(|e| storage(e.into()));
+    }
+    let beside = || config.database.strip_prefix("sqlite://").map(|db| format!("{db}.key").into());
+    let file: Option<PathBuf> = config.storage_key_file.clone().or_else(beside);
+    let file = file.ok_or_else(|| {
+        let hint = "give --storage-key-file, or DN_STORAGE_KEY in the environment";
+        Failure::new("storage_key", "a Postgres database needs a storage key", hint)
+    })?;
+    Seal::read_or_create(&file).map_err(|e| storage(e.into()))
+}
+
+fn storage(error: store::StoreError) -> anyhow::Error {
+    if let store::StoreError::Seal(error) = error {
+        let hint = "give the key that the database was made with";
+        return Failure::new("storage_key", error.to_string(), hint).into();
+    }
+    anyhow::Error::new(error).context("open the database")
+}
+
+/// Makes this process the settler.
+async fn lock(config: &Config, store: &Store) -> Result<SettlerLock> {
+    let taken = SettlerLock::take(&config.database, store, &config.key_file).await;
+    let taken = taken.context("ask for the settler's lock")?;
+    taken.ok_or_else(|| {
+        let hint = "stop the other one, or start this one with --api-only on the same Postgres";
+        let message = "another process settles with this key or on this database";
+        Failure::new("settler_running", message, hint).into()
+    })
+}
+
 /// Connects to the rollup and checks that it is the configured one.
-async fn connect(config: &Config) -> Result<Chain> {
+async fn connect(config: &Config) -> Result<Rpc> {
     let key = read_key(&config.key_file)?;
-    let hint = "give an http URL, for example http://127.0.0.1:8545";
-    let url = || Failure::new("bad_url", format!("{} is not a URL", config.rpc_url), hint);
-    let account = Account::connect(key, &config.rpc_url).ok_or_else(url)?;
-    let chain_id = account.chain_id().await.map_err(|error| {
+    let mut accounts = Vec::new();
+    for url in &config.rpc_url {
+        let hint = "give an http URL, for example http://127.0.0.1:8545";
+        let bad = || Failure::new("bad_url", format!("{url} is not a URL"), hint);
+        accounts.push(Account::connect(key.clone(), url).ok_or_else(bad)?);
+    }
+    let first = accounts.first().context("clap asks for an endpoint")?;
+    let chain_id = first.chain_id().await.map_err(|error| {
         let hint = "start the chain, or correct --rpc-url";
-        Failure::new("no_chain", format!("{} does not answer: {error}", config.rpc_url), hint)
+        Failure::new("no_chain", format!("{} does not answer: {error}", config.rpc_url[0]), hint)
     })?;
     if let Some(expected) = config.chain_id {
         ensure!(
@@ -76,7 +129,7 @@ async fn connect(config: &Config) -> Result<Chain> {
             )
         );
     }
-    let chain = Chain::connect(account, config.rollup).await.map_err(|error| {
+    let chain = Rpc::connect(accounts, chain_id, config.rollup).await.map_err(|error| {
         let hint = "check --rollup, and that the contracts are deployed on this chain";
         Failure::new("no_rollup", format!("no rollup at {}: {error}", config.rollup), hint)
     })?;
@@ -89,17 +142,4 @@ async fn connect(config: &Config) -> Result<Chain> {
         )
     );
     Ok(chain)
-}
-
-/// Does the settler's next step whenever something changed, and every `poll` at the latest.
-async fn settle(app: App, poll: Duration, mut shutdown: Shutdown) {
-    while !shutdown.is_requested() {
-        if let Err(error) = settler::tick(&app).await {
-            tracing::warn!(error = format!("{error:#}"), "the next step failed; trying again");
-        }
-        tokio::select! {
-            () = shutdown.requested() => {}
-            () = tokio::time::sleep(poll) => {}
-        }
-    }
 }

@@ -2,16 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use dn_sequencer::Config;
-use dn_service::{exit_code, init_tracing, Shutdown};
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit_code(&start(Config::parse()).await)
-}
-
-async fn start(config: Config) -> anyhow::Result<()> {
-    init_tracing()?;
-    dn_sequencer::run(config, Shutdown::on_signal()?).await
+    dn_service::main(dn_sequencer::run).await
 }

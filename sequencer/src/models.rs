@@ -14,7 +14,7 @@ use dn_sdk::contracts::IModelRegistry::ModelSpec;
 use dn_sdk::wire;
 use thiserror::Error;
 
-use crate::chain::{Chain, ChainError};
+use crate::chain::{ChainError, Rpc};
 
 /// Suffix of package files.
 const PACKAGE: &str = "dnpkg";
@@ -99,7 +99,7 @@ impl Models {
     ///
     /// # Errors
     /// Names the first file or entry that does not fit.
-    pub(crate) async fn load(folder: &Path, chain: &Chain) -> Result<Self, ModelError> {
+    pub(crate) async fn load(folder: &Path, chain: &Rpc) -> Result<Self, ModelError> {
         let read = |path: &Path, source| ModelError::Read { path: path.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(|e| read(folder, e))?;
         let mut models = Vec::new();
@@ -124,7 +124,7 @@ impl Models {
     }
 }
 
-async fn load_model(path: &Path, chain: &Chain) -> Result<Model, ModelError> {
+async fn load_model(path: &Path, chain: &Rpc) -> Result<Model, ModelError> {
     let read = |path: &Path| {
         std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })
     };

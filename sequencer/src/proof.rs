@@ -1,7 +1,7 @@
 //! Checks a proof against the batch that it should settle, before anything is sent.
 
 use dn_core::api::{Bytes32, HeaderView};
-use dn_core::statement::{self, INPUTS_AT};
+use dn_core::statement::{self, Score, INPUTS_AT};
 use dn_sdk::{header_instance, wire};
 use dn_verifier::VerifyError;
 use thiserror::Error;
@@ -29,6 +29,9 @@ pub(crate) enum ProofError {
         /// Value required.
         expected: Bytes32,
     },
+    /// The score is one that no honest batch has.
+    #[error("the score {0:?} is impossible for {1} tasks")]
+    Score(Score, u32),
     /// The proof does not verify.
     #[error("the proof does not verify")]
     Verify(#[from] VerifyError),
@@ -38,6 +41,27 @@ fn number(x: u128) -> Bytes32 {
     let mut bytes = [0; 32];
     bytes[16..].copy_from_slice(&x.to_be_bytes());
     Bytes32(bytes)
+}
+
+/// Reads the three sums of a score. What is larger than any sum is as impossible as the largest.
+fn score(words: &[Bytes32]) -> Result<Score, ProofError> {
+    let sum = |word: &Bytes32| {
+        let (high, low) = word.0.split_at(28);
+        let value = low.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+        if high.iter().any(|byte| *byte != 0) {
+            u32::MAX
+        } else {
+            value
+        }
+    };
+    match words {
+        [count, correct, margin, ..] => Ok(Score {
+            probe_count: sum(count),
+            probe_correct: sum(correct),
+            margin_sum: sum(margin),
+        }),
+        _ => Err(ProofError::Length { got: words.len(), expected: 3 }),
+    }
 }
 
 /// The public input that binds a proof to its header.
@@ -72,6 +96,11 @@ pub(crate) fn check(
     let padding = std::iter::repeat(&model.view.null_input_hash);
     for (i, input) in inputs.iter().chain(padding).take(slots).enumerate() {
         expect(INPUTS_AT + i, *input)?;
+    }
+    let score = score(&instances[statement::score_at(slots)..])?;
+    let count = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
+    if !score.is_possible(count) {
+        return Err(ProofError::Score(score, count));
     }
     let words: Vec<[u8; 32]> = instances.iter().map(|w| w.0).collect();
     Ok(dn_verifier::verify(&model.protocol, &words, proof)?)

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Serve a sequencer: lease tasks, run them, sign receipts.
     Serve(ServeArgs),
+    /// Check backend, clock, account and disk of a worker before it serves.
+    Doctor(ServeArgs),
 }
 
 #[derive(Debug, Args)]

@@ -6,4 +6,5 @@
 
 pub mod backend;
 pub mod daemon;
+pub mod doctor;
 pub mod self_test;

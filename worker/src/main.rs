@@ -1,41 +1,46 @@
 //! `dn-worker`: runs quantised models.
 
 mod args;
-mod failure;
 mod run;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use dn_service::{exit_code, init_tracing, Report, Shutdown};
+use dn_service::Failure;
 use dn_worker::daemon::ServeArgs;
 
 use args::{Cli, Command};
-use failure::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        Command::Run(args) => report(run::run(&args), cli.json),
-        Command::Serve(args) => exit_code(&serve(args)),
-    }
-}
-
-fn report(done: Result<Report, Failure>, json: bool) -> ExitCode {
-    match done {
-        Ok(report) => {
-            report.print(json);
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            failure.print(json);
-            ExitCode::FAILURE
-        }
+        Command::Run(args) => match run::run(&args) {
+            Ok(report) => {
+                report.print(cli.json);
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                Failure::of_chain(&error).report(cli.json);
+                ExitCode::FAILURE
+            }
+        },
+        Command::Serve(args) => serve(args),
+        Command::Doctor(args) => doctor(&args, cli.json),
     }
 }
 
 #[tokio::main]
-async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    init_tracing()?;
-    dn_worker::daemon::serve(args, Shutdown::on_signal()?).await
+async fn serve(args: ServeArgs) -> ExitCode {
+    dn_service::start(|shutdown| dn_worker::daemon::serve(args, shutdown)).await
+}
+
+#[tokio::main]
+async fn doctor(args: &ServeArgs, json: bool) -> ExitCode {
+    let findings = dn_worker::doctor::examine(args).await;
+    findings.report.print(json);
+    if findings.is_healthy {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -2,23 +2,24 @@
 
 use std::time::Instant;
 
-use dn_import::{npz, Package};
-use dn_worker::backend;
+use anyhow::Result;
+use dn_import::npz::{self, NpzError};
+use dn_import::{Package, PackageError};
+use dn_service::{Failure, Report};
+use dn_worker::backend::{self, BackendError};
 
 use crate::args::Run;
-use crate::failure::Failure;
-use dn_service::Report;
 
 /// Runs every example as one batch on a backend that passed its self-test.
-pub(crate) fn run(args: &Run) -> Result<Report, Failure> {
-    let (package, _) = Package::read(&args.package)?;
-    let examples = npz::read_for(&args.inputs, &package)?;
+pub(crate) fn run(args: &Run) -> Result<Report> {
+    let (package, _) = Package::read(&args.package).map_err(packaged)?;
+    let examples = npz::read_for(&args.inputs, &package).map_err(arrays)?;
     let quantized: Vec<Vec<i8>> = examples.x.iter().map(|x| package.quantize_input(x)).collect();
-    let backend = backend::open(args.backend, &package.graph)?;
+    let backend = backend::open(args.backend, &package.graph).map_err(executor)?;
     let start = Instant::now();
-    let outputs = backend.run(&quantized)?;
+    let outputs = backend.run(&quantized).map_err(executor)?;
     let wall = start.elapsed();
-    npz::write_outputs(&args.output, &package, &outputs)?;
+    npz::write_outputs(&args.output, &package, &outputs).map_err(arrays)?;
 
     let mut report = Report::default();
     report
@@ -30,4 +31,16 @@ pub(crate) fn run(args: &Run) -> Result<Report, Failure> {
         report.set("accuracy", accuracy);
     }
     Ok(report)
+}
+
+fn packaged(e: PackageError) -> Failure {
+    Failure::of(e.code(), &e, e.hint())
+}
+
+fn arrays(e: NpzError) -> Failure {
+    Failure::of(e.code(), &e, e.hint())
+}
+
+fn executor(e: BackendError) -> Failure {
+    Failure::of(e.code(), &e, e.hint())
 }

@@ -50,7 +50,7 @@ pub struct HeaderView {
     pub chain_id: u64,
     /// The rollup contract.
     pub rollup: Address,
-    /// Position among the batches.
+    /// Position among the rollup's batches.
     pub batch_id: u64,
     /// The model.
     pub model_id: Bytes32,
@@ -82,10 +82,14 @@ pub struct BatchSlot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BatchView {
+    /// Names the batch here. The chain numbers batches by itself: `header.batch_id`.
+    pub id: u64,
     /// Where the batch is in its life.
     pub state: BatchState,
-    /// Its header.
-    pub header: HeaderView,
+    /// The model of all its tasks.
+    pub model_id: Bytes32,
+    /// Its header, while a commitment of it is on its way or on the chain.
+    pub header: Option<HeaderView>,
     /// Its tasks, in order. Empty in lists.
     pub slots: Vec<BatchSlot>,
     /// Number of tasks.

@@ -12,8 +12,8 @@ mod tasks;
 pub use batches::{BatchSlot, BatchState, BatchView, HeaderView, ProofView};
 pub use encoding::{Address, Amount, Bytes, Bytes32, EncodingError};
 pub use nodes::{
-    Beat, LeaseRequest, LeasedTask, NodeView, ProofJob, ProofResult, ProofSlot, Register, Role,
-    Session, TaskResult,
+    Beat, Challenge, LeaseRequest, LeasedTask, NodeView, ProofJob, ProofResult, ProofSlot,
+    Register, Role, Session, TaskResult, TrustView,
 };
 pub use problem::Problem;
 pub use tasks::{ChainView, Event, ModelView, OrderView, ReceiptView, SubmitTask, TaskView};

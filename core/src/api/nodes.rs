@@ -15,8 +15,16 @@ pub enum Role {
     Prover,
 }
 
+/// `GET /v1/node/challenge?node=&role=`: what a node signs to register. It is good for one registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Challenge {
+    /// Differs after each registration of the node, so that an old signature opens nothing.
+    pub challenge: Bytes32,
+}
+
 /// `POST /v1/node/register`. The node proves that it holds its key by an EIP-712 signature of
-/// `Register(address node,uint8 role,uint64 timestampMs)`, role 0 for workers and 1 for provers.
+/// `Register(address node,uint8 role,bytes32 challenge)`, role 0 for workers and 1 for provers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -25,8 +33,8 @@ pub struct Register {
     pub node: Address,
     /// What it does.
     pub role: Role,
-    /// The node's clock; must be near the sequencer's.
-    pub timestamp_ms: u64,
+    /// The [`Challenge`] that the sequencer gave last.
+    pub challenge: Bytes32,
     /// The 65-byte signature.
     pub signature: Bytes,
 }
@@ -35,7 +43,8 @@ pub struct Register {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
-    /// Authenticates the node until it registers again.
+    /// Authenticates the node until it registers again or the session ends. A refusal with the code
+    /// `unauthorized` says that it has ended: register again.
     pub token: Bytes32,
     /// Chain of the rollup.
     pub chain_id: u64,
@@ -104,6 +113,25 @@ pub struct TaskResult {
     pub receipt: ReceiptView,
 }
 
+/// The five parts of a node's trust weight, and the weight: fractions of `ONE = 2^32 - 1`, as
+/// `dn_core::trust` makes them from what the sequencer has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TrustView {
+    /// Work that it was given and finished in time.
+    pub completion: u32,
+    /// Answers that proofs confirmed.
+    pub accuracy: u32,
+    /// Time in which it was heard from.
+    pub uptime: u32,
+    /// Latency against that of its peers.
+    pub speed: u32,
+    /// Work that it has done, half at 2^40 units.
+    pub history: u32,
+    /// What work is given by.
+    pub weight: u32,
+}
+
 /// A node as others see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -118,6 +146,14 @@ pub struct NodeView {
     pub is_alive: bool,
     /// Tasks executed or batches proven.
     pub completed: u64,
+    /// What it is trusted with, and why.
+    pub trust: TrustView,
+    /// Work that it holds on lease.
+    pub held: u32,
+    /// Most work that it may hold at once, by trust.
+    pub allowance: u32,
+    /// Whether it is given no work, because a proof contradicted its receipt.
+    pub is_barred: bool,
 }
 
 /// One slot of a proving job.

@@ -76,7 +76,8 @@ pub struct TaskView {
     pub state: TaskState,
     /// Why it is there, when that is not the ordinary course.
     pub reason: Option<Reason>,
-    /// The worker's answer, from `executed` on. Not verified before `proven`.
+    /// The worker's answer, from `executed` on, for the task's user alone. Not verified before
+    /// `proven`. Forgotten some time after the task has ended.
     pub output: Option<Vec<i8>>,
     /// Commitment to the answer.
     pub output_hash: Option<Bytes32>,

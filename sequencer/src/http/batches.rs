@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::error::ApiError;
 use super::extract::{ApiPath, ApiQuery};
 use crate::app::App;
-use crate::store::batches::{self, BatchRow};
-use crate::store::tasks::{self, TaskRow};
-use crate::store::StoreError;
+use crate::store::batches::{self, Batch};
+use crate::store::task::Task;
+use crate::store::{tasks, StoreError};
 
 /// Batches in one answer.
 const PAGE: u32 = 100;
@@ -26,69 +26,78 @@ pub(crate) struct From {
     from: u64,
 }
 
-/// Up to 100 batches from `from` on, without their slots.
+/// Up to 100 batches from the id `from` on, without their slots.
 #[utoipa::path(get, path = "/v1/batches", params(("from" = Option<u64>, Query)),
-    responses((status = 200, body = [BatchView])))]
+    responses((status = 200, body = [BatchView]),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(app): State<App>,
     ApiQuery(query): ApiQuery<From>,
 ) -> Result<Json<Vec<BatchView>>, ApiError> {
-    let rows = batches::list(&app.db, query.from, PAGE).await?;
-    let views: Result<Vec<_>, _> = rows.iter().map(|b| b.view(app.chain.domain())).collect();
-    Ok(Json(views?))
+    let batches = batches::list(&app.store, query.from, PAGE).await?;
+    Ok(Json(batches.iter().map(|b| b.view(app.chain.domain())).collect()))
 }
 
 /// A batch with its slots: orders, signatures and receipts.
 #[utoipa::path(get, path = "/v1/batches/{id}", params(("id" = u64, Path)),
-    responses((status = 200, body = BatchView), (status = 404, body = Problem)))]
+    responses((status = 200, body = BatchView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn get(
     State(app): State<App>,
     ApiPath(id): ApiPath<u64>,
 ) -> Result<Json<BatchView>, ApiError> {
-    Ok(Json(view(&app, &row(&app, id).await?).await?))
+    Ok(Json(view(&app, &find(&app, id).await?).await?))
 }
 
 /// The batch with its slots.
-pub(crate) async fn view(app: &App, batch: &BatchRow) -> Result<BatchView, ApiError> {
-    let rows = tasks::of_batch(&app.db, batch.id()?).await?;
-    let slots: Result<Vec<BatchSlot>, StoreError> = rows.iter().map(slot).collect();
-    Ok(BatchView { slots: slots?, ..batch.view(app.chain.domain())? })
+pub(crate) async fn view(app: &App, batch: &Batch) -> Result<BatchView, ApiError> {
+    let tasks = tasks::of_batch(&app.store, batch.id).await?;
+    let slots: Vec<BatchSlot> = tasks.iter().filter_map(slot).collect();
+    Ok(BatchView { slots, ..batch.view(app.chain.domain()) })
 }
 
-fn slot(task: &TaskRow) -> Result<BatchSlot, StoreError> {
-    Ok(BatchSlot {
-        task_id: task.id()?,
-        worker: task.worker()?.ok_or(StoreError::Corrupt("worker"))?,
-        order: task.order()?,
-        signature: task.signature.clone().into(),
-        receipt: task.receipt()?.ok_or(StoreError::Corrupt("receipt"))?,
+fn slot(task: &Task) -> Option<BatchSlot> {
+    let receipt = task.answer()?.receipt.clone();
+    Some(BatchSlot {
+        task_id: task.id,
+        worker: receipt.worker,
+        order: task.order.clone(),
+        signature: task.signature.clone(),
+        receipt,
     })
 }
 
 /// The proof of a batch with its public inputs.
 #[utoipa::path(get, path = "/v1/batches/{id}/proof", params(("id" = u64, Path)),
-    responses((status = 200, body = ProofView), (status = 404, body = Problem)))]
+    responses((status = 200, body = ProofView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn proof(
     State(app): State<App>,
     ApiPath(id): ApiPath<u64>,
 ) -> Result<Json<ProofView>, ApiError> {
-    Ok(Json(proven(&row(&app, id).await?)?))
+    Ok(Json(proven(find(&app, id).await?)?))
 }
 
 /// The proof as a file that `deepnode model verify` takes.
 #[utoipa::path(get, path = "/v1/batches/{id}/proof-file", params(("id" = u64, Path)),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem)))]
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn proof_file(
     State(app): State<App>,
     ApiPath(id): ApiPath<u64>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let batch = row(&app, id).await?;
-    let ProofView { instances, proof } = proven(&batch)?;
+    let batch = find(&app, id).await?;
+    let (model_id, count) = (batch.model_id.0, batch.count as usize);
+    let ProofView { instances, proof } = proven(batch)?;
     let file = ProofFile {
-        model_id: batch.model_id()?.0,
+        model_id,
         slots: dn_core::statement::slots(instances.len())
             .ok_or(StoreError::Corrupt("instances"))?,
-        batch: batch.count()?,
+        batch: count,
         instances: instances.iter().map(|i| i.0).collect(),
         leaves: Vec::new(),
         proof: proof.0,
@@ -97,12 +106,12 @@ pub(crate) async fn proof_file(
     Ok(([(header::CONTENT_DISPOSITION, name)], file.to_bytes()))
 }
 
-async fn row(app: &App, id: u64) -> Result<BatchRow, ApiError> {
-    batches::get(&app.db, id).await?.ok_or(ApiError::NotFound("batch"))
+async fn find(app: &App, id: u64) -> Result<Batch, ApiError> {
+    batches::get(&app.store, id).await?.ok_or(ApiError::NotFound("batch"))
 }
 
-fn proven(batch: &BatchRow) -> Result<ProofView, ApiError> {
-    match (batch.instances()?, batch.proof.clone()) {
+fn proven(batch: Batch) -> Result<ProofView, ApiError> {
+    match (batch.instances, batch.proof) {
         (Some(instances), Some(proof)) => Ok(ProofView { instances, proof: proof.into() }),
         _ => Err(ApiError::NotFound("proof")),
     }

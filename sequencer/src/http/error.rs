@@ -1,12 +1,14 @@
 //! Errors on the wire: RFC 9457 with stable codes.
 
-use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Json;
 use dn_core::api::{Address, Amount, Problem};
 use thiserror::Error;
 
+use super::codes::{Entry, ALL};
+use crate::admission::AdmissionError;
 use crate::chain::ChainError;
 use crate::proof::ProofError;
 use crate::store::StoreError;
@@ -18,6 +20,8 @@ pub(crate) enum ApiError {
     MalformedJson(#[source] serde_json::Error),
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge { limit: usize },
+    #[error("the body did not arrive within {limit_s} seconds")]
+    BodyTimeout { limit_s: u64 },
     #[error("{0}")]
     MalformedPath(String),
     #[error("{0}")]
@@ -26,6 +30,8 @@ pub(crate) enum ApiError {
     MalformedKey,
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    #[error("this path does not take the method")]
+    MethodNotAllowed,
     #[error("this sequencer does not serve the model")]
     ModelNotFound,
     #[error("the input has {got} values, the model takes {expected}")]
@@ -38,24 +44,40 @@ pub(crate) enum ApiError {
     BadSignature,
     #[error("the order allows {max_fee}, the model costs {price}")]
     FeeBelowPrice { max_fee: Amount, price: Amount },
-    #[error("the order's deadline is less than {margin_s} seconds away")]
+    #[error("by the chain's time, the order's deadline is less than {margin_s} seconds away")]
     OrderExpired { margin_s: u64 },
     #[error("the escrow holds {balance}, open tasks and this one cost {needed}")]
     InsufficientEscrow { balance: String, needed: String },
+    #[error("earlier answers were proven and not paid; tasks are taken again in {wait_s} seconds")]
+    UnpaidHistory { wait_s: u64 },
     #[error("the task has been proven and paid before")]
     TaskAlreadyProven,
     #[error("the key stands for another task")]
     IdempotencyConflict,
+    #[error("too many requests from this {0}")]
+    TooManyRequests(&'static str),
+    #[error("{limit} tasks of this user are open")]
+    UserQueueFull { limit: u64 },
     #[error("too many tasks are open")]
     QueueFull,
+    #[error("the sequencer has not read the chain yet")]
+    CatchingUp,
     #[error("the chain does not answer")]
     ChainUnavailable(#[source] ChainError),
+    #[error("the database takes no changes at the moment")]
+    StorageUnavailable(#[source] StoreError),
+    #[error("settlement does not move: {0}")]
+    NotReady(String),
     #[error("no valid session token")]
     Unauthorized,
-    #[error("the clock is more than {limit_s} seconds off")]
-    ClockSkew { limit_s: u64 },
-    #[error("{0} has no active stake as a worker")]
+    #[error("the access token is malformed, has expired, or is not signed by its user")]
+    BadAccess,
+    #[error("the challenge is not the one that this node was given last")]
+    StaleChallenge,
+    #[error("{0} has no active stake in this role")]
     NotStaked(Address),
+    #[error("{0} is given no more work: a proof contradicts one of its receipts")]
+    Barred(Address),
     #[error("the role of this node does not allow it")]
     WrongRole,
     #[error("the lease is no longer this node's")]
@@ -68,200 +90,116 @@ pub(crate) enum ApiError {
     Internal(#[source] anyhow::Error),
 }
 
-/// Status, code, title and hint.
-type Parts = (StatusCode, &'static str, &'static str, &'static str);
-
 impl ApiError {
-    fn parts(&self) -> Parts {
-        use StatusCode as S;
+    /// The stable code.
+    fn code(&self) -> &'static str {
         match self {
-            Self::MalformedJson(_) => (
-                S::BAD_REQUEST,
-                "malformed_json",
-                "Malformed JSON",
-                "compare the body with the schema in /openapi.json",
-            ),
-            Self::BodyTooLarge { .. } => (
-                S::PAYLOAD_TOO_LARGE,
-                "body_too_large",
-                "Body too large",
-                "send one task per request",
-            ),
-            Self::MalformedPath(_) => {
-                (S::BAD_REQUEST, "malformed_path", "Malformed path", "ids are 0x and 64 hex digits")
-            }
-            Self::MalformedQuery(_) => {
-                (S::BAD_REQUEST, "malformed_query", "Malformed query", "see /openapi.json")
-            }
-            Self::MalformedKey => (
-                S::BAD_REQUEST,
-                "malformed_idempotency_key",
-                "Malformed idempotency key",
-                "use a random UUID",
-            ),
-            Self::NotFound("proof") => (
-                S::NOT_FOUND,
-                "proof_not_found",
-                "No proof",
-                "ask again when the batch is proof_ready or proven",
-            ),
-            Self::NotFound(_) => (S::NOT_FOUND, "not_found", "Not found", "check the id"),
-            Self::ModelNotFound => {
-                (S::NOT_FOUND, "model_not_found", "Model not found", "GET /v1/models lists them")
-            }
-            Self::InputShape { .. } => (
-                S::UNPROCESSABLE_ENTITY,
-                "input_shape",
-                "Wrong input length",
-                "GET /v1/models tells input_len",
-            ),
-            Self::SaltRange => (
-                S::UNPROCESSABLE_ENTITY,
-                "salt_range",
-                "Salt out of range",
-                "draw 32 random bytes and clear the top three bits",
-            ),
-            Self::InputHashMismatch => (
-                S::UNPROCESSABLE_ENTITY,
-                "input_hash_mismatch",
-                "Input hash mismatch",
-                "commit to input and salt with poseidon5 before signing the order",
-            ),
-            Self::FeeBelowPrice { .. } => (
-                S::UNPROCESSABLE_ENTITY,
-                "fee_below_price",
-                "Fee below price",
-                "sign an order with a larger maxFee",
-            ),
-            Self::OrderExpired { .. } => (
-                S::UNPROCESSABLE_ENTITY,
-                "order_expired",
-                "Order expired",
-                "sign an order with a later deadline",
-            ),
-            Self::InsufficientEscrow { .. } => (
-                S::PAYMENT_REQUIRED,
-                "insufficient_escrow",
-                "Insufficient escrow",
-                "deposit DN into the rollup contract",
-            ),
-            Self::TaskAlreadyProven => (
-                S::CONFLICT,
-                "task_already_proven",
-                "Task already proven",
-                "sign an order with another nonce",
-            ),
-            Self::IdempotencyConflict => (
-                S::CONFLICT,
-                "idempotency_conflict",
-                "Idempotency conflict",
-                "use another key for another task",
-            ),
-            Self::ProofRejected(_) => (
-                S::UNPROCESSABLE_ENTITY,
-                "proof_rejected",
-                "Proof rejected",
-                "the prover's keys or witness are wrong; remove its key cache",
-            ),
-            other => other.node_parts(),
+            Self::MalformedJson(_) => "malformed_json",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::BodyTimeout { .. } => "body_timeout",
+            Self::MalformedPath(_) => "malformed_path",
+            Self::MalformedQuery(_) => "malformed_query",
+            Self::MalformedKey => "malformed_idempotency_key",
+            Self::NotFound("proof") => "proof_not_found",
+            Self::NotFound(_) => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::ModelNotFound => "model_not_found",
+            Self::InputShape { .. } => "input_shape",
+            Self::SaltRange => "salt_range",
+            Self::InputHashMismatch => "input_hash_mismatch",
+            Self::BadSignature => "bad_signature",
+            Self::FeeBelowPrice { .. } => "fee_below_price",
+            Self::OrderExpired { .. } => "order_expired",
+            Self::InsufficientEscrow { .. } => "insufficient_escrow",
+            Self::UnpaidHistory { .. } => "unpaid_history",
+            Self::TaskAlreadyProven => "task_already_proven",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::TooManyRequests(_) => "too_many_requests",
+            Self::UserQueueFull { .. } => "user_queue_full",
+            Self::QueueFull => "queue_full",
+            Self::CatchingUp => "catching_up",
+            Self::ChainUnavailable(_) => "chain_unavailable",
+            Self::StorageUnavailable(_) => "storage_unavailable",
+            Self::NotReady(_) => "not_ready",
+            Self::Unauthorized => "unauthorized",
+            Self::BadAccess => "bad_access",
+            Self::StaleChallenge => "stale_challenge",
+            Self::NotStaked(_) => "not_staked",
+            Self::Barred(_) => "barred",
+            Self::WrongRole => "wrong_role",
+            Self::LeaseLost => "lease_lost",
+            Self::ReceiptMismatch(_) => "receipt_mismatch",
+            Self::ProofRejected(_) => "proof_rejected",
+            Self::Internal(_) => "internal",
         }
     }
 
-    /// Parts of what mostly nodes and operators see.
-    fn node_parts(&self) -> Parts {
-        use StatusCode as S;
+    fn entry(&self) -> &'static Entry {
+        let code = self.code();
+        ALL.iter().find(|e| e.code == code).expect("a test finds every code in the table")
+    }
+
+    /// When it makes sense to try again.
+    fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::BadSignature => (
-                S::UNAUTHORIZED,
-                "bad_signature",
-                "Bad signature",
-                "sign by EIP-712 in the domain of /v1/chain; 65 bytes, v 27 or 28, low s",
-            ),
-            Self::QueueFull => {
-                (S::SERVICE_UNAVAILABLE, "queue_full", "Queue full", "retry with a backoff")
-            }
-            Self::ChainUnavailable(_) => (
-                S::SERVICE_UNAVAILABLE,
-                "chain_unavailable",
-                "Chain unavailable",
-                "retry with a backoff",
-            ),
-            Self::Unauthorized => {
-                (S::UNAUTHORIZED, "unauthorized", "Unauthorized", "POST /v1/node/register first")
-            }
-            Self::ClockSkew { .. } => {
-                (S::UNPROCESSABLE_ENTITY, "clock_skew", "Clock skew", "synchronise the clock")
-            }
-            Self::NotStaked(_) => (
-                S::FORBIDDEN,
-                "not_staked",
-                "No stake",
-                "stake at least the minimum in the Staking contract",
-            ),
-            Self::WrongRole => {
-                (S::FORBIDDEN, "wrong_role", "Wrong role", "register in the role that is needed")
-            }
-            Self::LeaseLost => (
-                S::CONFLICT,
-                "lease_lost",
-                "Lease lost",
-                "drop the work; send heartbeats while working",
-            ),
-            Self::ReceiptMismatch(_) => (
-                S::UNPROCESSABLE_ENTITY,
-                "receipt_mismatch",
-                "Receipt mismatch",
-                "sign what the lease says and the commitment to the output",
-            ),
-            _ => (
-                S::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Internal error",
-                "retry; tell the operator if it stays",
-            ),
+            Self::UnpaidHistory { wait_s } => Some(*wait_s),
+            Self::TooManyRequests(_) | Self::StorageUnavailable(_) => Some(1),
+            Self::UserQueueFull { .. } | Self::QueueFull | Self::CatchingUp => Some(2),
+            Self::ChainUnavailable(_) | Self::NotReady(_) => Some(5),
+            _ => None,
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code, title, hint) = self.parts();
+        let (entry, retry) = (self.entry(), self.retry_after_s());
+        let status =
+            StatusCode::from_u16(entry.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let detail = match &self {
+            // What failed inside is the operator's business.
+            Self::Internal(_) => entry.title.to_owned(),
+            other => other.to_string(),
+        };
         if status.is_server_error() {
-            let cause = anyhow::Error::new(self);
-            tracing::error!(code, cause = format!("{cause:#}"), "request failed");
-            return problem(status, code, title, title.to_owned(), hint);
+            let (code, who, cause) = (entry.code, entry.who, anyhow::Error::new(self));
+            tracing::error!(code, who, cause = format!("{cause:#}"), "request failed");
         }
-        problem(status, code, title, self.to_string(), hint)
+        let problem = Problem {
+            kind: format!("urn:deepnode:problem:{}", entry.code),
+            title: entry.title.into(),
+            status: entry.status,
+            code: entry.code.into(),
+            detail,
+            hint: entry.hint.into(),
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        if let Some(seconds) = retry {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
-}
-
-fn problem(status: StatusCode, code: &str, title: &str, detail: String, hint: &str) -> Response {
-    let problem = Problem {
-        kind: format!("urn:deepnode:problem:{code}"),
-        title: title.into(),
-        status: status.as_u16(),
-        code: code.into(),
-        detail,
-        hint: hint.into(),
-    };
-    let mut response = (status, Json(problem)).into_response();
-    let json = HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Missing(what) => Self::NotFound(what),
+            StoreError::Busy | StoreError::Sql(_) => Self::StorageUnavailable(error),
             other => Self::Internal(other.into()),
         }
     }
 }
 
-impl From<sqlx::Error> for ApiError {
-    fn from(error: sqlx::Error) -> Self {
-        StoreError::from(error).into()
+impl From<AdmissionError> for ApiError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::CatchingUp => Self::CatchingUp,
+            AdmissionError::Chain(error) => error.into(),
+            AdmissionError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -280,12 +218,5 @@ impl From<PathRejection> for ApiError {
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
         Self::MalformedQuery(rejection.body_text())
-    }
-}
-
-impl ApiError {
-    /// A body that cannot be read: too large, or the connection broke.
-    pub(crate) fn body(_: &BytesRejection, limit: usize) -> Self {
-        Self::BodyTooLarge { limit }
     }
 }

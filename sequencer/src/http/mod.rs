@@ -1,69 +1,79 @@
 //! The HTTP interface: parsing, checks and views. Rules live elsewhere.
 
 mod batches;
+mod codes;
 mod error;
 mod events;
 mod extract;
+mod health;
+mod limits;
 mod models;
 mod nodes;
 mod openapi;
+mod proofs;
+mod sessions;
 mod tasks;
+mod work;
 
-use axum::extract::{DefaultBodyLimit, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::{json, Value};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::get;
+use axum::Router;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 use error::ApiError;
+
+pub use limits::RateArgs;
+pub(crate) use limits::Rates;
 
 /// Largest request body.
 pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
 /// Longest long poll.
 const MAX_WAIT_MS: u64 = 30_000;
 
+/// Every route that is documented, with its documentation.
+fn documented() -> (Router<App>, OpenApi) {
+    let (router, mut document) = OpenApiRouter::with_openapi(openapi::header())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(models::chain))
+        .routes(routes!(models::list))
+        .routes(routes!(models::package))
+        .routes(routes!(models::protocol))
+        .routes(routes!(tasks::submit))
+        .routes(routes!(tasks::get))
+        .routes(routes!(events::of_task))
+        .routes(routes!(events::all))
+        .routes(routes!(batches::list))
+        .routes(routes!(batches::get))
+        .routes(routes!(batches::proof))
+        .routes(routes!(batches::proof_file))
+        .routes(routes!(nodes::list))
+        .routes(routes!(sessions::challenge))
+        .routes(routes!(sessions::register))
+        .routes(routes!(work::lease))
+        .routes(routes!(work::heartbeat))
+        .routes(routes!(work::result))
+        .routes(routes!(proofs::job))
+        .routes(routes!(proofs::result))
+        .split_for_parts();
+    openapi::finish(&mut document);
+    (router, document)
+}
+
 /// Every route of the interface.
-pub(crate) fn router(app: App) -> Router {
-    Router::new()
-        .route("/healthz", get(health))
-        .route("/readyz", get(ready))
-        .route("/openapi.json", get(openapi::serve))
-        .route("/v1/chain", get(models::chain))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{id}/package", get(models::package))
-        .route("/v1/models/{id}/protocol", get(models::protocol))
-        .route("/v1/tasks", post(tasks::submit))
-        .route("/v1/tasks/{id}", get(tasks::get))
-        .route("/v1/tasks/{id}/events", get(events::of_task))
-        .route("/v1/events", get(events::all))
-        .route("/v1/batches", get(batches::list))
-        .route("/v1/batches/{id}", get(batches::get))
-        .route("/v1/batches/{id}/proof", get(batches::proof))
-        .route("/v1/batches/{id}/proof-file", get(batches::proof_file))
-        .route("/v1/nodes", get(nodes::list))
-        .route("/v1/node/register", post(nodes::register))
-        .route("/v1/node/lease", post(nodes::lease))
-        .route("/v1/node/heartbeat", post(nodes::heartbeat))
-        .route("/v1/node/result", post(nodes::result))
-        .route("/v1/node/proof-job", post(nodes::proof_job))
-        .route("/v1/node/proof-result", post(nodes::proof_result))
-        .fallback(not_found)
+pub(crate) fn router(app: App, rates: Rates) -> Router {
+    let (router, document) = documented();
+    router
+        .route("/openapi.json", get(move || async move { axum::Json(document) }))
+        .route("/metrics", get(health::metrics))
+        .fallback(async || ApiError::NotFound("path"))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(rates.clone(), limits::by_address))
+        .layer(axum::Extension(rates))
         .with_state(app)
-}
-
-/// The process is up.
-async fn health() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
-}
-
-/// The database and the chain answer.
-async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
-    let batches = app.chain.next_batch_id().await?;
-    let events = crate::store::events::last(&app.db).await?;
-    Ok(Json(json!({ "status": "ready", "batches_on_chain": batches, "events": events })))
-}
-
-async fn not_found() -> ApiError {
-    ApiError::NotFound("path")
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::Json;
-use dn_core::api::{Bytes32, ChainView, ModelView};
+use dn_core::api::{Bytes32, ChainView, ModelView, Problem};
 
 use super::error::ApiError;
 use super::extract::ApiPath;
@@ -25,22 +27,26 @@ pub(crate) async fn list(State(app): State<App>) -> Json<Vec<ModelView>> {
 
 /// The model package; its Keccak-256 is the model's id.
 #[utoipa::path(get, path = "/v1/models/{id}/package", params(("id" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream")))]
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn package(
     State(app): State<App>,
     ApiPath(id): ApiPath<Bytes32>,
-) -> Result<Vec<u8>, ApiError> {
-    Ok(model(&app, id)?.package.clone())
+) -> Result<impl IntoResponse, ApiError> {
+    let bytes = model(&app, id)?.package.clone();
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes))
 }
 
 /// The verifying key; its on-chain form is the model's data contract.
 #[utoipa::path(get, path = "/v1/models/{id}/protocol", params(("id" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream")))]
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn protocol(
     State(app): State<App>,
     ApiPath(id): ApiPath<Bytes32>,
-) -> Result<Vec<u8>, ApiError> {
-    Ok(model(&app, id)?.protocol.to_bytes())
+) -> Result<impl IntoResponse, ApiError> {
+    let bytes = model(&app, id)?.protocol.to_bytes();
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes))
 }
 
 /// A model that is served.

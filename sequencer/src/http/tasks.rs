@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-use alloy::primitives::U256;
 use axum::extract::State;
 use axum::http::{header, HeaderMap, StatusCode};
 use axum::response::IntoResponse;
-use axum::Json;
-use dn_core::api::{Address, Amount, Bytes32, Problem, SubmitTask, TaskView};
+use axum::{Extension, Json};
+use dn_core::api::{Bytes32, Problem, SubmitTask, TaskView};
 use dn_core::commitment;
 use serde::Deserialize;
 use tokio::time::{timeout_at, Instant};
 
 use super::error::ApiError;
-use super::extract::{ApiJson, ApiPath, ApiQuery};
+use super::extract::{ApiJson, ApiPath, ApiQuery, Reader};
 use super::models::model;
-use super::MAX_WAIT_MS;
-use crate::app::{now_ms, App};
+use super::{Rates, MAX_WAIT_MS};
+use crate::admission::{self, Admission};
+use crate::app::App;
 use crate::models::Model;
-use crate::store::tasks::TaskRow;
-use crate::store::{self, batches, tasks, StoreError, Write};
+use crate::store::{batches, tasks};
 
-/// An order must be good for so long, so that its batch can be full before it is committed.
-const ORDER_MARGIN_S: u64 = 60;
+/// An order must be good for so long, by the chain's time, so that its batch can be full before it
+/// is committed.
+const ORDER_MARGIN_S: u64 = 90;
 /// Longest idempotency key.
 const MAX_KEY: usize = 128;
 
@@ -32,26 +32,44 @@ const MAX_KEY: usize = 128;
 /// task, gets the same answer again.
 #[utoipa::path(post, path = "/v1/tasks", request_body = SubmitTask,
     params(("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 202, body = TaskView), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
+    responses((status = 202, body = TaskView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn submit(
     State(app): State<App>,
+    Extension(rates): Extension<Rates>,
     headers: HeaderMap,
     ApiJson(task): ApiJson<SubmitTask>,
 ) -> Result<impl IntoResponse, ApiError> {
     let key = idempotency_key(&headers)?;
     let served = model(&app, task.order.model_id)?;
     let task_id = check_order(&app, served, &task)?;
-    if tasks::get(&app.db, task_id).await?.is_none() {
-        admit(&app, task_id, &task, key.as_deref()).await?;
-        app.notify();
-    } else {
-        let mut tx = store::write(&app.db).await?;
-        bind_key(&mut tx, task.order.user, key.as_deref(), task_id).await?;
-        tx.commit().await?;
-    }
-    let view = view(&app, task_id).await?;
+    rates.count_task(task.order.user)?;
+    let view = match admission::admit(&app, task_id, task, key).await? {
+        Admission::Taken(view) => view,
+        Admission::Known => view(&app, task_id).await?,
+        Admission::KeyConflict => return Err(ApiError::IdempotencyConflict),
+        Admission::Foreign => return Err(ApiError::TaskAlreadyProven),
+        Admission::Refused(refusal) => return Err(refused(&app, refusal)),
+    };
     let location = [(header::LOCATION, format!("/v1/tasks/{task_id}"))];
     Ok((StatusCode::ACCEPTED, location, Json(view)))
+}
+
+fn refused(app: &App, refused: admission::Refused) -> ApiError {
+    use crate::rules::admit::Refusal;
+    match refused.refusal {
+        Refusal::QueueFull => ApiError::QueueFull,
+        Refusal::UserQueueFull { limit } => ApiError::UserQueueFull { limit },
+        Refusal::Unpaid { until_ms } => {
+            let wait_s = until_ms.saturating_sub(app.now_ms()).div_ceil(1_000);
+            ApiError::UnpaidHistory { wait_s }
+        }
+        Refusal::Escrow { needed } => ApiError::InsufficientEscrow {
+            balance: refused.escrow.to_string(),
+            needed: needed.to_string(),
+        },
+    }
 }
 
 /// Checks everything that needs neither the chain nor the database, and names the task.
@@ -70,7 +88,7 @@ fn check_order(app: &App, served: &Model, task: &SubmitTask) -> Result<Bytes32, 
     if max_fee < price {
         return Err(ApiError::FeeBelowPrice { max_fee, price });
     }
-    if order.deadline < now_ms() / 1000 + ORDER_MARGIN_S {
+    if order.deadline < app.chain_time_s() + ORDER_MARGIN_S {
         return Err(ApiError::OrderExpired { margin_s: ORDER_MARGIN_S });
     }
     let (domain, signed) = (app.chain.domain().eip712(), dn_sdk::wire::order(order));
@@ -79,65 +97,6 @@ fn check_order(app: &App, served: &Model, task: &SubmitTask) -> Result<Bytes32, 
         return Err(ApiError::BadSignature);
     }
     Ok(dn_sdk::wire::api_bytes32(dn_sdk::task_id(&signed, &domain)))
-}
-
-/// Makes a task durable, if the queue has room and its user can pay.
-async fn admit(
-    app: &App,
-    task_id: Bytes32,
-    task: &SubmitTask,
-    key: Option<&str>,
-) -> Result<(), ApiError> {
-    let user = task.order.user;
-    let (escrow, is_proven) =
-        tokio::try_join!(app.chain.escrow(user), app.chain.is_proven(task_id))?;
-    if is_proven {
-        return Err(ApiError::TaskAlreadyProven);
-    }
-    let mut tx = store::write(&app.db).await?;
-    bind_key(&mut tx, user, key, task_id).await?;
-    if tasks::open_count(&mut tx).await? >= app.limits.max_open_tasks {
-        return Err(ApiError::QueueFull);
-    }
-    let needed = owed(app, &mut tx, task.order.model_id, user).await?;
-    if escrow < needed {
-        let (balance, needed) = (escrow.to_string(), needed.to_string());
-        return Err(ApiError::InsufficientEscrow { balance, needed });
-    }
-    tasks::insert(&mut tx, task_id, task, now_ms()).await?;
-    if let Some(key) = key {
-        tasks::remember_key(&mut tx, user, key, task_id).await?;
-    }
-    tx.commit().await?;
-    tracing::info!(%task_id, model_id = %task.order.model_id, %user, "task queued");
-    Ok(())
-}
-
-/// What a user's open tasks and one more of `model_id` cost.
-async fn owed(
-    app: &App,
-    tx: &mut Write,
-    model_id: Bytes32,
-    user: Address,
-) -> Result<U256, StoreError> {
-    let price = |id| app.models.get(id).map_or(Amount(0), |m| m.view.price).0;
-    let open = tasks::open_by_model(tx, user).await?;
-    let one_more = U256::from(price(model_id));
-    Ok(open.iter().fold(one_more, |sum, (id, n)| sum + U256::from(price(*id)) * U256::from(*n)))
-}
-
-/// Refuses a key that stands for another task.
-async fn bind_key(
-    tx: &mut Write,
-    user: Address,
-    key: Option<&str>,
-    task_id: Bytes32,
-) -> Result<(), ApiError> {
-    let Some(key) = key else { return Ok(()) };
-    match tasks::by_idempotency_key(tx, user, key).await? {
-        Some(other) if other != task_id => Err(ApiError::IdempotencyConflict),
-        _ => Ok(()),
-    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
@@ -159,32 +118,42 @@ pub(crate) struct Wait {
     wait_ms: u64,
 }
 
-/// A task. With `wait_ms` the answer is delayed until the task has been executed.
+/// A task. With `wait_ms` the answer is delayed until the task has been executed. The output is
+/// shown to the task's user alone: who bears an access token signed by it.
 #[utoipa::path(get, path = "/v1/tasks/{id}",
-    params(("id" = String, Path), ("wait_ms" = Option<u64>, Query)),
-    responses((status = 200, body = TaskView), (status = 404, body = Problem)))]
+    params(("id" = String, Path), ("wait_ms" = Option<u64>, Query),
+        ("Authorization" = Option<String>, Header)),
+    responses((status = 200, body = TaskView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn get(
     State(app): State<App>,
+    reader: Reader,
     ApiPath(id): ApiPath<Bytes32>,
     ApiQuery(wait): ApiQuery<Wait>,
 ) -> Result<Json<TaskView>, ApiError> {
     let deadline = Instant::now() + Duration::from_millis(wait.wait_ms.min(MAX_WAIT_MS));
-    let mut changes = app.changes();
+    let watch = app.feed.task(id);
     loop {
-        let view = view(&app, id).await?;
-        if view.state.is_answered() || timeout_at(deadline, changes.changed()).await.is_err() {
+        let changed = watch.changed();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let mut view = view(&app, id).await?;
+        if view.state.is_answered() || timeout_at(deadline, changed).await.is_err() {
+            if reader.0 != Some(view.user) {
+                view.output = None;
+            }
             return Ok(Json(view));
         }
     }
 }
 
 /// The task with the transaction that proved it.
-pub(crate) async fn view(app: &App, id: Bytes32) -> Result<TaskView, ApiError> {
-    let row: TaskRow = tasks::get(&app.db, id).await?.ok_or(ApiError::NotFound("task"))?;
-    let mut view = row.view()?;
+async fn view(app: &App, id: Bytes32) -> Result<TaskView, ApiError> {
+    let task = tasks::get(&app.store, id).await?.ok_or(ApiError::NotFound("task"))?;
+    let mut view = task.view();
     if let (true, Some(batch_id)) = (view.proven_output_hash.is_some(), view.batch_id) {
-        let batch = batches::get(&app.db, batch_id).await?;
-        view.tx_hash = batch.map(|b| b.prove_tx()).transpose()?.flatten();
+        view.tx_hash = batches::get(&app.store, batch_id).await?.and_then(|b| b.end_tx);
     }
     Ok(view)
 }

@@ -1,203 +1,316 @@
-//! Batches.
+//! Batches. A batch has a key of its own; the chain's number comes with its commitment and can be
+//! lost again.
 
 use dn_core::api::{Address, BatchState, BatchView, Bytes32, HeaderView, ProofResult};
-use sqlx::AnyPool;
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
-use super::{address, b32, maybe_b32, signed, unsigned, StoreError, Write};
+use super::columns::{address, b32, maybe_address, maybe_b32, maybe_unsigned, signed, unsigned};
+use super::{Store, StoreError, Write};
 use crate::chain::Domain;
 
-/// A batch as it is stored. Lists leave out `instances` and `proof`.
+/// The number and the terms under which a batch is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// The chain's number.
+    pub(crate) number: u64,
+    /// Is paid for the proof.
+    pub(crate) prover: Address,
+    /// Last second at which it can be proven.
+    pub(crate) deadline_s: u64,
+}
+
+/// A prover's hold on a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProverLease {
+    pub(crate) node: Address,
+    pub(crate) ends_ms: u64,
+}
+
+/// A batch. Lists leave out `instances` and `proof`.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) id: u64,
+    pub(crate) model_id: Bytes32,
+    pub(crate) state: BatchState,
+    pub(crate) terms: Option<Terms>,
+    pub(crate) header_hash: Option<Bytes32>,
+    pub(crate) slots_hash: Bytes32,
+    pub(crate) count: u32,
+    pub(crate) orders_end_s: u64,
+    pub(crate) fence: u64,
+    pub(crate) lease: Option<ProverLease>,
+    pub(crate) instances: Option<Vec<Bytes32>>,
+    pub(crate) proof: Option<Vec<u8>>,
+    pub(crate) refusals: u64,
+    pub(crate) refused_at_ms: u64,
+    pub(crate) reason: Option<String>,
+    pub(crate) commit_tx: Option<Bytes32>,
+    pub(crate) commit_block: Option<u64>,
+    pub(crate) end_tx: Option<Bytes32>,
+    pub(crate) end_block: Option<u64>,
+    pub(crate) prove_gas: Option<u64>,
+    pub(crate) created_at_ms: u64,
+    pub(crate) updated_at_ms: u64,
+    committed_at_ms: Option<u64>,
+    proof_at_ms: Option<u64>,
+    prove_cpu_ms: Option<u64>,
+}
+
+impl Batch {
+    /// The header, while there is a commitment.
+    pub(crate) fn header(&self, domain: Domain) -> Option<HeaderView> {
+        let Terms { number, prover, deadline_s } = self.terms?;
+        Some(HeaderView {
+            chain_id: domain.chain_id,
+            rollup: domain.rollup,
+            batch_id: number,
+            model_id: self.model_id,
+            slots_hash: self.slots_hash,
+            prover,
+            deadline: deadline_s,
+        })
+    }
+
+    /// The batch under these terms.
+    pub(crate) fn under(&self, terms: Terms) -> Self {
+        Self { terms: Some(terms), ..self.clone() }
+    }
+
+    /// The batch as everybody sees it, without its slots.
+    pub(crate) fn view(&self, domain: Domain) -> BatchView {
+        let proving = self.proof_at_ms.zip(self.committed_at_ms);
+        BatchView {
+            id: self.id,
+            state: self.state,
+            model_id: self.model_id,
+            header: self.header(domain),
+            slots: Vec::new(),
+            count: self.count,
+            commit_tx: self.commit_tx,
+            prove_tx: self.end_tx.filter(|_| self.state == BatchState::Proven),
+            prove_gas: self.prove_gas,
+            prove_cpu_ms: self.prove_cpu_ms,
+            proving_ms: proving.and_then(|(end, start)| end.checked_sub(start)),
+            reason: self.reason.clone(),
+            created_at_ms: self.created_at_ms,
+        }
+    }
+}
+
 #[derive(Clone, Debug, FromRow)]
-pub(crate) struct BatchRow {
-    batch_id: i64,
+struct BatchRow {
+    id: i64,
     model_id: Vec<u8>,
     state: String,
+    number: Option<i64>,
+    header_hash: Option<Vec<u8>>,
     slots_hash: Vec<u8>,
-    header_hash: Vec<u8>,
-    prover: Vec<u8>,
-    deadline_s: i64,
+    prover: Option<Vec<u8>>,
+    deadline_s: Option<i64>,
     task_count: i64,
+    orders_end_s: i64,
     fence: i64,
     lease_node: Option<Vec<u8>>,
     lease_expires_ms: Option<i64>,
     instances: Option<Vec<u8>>,
-    pub(crate) proof: Option<Vec<u8>>,
-    pub(crate) attempts: i64,
+    proof: Option<Vec<u8>>,
+    refusals: i64,
+    refused_at_ms: Option<i64>,
     reason: Option<String>,
     commit_tx: Option<Vec<u8>>,
-    prove_tx: Option<Vec<u8>>,
+    commit_block: Option<i64>,
+    end_tx: Option<Vec<u8>>,
+    end_block: Option<i64>,
     prove_gas: Option<i64>,
     created_at_ms: i64,
+    updated_at_ms: i64,
     committed_at_ms: Option<i64>,
     proof_at_ms: Option<i64>,
     prove_cpu_ms: Option<i64>,
 }
 
-/// What is fixed when a batch is formed.
-#[derive(Clone, Debug)]
-pub(crate) struct NewBatch {
-    pub(crate) header: HeaderView,
-    pub(crate) header_hash: Bytes32,
-    pub(crate) count: usize,
-}
+impl TryFrom<BatchRow> for Batch {
+    type Error = StoreError;
 
-impl BatchRow {
-    pub(crate) fn id(&self) -> Result<u64, StoreError> {
-        unsigned("batch_id", self.batch_id)
-    }
-
-    pub(crate) fn state(&self) -> Result<BatchState, StoreError> {
-        BatchState::parse(&self.state).ok_or(StoreError::Corrupt("state"))
-    }
-
-    pub(crate) fn model_id(&self) -> Result<Bytes32, StoreError> {
-        b32("model_id", &self.model_id)
-    }
-
-    pub(crate) fn header_hash(&self) -> Result<Bytes32, StoreError> {
-        b32("header_hash", &self.header_hash)
-    }
-
-    pub(crate) fn fence(&self) -> Result<u64, StoreError> {
-        unsigned("fence", self.fence)
-    }
-
-    pub(crate) fn deadline_s(&self) -> Result<u64, StoreError> {
-        unsigned("deadline_s", self.deadline_s)
-    }
-
-    pub(crate) fn lease_expires_ms(&self) -> Result<u64, StoreError> {
-        unsigned("lease_expires_ms", self.lease_expires_ms.unwrap_or(0))
-    }
-
-    /// Number of tasks.
-    pub(crate) fn count(&self) -> Result<usize, StoreError> {
-        usize::try_from(self.task_count).map_err(|_| StoreError::Corrupt("task_count"))
-    }
-
-    /// The transaction that proved the batch.
-    pub(crate) fn prove_tx(&self) -> Result<Option<Bytes32>, StoreError> {
-        maybe_b32("prove_tx", self.prove_tx.as_ref())
-    }
-
-    pub(crate) fn is_leased_to(&self, node: Address) -> bool {
-        self.lease_node.as_deref() == Some(node.0.as_slice())
-    }
-
-    /// The public inputs, once there is a proof.
-    pub(crate) fn instances(&self) -> Result<Option<Vec<Bytes32>>, StoreError> {
-        let read = |bytes: &Vec<u8>| bytes.chunks(32).map(|w| b32("instances", w)).collect();
-        self.instances.as_ref().map(read).transpose()
-    }
-
-    pub(crate) fn header(&self, domain: Domain) -> Result<HeaderView, StoreError> {
-        Ok(HeaderView {
-            chain_id: domain.chain_id,
-            rollup: domain.rollup,
-            batch_id: self.id()?,
-            model_id: self.model_id()?,
-            slots_hash: b32("slots_hash", &self.slots_hash)?,
-            prover: address("prover", &self.prover)?,
-            deadline: self.deadline_s()?,
-        })
-    }
-
-    /// The batch as everybody sees it, without its slots.
-    pub(crate) fn view(&self, domain: Domain) -> Result<BatchView, StoreError> {
-        let proving = self.proof_at_ms.zip(self.committed_at_ms).map(|(end, start)| end - start);
-        Ok(BatchView {
-            state: self.state()?,
-            header: self.header(domain)?,
-            slots: Vec::new(),
-            count: u32::try_from(self.task_count).map_err(|_| StoreError::Corrupt("task_count"))?,
-            commit_tx: maybe_b32("commit_tx", self.commit_tx.as_ref())?,
-            prove_tx: maybe_b32("prove_tx", self.prove_tx.as_ref())?,
-            prove_gas: self.prove_gas.map(|g| unsigned("prove_gas", g)).transpose()?,
-            prove_cpu_ms: self.prove_cpu_ms.map(|ms| unsigned("prove_cpu_ms", ms)).transpose()?,
-            proving_ms: proving.and_then(|ms| u64::try_from(ms).ok()),
-            reason: self.reason.clone(),
-            created_at_ms: unsigned("created_at_ms", self.created_at_ms)?,
+    fn try_from(row: BatchRow) -> Result<Self, StoreError> {
+        let number = maybe_unsigned("number", row.number)?;
+        let prover = maybe_address("prover", row.prover.as_ref())?;
+        let deadline_s = maybe_unsigned("deadline_s", row.deadline_s)?;
+        let terms = match (number, prover, deadline_s) {
+            (Some(number), Some(prover), Some(deadline_s)) => {
+                Some(Terms { number, prover, deadline_s })
+            }
+            _ => None,
+        };
+        let node = row.lease_node.as_ref().map(|n| address("lease_node", n)).transpose()?;
+        let ends_ms = maybe_unsigned("lease_expires_ms", row.lease_expires_ms)?;
+        let words = |bytes: Vec<u8>| bytes.chunks(32).map(|w| b32("instances", w)).collect();
+        Ok(Self {
+            id: unsigned("id", row.id)?,
+            model_id: b32("model_id", &row.model_id)?,
+            state: BatchState::parse(&row.state).ok_or(StoreError::Corrupt("state"))?,
+            terms,
+            header_hash: maybe_b32("header_hash", row.header_hash.as_ref())?,
+            slots_hash: b32("slots_hash", &row.slots_hash)?,
+            count: u32::try_from(row.task_count).map_err(|_| StoreError::Corrupt("task_count"))?,
+            orders_end_s: unsigned("orders_end_s", row.orders_end_s)?,
+            fence: unsigned("fence", row.fence)?,
+            lease: node.zip(ends_ms).map(|(node, ends_ms)| ProverLease { node, ends_ms }),
+            instances: row.instances.map(words).transpose()?,
+            proof: row.proof,
+            refusals: unsigned("refusals", row.refusals)?,
+            refused_at_ms: maybe_unsigned("refused_at_ms", row.refused_at_ms)?.unwrap_or(0),
+            reason: row.reason,
+            commit_tx: maybe_b32("commit_tx", row.commit_tx.as_ref())?,
+            commit_block: maybe_unsigned("commit_block", row.commit_block)?,
+            end_tx: maybe_b32("end_tx", row.end_tx.as_ref())?,
+            end_block: maybe_unsigned("end_block", row.end_block)?,
+            prove_gas: maybe_unsigned("prove_gas", row.prove_gas)?,
+            created_at_ms: unsigned("created_at_ms", row.created_at_ms)?,
+            updated_at_ms: unsigned("updated_at_ms", row.updated_at_ms)?,
+            committed_at_ms: maybe_unsigned("committed_at_ms", row.committed_at_ms)?,
+            proof_at_ms: maybe_unsigned("proof_at_ms", row.proof_at_ms)?,
+            prove_cpu_ms: maybe_unsigned("prove_cpu_ms", row.prove_cpu_ms)?,
         })
     }
 }
 
+const LIGHT: &str = "id, model_id, state, number, header_hash, slots_hash, prover, deadline_s,
+    task_count, orders_end_s, fence, lease_node, lease_expires_ms, null as instances,
+    null as proof, refusals, refused_at_ms, reason, commit_tx, commit_block, end_tx, end_block,
+    prove_gas, created_at_ms, updated_at_ms, committed_at_ms, proof_at_ms, prove_cpu_ms";
+
+type Query<'q> =
+    sqlx::query::QueryAs<'q, sqlx::Any, BatchRow, <sqlx::Any as sqlx::Database>::Arguments>;
+
+fn select(columns: &str, condition: &str) -> Query<'static> {
+    sqlx::query_as(AssertSqlSafe(format!("select {columns} from batch where {condition}")))
+}
+
+fn read(rows: Vec<BatchRow>) -> Result<Vec<Batch>, StoreError> {
+    rows.into_iter().map(Batch::try_from).collect()
+}
+
+/// Stores a new batch and returns its key.
 pub(crate) async fn insert(
     tx: &mut Write,
-    batch: &NewBatch,
+    model_id: Bytes32,
+    slots_hash: Bytes32,
+    count: usize,
+    orders_end_s: u64,
+    now_ms: u64,
+) -> Result<u64, StoreError> {
+    let (id,): (i64,) = sqlx::query_as(
+        "insert into batch (model_id, state, slots_hash, task_count, orders_end_s, created_at_ms,
+             updated_at_ms) values ($1, 'formed', $2, $3, $4, $5, $5) returning id",
+    )
+    .bind(model_id.0.to_vec())
+    .bind(slots_hash.0.to_vec())
+    .bind(signed(count as u64))
+    .bind(signed(orders_end_s))
+    .bind(signed(now_ms))
+    .fetch_one(&mut tx.db)
+    .await?;
+    unsigned("id", id)
+}
+
+pub(crate) async fn get(store: &Store, id: u64) -> Result<Option<Batch>, StoreError> {
+    let row = select("*", "id = $1").bind(signed(id)).fetch_optional(&store.pool).await?;
+    row.map(Batch::try_from).transpose()
+}
+
+/// A batch that is about to change.
+pub(crate) async fn get_for_write(tx: &mut Write, id: u64) -> Result<Batch, StoreError> {
+    let query = select("*", &format!("id = $1{}", tx.dialect.for_update())).bind(signed(id));
+    query.fetch_optional(&mut tx.db).await?.ok_or(StoreError::Missing("batch"))?.try_into()
+}
+
+/// The batch with a number of the chain, about to change.
+pub(crate) async fn by_number(tx: &mut Write, number: u64) -> Result<Option<Batch>, StoreError> {
+    let query = select("*", &format!("number = $1{}", tx.dialect.for_update()));
+    let row = query.bind(signed(number)).fetch_optional(&mut tx.db).await?;
+    row.map(Batch::try_from).transpose()
+}
+
+/// Batches from the key `from` on, without proofs.
+pub(crate) async fn list(store: &Store, from: u64, limit: u32) -> Result<Vec<Batch>, StoreError> {
+    let query = select(LIGHT, "id >= $1 order by id limit $2");
+    read(query.bind(signed(from)).bind(i64::from(limit)).fetch_all(&store.pool).await?)
+}
+
+/// Every batch that has not ended, without proofs, oldest first.
+pub(crate) async fn open(store: &Store) -> Result<Vec<Batch>, StoreError> {
+    let query = select(LIGHT, "state in ('formed', 'committed', 'proof_ready') order by id");
+    read(query.fetch_all(&store.pool).await?)
+}
+
+/// Batches that something happened to in a block behind `block`, newest first.
+pub(crate) async fn touched_behind(tx: &mut Write, block: i64) -> Result<Vec<Batch>, StoreError> {
+    let condition =
+        format!("commit_block > $1 or end_block > $1 order by id desc{}", tx.dialect.for_update());
+    read(select(LIGHT, &condition).bind(block).fetch_all(&mut tx.db).await?)
+}
+
+/// The highest number whose commitment is not known to be on the chain.
+pub(crate) async fn last_pending(tx: &mut Write) -> Result<Option<u64>, StoreError> {
+    let query = sqlx::query_as(
+        "select max(number) from batch where state = 'formed'
+            or id in (select batch_id from outbox where kind = 'commit' and state = 'open')",
+    );
+    let (number,): (Option<i64>,) = query.fetch_one(&mut tx.db).await?;
+    maybe_unsigned("number", number)
+}
+
+/// Takes the number of an ended batch away: the chain has forgotten its commitment for good.
+pub(crate) async fn forget_number(tx: &mut Write, id: u64) -> Result<(), StoreError> {
+    let query = sqlx::query("update batch set number = null where id = $1 and state = 'expired'");
+    query.bind(signed(id)).execute(&mut tx.db).await?;
+    Ok(())
+}
+
+/// Gives a formed batch its number and terms.
+pub(crate) async fn set_terms(
+    tx: &mut Write,
+    id: u64,
+    terms: Terms,
+    header_hash: Bytes32,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    let header = &batch.header;
     sqlx::query(
-        "insert into batch (batch_id, model_id, state, slots_hash, header_hash, prover, deadline_s,
-             task_count, created_at_ms) values ($1, $2, 'formed', $3, $4, $5, $6, $7, $8)",
+        "update batch set number = $1, prover = $2, deadline_s = $3, header_hash = $4,
+             updated_at_ms = $5 where id = $6 and state = 'formed'",
     )
-    .bind(signed(header.batch_id))
-    .bind(header.model_id.0.as_slice())
-    .bind(header.slots_hash.0.as_slice())
-    .bind(batch.header_hash.0.as_slice())
-    .bind(header.prover.0.as_slice())
-    .bind(signed(header.deadline))
-    .bind(signed(batch.count as u64))
+    .bind(signed(terms.number))
+    .bind(terms.prover.0.to_vec())
+    .bind(signed(terms.deadline_s))
+    .bind(header_hash.0.to_vec())
     .bind(signed(now_ms))
-    .execute(&mut **tx)
+    .bind(signed(id))
+    .execute(&mut tx.db)
     .await?;
     Ok(())
 }
 
-pub(crate) async fn get(db: &AnyPool, id: u64) -> Result<Option<BatchRow>, StoreError> {
-    let query = sqlx::query_as("select * from batch where batch_id = $1");
-    Ok(query.bind(signed(id)).fetch_optional(db).await?)
-}
-
-pub(crate) async fn get_for_write(tx: &mut Write, id: u64) -> Result<BatchRow, StoreError> {
-    let query = sqlx::query_as("select * from batch where batch_id = $1");
-    let row = query.bind(signed(id)).fetch_optional(&mut **tx).await?;
-    row.ok_or(StoreError::Missing("batch"))
-}
-
-/// Batches from `from` on, without proofs.
-pub(crate) async fn list(db: &AnyPool, from: u64, limit: u32) -> Result<Vec<BatchRow>, StoreError> {
-    Ok(sqlx::query_as(
-        "select batch_id, model_id, state, slots_hash, header_hash, prover, deadline_s, task_count,
-             fence, lease_node, lease_expires_ms, null as instances, null as proof, attempts,
-             reason, commit_tx, prove_tx, prove_gas, created_at_ms, committed_at_ms, proof_at_ms, prove_cpu_ms
-           from batch where batch_id >= $1 order by batch_id limit $2",
+/// Takes number and terms away, with everything that was made for them: the batch is formed again.
+pub(crate) async fn clear_terms(
+    tx: &mut Write,
+    id: u64,
+    reason: &str,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update batch set state = 'formed', number = null, prover = null, deadline_s = null,
+             header_hash = null, commit_tx = null, commit_block = null, instances = null,
+             proof = null, lease_node = null, lease_expires_ms = null, committed_at_ms = null,
+             fence = fence + 1, reason = $1, updated_at_ms = $2
+          where id = $3 and state in ('formed', 'committed', 'proof_ready')",
     )
-    .bind(signed(from))
-    .bind(i64::from(limit))
-    .fetch_all(db)
-    .await?)
-}
-
-/// The oldest batch in a state.
-pub(crate) async fn oldest_in(
-    db: &AnyPool,
-    state: BatchState,
-) -> Result<Option<BatchRow>, StoreError> {
-    let query = sqlx::query_as("select * from batch where state = $1 order by batch_id limit 1");
-    Ok(query.bind(state.as_str()).fetch_optional(db).await?)
-}
-
-/// The oldest batch whose proof can be settled and was not refused `max_failures` times.
-pub(crate) async fn next_to_settle(
-    db: &AnyPool,
-    max_failures: i64,
-) -> Result<Option<BatchRow>, StoreError> {
-    let query = sqlx::query_as(
-        "select * from batch where state = 'proof_ready' and attempts < $1
-          order by batch_id limit 1",
-    );
-    Ok(query.bind(max_failures).fetch_optional(db).await?)
-}
-
-/// A committed batch whose proving deadline has passed.
-pub(crate) async fn overdue(db: &AnyPool, now_s: u64) -> Result<Option<BatchRow>, StoreError> {
-    let query = sqlx::query_as(
-        "select * from batch where state in ('committed', 'proof_ready') and deadline_s < $1
-          order by batch_id limit 1",
-    );
-    Ok(query.bind(signed(now_s)).fetch_optional(db).await?)
+    .bind(reason.to_owned())
+    .bind(signed(now_ms))
+    .bind(signed(id))
+    .execute(&mut tx.db)
+    .await?;
+    Ok(())
 }
 
 /// The oldest batch that `prover` may prove: its own, or one that its prover has left alone since
@@ -207,19 +320,56 @@ pub(crate) async fn next_to_prove(
     prover: Address,
     orphaned_before_ms: u64,
     now_ms: u64,
-) -> Result<Option<BatchRow>, StoreError> {
-    Ok(sqlx::query_as(
-        "select * from batch
-          where state = 'committed' and deadline_s > $1 / 1000
-            and coalesce(lease_expires_ms, 0) < $1
-            and (prover = $2 or coalesce(lease_expires_ms, committed_at_ms) < $3)
-          order by attempts, batch_id limit 1",
+    chain_time_s: u64,
+) -> Result<Option<Batch>, StoreError> {
+    let condition = format!(
+        "state = 'committed' and deadline_s > $1 and coalesce(lease_expires_ms, 0) < $2
+            and (prover = $3 or coalesce(lease_expires_ms, committed_at_ms) < $4)
+          order by refusals, id limit 1{}",
+        tx.dialect.skip_locked()
+    );
+    let row = select("*", &condition)
+        .bind(signed(chain_time_s))
+        .bind(signed(now_ms))
+        .bind(prover.0.to_vec())
+        .bind(signed(orphaned_before_ms))
+        .fetch_optional(&mut tx.db)
+        .await?;
+    row.map(Batch::try_from).transpose()
+}
+
+/// Number of batches that a prover holds.
+pub(crate) async fn held_count(
+    tx: &mut Write,
+    prover: Address,
+    now_ms: u64,
+) -> Result<u32, StoreError> {
+    let (count,): (i64,) = sqlx::query_as(
+        "select count(*) from batch
+          where lease_node = $1 and state = 'committed' and lease_expires_ms >= $2",
     )
+    .bind(prover.0.to_vec())
     .bind(signed(now_ms))
-    .bind(prover.0.as_slice())
-    .bind(signed(orphaned_before_ms))
-    .fetch_optional(&mut **tx)
-    .await?)
+    .fetch_one(&mut tx.db)
+    .await?;
+    u32::try_from(count).map_err(|_| StoreError::Corrupt("count"))
+}
+
+/// As [`held_count`], outside a change.
+pub(crate) async fn held_by(
+    store: &Store,
+    prover: Address,
+    now_ms: u64,
+) -> Result<u32, StoreError> {
+    let (count,): (i64,) = sqlx::query_as(
+        "select count(*) from batch
+          where lease_node = $1 and state = 'committed' and lease_expires_ms >= $2",
+    )
+    .bind(prover.0.to_vec())
+    .bind(signed(now_ms))
+    .fetch_one(&store.pool)
+    .await?;
+    u32::try_from(count).map_err(|_| StoreError::Corrupt("count"))
 }
 
 /// Gives a batch to a prover under a new fence.
@@ -227,16 +377,15 @@ pub(crate) async fn lease(
     tx: &mut Write,
     id: u64,
     prover: Address,
-    expires_ms: u64,
-) -> Result<BatchRow, StoreError> {
+    ends_ms: u64,
+) -> Result<Batch, StoreError> {
     sqlx::query(
-        "update batch set fence = fence + 1, lease_node = $1, lease_expires_ms = $2
-          where batch_id = $3",
+        "update batch set fence = fence + 1, lease_node = $1, lease_expires_ms = $2 where id = $3",
     )
-    .bind(prover.0.as_slice())
-    .bind(signed(expires_ms))
+    .bind(prover.0.to_vec())
+    .bind(signed(ends_ms))
     .bind(signed(id))
-    .execute(&mut **tx)
+    .execute(&mut tx.db)
     .await?;
     get_for_write(tx, id).await
 }
@@ -246,31 +395,58 @@ pub(crate) async fn extend_lease(
     tx: &mut Write,
     id: u64,
     prover: Address,
-    expires_ms: u64,
+    ends_ms: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "update batch set lease_expires_ms = $1
-          where batch_id = $2 and lease_node = $3 and state = 'committed'
-            and lease_expires_ms is not null",
+          where id = $2 and lease_node = $3 and state = 'committed' and lease_expires_ms is not null",
     )
-    .bind(signed(expires_ms))
+    .bind(signed(ends_ms))
     .bind(signed(id))
-    .bind(prover.0.as_slice())
-    .execute(&mut **tx)
+    .bind(prover.0.to_vec())
+    .execute(&mut tx.db)
     .await?;
     Ok(())
 }
 
-pub(crate) async fn set_committed(tx: &mut Write, id: u64, now_ms: u64) -> Result<(), StoreError> {
+/// Notes that the chain holds the header. With a proof from before a reorganisation, the batch is
+/// ready to be proven at once.
+pub(crate) async fn set_committed(
+    tx: &mut Write,
+    id: u64,
+    tx_hash: Option<Bytes32>,
+    block: u64,
+    now_ms: u64,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "update batch set state = 'committed', committed_at_ms = $1, reason = null,
-             commit_tx = (select tx_hash from outbox where outbox.batch_id = batch.batch_id
-                           and kind = 'commit' and outbox.state = 'mined' order by id desc limit 1)
-          where batch_id = $2 and state = 'formed'",
+        "update batch set state = case when proof is null then 'committed' else 'proof_ready' end,
+             committed_at_ms = $1, updated_at_ms = $1, reason = null, refusals = 0,
+             commit_tx = $2, commit_block = $3
+          where id = $4 and state = 'formed'",
+    )
+    .bind(signed(now_ms))
+    .bind(tx_hash.map(|h| h.0.to_vec()))
+    .bind(signed(block))
+    .bind(signed(id))
+    .execute(&mut tx.db)
+    .await?;
+    Ok(())
+}
+
+/// Notes that the chain has forgotten the commitment, which can come back as it was.
+pub(crate) async fn set_uncommitted(
+    tx: &mut Write,
+    id: u64,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update batch set state = 'formed', commit_tx = null, commit_block = null,
+             lease_node = null, lease_expires_ms = null, updated_at_ms = $1
+          where id = $2 and state in ('committed', 'proof_ready')",
     )
     .bind(signed(now_ms))
     .bind(signed(id))
-    .execute(&mut **tx)
+    .execute(&mut tx.db)
     .await?;
     Ok(())
 }
@@ -284,70 +460,112 @@ pub(crate) async fn set_proof(
     let instances: Vec<u8> = result.instances.iter().flat_map(|w| w.0).collect();
     sqlx::query(
         "update batch set state = 'proof_ready', instances = $1, proof = $2, proof_at_ms = $3,
-             prove_cpu_ms = $4, lease_expires_ms = null where batch_id = $5 and state = 'committed'",
+             updated_at_ms = $3, prove_cpu_ms = $4, lease_expires_ms = null, refusals = 0
+          where id = $5 and state = 'committed'",
     )
     .bind(instances)
-    .bind(result.proof.0.as_slice())
+    .bind(result.proof.0.clone())
     .bind(signed(now_ms))
     .bind(signed(result.cpu_ms))
     .bind(signed(result.batch_id))
-    .execute(&mut **tx)
+    .execute(&mut tx.db)
     .await?;
     Ok(())
 }
 
-/// Ends a batch as proven. False when it had ended before.
+/// Drops a proof that the contract rejects, so that the batch is proven again.
+pub(crate) async fn drop_proof(tx: &mut Write, id: u64) -> Result<(), StoreError> {
+    sqlx::query(
+        "update batch set state = 'committed', instances = null, proof = null, lease_node = null
+          where id = $1 and state = 'proof_ready'",
+    )
+    .bind(signed(id))
+    .execute(&mut tx.db)
+    .await?;
+    Ok(())
+}
+
+/// What ended a batch on chain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) tx_hash: Option<Bytes32>,
+    pub(crate) block: Option<u64>,
+    pub(crate) gas: Option<u64>,
+}
+
+/// Ends a batch as proven.
 pub(crate) async fn set_proven(
     tx: &mut Write,
     id: u64,
-    tx_hash: Bytes32,
-    gas_used: u64,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "update batch set state = 'proven', reason = null, prove_tx = $1, prove_gas = $2
-          where batch_id = $3 and state <> 'proven'",
-    )
-    .bind(tx_hash.0.as_slice())
-    .bind(signed(gas_used))
-    .bind(signed(id))
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    end: End,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    set_end(tx, id, "proven", None, end, now_ms).await
 }
 
-/// Ends a batch without a proof. False when it had ended before.
-pub(crate) async fn set_expired(tx: &mut Write, id: u64, reason: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "update batch set state = 'expired', reason = $1
-          where batch_id = $2 and state not in ('proven', 'expired')",
-    )
-    .bind(reason)
-    .bind(signed(id))
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Notes a failed step. A refused proof is dropped, so that the batch is proven again.
-pub(crate) async fn set_failure(
-    db: &AnyPool,
+/// Ends a batch without a proof.
+pub(crate) async fn set_expired(
+    tx: &mut Write,
     id: u64,
     reason: &str,
-    drop_proof: bool,
+    end: End,
+    now_ms: u64,
 ) -> Result<(), StoreError> {
-    sqlx::query("update batch set reason = $1, attempts = attempts + 1 where batch_id = $2")
-        .bind(reason)
-        .bind(signed(id))
-        .execute(db)
-        .await?;
-    if drop_proof {
-        sqlx::query(
-            "update batch set state = 'committed', instances = null, proof = null,
-                 lease_node = null where batch_id = $1 and state = 'proof_ready'",
-        )
-        .bind(signed(id))
-        .execute(db)
-        .await?;
-    }
+    set_end(tx, id, "expired", Some(reason), end, now_ms).await
+}
+
+async fn set_end(
+    tx: &mut Write,
+    id: u64,
+    state: &'static str,
+    reason: Option<&str>,
+    end: End,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update batch set state = $1, reason = $2, end_tx = $3, end_block = $4, prove_gas = $5,
+             updated_at_ms = $6, lease_expires_ms = null where id = $7",
+    )
+    .bind(state)
+    .bind(reason.map(str::to_owned))
+    .bind(end.tx_hash.map(|h| h.0.to_vec()))
+    .bind(end.block.map(signed))
+    .bind(end.gas.map(signed))
+    .bind(signed(now_ms))
+    .bind(signed(id))
+    .execute(&mut tx.db)
+    .await?;
+    Ok(())
+}
+
+/// Takes a proven end back: the chain has forgotten it.
+pub(crate) async fn set_unproven(tx: &mut Write, id: u64, now_ms: u64) -> Result<(), StoreError> {
+    sqlx::query(
+        "update batch set state = case when proof is null then 'committed' else 'proof_ready' end,
+             end_tx = null, end_block = null, prove_gas = null, updated_at_ms = $1
+          where id = $2 and state = 'proven'",
+    )
+    .bind(signed(now_ms))
+    .bind(signed(id))
+    .execute(&mut tx.db)
+    .await?;
+    Ok(())
+}
+
+/// Notes that the contract refused a step.
+pub(crate) async fn count_refusal(
+    tx: &mut Write,
+    id: u64,
+    reason: &str,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update batch set reason = $1, refusals = refusals + 1, refused_at_ms = $2 where id = $3",
+    )
+    .bind(reason.to_owned())
+    .bind(signed(now_ms))
+    .bind(signed(id))
+    .execute(&mut tx.db)
+    .await?;
     Ok(())
 }

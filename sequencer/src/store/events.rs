@@ -2,10 +2,10 @@
 
 use dn_core::api::{Bytes32, Event};
 use dn_core::task::{Reason, TaskState};
-use sqlx::AnyPool;
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
-use super::{b32, signed, unsigned, StoreError, Write};
+use super::columns::{b32, maybe_unsigned, signed, unsigned};
+use super::{Store, StoreError, Write};
 
 #[derive(FromRow)]
 struct EventRow {
@@ -25,7 +25,7 @@ impl EventRow {
             task_id: b32("task_id", &self.task_id)?,
             state: TaskState::parse(&self.state).ok_or(StoreError::Corrupt("state"))?,
             reason: reason.map(|r| r.ok_or(StoreError::Corrupt("reason"))).transpose()?,
-            batch_id: self.batch_id.map(|id| unsigned("batch_id", id)).transpose()?,
+            batch_id: maybe_unsigned("batch_id", self.batch_id)?,
             at_ms: unsigned("at_ms", self.at_ms)?,
         })
     }
@@ -36,54 +36,56 @@ pub(crate) async fn append(
     task_id: Bytes32,
     state: TaskState,
     reason: Option<Reason>,
-    batch_id: Option<i64>,
+    batch_id: Option<u64>,
     now_ms: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "insert into event (task_id, state, reason, batch_id, at_ms) values ($1, $2, $3, $4, $5)",
     )
-    .bind(task_id.0.as_slice())
+    .bind(task_id.0.to_vec())
     .bind(state.as_str())
     .bind(reason.map(Reason::as_str))
-    .bind(batch_id)
+    .bind(batch_id.map(signed))
     .bind(signed(now_ms))
-    .execute(&mut **tx)
+    .execute(&mut tx.db)
     .await?;
     Ok(())
 }
 
-/// Events after `seq`, of one task or of all, oldest first.
-pub(crate) async fn after(
-    db: &AnyPool,
-    task_id: Option<Bytes32>,
+const COLUMNS: &str = "seq, task_id, state, reason, batch_id, at_ms";
+
+/// Events after `seq`, of all tasks, oldest first. What comes later has a higher number.
+pub(crate) async fn after(store: &Store, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+    let settled = store.dialect.is_settled_event();
+    let sql = format!("select {COLUMNS} from event where seq > $1{settled} order by seq limit $2");
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(signed(seq)).bind(i64::from(limit));
+    let rows: Vec<EventRow> = query.fetch_all(&store.pool).await?;
+    rows.iter().map(EventRow::event).collect()
+}
+
+/// Events of one task after `seq`, oldest first.
+pub(crate) async fn of_task(
+    store: &Store,
+    task_id: Bytes32,
     seq: u64,
     limit: u32,
 ) -> Result<Vec<Event>, StoreError> {
-    let rows: Vec<EventRow> = match task_id {
-        Some(id) => {
-            sqlx::query_as(
-                "select * from event where task_id = $1 and seq > $2 order by seq limit $3",
-            )
-            .bind(id.0.as_slice())
-            .bind(signed(seq))
-            .bind(i64::from(limit))
-            .fetch_all(db)
-            .await?
-        }
-        None => {
-            sqlx::query_as("select * from event where seq > $1 order by seq limit $2")
-                .bind(signed(seq))
-                .bind(i64::from(limit))
-                .fetch_all(db)
-                .await?
-        }
-    };
+    let sql = format!(
+        "select {COLUMNS} from event where task_id = $1 and seq > $2 order by seq limit $3"
+    );
+    let rows: Vec<EventRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(task_id.0.to_vec())
+        .bind(signed(seq))
+        .bind(i64::from(limit))
+        .fetch_all(&store.pool)
+        .await?;
     rows.iter().map(EventRow::event).collect()
 }
 
 /// Position of the newest event.
-pub(crate) async fn last(db: &AnyPool) -> Result<u64, StoreError> {
-    let (seq,): (i64,) =
-        sqlx::query_as("select coalesce(max(seq), 0) from event").fetch_one(db).await?;
+pub(crate) async fn last(store: &Store) -> Result<u64, StoreError> {
+    let settled = store.dialect.is_settled_event();
+    let sql = format!("select coalesce(max(seq), 0) from event where seq > 0{settled}");
+    let (seq,): (i64,) = sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&store.pool).await?;
     unsigned("seq", seq)
 }

@@ -1,36 +1,51 @@
 //! Durable state: SQL only, no rules.
 //!
 //! Every change of a task's state goes through [`tasks::transition`], which asks the state machine
-//! in `dn_core::task` and writes the event in the same transaction. Writers take one
-//! lock at the start, so that nobody reads a row, decides and then loses the race.
+//! in `dn_core::task` and writes the event in the same transaction. Changes are grouped: the
+//! [`writer`] takes all that wait and makes them durable together. Several processes can share a
+//! Postgres: whoever decides by a row locks it first.
 
 pub(crate) mod batches;
 pub(crate) mod blocks;
-#[cfg(test)]
-mod conformance;
+pub(crate) mod columns;
 pub(crate) mod events;
+mod lock;
 pub(crate) mod nodes;
 pub(crate) mod outbox;
+pub(crate) mod payers;
+mod schema;
+mod seal;
+pub(crate) mod settings;
+pub(crate) mod task;
 pub(crate) mod tasks;
+mod writer;
 
-use dn_core::api::{Address, Bytes32};
+use std::time::Duration;
+
 use dn_core::task::IllegalTransition;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyPool, Executor as _, Transaction};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
 use thiserror::Error;
 
-/// Scheme of the embedded database.
-const SQLITE: &str = "sqlite://";
-/// A committed transaction survives a loss of power; writers wait ten seconds for each other.
-const SQLITE_SETTINGS: &str = "pragma journal_mode = wal; pragma synchronous = full;
-    pragma foreign_keys = on; pragma busy_timeout = 10000;";
-/// Key of the advisory lock that makes writers take turns, as SQLite's own lock does.
-const WRITE_LOCK: i64 = 0x6465_6570_6e6f_6465;
-/// Connections of the pool.
-const MAX_CONNECTIONS: u32 = 8;
+pub(crate) use lock::SettlerLock;
+pub(crate) use schema::Dialect;
+pub(crate) use seal::{Seal, SealError};
+pub(crate) use writer::{Changing, Writer};
 
-/// A write transaction.
-pub(crate) type Write = Transaction<'static, Any>;
+/// Reading connections of the pool.
+const MAX_CONNECTIONS: u32 = 8;
+/// Longest wait for one of them.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// A connection inside a write transaction.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) db: AnyConnection,
+    pub(crate) dialect: Dialect,
+    pub(crate) seal: Seal,
+    /// Whether a task was queued, so that workers are woken.
+    pub(crate) has_queued: bool,
+}
 
 /// Why the store has no answer.
 #[derive(Debug, Error)]
@@ -50,77 +65,68 @@ pub(crate) enum StoreError {
     /// There is no such row.
     #[error("there is no such {0}")]
     Missing(&'static str),
+    /// The writer has stopped, or what waits for it is too much.
+    #[error("the database takes no more changes at the moment")]
+    Busy,
+    /// The storage key cannot be used, or is another than the data's.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
-/// Opens the database at `url`, `sqlite://PATH` or `postgres://…`, and brings its schema up to
-/// date. A missing SQLite file is created.
-///
-/// # Errors
-/// When the database cannot be used.
-pub(crate) async fn open(url: &str) -> Result<AnyPool, StoreError> {
-    sqlx::any::install_default_drivers();
-    let is_sqlite = url.starts_with(SQLITE);
-    let url = if is_sqlite { format!("{url}?mode=rwc") } else { url.to_owned() };
-    let options = AnyPoolOptions::new().max_connections(MAX_CONNECTIONS);
-    let options = options.after_connect(move |connection, _| {
-        Box::pin(async move {
-            if is_sqlite {
-                connection.execute(SQLITE_SETTINGS).await?;
-            }
-            Ok(())
-        })
-    });
-    let pool = options.connect(&url).await?;
-    let migrations = if is_sqlite {
-        sqlx::migrate!("migrations/sqlite")
-    } else {
-        sqlx::migrate!("migrations/postgres")
-    };
-    migrations.run(&pool).await?;
-    Ok(pool)
+/// Durable state. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    /// For questions.
+    pub(crate) pool: AnyPool,
+    /// For changes.
+    pub(crate) writer: Writer,
+    pub(crate) dialect: Dialect,
+    pub(crate) seal: Seal,
 }
 
-/// Begins a transaction that holds the write lock of the whole store.
-pub(crate) async fn write(db: &AnyPool) -> Result<Write, StoreError> {
-    if db.connect_options().database_url.scheme() == "sqlite" {
-        return Ok(db.begin_with("begin immediate").await?);
+impl Store {
+    /// Opens the database at `url`, `sqlite://PATH` or `postgres://…`, and brings its schema up to
+    /// date. A missing SQLite file is created, readable by its owner alone.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or its secrets were sealed under another key.
+    pub(crate) async fn open(url: &str, seal: Seal) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let dialect = Dialect::of(url);
+        dialect.prepare_file(url)?;
+        let url = dialect.url(url);
+        let options =
+            AnyPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE);
+        let options = options.after_connect(move |connection, _| {
+            Box::pin(async move {
+                connection.execute(dialect.session()).await?;
+                Ok(())
+            })
+        });
+        let pool = options.connect(&url).await?;
+        schema::migrator(dialect).run(&pool).await?;
+        settings::check_seal(&pool, &seal).await?;
+        let writer = Writer::start(url, dialect, seal.clone());
+        Ok(Self { pool, writer, dialect, seal })
     }
-    let mut tx = db.begin().await?;
-    sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITE_LOCK).execute(&mut *tx).await?;
-    Ok(tx)
+
+    /// Milliseconds by the database's clock: what several processes agree on.
+    pub(crate) async fn now_ms(&self) -> Result<u64, StoreError> {
+        let (now,): (i64,) =
+            sqlx::query_as(AssertSqlSafe(self.dialect.now())).fetch_one(&self.pool).await?;
+        columns::unsigned("now", now)
+    }
+
+    /// Makes what was changed durable and closes the connections.
+    pub(crate) async fn close(&self) {
+        self.writer.stop().await;
+        self.pool.close().await;
+    }
 }
 
-pub(crate) fn b32(column: &'static str, bytes: &[u8]) -> Result<Bytes32, StoreError> {
-    Bytes32::try_from(bytes).map_err(|_| StoreError::Corrupt(column))
-}
-
-pub(crate) fn address(column: &'static str, bytes: &[u8]) -> Result<Address, StoreError> {
-    Address::try_from(bytes).map_err(|_| StoreError::Corrupt(column))
-}
-
-pub(crate) fn maybe_b32(
-    column: &'static str,
-    bytes: Option<&Vec<u8>>,
-) -> Result<Option<Bytes32>, StoreError> {
-    bytes.map(|b| b32(column, b)).transpose()
-}
-
-/// A stored number that is never negative.
-pub(crate) fn unsigned(column: &'static str, value: i64) -> Result<u64, StoreError> {
-    u64::try_from(value).map_err(|_| StoreError::Corrupt(column))
-}
-
-/// A number for storage; clamps what no clock or counter reaches.
-pub(crate) fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// int8 values as bytes.
-pub(crate) fn to_blob(values: &[i8]) -> Vec<u8> {
-    values.iter().map(|v| v.to_le_bytes()[0]).collect()
-}
-
-/// Bytes as int8 values.
-pub(crate) fn from_blob(bytes: &[u8]) -> Vec<i8> {
-    bytes.iter().map(|b| i8::from_le_bytes([*b])).collect()
+/// Opens one more connection, outside the pool.
+async fn connect(url: &str, dialect: Dialect) -> Result<AnyConnection, StoreError> {
+    let mut connection = AnyConnection::connect(url).await?;
+    connection.execute(dialect.session()).await?;
+    Ok(connection)
 }

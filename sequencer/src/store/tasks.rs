@@ -1,183 +1,106 @@
-//! Tasks.
+//! Tasks: every change of state goes through [`transition`].
 
-use dn_core::api::{Amount, Bytes, Bytes32, OrderView, ReceiptView, SubmitTask, TaskView};
+use dn_core::api::{Address, Bytes32, ReceiptView, SubmitTask};
 use dn_core::task::{Reason, TaskEvent, TaskState};
-use sqlx::AnyPool;
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
-use super::{
-    address, b32, events, from_blob, maybe_b32, signed, to_blob, unsigned, StoreError, Write,
-};
+use super::columns::{b32, signed, to_blob, unsigned};
+use super::seal::Column;
+use super::task::{Secret, Task, TaskRow};
+use super::{events, payers, Store, StoreError, Write};
 
-/// A task as it is stored.
-#[derive(Clone, Debug, FromRow)]
-pub(crate) struct TaskRow {
-    task_id: Vec<u8>,
-    model_id: Vec<u8>,
-    payer: Vec<u8>,
-    input: Vec<u8>,
-    salt: Vec<u8>,
-    input_hash: Vec<u8>,
-    max_fee: String,
-    deadline_bits: i64,
-    nonce_bits: i64,
-    pub(crate) signature: Vec<u8>,
-    state: String,
-    reason: Option<String>,
-    worker: Option<Vec<u8>>,
-    fence: i64,
-    lease_expires_ms: Option<i64>,
-    pub(crate) attempts: i64,
-    output: Option<Vec<u8>>,
-    output_hash: Option<Vec<u8>>,
-    started_at_ms: Option<i64>,
-    finished_at_ms: Option<i64>,
-    receipt_signature: Option<Vec<u8>>,
-    proven_output_hash: Option<Vec<u8>>,
-    batch_id: Option<i64>,
-    created_at_ms: i64,
-    updated_at_ms: i64,
+/// Tasks that one look for overdue ones takes.
+const MAX_OVERDUE: i64 = 1_000;
+
+async fn read_all(tx: &mut Write, query: Query<'_>) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<TaskRow> = query.fetch_all(&mut tx.db).await?;
+    rows.into_iter().map(|row| row.read(&tx.seal)).collect()
 }
 
-impl TaskRow {
-    pub(crate) fn id(&self) -> Result<Bytes32, StoreError> {
-        b32("task_id", &self.task_id)
-    }
+type Query<'q> =
+    sqlx::query::QueryAs<'q, sqlx::Any, TaskRow, <sqlx::Any as sqlx::Database>::Arguments>;
 
-    pub(crate) fn model_id(&self) -> Result<Bytes32, StoreError> {
-        b32("model_id", &self.model_id)
-    }
-
-    pub(crate) fn salt(&self) -> Result<Bytes32, StoreError> {
-        b32("salt", &self.salt)
-    }
-
-    pub(crate) fn input_hash(&self) -> Result<Bytes32, StoreError> {
-        b32("input_hash", &self.input_hash)
-    }
-
-    pub(crate) fn output_hash(&self) -> Result<Option<Bytes32>, StoreError> {
-        maybe_b32("output_hash", self.output_hash.as_ref())
-    }
-
-    pub(crate) fn input(&self) -> Vec<i8> {
-        from_blob(&self.input)
-    }
-
-    pub(crate) fn fence(&self) -> Result<u64, StoreError> {
-        unsigned("fence", self.fence)
-    }
-
-    pub(crate) fn lease_expires_ms(&self) -> Result<u64, StoreError> {
-        unsigned("lease_expires_ms", self.lease_expires_ms.unwrap_or(0))
-    }
-
-    pub(crate) fn worker(&self) -> Result<Option<dn_core::api::Address>, StoreError> {
-        self.worker.as_ref().map(|w| address("worker", w)).transpose()
-    }
-
-    pub(crate) fn state(&self) -> Result<TaskState, StoreError> {
-        TaskState::parse(&self.state).ok_or(StoreError::Corrupt("state"))
-    }
-
-    pub(crate) fn order(&self) -> Result<OrderView, StoreError> {
-        let max_fee: Amount = self.max_fee.parse().map_err(|_| StoreError::Corrupt("max_fee"))?;
-        Ok(OrderView {
-            user: address("payer", &self.payer)?,
-            model_id: self.model_id()?,
-            input_hash: self.input_hash()?,
-            max_fee,
-            deadline: u64::from_le_bytes(self.deadline_bits.to_le_bytes()),
-            nonce: u64::from_le_bytes(self.nonce_bits.to_le_bytes()),
-        })
-    }
-
-    /// The worker's receipt, from `executed` on.
-    pub(crate) fn receipt(&self) -> Result<Option<ReceiptView>, StoreError> {
-        let (Some(output_hash), Some(signature), Some(worker)) =
-            (self.output_hash()?, &self.receipt_signature, self.worker()?)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(ReceiptView {
-            task_id: self.id()?,
-            model_id: self.model_id()?,
-            input_hash: self.input_hash()?,
-            output_hash,
-            started_at_ms: unsigned("started_at_ms", self.started_at_ms.unwrap_or(0))?,
-            finished_at_ms: unsigned("finished_at_ms", self.finished_at_ms.unwrap_or(0))?,
-            worker,
-            signature: Bytes(signature.clone()),
-        }))
-    }
-
-    /// The task as its user sees it, without the transaction of its batch.
-    pub(crate) fn view(&self) -> Result<TaskView, StoreError> {
-        let reason = self.reason.as_deref().map(Reason::parse);
-        Ok(TaskView {
-            task_id: self.id()?,
-            model_id: self.model_id()?,
-            user: address("payer", &self.payer)?,
-            state: self.state()?,
-            reason: reason.map(|r| r.ok_or(StoreError::Corrupt("reason"))).transpose()?,
-            output: self.output.as_deref().map(from_blob),
-            output_hash: self.output_hash()?,
-            proven_output_hash: maybe_b32("proven_output", self.proven_output_hash.as_ref())?,
-            receipt: self.receipt()?,
-            batch_id: self.batch_id.map(|id| unsigned("batch_id", id)).transpose()?,
-            tx_hash: None,
-            created_at_ms: unsigned("created_at_ms", self.created_at_ms)?,
-            updated_at_ms: unsigned("updated_at_ms", self.updated_at_ms)?,
-        })
-    }
+fn select(condition: String) -> Query<'static> {
+    sqlx::query_as(AssertSqlSafe(format!("select * from task where {condition}")))
 }
 
-/// Stores a new task. Does nothing when the task is there already.
+/// Stores a new task. False when the task is there already.
 pub(crate) async fn insert(
     tx: &mut Write,
     task_id: Bytes32,
     task: &SubmitTask,
+    turn: u64,
     now_ms: u64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let order = &task.order;
+    let secret = Secret { input: task.input.clone(), salt: task.salt };
     let done = sqlx::query(
-        "insert into task (task_id, model_id, payer, input, salt, input_hash, max_fee,
-             deadline_bits, nonce_bits, signature, expires_at_s, state, created_at_ms, updated_at_ms)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'queued', $12, $13)
+        "insert into task (task_id, model_id, payer, input, input_hash, max_fee, deadline_bits,
+             nonce_bits, signature, expires_at_s, state, turn, created_at_ms, updated_at_ms)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', $11, $12, $12)
          on conflict (task_id) do nothing",
     )
-    .bind(task_id.0.as_slice())
-    .bind(order.model_id.0.as_slice())
-    .bind(order.user.0.as_slice())
-    .bind(to_blob(&task.input))
-    .bind(task.salt.0.as_slice())
-    .bind(order.input_hash.0.as_slice())
+    .bind(task_id.0.to_vec())
+    .bind(order.model_id.0.to_vec())
+    .bind(order.user.0.to_vec())
+    .bind(secret.sealed(&tx.seal, task_id))
+    .bind(order.input_hash.0.to_vec())
     .bind(order.max_fee.to_string())
     .bind(i64::from_le_bytes(order.deadline.to_le_bytes()))
     .bind(i64::from_le_bytes(order.nonce.to_le_bytes()))
-    .bind(task.signature.0.as_slice())
+    .bind(task.signature.0.clone())
     .bind(signed(order.deadline))
+    .bind(signed(turn))
     .bind(signed(now_ms))
-    .bind(signed(now_ms))
-    .execute(&mut **tx)
+    .execute(&mut tx.db)
     .await?;
-    if done.rows_affected() == 1 {
-        events::append(tx, task_id, TaskState::Queued, None, None, now_ms).await?;
+    if done.rows_affected() != 1 {
+        return Ok(false);
     }
+    tx.has_queued = true;
+    events::append(tx, task_id, TaskState::Queued, None, None, now_ms).await?;
+    Ok(true)
+}
+
+/// A task.
+pub(crate) async fn get(store: &Store, id: Bytes32) -> Result<Option<Task>, StoreError> {
+    let row: Option<TaskRow> = sqlx::query_as("select * from task where task_id = $1")
+        .bind(id.0.to_vec())
+        .fetch_optional(&store.pool)
+        .await?;
+    row.map(|row| row.read(&store.seal)).transpose()
+}
+
+/// A task that is about to change.
+pub(crate) async fn find(tx: &mut Write, id: Bytes32) -> Result<Option<Task>, StoreError> {
+    let query = select(format!("task_id = $1{}", tx.dialect.for_update())).bind(id.0.to_vec());
+    Ok(read_all(tx, query).await?.pop())
+}
+
+/// Whether the chain says that a task is proven that was never taken here.
+pub(crate) async fn is_foreign(tx: &mut Write, id: Bytes32) -> Result<bool, StoreError> {
+    let query = sqlx::query("select 1 from foreign_task where task_id = $1").bind(id.0.to_vec());
+    Ok(query.fetch_optional(&mut tx.db).await?.is_some())
+}
+
+/// Remembers a proven task that was never taken here.
+pub(crate) async fn set_foreign(tx: &mut Write, id: Bytes32) -> Result<(), StoreError> {
+    let sql = "insert into foreign_task (task_id) values ($1) on conflict (task_id) do nothing";
+    sqlx::query(sql).bind(id.0.to_vec()).execute(&mut tx.db).await?;
     Ok(())
 }
 
 /// The task that `payer` has submitted under `key`.
 pub(crate) async fn by_idempotency_key(
     tx: &mut Write,
-    payer: dn_core::api::Address,
+    payer: Address,
     key: &str,
 ) -> Result<Option<Bytes32>, StoreError> {
     let row: Option<(Vec<u8>,)> =
         sqlx::query_as("select task_id from idempotency where payer = $1 and key = $2")
-            .bind(payer.0.as_slice())
-            .bind(key)
-            .fetch_optional(&mut **tx)
+            .bind(payer.0.to_vec())
+            .bind(key.to_owned())
+            .fetch_optional(&mut tx.db)
             .await?;
     row.map(|(id,)| b32("task_id", &id)).transpose()
 }
@@ -185,260 +108,388 @@ pub(crate) async fn by_idempotency_key(
 /// Remembers that `key` stands for a task.
 pub(crate) async fn remember_key(
     tx: &mut Write,
-    payer: dn_core::api::Address,
+    payer: Address,
     key: &str,
     task_id: Bytes32,
 ) -> Result<(), StoreError> {
     sqlx::query("insert into idempotency (payer, key, task_id) values ($1, $2, $3)")
-        .bind(payer.0.as_slice())
-        .bind(key)
-        .bind(task_id.0.as_slice())
-        .execute(&mut **tx)
+        .bind(payer.0.to_vec())
+        .bind(key.to_owned())
+        .bind(task_id.0.to_vec())
+        .execute(&mut tx.db)
         .await?;
     Ok(())
 }
 
-pub(crate) async fn get(db: &AnyPool, id: Bytes32) -> Result<Option<TaskRow>, StoreError> {
-    let query = sqlx::query_as("select * from task where task_id = $1");
-    Ok(query.bind(id.0.as_slice()).fetch_optional(db).await?)
-}
-
-pub(crate) async fn get_for_write(tx: &mut Write, id: Bytes32) -> Result<TaskRow, StoreError> {
-    find_for_write(tx, id).await?.ok_or(StoreError::Missing("task"))
-}
-
-pub(crate) async fn find_for_write(
-    tx: &mut Write,
-    id: Bytes32,
-) -> Result<Option<TaskRow>, StoreError> {
-    let query = sqlx::query_as("select * from task where task_id = $1");
-    Ok(query.bind(id.0.as_slice()).fetch_optional(&mut **tx).await?)
-}
-
 /// Number of tasks that have not ended.
-pub(crate) async fn open_count(tx: &mut Write) -> Result<u64, StoreError> {
-    let (count,): (i64,) = sqlx::query_as(
-        "select count(*) from task
-          where state in ('queued', 'assigned', 'executed', 'committed')",
-    )
-    .fetch_one(&mut **tx)
-    .await?;
+pub(crate) async fn open_count(store: &Store) -> Result<u64, StoreError> {
+    let query = sqlx::query_as("select cast(coalesce(sum(count), 0) as bigint) from open_tasks");
+    let (count,): (i64,) = query.fetch_one(&store.pool).await?;
     unsigned("count", count)
-}
-
-/// Number of a payer's tasks that have not ended, by model.
-pub(crate) async fn open_by_model(
-    tx: &mut Write,
-    payer: dn_core::api::Address,
-) -> Result<Vec<(Bytes32, u64)>, StoreError> {
-    let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(
-        "select model_id, count(*) from task
-          where payer = $1 and state in ('queued', 'assigned', 'executed', 'committed')
-          group by model_id",
-    )
-    .bind(payer.0.as_slice())
-    .fetch_all(&mut **tx)
-    .await?;
-    rows.into_iter().map(|(id, n)| Ok((b32("model_id", &id)?, unsigned("count", n)?))).collect()
 }
 
 /// Changes a task's state by the state machine and logs the event. A task leaves its batch when
 /// the batch expires.
 pub(crate) async fn transition(
     tx: &mut Write,
-    row: &TaskRow,
+    task: &Task,
     event: TaskEvent,
     reason: Option<Reason>,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    let state = row.state()?.after(event)?;
-    let batch_id = if event == TaskEvent::ExpireBatch { None } else { row.batch_id };
+    let (before, state) = (task.state(), task.state().after(event)?);
+    let batch_id = if event == TaskEvent::ExpireBatch { None } else { task.batch_id() };
     sqlx::query(
-        "update task set state = $1, reason = $2, batch_id = $3, updated_at_ms = $4 where task_id = $5",
+        "update task set state = $1, reason = $2, batch_id = $3, updated_at_ms = $4
+          where task_id = $5",
     )
     .bind(state.as_str())
     .bind(reason.map(Reason::as_str))
-    .bind(batch_id)
+    .bind(batch_id.map(signed))
     .bind(signed(now_ms))
-    .bind(row.task_id.as_slice())
-    .execute(&mut **tx)
+    .bind(task.id.0.to_vec())
+    .execute(&mut tx.db)
     .await?;
-    events::append(tx, row.id()?, state, reason, batch_id, now_ms).await
+    match (before.is_final(), state.is_final()) {
+        (false, true) => payers::count_open(tx, &task.order, -1).await?,
+        (true, false) => payers::count_open(tx, &task.order, 1).await?,
+        _ => {}
+    }
+    tx.has_queued |= state == TaskState::Queued;
+    events::append(tx, task.id, state, reason, batch_id, now_ms).await
 }
 
-/// Whether a task waits for a worker.
-pub(crate) async fn is_any_queued(db: &AnyPool) -> Result<bool, StoreError> {
-    let query = sqlx::query("select seq from task where state = 'queued' limit 1");
-    Ok(query.fetch_optional(db).await?.is_some())
+/// Number of tasks that wait for a worker, up to `most`.
+pub(crate) async fn queued_count(store: &Store, most: u32) -> Result<u64, StoreError> {
+    let query = sqlx::query_as(
+        "select count(*) from (select seq from task where state = 'queued' limit $1) as waiting",
+    );
+    let (count,): (i64,) = query.bind(i64::from(most)).fetch_one(&store.pool).await?;
+    unsigned("count", count)
 }
 
-/// The oldest queued tasks of the model that has waited longest.
-pub(crate) async fn next_queued(
-    tx: &mut Write,
-    limit: u32,
-    now_s: u64,
-) -> Result<Vec<TaskRow>, StoreError> {
-    Ok(sqlx::query_as(
-        "select * from task
-          where state = 'queued' and expires_at_s > $1
-            and model_id = (select model_id from task
-                             where state = 'queued' and expires_at_s > $1 order by seq limit 1)
-          order by seq limit $2",
-    )
-    .bind(signed(now_s))
-    .bind(i64::from(limit))
-    .fetch_all(&mut **tx)
-    .await?)
+/// What a worker may be given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) worker: Address,
+    pub(crate) limit: u32,
+    /// Orders that end before are left.
+    pub(crate) after_s: u64,
+    /// Whether tasks that this worker has failed are given to it again: nobody else is there.
+    pub(crate) with_failed: bool,
+}
+
+/// The queued tasks whose turn it is, all of the model whose turn it is.
+pub(crate) async fn next_queued(tx: &mut Write, want: Wanted) -> Result<Vec<Task>, StoreError> {
+    let failed =
+        "(select 1 from missed where missed.task_id = task.task_id and missed.worker = $2)";
+    let condition =
+        format!("state = 'queued' and expires_at_s > $1 and ($3 = 1 or not exists {failed})");
+    let (after, worker) = (signed(want.after_s), want.worker.0.to_vec());
+    let first: Option<(Vec<u8>,)> = sqlx::query_as(AssertSqlSafe(format!(
+        "select model_id from task where {condition} order by turn limit 1"
+    )))
+    .bind(after)
+    .bind(worker.clone())
+    .bind(i64::from(want.with_failed))
+    .fetch_optional(&mut tx.db)
+    .await?;
+    let Some((model,)) = first else { return Ok(Vec::new()) };
+    let lock = tx.dialect.skip_locked();
+    let query = select(format!("{condition} and model_id = $4 order by turn, seq limit $5{lock}"))
+        .bind(after)
+        .bind(worker)
+        .bind(i64::from(want.with_failed))
+        .bind(model)
+        .bind(i64::from(want.limit));
+    read_all(tx, query).await
 }
 
 /// Gives a task to a worker under a new fence.
 pub(crate) async fn lease(
     tx: &mut Write,
-    row: &TaskRow,
-    worker: dn_core::api::Address,
-    expires_ms: u64,
+    task: &Task,
+    worker: Address,
+    ends_ms: u64,
     now_ms: u64,
-) -> Result<TaskRow, StoreError> {
-    transition(tx, row, TaskEvent::Assign, None, now_ms).await?;
+) -> Result<u64, StoreError> {
+    transition(tx, task, TaskEvent::Assign, None, now_ms).await?;
     sqlx::query(
-        "update task set worker = $1, fence = fence + 1, attempts = attempts + 1,
-             lease_expires_ms = $2 where task_id = $3",
+        "update task set worker = $1, fence = fence + 1, leased_at_ms = $2, lease_expires_ms = $3,
+             output = null, output_hash = null, receipt_signature = null
+          where task_id = $4",
     )
-    .bind(worker.0.as_slice())
-    .bind(signed(expires_ms))
-    .bind(row.task_id.as_slice())
-    .execute(&mut **tx)
+    .bind(worker.0.to_vec())
+    .bind(signed(now_ms))
+    .bind(signed(ends_ms))
+    .bind(task.id.0.to_vec())
+    .execute(&mut tx.db)
     .await?;
-    get_for_write(tx, row.id()?).await
+    Ok(task.fence + 1)
 }
 
-/// Extends a worker's lease of a task, if it still has it.
+/// The tasks that a worker holds.
+pub(crate) async fn held(tx: &mut Write, worker: Address) -> Result<Vec<Task>, StoreError> {
+    let lock = tx.dialect.for_update();
+    let query = select(format!("worker = $1 and state = 'assigned' order by seq{lock}"));
+    read_all(tx, query.bind(worker.0.to_vec())).await
+}
+
+/// Number of tasks that a worker holds.
+pub(crate) async fn held_count(tx: &mut Write, worker: Address) -> Result<u32, StoreError> {
+    let query =
+        sqlx::query_as("select count(*) from task where worker = $1 and state = 'assigned'");
+    let (count,): (i64,) = query.bind(worker.0.to_vec()).fetch_one(&mut tx.db).await?;
+    u32::try_from(count).map_err(|_| StoreError::Corrupt("count"))
+}
+
+/// As [`held_count`], outside a change.
+pub(crate) async fn held_by(store: &Store, worker: Address) -> Result<u32, StoreError> {
+    let query =
+        sqlx::query_as("select count(*) from task where worker = $1 and state = 'assigned'");
+    let (count,): (i64,) = query.bind(worker.0.to_vec()).fetch_one(&store.pool).await?;
+    u32::try_from(count).map_err(|_| StoreError::Corrupt("count"))
+}
+
+/// Moves the end of a lease.
 pub(crate) async fn extend_lease(
     tx: &mut Write,
     id: Bytes32,
-    worker: dn_core::api::Address,
-    expires_ms: u64,
+    ends_ms: u64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "update task set lease_expires_ms = $1
-          where task_id = $2 and worker = $3 and state = 'assigned'",
-    )
-    .bind(signed(expires_ms))
-    .bind(id.0.as_slice())
-    .bind(worker.0.as_slice())
-    .execute(&mut **tx)
-    .await?;
+    sqlx::query("update task set lease_expires_ms = $1 where task_id = $2 and state = 'assigned'")
+        .bind(signed(ends_ms))
+        .bind(id.0.to_vec())
+        .execute(&mut tx.db)
+        .await?;
     Ok(())
 }
 
 /// Stores a worker's answer.
 pub(crate) async fn set_result(
     tx: &mut Write,
-    row: &TaskRow,
+    task: &Task,
     output: &[i8],
     receipt: &ReceiptView,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    transition(tx, row, TaskEvent::Execute, None, now_ms).await?;
+    transition(tx, task, TaskEvent::Execute, None, now_ms).await?;
     sqlx::query(
         "update task set output = $1, output_hash = $2, started_at_ms = $3, finished_at_ms = $4,
              receipt_signature = $5, lease_expires_ms = null where task_id = $6",
     )
-    .bind(to_blob(output))
-    .bind(receipt.output_hash.0.as_slice())
+    .bind(tx.seal.close(task.id, Column::Output, &to_blob(output)))
+    .bind(receipt.output_hash.0.to_vec())
     .bind(signed(receipt.started_at_ms))
     .bind(signed(receipt.finished_at_ms))
-    .bind(receipt.signature.0.as_slice())
-    .bind(row.task_id.as_slice())
-    .execute(&mut **tx)
+    .bind(receipt.signature.0.clone())
+    .bind(task.id.0.to_vec())
+    .execute(&mut tx.db)
     .await?;
     Ok(())
 }
 
-/// Tasks on a lease that has ended.
+/// Notes that a worker's lease of a task ended without an answer. Returns how many different
+/// workers that has happened to.
+pub(crate) async fn miss(tx: &mut Write, id: Bytes32, worker: Address) -> Result<u64, StoreError> {
+    let sql = "insert into missed (task_id, worker) values ($1, $2) on conflict do nothing";
+    sqlx::query(sql).bind(id.0.to_vec()).bind(worker.0.to_vec()).execute(&mut tx.db).await?;
+    let query = sqlx::query_as("select count(*) from missed where task_id = $1");
+    let (count,): (i64,) = query.bind(id.0.to_vec()).fetch_one(&mut tx.db).await?;
+    unsigned("count", count)
+}
+
+/// The workers whose lease of a task ended without an answer; they are forgotten.
+pub(crate) async fn take_missed(tx: &mut Write, id: Bytes32) -> Result<Vec<Address>, StoreError> {
+    let query = sqlx::query_as("delete from missed where task_id = $1 returning worker");
+    let rows: Vec<(Vec<u8>,)> = query.bind(id.0.to_vec()).fetch_all(&mut tx.db).await?;
+    rows.iter().map(|(w,)| super::columns::address("worker", w)).collect()
+}
+
+/// Tasks on a lease that ends before `now_ms`, or later than any lease can.
 pub(crate) async fn overdue_leases(
     tx: &mut Write,
     now_ms: u64,
-) -> Result<Vec<TaskRow>, StoreError> {
-    let query = sqlx::query_as(
-        "select * from task where state = 'assigned' and lease_expires_ms < $1 limit 1000",
-    );
-    Ok(query.bind(signed(now_ms)).fetch_all(&mut **tx).await?)
+    latest_ms: u64,
+) -> Result<Vec<Task>, StoreError> {
+    let lock = tx.dialect.skip_locked();
+    let query = select(format!(
+        "state = 'assigned' and (lease_expires_ms < $1 or lease_expires_ms > $2)
+          order by seq limit $3{lock}"
+    ))
+    .bind(signed(now_ms))
+    .bind(signed(latest_ms))
+    .bind(MAX_OVERDUE);
+    read_all(tx, query).await
 }
 
-/// Tasks that can no longer be committed in time.
-pub(crate) async fn expired(tx: &mut Write, now_s: u64) -> Result<Vec<TaskRow>, StoreError> {
-    let query = sqlx::query_as(
-        "select * from task
-          where state in ('queued', 'assigned', 'executed') and expires_at_s <= $1 limit 1000",
-    );
-    Ok(query.bind(signed(now_s)).fetch_all(&mut **tx).await?)
+/// Tasks whose order ends before it can be committed.
+pub(crate) async fn expired(tx: &mut Write, now_s: u64) -> Result<Vec<Task>, StoreError> {
+    let lock = tx.dialect.skip_locked();
+    let query = select(format!(
+        "state in ('queued', 'assigned', 'executed') and expires_at_s <= $1
+          order by seq limit $2{lock}"
+    ))
+    .bind(signed(now_s))
+    .bind(MAX_OVERDUE);
+    read_all(tx, query).await
 }
 
-/// Executed tasks of a model, oldest first.
+/// What waits for a batch of a model.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub(crate) struct Ready {
+    pub(crate) count: i64,
+    pub(crate) oldest_ms: i64,
+    pub(crate) shortest_s: i64,
+}
+
+/// What waits for a batch of a model, of orders that end after `after_s`.
+pub(crate) async fn ready(
+    store: &Store,
+    model_id: Bytes32,
+    after_s: u64,
+) -> Result<Ready, StoreError> {
+    Ok(sqlx::query_as(
+        "select count(*) as count, coalesce(min(updated_at_ms), 0) as oldest_ms,
+             coalesce(min(expires_at_s), 0) as shortest_s
+           from task where state = 'executed' and model_id = $1 and expires_at_s > $2",
+    )
+    .bind(model_id.0.to_vec())
+    .bind(signed(after_s))
+    .fetch_one(&store.pool)
+    .await?)
+}
+
+/// Executed tasks of a model: orders that end first come first.
 pub(crate) async fn executed(
     tx: &mut Write,
     model_id: Bytes32,
     limit: u32,
-    expires_after_s: u64,
-) -> Result<Vec<TaskRow>, StoreError> {
-    Ok(sqlx::query_as(
-        "select * from task where state = 'executed' and model_id = $1 and expires_at_s > $2
-          order by seq limit $3",
+    after_s: u64,
+) -> Result<Vec<Task>, StoreError> {
+    let lock = tx.dialect.skip_locked();
+    let query = select(format!(
+        "state = 'executed' and model_id = $1 and expires_at_s > $2
+          order by expires_at_s, seq limit $3{lock}"
+    ))
+    .bind(model_id.0.to_vec())
+    .bind(signed(after_s))
+    .bind(i64::from(limit));
+    read_all(tx, query).await
+}
+
+/// The users of tasks that wait for a batch of a model.
+pub(crate) async fn waiting_users(
+    store: &Store,
+    model_id: Bytes32,
+    limit: u32,
+    after_s: u64,
+) -> Result<Vec<Address>, StoreError> {
+    let rows: Vec<(Vec<u8>,)> = sqlx::query_as(
+        "select distinct payer from (select payer from task
+              where state = 'executed' and model_id = $1 and expires_at_s > $2
+              order by expires_at_s, seq limit $3) as waiting order by payer",
     )
-    .bind(model_id.0.as_slice())
-    .bind(signed(expires_after_s))
+    .bind(model_id.0.to_vec())
+    .bind(signed(after_s))
     .bind(i64::from(limit))
-    .fetch_all(&mut **tx)
-    .await?)
+    .fetch_all(&store.pool)
+    .await?;
+    rows.iter().map(|(payer,)| super::columns::address("payer", payer)).collect()
+}
+
+/// A user's committed tasks, by model.
+pub(crate) async fn committed_by_model(
+    store: &Store,
+    payer: Address,
+) -> Result<Vec<(Bytes32, u64)>, StoreError> {
+    let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(
+        "select model_id, count(*) from task where payer = $1 and state = 'committed'
+          group by model_id",
+    )
+    .bind(payer.0.to_vec())
+    .fetch_all(&store.pool)
+    .await?;
+    rows.iter().map(|(id, n)| Ok((b32("model_id", id)?, unsigned("count", *n)?))).collect()
+}
+
+/// A worker's answers that no batch has taken yet.
+pub(crate) async fn executed_by(tx: &mut Write, worker: Address) -> Result<Vec<Task>, StoreError> {
+    let lock = tx.dialect.for_update();
+    let query = select(format!("worker = $1 and state = 'executed' order by seq{lock}"));
+    read_all(tx, query.bind(worker.0.to_vec())).await
 }
 
 /// Puts a task into a slot of a batch.
 pub(crate) async fn put_in_batch(
     tx: &mut Write,
-    row: &TaskRow,
+    task: &Task,
     batch_id: u64,
     slot: usize,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    sqlx::query("update task set batch_id = $1, slot = $2 where task_id = $3")
-        .bind(signed(batch_id))
-        .bind(signed(slot as u64))
-        .bind(row.task_id.as_slice())
-        .execute(&mut **tx)
-        .await?;
-    let row = get_for_write(tx, row.id()?).await?;
-    transition(tx, &row, TaskEvent::Commit, None, now_ms).await
+    let state = task.state().after(TaskEvent::Commit)?;
+    sqlx::query(
+        "update task set state = $1, reason = null, batch_id = $2, slot = $3, updated_at_ms = $4
+          where task_id = $5",
+    )
+    .bind(state.as_str())
+    .bind(signed(batch_id))
+    .bind(signed(slot as u64))
+    .bind(signed(now_ms))
+    .bind(task.id.0.to_vec())
+    .execute(&mut tx.db)
+    .await?;
+    events::append(tx, task.id, state, None, Some(batch_id), now_ms).await
 }
 
 /// The tasks of a batch in the order of its slots.
-pub(crate) async fn of_batch(db: &AnyPool, batch_id: u64) -> Result<Vec<TaskRow>, StoreError> {
-    let query = sqlx::query_as("select * from task where batch_id = $1 order by slot");
-    Ok(query.bind(signed(batch_id)).fetch_all(db).await?)
+pub(crate) async fn of_batch(store: &Store, batch_id: u64) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<TaskRow> = select("batch_id = $1 order by slot".into())
+        .bind(signed(batch_id))
+        .fetch_all(&store.pool)
+        .await?;
+    rows.into_iter().map(|row| row.read(&store.seal)).collect()
 }
 
-/// The tasks of a batch, inside a change.
+/// The tasks of a batch that is about to change.
 pub(crate) async fn of_batch_for_write(
     tx: &mut Write,
     batch_id: u64,
-) -> Result<Vec<TaskRow>, StoreError> {
-    let query = sqlx::query_as("select * from task where batch_id = $1 order by slot");
-    Ok(query.bind(signed(batch_id)).fetch_all(&mut **tx).await?)
+) -> Result<Vec<Task>, StoreError> {
+    let lock = tx.dialect.for_update();
+    let query = select(format!("batch_id = $1 order by slot{lock}")).bind(signed(batch_id));
+    read_all(tx, query).await
 }
 
 /// Stores what was proven about a task.
 pub(crate) async fn set_proven(
     tx: &mut Write,
-    row: &TaskRow,
+    task: &Task,
     output_hash: Bytes32,
     reason: Option<Reason>,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    transition(tx, row, TaskEvent::Prove, reason, now_ms).await?;
+    transition(tx, task, TaskEvent::Prove, reason, now_ms).await?;
     sqlx::query("update task set proven_output_hash = $1 where task_id = $2")
-        .bind(output_hash.0.as_slice())
-        .bind(row.task_id.as_slice())
-        .execute(&mut **tx)
+        .bind(output_hash.0.to_vec())
+        .bind(task.id.0.to_vec())
+        .execute(&mut tx.db)
         .await?;
     Ok(())
+}
+
+/// Forgets inputs, salts and outputs of tasks that ended before `before_ms`.
+pub(crate) async fn forget(tx: &mut Write, before_ms: u64) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "update task set input = null, output = null
+          where seq in (select seq from task
+                         where state in ('proven', 'refunded', 'failed') and updated_at_ms < $1
+                           and input is not null order by seq limit $2)",
+    )
+    .bind(signed(before_ms))
+    .bind(MAX_OVERDUE)
+    .execute(&mut tx.db)
+    .await?;
+    Ok(done.rows_affected())
 }

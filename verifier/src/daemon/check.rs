@@ -5,14 +5,19 @@ use std::time::Instant;
 use alloy::primitives::{keccak256, B256};
 use alloy::providers::Provider as _;
 use alloy::sol_types::SolValue as _;
-use anyhow::{Context as _, Result};
+use anyhow::{ensure, Context as _, Result};
 use dn_core::api::{BatchView, Bytes32, ChainView, ProofView};
 use dn_core::protocol::Protocol;
-use dn_core::statement::{self, INPUTS_AT};
+use dn_core::statement;
 use dn_core::vk_data::vk_data;
 use dn_sdk::contracts::IInferenceRollup::Slot;
 use dn_sdk::contracts::{InferenceRollup, ModelRegistry};
-use dn_sdk::{header_instance, wire, Account, Client};
+use dn_sdk::{domain, header_instance, task_id, wire, Account, Client};
+
+use super::statement::{statement_flaw, Shape};
+
+/// `IInferenceRollup.BatchStatus.Proven`.
+const PROVEN: u8 = 2;
 
 /// The result of a check.
 #[derive(Clone, Debug, Default)]
@@ -33,18 +38,24 @@ pub(super) async fn batch(
     batch: &BatchView,
     proof: ProofView,
 ) -> Result<Checked> {
+    let Some(view) = &batch.header else { return Ok(flaw("a proven batch has a header")) };
     let rollup = InferenceRollup::new(wire::address(chain.rollup), &account.provider);
-    let header = wire::rollup_header(&batch.header);
-    let on_chain = rollup.batch(batch.header.batch_id).call().await.context("ask for the batch")?;
+    let header = wire::rollup_header(view);
+    let on_chain = rollup.batch(view.batch_id).call().await.context("ask for the batch")?;
+    // The chain may be asked before it has heard of the proof, or may have forgotten it again.
+    ensure!(on_chain.status == PROVEN, "the chain has no proof of the batch");
     if on_chain.headerHash != keccak256(header.abi_encode()) {
         return Ok(flaw("the header is not the committed one"));
     }
     if keccak256(slots(batch).abi_encode()) != header.slotsHash {
         return Ok(flaw("the slots are not the committed ones"));
     }
+    if let Some(task) = wrong_order(chain, batch) {
+        return Ok(flaw(&format!("task {task} has another order")));
+    }
     let registry = ModelRegistry::new(wire::address(chain.registry), &account.provider);
     let spec = registry.model(header.modelId).call().await.context("ask for the model")?;
-    let bytes = client.protocol(batch.header.model_id).await.context("fetch the verifying key")?;
+    let bytes = client.protocol(view.model_id).await.context("fetch the verifying key")?;
     let Ok(protocol) = Protocol::from_bytes(&bytes) else {
         return Ok(flaw("the verifying key is malformed"));
     };
@@ -53,7 +64,10 @@ pub(super) async fn batch(
         return Ok(flaw("the verifying key is not the registered one"));
     }
     let header_word = Bytes32(header_instance(&header).to_be_bytes());
-    if let Some(what) = statement_flaw(batch, header_word, &proof.instances) {
+    let null_input = wire::api_bytes32(spec.nullInputHash);
+    let shape = Shape { slots: spec.batchSlots, null_input };
+    let inputs: Vec<Bytes32> = batch.slots.iter().map(|s| s.order.input_hash).collect();
+    if let Some(what) = statement_flaw(shape, header_word, &inputs, &proof.instances) {
         return Ok(flaw(&what));
     }
     verify(batch, protocol, proof).await
@@ -84,6 +98,15 @@ async fn verify(batch: &BatchView, protocol: Protocol, proof: ProofView) -> Resu
     Ok(Checked { flaw: None, contradicted, verify_ms })
 }
 
+/// The first task whose order is another one than its id says.
+fn wrong_order(chain: &ChainView, batch: &BatchView) -> Option<Bytes32> {
+    let domain = domain(chain.chain_id, wire::address(chain.rollup));
+    let is_wrong = |s: &&dn_core::api::BatchSlot| {
+        wire::api_bytes32(task_id(&wire::order(&s.order), &domain)) != s.task_id
+    };
+    batch.slots.iter().find(is_wrong).map(|s| s.task_id)
+}
+
 fn flaw(what: &str) -> Checked {
     Checked { flaw: Some(what.to_owned()), ..Checked::default() }
 }
@@ -94,23 +117,4 @@ fn slots(batch: &BatchView) -> Vec<Slot> {
         worker: wire::address(s.worker),
     };
     batch.slots.iter().map(slot).collect()
-}
-
-/// Where the public inputs differ from header and orders.
-fn statement_flaw(batch: &BatchView, header: Bytes32, instances: &[Bytes32]) -> Option<String> {
-    let slots = statement::slots(instances.len())?;
-    if batch.slots.len() > slots {
-        return Some("more tasks than slots".into());
-    }
-    let mut expected = vec![number(statement::VERSION), header, number(batch.slots.len() as u128)];
-    expected.extend(batch.slots.iter().map(|s| s.order.input_hash));
-    let differs = expected.iter().zip(instances).position(|(a, b)| a != b)?;
-    let what = if differs < INPUTS_AT { "public input" } else { "input commitment at" };
-    Some(format!("{what} {differs} is another one"))
-}
-
-fn number(x: u128) -> Bytes32 {
-    let mut bytes = [0; 32];
-    bytes[16..].copy_from_slice(&x.to_be_bytes());
-    Bytes32(bytes)
 }

@@ -2,9 +2,13 @@
 //! reports workers whose signed answers are not the proven ones.
 //!
 //! It believes the chain alone. What the sequencer serves (verifying key, header, slots, proof) is
-//! compared with what the contracts hold before it is used.
+//! compared with what the contracts hold before it is used. A batch that cannot be judged yet holds
+//! up no other.
 
 mod check;
+mod doubts;
+mod report;
+mod statement;
 mod verdicts;
 
 use std::path::PathBuf;
@@ -12,17 +16,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use dn_core::api::{BatchState, BatchView, ChainView};
-use dn_sdk::contracts::InferenceRollup;
-use dn_sdk::{read_or_create_key, wire, Account, Client};
-use dn_service::{Failure, Shutdown};
+use dn_core::api::{BatchState, ChainView};
+use dn_sdk::{read_or_create_key, Account, Client};
+use dn_service::{metrics, Failure, Shutdown};
 
-use check::Checked;
+use doubts::Doubts;
 pub use verdicts::Verdict;
 use verdicts::Verdicts;
-
-/// Pause after a failure.
-const BACKOFF: Duration = Duration::from_secs(2);
 
 /// Verifies every batch natively and reports false receipts.
 #[derive(Clone, Debug, Parser)]
@@ -49,7 +49,7 @@ pub struct Config {
 ///
 /// # Errors
 /// When the sequencer or the chain does not answer at the start, or verdicts cannot be written.
-pub async fn run(config: Config, mut shutdown: Shutdown) -> Result<()> {
+pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let key = read_or_create_key(&config.key_file)?;
     let hint = "give an http URL, for example http://127.0.0.1:8545";
     let account = Account::connect(key, &config.rpc_url)
@@ -69,21 +69,12 @@ pub async fn run(config: Config, mut shutdown: Shutdown) -> Result<()> {
         )
     );
     let verdicts = Verdicts::open(&config.verdicts).context("open the verdicts")?;
-    tracing::info!(node = %account.address(), next = verdicts.next(), "validator started");
-    let mut validator = Validator { account, client, chain, verdicts };
-    while !shutdown.is_requested() {
-        let pause = match validator.look().await {
-            Ok(()) => Duration::from_millis(config.poll_ms),
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "cannot judge; trying again");
-                BACKOFF
-            }
-        };
-        tokio::select! {
-            () = shutdown.requested() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
+    tracing::info!(node = %account.address(), judged = verdicts.len(), "validator started");
+    let floor = verdicts.lowest_unjudged();
+    let doubts = Doubts::default();
+    let mut validator = Validator { account, client, chain, verdicts, doubts, floor };
+    let poll = Duration::from_millis(config.poll_ms);
+    dn_service::repeat(shutdown, "judge", poll, async || validator.look().await).await;
     Ok(())
 }
 
@@ -92,55 +83,67 @@ struct Validator {
     client: Client,
     chain: ChainView,
     verdicts: Verdicts,
+    doubts: Doubts,
+    /// Every batch below it has a verdict.
+    floor: u64,
 }
 
 impl Validator {
-    /// Judges, in order, every batch that has come to its end.
-    async fn look(&mut self) -> Result<()> {
-        for batch in self.client.batches(self.verdicts.next()).await? {
-            match batch.state {
-                BatchState::Proven => self.judge(batch.header.batch_id).await?,
-                BatchState::Expired => {
-                    self.verdicts.append(&Verdict::expired(batch.header.batch_id))?;
+    /// Judges every batch that has come to its end and has no verdict.
+    async fn look(&mut self) -> Result<bool> {
+        let (mut from, mut unjudged, mut ended) = (self.floor, None, Vec::new());
+        loop {
+            let page = self.client.batches(from).await.context("list the batches")?;
+            let Some(last) = page.last() else { break };
+            from = last.id + 1;
+            for batch in &page {
+                if self.verdicts.has(batch.id) {
+                    continue;
                 }
-                BatchState::Formed | BatchState::Committed | BatchState::ProofReady => break,
+                match batch.state {
+                    BatchState::Proven => ended.push(batch.id),
+                    BatchState::Expired => self.verdicts.append(&Verdict::expired(batch.id))?,
+                    BatchState::Formed | BatchState::Committed | BatchState::ProofReady => {
+                        unjudged = unjudged.or(Some(batch.id));
+                    }
+                }
             }
         }
-        Ok(())
+        for id in self.doubts.order(&ended) {
+            let judged = self.judge(id).await;
+            if let Err(error) = judged {
+                let looks = self.doubts.add(id);
+                let error = format!("{error:#}");
+                tracing::warn!(batch_id = id, looks, error, "cannot judge the batch yet");
+            } else {
+                self.doubts.clear(id);
+            }
+        }
+        let left = ended.into_iter().find(|id| !self.verdicts.has(*id));
+        self.floor = left.into_iter().chain(unjudged).min().unwrap_or(from);
+        Ok(false)
     }
 
+    /// Judges a proven batch. An error means that it could not be judged.
     async fn judge(&mut self, id: u64) -> Result<()> {
-        let batch = self.client.batch(id).await?;
-        let proof = self.client.proof(id).await?;
+        let batch = self.client.batch(id).await.context("fetch the batch")?;
+        let proof = self.client.proof(id).await.context("fetch the proof")?;
         let checked = check::batch(&self.account, &self.client, &self.chain, &batch, proof).await?;
         let mut verdict = Verdict::of(&batch, checked.flaw.as_deref());
-        match &checked.flaw {
-            Some(flaw) => tracing::error!(batch_id = id, flaw, "batch is not what was proven"),
-            None => tracing::info!(batch_id = id, ms = checked.verify_ms, "batch verified"),
-        }
-        verdict.slashed = self.report(&batch, &checked).await?;
+        verdict.slashed = report::all(&self.account, &self.chain, &batch, &checked).await?;
         verdict.verify_ms = checked.verify_ms;
-        self.verdicts.append(&verdict)?;
-        Ok(())
-    }
-
-    /// Submits every receipt that contradicts the proof. Returns how many were slashed.
-    async fn report(&self, batch: &BatchView, checked: &Checked) -> Result<u32> {
-        let rollup = InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
-        let mut slashed = 0;
-        for slot in checked.contradicted.iter().filter_map(|i| batch.slots.get(*i)) {
-            let receipt = wire::rollup_receipt(&slot.receipt);
-            let (task, worker) = (receipt.taskId, wire::address(slot.worker));
-            if rollup.isSlashed(task, worker).call().await? {
-                continue;
+        self.verdicts.append(&verdict).context("write the verdict")?;
+        let word = match &checked.flaw {
+            Some(flaw) => {
+                tracing::error!(batch_id = id, flaw, "batch is not what was proven");
+                "flawed"
             }
-            let order = wire::rollup_order(&slot.order);
-            let signature = slot.receipt.signature.0.clone().into();
-            let call = rollup.slashReceipt(order, receipt, signature);
-            let done = call.send().await.context("report a receipt")?.get_receipt().await?;
-            tracing::warn!(task_id = %task, %worker, success = done.status(), "receipt reported");
-            slashed += u32::from(done.status());
-        }
-        Ok(slashed)
+            None => {
+                tracing::info!(batch_id = id, ms = checked.verify_ms, "batch verified");
+                "valid"
+            }
+        };
+        metrics::counter!(metrics::BATCHES_JUDGED, "verdict" => word).increment(1);
+        Ok(())
     }
 }

@@ -75,7 +75,7 @@ async fn run(devnet: &mut Devnet, digits: &Digits) -> Result<Outcome> {
     let client = devnet.client()?;
     let mut proof_bytes = Vec::new();
     for batch in &batches {
-        proof_bytes.push(client.proof(batch.header.batch_id).await?.proof.0.len());
+        proof_bytes.push(client.proof(batch.id).await?.proof.0.len());
     }
     let mut proven = Vec::new();
     for answer in &answers {
@@ -116,9 +116,9 @@ async fn settle(devnet: &mut Devnet) -> Result<Vec<BatchView>> {
         let paid: u64 = proven.map(|b| u64::from(b.count)).sum();
         progress.set_position(paid);
         let open = batches.iter().find(|b| b.state != BatchState::Proven);
-        progress.set_message(open.map_or(String::new(), |b| {
-            format!("batch {}: {}", b.header.batch_id, b.state.as_str())
-        }));
+        progress.set_message(
+            open.map_or(String::new(), |b| format!("batch {}: {}", b.id, b.state.as_str())),
+        );
         if paid >= TASKS as u64 {
             progress.finish();
             return Ok(batches);

@@ -71,7 +71,7 @@ fn batches(outcome: &Outcome) {
             if verdict.is_valid { format!("{} ms", verdict.verify_ms) } else { "NO".into() };
         println!(
             "{:5}  {:5}  {:11.2}  {:12.1}  {bytes:11}  {verified:9}  {:9}  {}",
-            batch.header.batch_id,
+            batch.id,
             batch.count,
             cpu_ms / 1e3,
             cpu_ms / f64::from(batch.count),

@@ -1,0 +1,218 @@
+//! The next step of a batch towards the chain.
+//!
+//! ```text
+//! formed --commit--> (number) --event--> committed --proof--> proof ready --prove--> --event--> proven
+//!    ^                  |                    |                     |
+//!    +---lost, refused--+                    +------deadline-------+--refund--> --event--> expired
+//! ```
+//!
+//! What happened is what the chain's events say, at the configured depth; a transaction that was
+//! sent changes nothing by itself. So each batch goes its way alone: what holds one up holds up
+//! no other.
+
+use dn_core::api::BatchState;
+
+/// Commitments on their way at once. Each depends on the one before it, so a lost one costs the
+/// gas of those behind it.
+const MAX_COMMITMENTS: usize = 4;
+/// Refusals of a proof after which it is tried again only now and then, until its deadline.
+const MAX_REFUSALS: u64 = 3;
+/// Pause between two tries of what the contract refuses.
+const REFUSED_PAUSE_MS: u64 = 60_000;
+
+/// What is known of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// Where it is.
+    pub(crate) state: BatchState,
+    /// Whether it has a number of the chain: a commitment has been signed.
+    pub(crate) is_numbered: bool,
+    /// Whether a transaction of it is on its way.
+    pub(crate) is_sending: bool,
+    /// Last second at which it can be proven; 0 before it has a header.
+    pub(crate) deadline_s: u64,
+    /// When the first of its orders ends.
+    pub(crate) orders_end_s: u64,
+    /// Times that the contract refused its last step, and how long ago it did so last.
+    pub(crate) refusals: u64,
+    pub(crate) since_refusal_ms: u64,
+    /// Whether the registry lets its model be used.
+    pub(crate) is_model_active: bool,
+}
+
+/// What is known of the rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct World {
+    /// The chain's time.
+    pub(crate) chain_time_s: u64,
+    /// Commitments on their way.
+    pub(crate) commitments: usize,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing, until something happens.
+    Wait,
+    /// Give it the next number and send its header.
+    Commit,
+    /// Send its proof.
+    Prove,
+    /// Close it on chain: its time is over.
+    Refund,
+    /// Give its tasks back; the chain has never heard of it.
+    Release(&'static str),
+}
+
+/// The next step.
+pub(crate) fn next(batch: &Facts, world: World) -> Step {
+    if batch.is_sending {
+        return Step::Wait;
+    }
+    let is_paused = batch.refusals > 0 && batch.since_refusal_ms < REFUSED_PAUSE_MS;
+    match batch.state {
+        BatchState::Formed if batch.is_numbered => Step::Wait,
+        BatchState::Formed => {
+            let margin = super::form::COMMIT_MARGIN_S / 2;
+            if batch.orders_end_s <= world.chain_time_s.saturating_add(margin) {
+                Step::Release("an order ends before it can be committed")
+            } else if !batch.is_model_active {
+                Step::Release("the registry does not let the model be used")
+            } else if batch.refusals >= MAX_REFUSALS {
+                Step::Release("the contract refuses the commitment")
+            } else if world.commitments >= MAX_COMMITMENTS {
+                Step::Wait
+            } else {
+                Step::Commit
+            }
+        }
+        BatchState::Committed | BatchState::ProofReady if batch.deadline_s < world.chain_time_s => {
+            if is_paused {
+                Step::Wait
+            } else {
+                Step::Refund
+            }
+        }
+        BatchState::ProofReady if batch.refusals < MAX_REFUSALS || !is_paused => Step::Prove,
+        BatchState::Committed
+        | BatchState::ProofReady
+        | BatchState::Proven
+        | BatchState::Expired => Step::Wait,
+    }
+}
+
+/// The rollup's word on a batch, at the block that the follower has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnChain {
+    /// Nothing has this number.
+    Absent,
+    /// Something else has this number.
+    Foreign,
+    /// Committed, and neither proven nor closed.
+    Open,
+    /// Proven.
+    Proven,
+    /// Closed without a proof.
+    Expired,
+}
+
+/// What has to be mended when database and contract differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// They agree.
+    Nothing,
+    /// Its number is another's: it is committed again under a new one.
+    Renumber,
+    /// The commitment was missed.
+    Commit,
+    /// The proof was missed.
+    Prove,
+    /// The end was missed.
+    Expire,
+}
+
+/// Compares a numbered batch with the chain. `is_sending` excuses what has not arrived.
+pub(crate) fn reconcile(state: BatchState, is_sending: bool, on_chain: OnChain) -> Repair {
+    use BatchState as S;
+    match (state, on_chain) {
+        (S::Formed, OnChain::Absent) if is_sending => Repair::Nothing,
+        (S::Formed | S::Committed | S::ProofReady, OnChain::Absent | OnChain::Foreign) => {
+            Repair::Renumber
+        }
+        (S::Formed, OnChain::Open) => Repair::Commit,
+        (S::Formed | S::Committed | S::ProofReady, OnChain::Proven) => Repair::Prove,
+        (S::Formed | S::Committed | S::ProofReady, OnChain::Expired) => Repair::Expire,
+        (S::Committed | S::ProofReady, OnChain::Open) | (S::Proven | S::Expired, _) => {
+            Repair::Nothing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(state: BatchState) -> Facts {
+        Facts {
+            state,
+            is_numbered: state != BatchState::Formed,
+            is_sending: false,
+            deadline_s: 1_000,
+            orders_end_s: 1_000,
+            refusals: 0,
+            since_refusal_ms: 0,
+            is_model_active: true,
+        }
+    }
+
+    const WORLD: World = World { chain_time_s: 500, commitments: 0 };
+
+    #[test]
+    fn a_batch_goes_its_way() {
+        assert_eq!(next(&batch(BatchState::Formed), WORLD), Step::Commit);
+        assert_eq!(next(&batch(BatchState::Committed), WORLD), Step::Wait);
+        assert_eq!(next(&batch(BatchState::ProofReady), WORLD), Step::Prove);
+        let late = World { chain_time_s: 1_001, ..WORLD };
+        assert_eq!(next(&batch(BatchState::Committed), late), Step::Refund);
+        assert_eq!(next(&batch(BatchState::ProofReady), late), Step::Refund);
+    }
+
+    #[test]
+    fn only_so_many_commitments_are_on_their_way() {
+        let crowded = World { commitments: 4, ..WORLD };
+        assert_eq!(next(&batch(BatchState::Formed), crowded), Step::Wait);
+        let sending = Facts { is_sending: true, ..batch(BatchState::ProofReady) };
+        assert_eq!(next(&sending, WORLD), Step::Wait);
+    }
+
+    #[test]
+    fn what_cannot_be_committed_gives_its_tasks_back() {
+        let off = Facts { is_model_active: false, ..batch(BatchState::Formed) };
+        assert!(matches!(next(&off, WORLD), Step::Release(_)));
+        let late = Facts { orders_end_s: 510, ..batch(BatchState::Formed) };
+        assert!(matches!(next(&late, WORLD), Step::Release(_)));
+        let refused = Facts { refusals: 3, ..batch(BatchState::Formed) };
+        assert!(matches!(next(&refused, WORLD), Step::Release(_)));
+    }
+
+    #[test]
+    fn a_refused_proof_is_tried_again_now_and_then() {
+        let refused =
+            Facts { refusals: 3, since_refusal_ms: 59_999, ..batch(BatchState::ProofReady) };
+        assert_eq!(next(&refused, WORLD), Step::Wait);
+        let rested = Facts { since_refusal_ms: 60_000, ..refused };
+        assert_eq!(next(&rested, WORLD), Step::Prove);
+    }
+
+    #[test]
+    fn the_contract_is_right() {
+        use BatchState as S;
+        assert_eq!(reconcile(S::Formed, true, OnChain::Absent), Repair::Nothing);
+        assert_eq!(reconcile(S::Formed, false, OnChain::Absent), Repair::Renumber);
+        assert_eq!(reconcile(S::Committed, false, OnChain::Absent), Repair::Renumber);
+        assert_eq!(reconcile(S::ProofReady, false, OnChain::Foreign), Repair::Renumber);
+        assert_eq!(reconcile(S::ProofReady, true, OnChain::Proven), Repair::Prove);
+        assert_eq!(reconcile(S::Committed, true, OnChain::Expired), Repair::Expire);
+        assert_eq!(reconcile(S::Proven, false, OnChain::Proven), Repair::Nothing);
+    }
+}

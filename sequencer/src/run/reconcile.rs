@@ -1,0 +1,109 @@
+//! Compares every numbered batch with the contract, at the block that has been read.
+//!
+//! Events can be missed: a node that answers with an empty list, a reorganisation that nobody
+//! remembers. The contract's own record is the truth, and whatever differs is mended by it.
+
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context as _, Result};
+use dn_core::api::BatchState;
+
+use super::{follow, settle};
+use crate::app::App;
+use crate::chain::BatchStatus;
+use crate::rules::settle::{reconcile, OnChain, Repair};
+use crate::store::batches::{self, Batch, End};
+use crate::store::outbox::OpenTx;
+use crate::store::{blocks, outbox, tasks};
+
+/// Compares all open batches.
+pub(crate) async fn step(app: &App) -> Result<bool> {
+    let Some((block, hash)) = blocks::last(&app.store).await? else { return Ok(false) };
+    if app.chain.block(block).await?.map(|b| b.hash) != Some(hash) {
+        return Ok(false);
+    }
+    let open = outbox::open(&app.store).await?;
+    let mut unmended = 0;
+    for batch in batches::open(&app.store).await? {
+        if let Err(error) = one(app, &batch, &open, block).await {
+            unmended += 1;
+            let error = format!("{error:#}");
+            tracing::warn!(batch_id = batch.id, error, "not compared with the contract");
+        }
+    }
+    app.world.unmended.store(unmended, Ordering::Relaxed);
+    Ok(false)
+}
+
+async fn one(app: &App, batch: &Batch, open: &[OpenTx], block: u64) -> Result<()> {
+    let (Some(terms), Some(hash)) = (batch.terms, batch.header_hash) else { return Ok(()) };
+    let record = app.chain.batch_at(terms.number, block).await?;
+    let on_chain = match record.status {
+        BatchStatus::None => OnChain::Absent,
+        _ if record.header_hash != hash => OnChain::Foreign,
+        BatchStatus::Committed => OnChain::Open,
+        BatchStatus::Proven => OnChain::Proven,
+        BatchStatus::Expired => OnChain::Expired,
+    };
+    let is_sending = open.iter().any(|tx| tx.batch_id == batch.id);
+    let repair = reconcile(batch.state, is_sending, on_chain);
+    if repair == Repair::Nothing {
+        return Ok(());
+    }
+    // Between the two looks it may have been followed.
+    let still = batches::get(&app.store, batch.id).await?.context("the batch is gone")?;
+    let position = blocks::last(&app.store).await?;
+    if still.updated_at_ms != batch.updated_at_ms || position.map(|(n, _)| n) != Some(block) {
+        return Ok(());
+    }
+    tracing::error!(batch_id = batch.id, number = terms.number, state = ?batch.state, ?on_chain, ?repair, "database and contract differ");
+    dn_service::metrics::counter!(dn_service::metrics::REPAIRS).increment(1);
+    mend(app, batch, repair, block).await
+}
+
+async fn mend(app: &App, batch: &Batch, repair: Repair, block: u64) -> Result<()> {
+    let (id, now_ms) = (batch.id, app.now_ms());
+    let end = End { tx_hash: None, block: Some(block), gas: None };
+    match repair {
+        Repair::Nothing => Ok(()),
+        Repair::Renumber => {
+            let why = "the contract does not have it";
+            Ok(app.write(move |tx| Box::pin(batches::clear_terms(tx, id, why, now_ms))).await?)
+        }
+        Repair::Commit => {
+            let set = batches::set_committed;
+            Ok(app.write(move |tx| Box::pin(set(tx, id, None, block, now_ms))).await?)
+        }
+        Repair::Expire => {
+            let why = "not proven in time";
+            Ok(app
+                .write(move |tx| Box::pin(settle::end_without_proof(tx, id, why, end, now_ms)))
+                .await?)
+        }
+        Repair::Prove => prove(app, id, block, end).await,
+    }
+}
+
+/// Ends a batch as proven, task by task as the contract has them.
+async fn prove(app: &App, id: u64, block: u64, end: End) -> Result<()> {
+    let mut proven = Vec::new();
+    for task in tasks::of_batch(&app.store, id).await? {
+        if let Some(on_chain) = app.chain.proven_at(task.id, block).await? {
+            proven.push((task.id, on_chain));
+        }
+    }
+    let now_ms = app.now_ms();
+    let ended = app.write(move |tx| {
+        let proven = proven.clone();
+        Box::pin(async move {
+            if batches::get_for_write(tx, id).await?.state == BatchState::Proven {
+                return Ok(());
+            }
+            for (task, p) in proven {
+                follow::task_proven(tx, task, p.output_hash, p.is_paid, now_ms).await?;
+            }
+            batches::set_proven(tx, id, end, now_ms).await
+        })
+    });
+    Ok(ended.await?)
+}

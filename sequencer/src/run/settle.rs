@@ -1,0 +1,205 @@
+//! Brings batches to the chain: each goes its own way, and what fails with one fails with it alone.
+
+use alloy::primitives::{keccak256, U256};
+use alloy::sol_types::{SolCall as _, SolValue as _};
+use anyhow::{Context as _, Result};
+use dn_core::api::{BatchState, Bytes32};
+use dn_core::task::{Reason, TaskEvent};
+use dn_sdk::contracts::InferenceRollup::{commitBatchCall, proveBatchCall, refundBatchCall};
+use dn_sdk::wire;
+
+use super::form;
+use crate::app::App;
+use crate::chain::ChainError;
+use crate::rules::settle::{next, Facts, Step, World};
+use crate::store::batches::{self, Batch, End, Terms};
+use crate::store::outbox::{self, Kind, NewTx, OpenTx};
+use crate::store::{tasks, StoreError, Write};
+
+/// Gas of a commitment, which cannot be estimated before the one in front of it is in a block: 69,000
+/// to 86,000 are used.
+const COMMIT_GAS: u64 = 150_000;
+/// Gas limit over an estimate, in percent: storage may be colder than at the estimate.
+const GAS_PERCENT: u64 = 125;
+
+/// Does the next step of every open batch.
+pub(crate) async fn step(app: &App) -> Result<bool> {
+    let open = outbox::open(&app.store).await?;
+    let mut commitments = open.iter().filter(|tx| tx.kind == Kind::Commit).count();
+    for batch in batches::open(&app.store).await? {
+        let world = World { chain_time_s: app.chain_time_s(), commitments };
+        match settle(app, &batch, &open, world).await {
+            Ok(has_committed) => commitments += usize::from(has_committed),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(batch_id = batch.id, error, "the batch's next step failed");
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Does one batch's next step. True when it sent a commitment.
+async fn settle(app: &App, batch: &Batch, open: &[OpenTx], world: World) -> Result<bool> {
+    let is_formed = batch.state == BatchState::Formed && batch.terms.is_none();
+    let is_active = !is_formed || app.chain.is_model_active(batch.model_id).await?;
+    let facts = Facts {
+        state: batch.state,
+        is_numbered: batch.terms.is_some(),
+        is_sending: open.iter().any(|tx| tx.batch_id == batch.id),
+        deadline_s: batch.terms.map_or(0, |t| t.deadline_s),
+        orders_end_s: batch.orders_end_s,
+        refusals: batch.refusals,
+        since_refusal_ms: app.now_ms().saturating_sub(batch.refused_at_ms),
+        is_model_active: is_active,
+    };
+    match next(&facts, world) {
+        Step::Wait => Ok(false),
+        Step::Commit => commit(app, batch).await.context("commit"),
+        Step::Prove => prove(app, batch).await.context("prove").map(|()| false),
+        Step::Refund => refund(app, batch).await.context("refund").map(|()| false),
+        Step::Release(why) => release(app, batch.id, why).await.map(|()| false),
+    }
+}
+
+/// Gives the batch the next number and sends its header.
+async fn commit(app: &App, batch: &Batch) -> Result<bool> {
+    let Some(prover) = form::idle_prover(app).await? else { return Ok(false) };
+    let next = app.chain.next_number().await?;
+    let last = app.write(|tx| Box::pin(batches::last_pending(tx))).await?;
+    let number = last.map_or(next, |last| next.max(last + 1));
+    let deadline_s = app.chain_time_s() + app.proving_window_s();
+    let terms = Terms { number, prover, deadline_s };
+    let header = batch.under(terms).header(app.chain.domain());
+    let header = header.context("a numbered batch has a header")?;
+    let header = wire::rollup_header(&header);
+    let hash = Bytes32(keccak256(header.abi_encode()).0);
+    let calldata = commitBatchCall { header }.abi_encode();
+    // Only the chain's next number can be tried: the others depend on those before them.
+    if number == next {
+        if let Err(error) = app.chain.estimate(&calldata).await {
+            return refused(app, batch, error).await.map(|()| false);
+        }
+    }
+    let new = signed(app, Kind::Commit, batch.id, COMMIT_GAS, calldata).await?;
+    let (id, now_ms, record) = (batch.id, app.now_ms(), new.clone());
+    let recorded = app.write(move |tx| {
+        let record = record.clone();
+        Box::pin(async move {
+            let batch = batches::get_for_write(tx, id).await?;
+            if batch.state != BatchState::Formed || batch.terms.is_some() {
+                return Ok(false);
+            }
+            batches::set_terms(tx, id, terms, hash, now_ms).await?;
+            outbox::record(tx, &record, now_ms).await?;
+            Ok(true)
+        })
+    });
+    if recorded.await? {
+        super::send::first(app, &new).await;
+    }
+    Ok(true)
+}
+
+async fn prove(app: &App, light: &Batch) -> Result<()> {
+    let batch = batches::get(&app.store, light.id).await?.context("the batch is gone")?;
+    let rows = tasks::of_batch(&app.store, batch.id).await?;
+    let header = batch.header(app.chain.domain()).context("a committed batch has a header")?;
+    let (Some(instances), Some(proof)) = (&batch.instances, batch.proof) else {
+        return Ok(());
+    };
+    let call = proveBatchCall {
+        header: wire::rollup_header(&header),
+        slots: form::slots(&rows),
+        orders: rows.iter().map(|t| wire::rollup_order(&t.order)).collect(),
+        signatures: rows.iter().map(|t| t.signature.0.clone().into()).collect(),
+        instances: instances.iter().map(|w| U256::from_be_bytes(w.0)).collect(),
+        proof: proof.into(),
+    };
+    call_rollup(app, Kind::Prove, light, call.abi_encode()).await
+}
+
+async fn refund(app: &App, batch: &Batch) -> Result<()> {
+    let terms = batch.terms.context("a committed batch has a number")?;
+    let calldata = refundBatchCall { batchId: terms.number }.abi_encode();
+    call_rollup(app, Kind::Refund, batch, calldata).await
+}
+
+/// Tries, records and sends a call that depends on nothing which is on its way.
+async fn call_rollup(app: &App, kind: Kind, batch: &Batch, calldata: Vec<u8>) -> Result<()> {
+    let gas = match app.chain.estimate(&calldata).await {
+        Ok(gas) => gas.saturating_mul(GAS_PERCENT) / 100,
+        Err(error) => return refused(app, batch, error).await,
+    };
+    let new = signed(app, kind, batch.id, gas, calldata).await?;
+    let (record, now_ms) = (new.clone(), app.now_ms());
+    let recorded = app.write(move |tx| {
+        let record = record.clone();
+        Box::pin(async move { outbox::record(tx, &record, now_ms).await })
+    });
+    recorded.await?;
+    super::send::first(app, &new).await;
+    Ok(())
+}
+
+/// Signs a call under the next nonce.
+async fn signed(
+    app: &App,
+    kind: Kind,
+    batch_id: u64,
+    gas_limit: u64,
+    calldata: Vec<u8>,
+) -> Result<NewTx> {
+    let market = app.chain.market().await?;
+    let fee = crate::rules::outbox::Fee { max: market.max.min(app.limits.max_fee), ..market };
+    let fee = crate::rules::outbox::Fee { tip: fee.tip.min(fee.max), ..fee };
+    let last = outbox::last_nonce(&app.store).await?;
+    let nonce = app.chain.nonce().await?.max(last.map_or(0, |last| last + 1));
+    let signed = app.chain.sign(nonce, gas_limit, fee, &calldata)?;
+    Ok(NewTx { kind, batch_id, gas_limit, calldata, fee, signed })
+}
+
+/// Notes a refusal by the contract; any other error is the caller's.
+async fn refused(app: &App, batch: &Batch, error: ChainError) -> Result<()> {
+    let ChainError::Refused { reason, is_proof } = error else { return Err(error.into()) };
+    tracing::error!(batch_id = batch.id, reason, "the contract refuses");
+    let (id, now_ms) = (batch.id, app.now_ms());
+    let noted = app.write(move |tx| {
+        let reason = reason.clone();
+        Box::pin(async move {
+            batches::count_refusal(tx, id, &reason, now_ms).await?;
+            if is_proof {
+                batches::drop_proof(tx, id).await?;
+            }
+            Ok(())
+        })
+    });
+    Ok(noted.await?)
+}
+
+/// Gives the tasks of a batch back that the chain has never heard of.
+async fn release(app: &App, id: u64, why: &'static str) -> Result<()> {
+    let (now_ms, end) = (app.now_ms(), End { tx_hash: None, block: None, gas: None });
+    Ok(app.write(move |tx| Box::pin(end_without_proof(tx, id, why, end, now_ms))).await?)
+}
+
+/// Ends a batch without a proof; its tasks wait for another one.
+pub(crate) async fn end_without_proof(
+    tx: &mut Write,
+    id: u64,
+    why: &str,
+    end: End,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let batch = batches::get_for_write(tx, id).await?;
+    if matches!(batch.state, BatchState::Proven | BatchState::Expired) {
+        return Ok(());
+    }
+    for task in tasks::of_batch_for_write(tx, id).await? {
+        let reason = Some(Reason::BatchExpired);
+        tasks::transition(tx, &task, TaskEvent::ExpireBatch, reason, now_ms).await?;
+    }
+    batches::set_expired(tx, id, why, end, now_ms).await?;
+    tracing::error!(batch_id = id, why, "batch released");
+    Ok(())
+}

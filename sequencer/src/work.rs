@@ -1,0 +1,253 @@
+//! The desk at which workers ask for tasks and bring answers.
+//!
+//! Whoever asks waits in line; when tasks are queued, one of those who wait is chosen by trust
+//! (`rules::lease`) and given a share of them. A worker that has gone meanwhile loses nothing: what
+//! it was given goes back at once.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use dn_core::api::{Address, Bytes32, LeasedTask, Role};
+use dn_core::task::{Reason, TaskEvent};
+use dn_core::units::Fraction;
+use rand::RngCore as _;
+use tokio::sync::{oneshot, Notify};
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::rules::lease::{self, Asking};
+use crate::store::task::{Life, Task};
+use crate::store::tasks::{self, Wanted};
+use crate::store::{nodes, StoreError, Write};
+
+/// Pause between two looks at the queue when nothing says that it has changed.
+const LOOK: Duration = Duration::from_millis(500);
+/// Queued tasks that are counted to make shares.
+const MAX_COUNTED: u32 = 1_024;
+/// A lease that a heartbeat does not name was lost on its way, if it is older than this.
+const UNNAMED_MS: u64 = 5_000;
+
+/// A worker that waits for tasks.
+#[derive(Debug)]
+struct Ask {
+    ticket: u64,
+    worker: Address,
+    limit: u32,
+    weight: Fraction,
+    free: u32,
+    reply: oneshot::Sender<Vec<LeasedTask>>,
+}
+
+/// Who waits for tasks. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Desk {
+    asks: Arc<Mutex<Vec<Ask>>>,
+    tickets: Arc<AtomicU64>,
+    asked: Arc<Notify>,
+}
+
+impl Desk {
+    fn asks(&self) -> MutexGuard<'_, Vec<Ask>> {
+        self.asks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the next look at the queue come at once.
+    pub(crate) fn wake(&self) {
+        self.asked.notify_one();
+    }
+}
+
+/// Waits in line for up to `limit` tasks.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn ask(
+    app: &App,
+    worker: Address,
+    limit: u32,
+    wait: Duration,
+) -> Result<Vec<LeasedTask>, StoreError> {
+    let deadline = Instant::now() + wait;
+    let Some(node) = nodes::get(&app.store, worker, Role::Worker).await? else {
+        return Ok(Vec::new());
+    };
+    let (weight, allowance) = (node.trust.weight(), lease::task_allowance(&node.trust));
+    let held = tasks::held_by(&app.store, worker).await?;
+    let (reply, mut replied) = oneshot::channel();
+    let ticket = app.desk.tickets.fetch_add(1, Ordering::Relaxed);
+    let free = allowance.saturating_sub(held).min(limit);
+    app.desk.asks().push(Ask { ticket, worker, limit, weight, free, reply });
+    app.desk.wake();
+    if let Ok(leased) = tokio::time::timeout_at(deadline, &mut replied).await {
+        return Ok(leased.unwrap_or_default());
+    }
+    app.desk.asks().retain(|ask| ask.ticket != ticket);
+    // It was taken out of the line a moment ago: what it is given is on its way.
+    Ok(replied.await.unwrap_or_default())
+}
+
+/// Deals out what is queued to those who wait; waits for either.
+pub(crate) async fn deal(app: &App) -> Result<bool> {
+    if deal_once(app).await? {
+        return Ok(true);
+    }
+    tokio::select! {
+        () = app.store.writer.queued() => {}
+        () = app.desk.asked.notified() => {}
+        () = tokio::time::sleep(LOOK) => {}
+    }
+    Ok(true)
+}
+
+/// Gives one worker tasks. False when nobody waits, nothing is queued, or nothing fits.
+pub(crate) async fn deal_once(app: &App) -> Result<bool> {
+    app.desk.asks().retain(|ask| !ask.reply.is_closed());
+    if app.desk.asks().is_empty() {
+        return Ok(false);
+    }
+    let queued = tasks::queued_count(&app.store, MAX_COUNTED).await?;
+    if queued == 0 {
+        return Ok(false);
+    }
+    let mut passed = Vec::new();
+    loop {
+        let Some((ask, waiting)) = choose(&app.desk) else { break };
+        let limit = lease::share(queued, waiting, ask.free).min(ask.limit);
+        let leased = give(app, ask.worker, limit).await;
+        match leased {
+            Ok(leased) if leased.is_empty() => passed.push(ask),
+            Ok(leased) => {
+                app.desk.asks().append(&mut passed);
+                send(app, ask, leased).await?;
+                return Ok(true);
+            }
+            Err(error) => {
+                passed.push(ask);
+                app.desk.asks().append(&mut passed);
+                return Err(error.into());
+            }
+        }
+    }
+    app.desk.asks().append(&mut passed);
+    Ok(false)
+}
+
+/// Takes one of those who wait out of the line.
+fn choose(desk: &Desk) -> Option<(Ask, usize)> {
+    let mut asks = desk.asks();
+    let asking: Vec<Asking> =
+        asks.iter().map(|a| Asking { weight: a.weight, free: a.free }).collect();
+    let chosen = lease::choose(&asking, rand::thread_rng().next_u64())?;
+    let waiting = asks.len();
+    Some((asks.swap_remove(chosen), waiting))
+}
+
+async fn send(app: &App, ask: Ask, leased: Vec<LeasedTask>) -> Result<(), StoreError> {
+    let worker = ask.worker;
+    let Err(unsent) = ask.reply.send(leased) else { return Ok(()) };
+    let ids: Vec<Bytes32> = unsent.iter().map(|t| t.task_id).collect();
+    let now_ms = app.now_ms();
+    app.write(move |tx| {
+        let ids = ids.clone();
+        Box::pin(async move {
+            for id in ids {
+                let Some(task) = tasks::find(tx, id).await? else { continue };
+                if matches!(task.life, Life::Assigned(l) if l.worker == worker) {
+                    let reason = Some(Reason::LeaseExpired);
+                    tasks::transition(tx, &task, TaskEvent::ExpireLease, reason, now_ms).await?;
+                }
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Leases up to `limit` tasks to a worker, as far as it may hold them.
+pub(crate) async fn give(
+    app: &App,
+    worker: Address,
+    limit: u32,
+) -> Result<Vec<LeasedTask>, StoreError> {
+    let (now_ms, after_s) = (app.now_ms(), app.chain_time_s());
+    let (terms, alive_since_ms) = (app.limits.lease, app.alive_since_ms());
+    let node = nodes::get(&app.store, worker, Role::Worker).await?;
+    let Some(node) = node.filter(|n| !n.is_barred) else { return Ok(Vec::new()) };
+    let allowance = lease::task_allowance(&node.trust);
+    let leased = app.write(move |tx| {
+        Box::pin(async move {
+            let held = tasks::held_count(tx, worker).await?;
+            let limit = limit.min(allowance.saturating_sub(held));
+            if limit == 0 {
+                return Ok(Vec::new());
+            }
+            let others = nodes::is_other_worker_alive(tx, worker, alive_since_ms).await?;
+            let want = Wanted { worker, limit, after_s, with_failed: !others };
+            let mut leased = Vec::new();
+            for task in tasks::next_queued(tx, want).await? {
+                let ends_ms = terms.end_ms(now_ms, now_ms);
+                let fence = tasks::lease(tx, &task, worker, ends_ms, now_ms).await?;
+                leased.push((leased_task(tx, &task, fence, ends_ms)?, task.turn));
+            }
+            Ok(leased)
+        })
+    });
+    let leased = leased.await?;
+    if let Some(turn) = leased.iter().map(|(_, turn)| *turn).max() {
+        app.world.serve_turn(turn);
+    }
+    Ok(leased.into_iter().map(|(task, _)| task).collect())
+}
+
+fn leased_task(
+    tx: &Write,
+    task: &Task,
+    fence: u64,
+    ends_ms: u64,
+) -> Result<LeasedTask, StoreError> {
+    let secret = task.secret(&tx.seal)?;
+    Ok(LeasedTask {
+        task_id: task.id,
+        fence,
+        expires_at_ms: ends_ms,
+        model_id: task.order.model_id,
+        input: secret.input,
+        salt: secret.salt,
+        input_hash: task.order.input_hash,
+    })
+}
+
+/// A worker lives and names what it holds: these leases last longer. What it does not name it has
+/// never heard of, or given up: it goes to others.
+pub(crate) async fn beat_tasks(
+    tx: &mut Write,
+    app_terms: lease::Terms,
+    worker: Address,
+    named: &[Bytes32],
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    for task in tasks::held(tx, worker).await? {
+        let Life::Assigned(held) = task.life else { continue };
+        if named.contains(&task.id) {
+            tasks::extend_lease(tx, task.id, app_terms.end_ms(held.leased_at_ms, now_ms)).await?;
+        } else if now_ms.saturating_sub(held.leased_at_ms) > UNNAMED_MS {
+            end_lease(tx, &task, worker, now_ms).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends a lease that brought no answer.
+pub(crate) async fn end_lease(
+    tx: &mut Write,
+    task: &Task,
+    worker: Address,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let failed = tasks::miss(tx, task.id, worker).await?;
+    let (event, reason) = lease::after_lease(failed);
+    tracing::warn!(task_id = %task.id, %worker, failed, ?event, "lease ended without an answer");
+    tasks::transition(tx, task, event, Some(reason), now_ms).await
+}
