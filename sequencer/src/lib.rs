@@ -10,7 +10,7 @@
 //! | `run/` | the duties: each a loop that looks, asks the rules and acts |
 //! | `store/` | SQL, and the writer that makes changes durable together |
 //! | `chain/` | the rollup over JSON-RPC, and what its errors mean |
-//! | `admission`, `work`, `feed` | tasks in, work out, news to whoever waits |
+//! | `admission`, `work`, `proving`, `feed` | tasks in, work out and back, news to whoever waits |
 
 mod admission;
 mod app;
@@ -21,9 +21,12 @@ mod feed;
 mod http;
 mod models;
 mod proof;
+mod proving;
 mod rules;
 mod run;
 mod store;
+#[cfg(test)]
+mod tests;
 mod work;
 mod world;
 

@@ -164,3 +164,45 @@ fn view(model_id: Bytes32, package: &Package, spec: ModelSpec) -> ModelView {
         null_input_hash: wire::api_bytes32(spec.nullInputHash),
     }
 }
+
+#[cfg(test)]
+impl Models {
+    /// A model that nobody looks into.
+    pub(crate) fn of_one(model_id: Bytes32, batch_slots: u32, price: u128) -> Self {
+        use dn_core::api::Address;
+        let view = ModelView {
+            model_id,
+            name: "sim".into(),
+            service: "sim".into(),
+            input_len: 2,
+            output_len: 1,
+            input_scale: 1.0,
+            output_scale: 1.0,
+            batch_slots,
+            work_units: 1_000,
+            price: Amount(price),
+            developer: Address([0; 20]),
+            vk: Address([0; 20]),
+            null_input_hash: Bytes32([0; 32]),
+        };
+        let word = dn_core::protocol::Word::default();
+        let protocol = Protocol {
+            k: 1,
+            omega: word,
+            digest: word,
+            instances: 0,
+            g1: [word; 2],
+            g2: [word; 4],
+            s_g2: [word; 4],
+            fixed: Vec::new(),
+            phases: Vec::new(),
+            advice_queries: Vec::new(),
+            fixed_queries: Vec::new(),
+            quotient_pieces: 0,
+            constants: Vec::new(),
+            nodes: Vec::new(),
+            constraints: Vec::new(),
+        };
+        Self::new([Model { view, package: Vec::new(), protocol }])
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use dn_core::api::{Address, Bytes32, LeasedTask, Role};
+use dn_core::api::{Address, Beat, Bytes32, LeasedTask, Role, TaskResult};
 use dn_core::task::{Reason, TaskEvent};
 use dn_core::units::Fraction;
 use rand::RngCore as _;
@@ -18,14 +18,17 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::rules::lease::{self, Asking};
+use crate::rules::observe::Seen;
 use crate::store::task::{Life, Task};
 use crate::store::tasks::{self, Wanted};
-use crate::store::{nodes, StoreError, Write};
+use crate::store::{batches, nodes, StoreError, Write};
 
 /// Pause between two looks at the queue when nothing says that it has changed.
 const LOOK: Duration = Duration::from_millis(500);
 /// Queued tasks that are counted to make shares.
 const MAX_COUNTED: u32 = 1_024;
+/// Batches that one heartbeat can name.
+const MAX_NAMED: usize = 256;
 /// A lease that a heartbeat does not name was lost on its way, if it is older than this.
 const UNNAMED_MS: u64 = 5_000;
 
@@ -184,7 +187,8 @@ pub(crate) async fn give(
                 return Ok(Vec::new());
             }
             let others = nodes::is_other_worker_alive(tx, worker, alive_since_ms).await?;
-            let want = Wanted { worker, limit, after_s, with_failed: !others };
+            let failed_before_ms = lease::failed_before_ms(now_ms, others);
+            let want = Wanted { worker, limit, after_s, failed_before_ms };
             let mut leased = Vec::new();
             for task in tasks::next_queued(tx, want).await? {
                 let ends_ms = terms.end_ms(now_ms, now_ms);
@@ -219,11 +223,40 @@ fn leased_task(
     })
 }
 
-/// A worker lives and names what it holds: these leases last longer. What it does not name it has
-/// never heard of, or given up: it goes to others.
-pub(crate) async fn beat_tasks(
+/// A node lives and names what it holds: these leases last longer.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn beat(
+    app: &App,
+    node: Address,
+    role: Role,
+    beat: Beat,
+) -> Result<(), StoreError> {
+    let (now_ms, terms, beat) = (app.now_ms(), app.limits.lease, Arc::new(beat));
+    app.write(move |tx| {
+        let beat = beat.clone();
+        Box::pin(async move {
+            nodes::touch(tx, node, role, now_ms).await?;
+            match role {
+                Role::Worker => beat_tasks(tx, terms, node, &beat.tasks, now_ms).await,
+                Role::Prover => {
+                    let end_ms = now_ms.saturating_add(terms.silence_ms);
+                    for id in beat.batches.iter().take(MAX_NAMED) {
+                        batches::extend_lease(tx, *id, node, end_ms).await?;
+                    }
+                    Ok(())
+                }
+            }
+        })
+    })
+    .await
+}
+
+/// What a worker does not name it has never heard of, or given up: it goes to others.
+async fn beat_tasks(
     tx: &mut Write,
-    app_terms: lease::Terms,
+    terms: lease::Terms,
     worker: Address,
     named: &[Bytes32],
     now_ms: u64,
@@ -231,12 +264,70 @@ pub(crate) async fn beat_tasks(
     for task in tasks::held(tx, worker).await? {
         let Life::Assigned(held) = task.life else { continue };
         if named.contains(&task.id) {
-            tasks::extend_lease(tx, task.id, app_terms.end_ms(held.leased_at_ms, now_ms)).await?;
+            tasks::extend_lease(tx, task.id, terms.end_ms(held.leased_at_ms, now_ms)).await?;
         } else if now_ms.saturating_sub(held.leased_at_ms) > UNNAMED_MS {
             end_lease(tx, &task, worker, now_ms).await?;
         }
     }
     Ok(())
+}
+
+/// What became of a delivered answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Taken,
+    /// It was there before.
+    Known,
+    /// The lease is another one by now.
+    Lost,
+    Unknown,
+}
+
+/// Takes an answer whose receipt has been checked. Delivered again, it changes nothing. `units` is
+/// the work of the task.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn deliver(
+    app: &App,
+    worker: Address,
+    result: TaskResult,
+    units: u64,
+) -> Result<Delivery, StoreError> {
+    let (result, now_ms) = (Arc::new(result), app.now_ms());
+    app.write(move |tx| {
+        let result = result.clone();
+        Box::pin(async move { take(tx, worker, &result, units, now_ms).await })
+    })
+    .await
+}
+
+async fn take(
+    tx: &mut Write,
+    worker: Address,
+    result: &TaskResult,
+    units: u64,
+    now_ms: u64,
+) -> Result<Delivery, StoreError> {
+    let receipt = &result.receipt;
+    let Some(task) = tasks::find(tx, receipt.task_id).await? else { return Ok(Delivery::Unknown) };
+    if task.answer().is_some_and(|a| a.receipt == *receipt) {
+        return Ok(Delivery::Known);
+    }
+    let Life::Assigned(lease) = task.life else { return Ok(Delivery::Lost) };
+    if lease.worker != worker || task.fence != result.fence {
+        return Ok(Delivery::Lost);
+    }
+    tasks::set_result(tx, &task, &result.output, receipt, now_ms).await?;
+    let latency_ms = now_ms.saturating_sub(lease.leased_at_ms);
+    let seen = Seen { finished: 1, latency_ms, units, ..Seen::default() };
+    nodes::observe(tx, worker, Role::Worker, seen).await?;
+    // The task can be answered: those who held it and did not have failed.
+    for other in tasks::take_missed(tx, task.id).await? {
+        let seen = Seen { missed: u64::from(other != worker), ..Seen::default() };
+        nodes::observe(tx, other, Role::Worker, seen).await?;
+    }
+    Ok(Delivery::Taken)
 }
 
 /// Ends a lease that brought no answer.

@@ -31,6 +31,8 @@ pub(crate) struct World {
     gas: Mutex<(u128, u128)>,
     escrow: Answers<Address, u128>,
     stakes: Answers<(Role, Address), bool>,
+    looks: AtomicU64,
+    consumed: Mutex<HashMap<i64, u64>>,
     pub(crate) at_cap: AtomicUsize,
     pub(crate) unmended: AtomicUsize,
 }
@@ -90,6 +92,21 @@ impl World {
 
     pub(crate) fn serve_turn(&self, turn: u64) {
         self.served_turn.fetch_max(turn, Ordering::Relaxed);
+    }
+
+    /// Counts looks at the head.
+    pub(crate) fn count_look(&self) -> u64 {
+        self.looks.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How long the nonce of an open transaction is known to be consumed without a receipt.
+    pub(crate) fn consumed_ms(&self, id: i64, is_consumed: bool, now_ms: u64) -> Option<u64> {
+        let mut consumed = lock(&self.consumed);
+        if !is_consumed {
+            consumed.remove(&id);
+            return None;
+        }
+        Some(now_ms.saturating_sub(*consumed.entry(id).or_insert(now_ms)))
     }
 
     /// Notes a gas price.

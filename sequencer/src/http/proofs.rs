@@ -3,22 +3,18 @@
 use axum::extract::State;
 use axum::Json;
 use dn_core::api::{
-    Address, BatchState, BatchView, Bytes32, Problem, ProofJob, ProofResult, ProofSlot, Role,
+    BatchState, BatchView, Bytes32, Problem, ProofJob, ProofResult, ProofSlot, Role,
 };
-use dn_core::statement;
 
 use super::error::ApiError;
 use super::extract::{ApiJson, Node};
 use super::work::check_standing;
 use super::{batches as views, models};
 use crate::app::App;
-use crate::clock::millis;
-use crate::proof;
-use crate::rules::lease;
-use crate::run::distrust;
 use crate::store::batches::{self, Batch};
 use crate::store::task::Task;
-use crate::store::{nodes, tasks};
+use crate::store::tasks;
+use crate::{proof, proving};
 
 /// Leases a batch to a prover, if there is one. Inputs are shown to who has the lease alone.
 #[utoipa::path(post, path = "/v1/node/proof-job",
@@ -31,28 +27,7 @@ pub(crate) async fn job(
 ) -> Result<Json<Option<ProofJob>>, ApiError> {
     let prover = node.require(Role::Prover)?;
     check_standing(&app, prover, Role::Prover).await?;
-    let (now_ms, chain_s) = (app.now_ms(), app.chain_time_s());
-    let orphaned_before_ms = now_ms.saturating_sub(millis(app.limits.orphan_after));
-    let ends_ms = now_ms.saturating_add(app.limits.lease.silence_ms);
-    let leased = app.write(move |tx| {
-        Box::pin(async move {
-            nodes::touch(tx, prover, Role::Prover, now_ms).await?;
-            if batches::held_count(tx, prover, now_ms).await? >= lease::batch_allowance() {
-                return Ok(None);
-            }
-            let next =
-                batches::next_to_prove(tx, prover, orphaned_before_ms, now_ms, chain_s).await?;
-            let Some(next) = next else { return Ok(None) };
-            // Whoever had it before, or should have taken it, has left it alone.
-            let idle = next.lease.map(|l| l.node).or(next.terms.map(|t| t.prover));
-            if let Some(idle) = idle.filter(|idle| *idle != prover) {
-                let seen = crate::rules::observe::Seen { missed: 1, ..Default::default() };
-                nodes::observe(tx, idle, Role::Prover, seen).await?;
-            }
-            Ok(Some(batches::lease(tx, next.id, prover, ends_ms).await?))
-        })
-    });
-    let Some(batch) = leased.await? else { return Ok(Json(None)) };
+    let Some((batch, ends_ms)) = proving::lease(&app, prover).await? else { return Ok(Json(None)) };
     tracing::info!(batch_id = batch.id, %prover, "batch leased");
     Ok(Json(Some(describe(&app, &batch, ends_ms).await?)))
 }
@@ -90,48 +65,20 @@ pub(crate) async fn result(
     let id = result.batch_id;
     let batch = batches::get(&app.store, id).await?.ok_or(ApiError::NotFound("batch"))?;
     if batch.proof.as_ref() != Some(&result.proof.0) {
-        let now_ms = app.now_ms();
         let is_leased = batch.lease.is_some_and(|l| l.node == prover);
         if !is_leased || batch.fence != result.fence || batch.state != BatchState::Committed {
             return Err(ApiError::LeaseLost);
         }
         let slots = tasks::of_batch(&app.store, id).await?;
         verify(&app, &batch, &slots, &result).await?;
-        let liars = liars(&slots, &result.instances);
         let bytes = result.proof.0.len();
-        let result = std::sync::Arc::new(result);
-        let stored = app.write(move |tx| {
-            let (result, liars) = (result.clone(), liars.clone());
-            Box::pin(async move {
-                let batch = batches::get_for_write(tx, id).await?;
-                if batch.fence != result.fence || batch.state != BatchState::Committed {
-                    return Ok(false);
-                }
-                batches::set_proof(tx, &result, now_ms).await?;
-                for worker in liars {
-                    distrust::bar(tx, worker, now_ms).await?;
-                }
-                Ok(true)
-            })
-        });
-        if !stored.await? {
+        if !proving::keep(&app, &slots, result).await? {
             return Err(ApiError::LeaseLost);
         }
         tracing::info!(batch_id = id, %prover, bytes, "proof verified");
     }
     let batch = batches::get(&app.store, id).await?.ok_or(ApiError::NotFound("batch"))?;
     Ok(Json(views::view(&app, &batch).await?))
-}
-
-/// Workers whose receipts say another output than a verified proof.
-fn liars(slots: &[Task], instances: &[Bytes32]) -> Vec<Address> {
-    let count = statement::slots(instances.len()).unwrap_or(0);
-    let proven = instances.iter().skip(statement::outputs_at(count));
-    let differs = slots.iter().zip(proven).filter_map(|(task, proven)| {
-        let receipt = &task.answer()?.receipt;
-        (receipt.output_hash != *proven).then_some(receipt.worker)
-    });
-    differs.collect()
 }
 
 /// Verifies a proof off the threads that serve requests.

@@ -5,22 +5,18 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::Json;
-use dn_core::api::{
-    Address, Beat, Bytes32, LeaseRequest, LeasedTask, Problem, Role, TaskResult, TaskView,
-};
+use dn_core::api::{Address, Beat, LeaseRequest, LeasedTask, Problem, Role, TaskResult, TaskView};
 use dn_core::commitment;
-use dn_core::task::TaskState;
 
 use super::error::ApiError;
 use super::extract::{ApiJson, Node};
 use super::{models, MAX_WAIT_MS};
 use crate::app::App;
-use crate::rules::observe::Seen;
 use crate::store::task::{Life, Task};
-use crate::store::{batches, nodes, tasks, Write};
-use crate::work;
+use crate::store::{nodes, tasks};
+use crate::work::{self, Delivery};
 
-/// Most tasks in one lease, and names in one heartbeat.
+/// Most tasks in one lease.
 const MAX_LEASED: u32 = 256;
 
 /// Extends the leases that the node names. A lease that it does not name ends.
@@ -33,28 +29,7 @@ pub(crate) async fn heartbeat(
     node: Node,
     ApiJson(beat): ApiJson<Beat>,
 ) -> Result<StatusCode, ApiError> {
-    let (now_ms, terms) = (app.now_ms(), app.limits.lease);
-    let (tasks, batches): (Vec<Bytes32>, Vec<u64>) = (
-        beat.tasks.into_iter().take(MAX_LEASED as usize).collect(),
-        beat.batches.into_iter().take(MAX_LEASED as usize).collect(),
-    );
-    let beaten = app.write(move |tx| {
-        let (tasks, batches) = (tasks.clone(), batches.clone());
-        Box::pin(async move {
-            nodes::touch(tx, node.address, node.role, now_ms).await?;
-            match node.role {
-                Role::Worker => work::beat_tasks(tx, terms, node.address, &tasks, now_ms).await,
-                Role::Prover => {
-                    let end_ms = now_ms.saturating_add(terms.silence_ms);
-                    for id in batches {
-                        batches::extend_lease(tx, id, node.address, end_ms).await?;
-                    }
-                    Ok(())
-                }
-            }
-        })
-    });
-    beaten.await?;
+    work::beat(&app, node.address, node.role, beat).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -88,15 +63,6 @@ pub(crate) async fn check_standing(app: &App, node: Address, role: Role) -> Resu
     Ok(())
 }
 
-/// What became of a delivered answer.
-enum Delivery {
-    Taken,
-    /// It was there before.
-    Known,
-    Lost,
-    Unknown,
-}
-
 /// Takes an answer with its receipt. Delivered again, it changes nothing.
 #[utoipa::path(post, path = "/v1/node/result", request_body = TaskResult,
     responses((status = 200, body = TaskView),
@@ -114,12 +80,7 @@ pub(crate) async fn result(
         check_receipt(&app, worker, &task, &result)?;
     }
     let units = models::model(&app, task.order.model_id)?.view.work_units;
-    let (result, now_ms) = (std::sync::Arc::new(result), app.now_ms());
-    let delivered = app.write(move |tx| {
-        let result = result.clone();
-        Box::pin(async move { deliver(tx, worker, &result, units, now_ms).await })
-    });
-    match delivered.await? {
+    match work::deliver(&app, worker, result, units).await? {
         Delivery::Taken => tracing::debug!(task_id = %id, %worker, "task executed"),
         Delivery::Known => {}
         Delivery::Lost => return Err(ApiError::LeaseLost),
@@ -127,35 +88,6 @@ pub(crate) async fn result(
     }
     let task = tasks::get(&app.store, id).await?.ok_or(ApiError::NotFound("task"))?;
     Ok(Json(task.view()))
-}
-
-async fn deliver(
-    tx: &mut Write,
-    worker: Address,
-    result: &TaskResult,
-    units: u64,
-    now_ms: u64,
-) -> Result<Delivery, crate::store::StoreError> {
-    let receipt = &result.receipt;
-    let Some(task) = tasks::find(tx, receipt.task_id).await? else { return Ok(Delivery::Unknown) };
-    if task.answer().is_some_and(|a| a.receipt == *receipt) {
-        return Ok(Delivery::Known);
-    }
-    let Life::Assigned(lease) = task.life else { return Ok(Delivery::Lost) };
-    if lease.worker != worker || task.fence != result.fence {
-        return Ok(Delivery::Lost);
-    }
-    tasks::set_result(tx, &task, &result.output, receipt, now_ms).await?;
-    let latency_ms = now_ms.saturating_sub(lease.leased_at_ms);
-    let seen = Seen { finished: 1, latency_ms, units, ..Seen::default() };
-    nodes::observe(tx, worker, Role::Worker, seen).await?;
-    // The task can be answered: those who held it and did not have failed.
-    for other in tasks::take_missed(tx, task.id).await? {
-        let seen = Seen { missed: u64::from(other != worker), ..Seen::default() };
-        nodes::observe(tx, other, Role::Worker, seen).await?;
-    }
-    debug_assert_eq!(task.state(), TaskState::Assigned);
-    Ok(Delivery::Taken)
 }
 
 /// The receipt must say what was leased, commit to the output and be signed by the worker.

@@ -92,6 +92,19 @@ pub(crate) fn after_lease(failed: u64) -> (TaskEvent, Reason) {
     }
 }
 
+/// How long a task that a worker has failed is kept for others.
+const KEPT_FOR_OTHERS_MS: u64 = 10_000;
+
+/// Tasks that wait since before are given to a worker that has failed them; others come first, if
+/// there are any.
+pub(crate) fn failed_before_ms(now_ms: u64, are_others_alive: bool) -> u64 {
+    if are_others_alive {
+        now_ms.saturating_sub(KEPT_FOR_OTHERS_MS)
+    } else {
+        now_ms
+    }
+}
+
 /// How long leases last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
@@ -164,6 +177,12 @@ mod tests {
     fn only_different_workers_count() {
         assert_eq!(after_lease(2), (TaskEvent::ExpireLease, Reason::LeaseExpired));
         assert_eq!(after_lease(3), (TaskEvent::GiveUp, Reason::Quarantined));
+    }
+
+    #[test]
+    fn a_failed_task_is_kept_for_others_and_not_for_ever() {
+        assert_eq!(failed_before_ms(50_000, true), 40_000);
+        assert_eq!(failed_before_ms(50_000, false), 50_000);
     }
 
     #[test]

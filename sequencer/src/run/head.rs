@@ -1,7 +1,5 @@
 //! The chain's head: its time, and the price of gas.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use anyhow::{Context as _, Result};
 
 use crate::app::App;
@@ -10,11 +8,9 @@ use crate::store::tasks;
 /// Looks at the head between two questions for the gas price and the queue's length.
 const EVERY: u64 = 5;
 
-static LOOKS: AtomicU64 = AtomicU64::new(0);
-
 /// Looks at the head.
 pub(crate) async fn step(app: &App) -> Result<bool> {
-    if LOOKS.fetch_add(1, Ordering::Relaxed) % EVERY == 0 {
+    if app.world.count_look() % EVERY == 0 {
         app.world.set_open(tasks::open_count(&app.store).await.context("count open tasks")?);
         if let Ok(fee) = app.chain.market().await {
             app.world.see_gas(fee.max);

@@ -1,7 +1,6 @@
 //! Transactions on their way to a block.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use dn_core::api::BatchState;
@@ -12,9 +11,6 @@ use crate::clock::millis;
 use crate::rules::outbox::{next, Facts, Fee, Outcome, Step};
 use crate::store::outbox::{self, Kind, NewTx, OpenTx};
 use crate::store::{batches, blocks};
-
-/// Since when nonces are known to be consumed without a receipt.
-static CONSUMED: Mutex<Option<HashMap<i64, u64>>> = Mutex::new(None);
 
 /// Sends a transaction for the first time. Whether it arrives is seen later.
 pub(crate) async fn first(app: &App, new: &NewTx) {
@@ -33,7 +29,7 @@ pub(crate) async fn first(app: &App, new: &NewTx) {
 pub(crate) async fn step(app: &App) -> Result<bool> {
     let open = outbox::open(&app.store).await?;
     if open.is_empty() {
-        app.world.at_cap.store(0, std::sync::atomic::Ordering::Relaxed);
+        app.world.at_cap.store(0, Ordering::Relaxed);
         return Ok(false);
     }
     let (nonce, market) = (app.chain.nonce().await?, app.chain.market().await?);
@@ -48,7 +44,7 @@ pub(crate) async fn step(app: &App) -> Result<bool> {
             }
         }
     }
-    app.world.at_cap.store(at_cap, std::sync::atomic::Ordering::Relaxed);
+    app.world.at_cap.store(at_cap, Ordering::Relaxed);
     Ok(false)
 }
 
@@ -71,11 +67,11 @@ async fn one(app: &App, tx: &OpenTx, world: World) -> Result<bool> {
         }
     }
     let Some(dearest) = tx.variants.last() else { return Ok(false) };
-    let now_ms = app.now_ms();
+    let (now_ms, is_consumed) = (app.now_ms(), world.nonce > tx.nonce && included.is_none());
     let facts = Facts {
         mined: included.map(|i| i.is_success),
         is_followed: included.is_some_and(|i| i.block <= world.followed),
-        consumed_ms: consumed_ms(tx.id, world.nonce > tx.nonce && included.is_none(), now_ms),
+        consumed_ms: app.world.consumed_ms(tx.id, is_consumed, now_ms),
         since_sent_ms: now_ms.saturating_sub(tx.sent_at_ms),
         since_priced_ms: now_ms.saturating_sub(tx.priced_at_ms),
         fee: dearest.fee,
@@ -106,18 +102,6 @@ async fn one(app: &App, tx: &OpenTx, world: World) -> Result<bool> {
             resend(app, tx).await.map(|()| true)
         }
     }
-}
-
-/// How long a nonce is known to be consumed.
-fn consumed_ms(id: i64, is_consumed: bool, now_ms: u64) -> Option<u64> {
-    let mut known = CONSUMED.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = known.get_or_insert_with(HashMap::new);
-    if !is_consumed {
-        known.remove(&id);
-        return None;
-    }
-    let since = *known.entry(id).or_insert(now_ms);
-    Some(now_ms.saturating_sub(since))
 }
 
 async fn resend(app: &App, tx: &OpenTx) -> Result<()> {

@@ -2,6 +2,7 @@
 //! as long as it lives, and beats in a row that people can read.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::fs::{flock, FlockOperation};
@@ -35,7 +36,8 @@ impl SettlerLock {
         let key = format!("{}.lock", key_file.display());
         for path in file.into_iter().chain([key]) {
             let mut options = OpenOptions::new();
-            let opened = options.create(true).append(true).open(&path).map_err(sqlx::Error::Io)?;
+            options.create(true).append(true).mode(0o600);
+            let opened = options.open(&path).map_err(sqlx::Error::Io)?;
             if flock(&opened, FlockOperation::NonBlockingLockExclusive).is_err() {
                 return Ok(None);
             }

@@ -175,23 +175,25 @@ pub(crate) struct Wanted {
     pub(crate) limit: u32,
     /// Orders that end before are left.
     pub(crate) after_s: u64,
-    /// Whether tasks that this worker has failed are given to it again: nobody else is there.
-    pub(crate) with_failed: bool,
+    /// Tasks that this worker has failed are given to it again when they have waited since before:
+    /// nobody else wants them.
+    pub(crate) failed_before_ms: u64,
 }
 
 /// The queued tasks whose turn it is, all of the model whose turn it is.
 pub(crate) async fn next_queued(tx: &mut Write, want: Wanted) -> Result<Vec<Task>, StoreError> {
     let failed =
         "(select 1 from missed where missed.task_id = task.task_id and missed.worker = $2)";
-    let condition =
-        format!("state = 'queued' and expires_at_s > $1 and ($3 = 1 or not exists {failed})");
+    let condition = format!(
+        "state = 'queued' and expires_at_s > $1 and (updated_at_ms <= $3 or not exists {failed})"
+    );
     let (after, worker) = (signed(want.after_s), want.worker.0.to_vec());
     let first: Option<(Vec<u8>,)> = sqlx::query_as(AssertSqlSafe(format!(
         "select model_id from task where {condition} order by turn limit 1"
     )))
     .bind(after)
     .bind(worker.clone())
-    .bind(i64::from(want.with_failed))
+    .bind(signed(want.failed_before_ms))
     .fetch_optional(&mut tx.db)
     .await?;
     let Some((model,)) = first else { return Ok(Vec::new()) };
@@ -199,7 +201,7 @@ pub(crate) async fn next_queued(tx: &mut Write, want: Wanted) -> Result<Vec<Task
     let query = select(format!("{condition} and model_id = $4 order by turn, seq limit $5{lock}"))
         .bind(after)
         .bind(worker)
-        .bind(i64::from(want.with_failed))
+        .bind(signed(want.failed_before_ms))
         .bind(model)
         .bind(i64::from(want.limit));
     read_all(tx, query).await

@@ -1,0 +1,4 @@
+//! Tests of the whole: the store on both databases, and days of faults in seconds.
+
+mod conformance;
+mod sim;

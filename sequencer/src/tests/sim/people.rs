@@ -1,0 +1,89 @@
+//! Who takes part: users, workers and provers of every kind.
+
+use dn_core::api::{Address, Bytes, Bytes32, LeasedTask, OrderView, ReceiptView, SubmitTask};
+use dn_core::api::{Amount, TaskResult};
+
+use super::chain::PRICE;
+
+/// The only model.
+pub(super) const MODEL: Bytes32 = Bytes32([5; 32]);
+/// Slots of a batch.
+pub(super) const SLOTS: u32 = 4;
+
+/// How a worker behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worker {
+    Honest,
+    /// Signs wrong answers.
+    Liar,
+    /// Beats for what it holds and never answers.
+    Hoarder,
+    /// Leases and is never heard of again.
+    Silent,
+    /// Answers late, twice, and under old fences.
+    Confused,
+}
+
+/// How a prover behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prover {
+    Honest,
+    /// Leases and never proves.
+    Idle,
+}
+
+pub(super) fn user(i: u8) -> Address {
+    Address([i + 1; 20])
+}
+
+pub(super) fn worker(i: u8) -> Address {
+    Address([i + 50; 20])
+}
+
+pub(super) fn prover(i: u8) -> Address {
+    Address([i + 90; 20])
+}
+
+/// The `i`-th task of all.
+pub(super) fn task(i: u32, user: Address, deadline_s: u64) -> (Bytes32, SubmitTask) {
+    let mut id = [0xab; 32];
+    id[..4].copy_from_slice(&i.to_be_bytes());
+    let id = Bytes32(id);
+    let order = OrderView {
+        user,
+        model_id: MODEL,
+        input_hash: id,
+        max_fee: Amount(PRICE),
+        deadline: deadline_s,
+        nonce: u64::from(i),
+    };
+    let signature = Bytes(vec![1; 65]);
+    (id, SubmitTask { input: vec![1, 2], salt: Bytes32([2; 32]), order, signature })
+}
+
+/// The only right answer to a task.
+pub(super) fn truth(task: Bytes32) -> Bytes32 {
+    let mut output = task.0;
+    output[0] = 0;
+    output[31] = 7;
+    Bytes32(output)
+}
+
+/// A worker's answer to a leased task.
+pub(super) fn answer(task: &LeasedTask, worker: Address, is_right: bool) -> TaskResult {
+    let mut output_hash = truth(task.task_id);
+    if !is_right {
+        output_hash.0[31] = 8;
+    }
+    let receipt = ReceiptView {
+        task_id: task.task_id,
+        model_id: task.model_id,
+        input_hash: task.input_hash,
+        output_hash,
+        started_at_ms: 1,
+        finished_at_ms: 2,
+        worker,
+        signature: Bytes(vec![1; 65]),
+    };
+    TaskResult { fence: task.fence, output: vec![1], receipt }
+}
