@@ -12,7 +12,7 @@ export RUSTDOCFLAGS := -D warnings
 # The worker runs on libtorch; a plain cargo command builds everything without it.
 FEATURES := --features dn-worker/torch
 
-.PHONY: help tools setup build check test test-all demo bench
+.PHONY: help tools setup build check test test-all soak demo bench bench-network check-openapi
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,8 +41,17 @@ test: check build ## Sets up and passes every test.
 test-all: export DN_EXHAUSTIVE = 1
 test-all: test ## As test, with every byte of a proof corrupted and half a million random inputs.
 
+soak: build ## Runs the network under load and faults for a quarter of an hour; DN_SOAK_S and DN_SOAK_SEED change it.
+	DN_SOAK_S=$${DN_SOAK_S:-900} cargo test --workspace --locked $(FEATURES) --test soak -- --nocapture
+
 demo: build ## Sets up and runs the digits model from ONNX to paid batches, through the real services.
 	$(CARGO_TARGET_DIR)/debug/demo $(DEEPNODE_CACHE)/demo $(DEEPNODE_CACHE)/data
 
 bench: setup ## Prints cost and gas of digits proofs at several batch sizes.
 	scripts/bench.sh
+
+bench-network: build ## Prints what the services take: accepts, answers, batches; SECTIONS="accepts blocks" chooses.
+	scripts/with-postgres.sh scripts/bench-network.sh $(SECTIONS)
+
+check-openapi: build ## Holds a running sequencer to its OpenAPI document.
+	scripts/check-openapi.sh

@@ -22,7 +22,8 @@ pub struct User {
     pub chain: ChainView,
     /// Which model.
     pub model: ModelView,
-    account: Account,
+    /// Who pays.
+    pub account: Account,
 }
 
 impl User {

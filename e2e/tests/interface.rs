@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dn_core::api::{Amount, Bytes32, Problem, Role, SubmitTask};
+use alloy::signers::local::PrivateKeySigner;
+use dn_core::api::{
+    Amount, Bytes, Bytes32, Challenge, Problem, Register, Role, Session, SubmitTask, TaskView,
+};
 use dn_core::task::TaskState;
 use dn_devnet::Devnet;
 use dn_e2e::{options, Digits, User};
-use dn_sdk::Node;
+use dn_sdk::{domain, sign, wire, Access, Node};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::StatusCode;
 
@@ -48,7 +51,9 @@ async fn the_interface_is_precise() {
     bad_requests_are_named(&devnet).await;
     a_task_is_taken_once(&user, &digits).await;
     events_tell_a_task_s_life(&devnet, &user, &digits).await;
+    answers_are_their_users_alone(&devnet, &user, &digits).await;
     nodes_are_checked(&devnet).await;
+    a_registration_is_good_once(&devnet).await;
     everything_is_served(&devnet).await;
     bad_starts_are_named(&devnet);
 }
@@ -89,6 +94,8 @@ async fn bad_requests_are_named(devnet: &Devnet) {
     assert_eq!((status.as_u16(), problem.code.as_str()), (413, "body_too_large"));
     let (status, problem) = post(devnet, "/v1/nowhere", Vec::new()).await;
     assert_eq!((status.as_u16(), problem.code.as_str()), (404, "not_found"));
+    let (status, problem) = post(devnet, "/v1/models", Vec::new()).await;
+    assert_eq!((status.as_u16(), problem.code.as_str()), (405, "method_not_allowed"));
     let (status, problem) = post(devnet, "/v1/node/lease", b"{\"limit\":1}".to_vec()).await;
     assert_eq!((status.as_u16(), problem.code.as_str()), (401, "unauthorized"));
     for (path, code) in [
@@ -131,6 +138,65 @@ async fn events_tell_a_task_s_life(devnet: &Devnet, user: &User, digits: &Digits
     assert!(text.contains("id:"), "{text}");
 }
 
+/// A user's leave to read, good until `expires_at`.
+fn access(devnet: &Devnet, user: &User, signer: &PrivateKeySigner, expires_at: u64) -> String {
+    let message = Access { user: user.account.address(), expiresAt: expires_at };
+    let domain = domain(user.chain.chain_id, devnet.contracts.rollup);
+    let signature = Bytes(sign(&message, &domain, signer).unwrap());
+    format!("{}.{expires_at}.{signature}", wire::api_address(user.account.address()))
+}
+
+async fn answers_are_their_users_alone(devnet: &Devnet, user: &User, digits: &Digits) {
+    let (task, _) = user.ask(&digits.inputs[5], 5).await.unwrap();
+    assert!(task.output.is_some());
+    let read = async |token: Option<String>| {
+        let url = format!("{}/v1/tasks/{}", devnet.url, task.task_id);
+        let request = reqwest::Client::new().get(url);
+        let request = token.into_iter().fold(request, |r, token| r.bearer_auth(token));
+        request.send().await.unwrap()
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let (own, other) = (&user.account.signer, &devnet.accounts.users[1].signer);
+    let good = read(Some(access(devnet, user, own, now + 600))).await;
+    assert_eq!(good.json::<TaskView>().await.unwrap().output, task.output);
+    let open: TaskView = read(None).await.json().await.unwrap();
+    assert_eq!((open.state, open.output), (task.state, None), "strangers see the state alone");
+    let another = User::new(devnet, 1).await.unwrap();
+    let theirs = read(Some(access(devnet, &another, other, now + 600))).await;
+    assert_eq!(theirs.json::<TaskView>().await.unwrap().output, None);
+    for token in [
+        "nonsense".to_owned(),
+        access(devnet, user, other, now + 600),
+        access(devnet, user, own, now - 1),
+        access(devnet, user, own, now + 2 * 86_400),
+    ] {
+        let refused = read(Some(token.clone())).await;
+        assert_eq!(refused.status().as_u16(), 401, "{token}");
+        assert_eq!(refused.json::<Problem>().await.unwrap().code, "bad_access");
+    }
+}
+
+/// Whoever repeats a node's registration gets nothing, and takes nothing from the node.
+async fn a_registration_is_good_once(devnet: &Devnet) {
+    let worker = &devnet.accounts.workers[1].signer;
+    let (node, role) = (wire::api_address(worker.address()), Role::Worker);
+    let url = format!("{}/v1/node/challenge?node={node}&role=worker", devnet.url);
+    let Challenge { challenge } = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let domain = domain(31337, devnet.contracts.rollup);
+    let message = wire::register(node, role, challenge);
+    let signature = Bytes(sign(&message, &domain, worker).unwrap());
+    let body = Register { node, role, challenge, signature };
+    let http = reqwest::Client::new();
+    let register = || http.post(format!("{}/v1/node/register", devnet.url)).json(&body).send();
+    let session: Session = register().await.unwrap().json().await.unwrap();
+    let again = register().await.unwrap();
+    assert_eq!(again.status().as_u16(), 409);
+    assert_eq!(again.json::<Problem>().await.unwrap().code, "stale_challenge");
+    let beat = http.post(format!("{}/v1/node/heartbeat", devnet.url)).bearer_auth(session.token);
+    let beaten = beat.json(&serde_json::json!({})).send().await.unwrap();
+    assert_eq!(beaten.status().as_u16(), 204, "the node keeps its session");
+}
+
 async fn nodes_are_checked(devnet: &Devnet) {
     let stranger = &devnet.accounts.treasury.signer;
     let error = Node::register(&devnet.url, Role::Worker, stranger).await.unwrap_err();
@@ -156,6 +222,11 @@ async fn everything_is_served(devnet: &Devnet) {
     ] {
         let response = reqwest::get(format!("{}{path}", devnet.url)).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+    let metrics = reqwest::get(format!("{}/metrics", devnet.url)).await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for name in ["deepnode_open_tasks", "deepnode_trouble"] {
+        assert!(metrics.contains(name), "{name} is not among\n{metrics}");
     }
 }
 

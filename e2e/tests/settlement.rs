@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use alloy::eips::BlockNumHash;
 use alloy::primitives::B256;
 use alloy::providers::{DynProvider, Provider as _};
-use dn_core::api::{BatchState, Bytes32, Role, TaskResult, TaskView};
+use dn_core::api::{BatchState, Bytes32, Role, TaskView};
 use dn_core::commitment::{self, from_bytes, to_bytes};
 use dn_core::quant::execute;
 use dn_core::task::{Reason, TaskState};
 use dn_devnet::Devnet;
-use dn_e2e::{options, settled, Digits, User};
+use dn_e2e::{answer, options, settled, Digits, User};
 use dn_sdk::contracts::{IInferenceRollup, InferenceRollup};
-use dn_sdk::{domain, signed_receipt, wire, Node, Receipt};
+use dn_sdk::{wire, Node};
 use dn_verifier::daemon::Verdict;
 
 /// Longest wait for a proof on a busy machine.
@@ -37,26 +37,15 @@ async fn verdict(devnet: &Devnet, batch_id: u64) -> Verdict {
     }
 }
 
-/// Leases the only task as `worker` and answers it with another class than the model's.
+/// Leases the only task as the first worker and answers it with another class than the model's.
 async fn answer_falsely(devnet: &Devnet, digits: &Digits) -> (Bytes32, Vec<i8>) {
-    let worker = &devnet.accounts.workers[0];
-    let node = Node::register(&devnet.url, Role::Worker, &worker.signer).await.unwrap();
+    let worker = &devnet.accounts.workers[0].signer;
+    let node = Node::register(&devnet.url, Role::Worker, worker).await.unwrap();
     let leased = node.client.lease(1, Duration::from_secs(10)).await.unwrap();
     let task = &leased[0];
     let mut output = execute(&digits.package.graph, &task.input);
     output.reverse();
-    let salt = from_bytes(&task.salt.0).unwrap();
-    let receipt = Receipt {
-        taskId: B256::from(task.task_id.0),
-        modelId: B256::from(task.model_id.0),
-        inputHash: B256::from(task.input_hash.0),
-        outputHash: B256::from(to_bytes(commitment::output(&output, salt))),
-        startedAtMs: 1,
-        finishedAtMs: 2,
-    };
-    let (chain, rollup) = (node.session.chain_id, wire::address(node.session.rollup));
-    let receipt = signed_receipt(&domain(chain, rollup), &worker.signer, &receipt).unwrap();
-    let result = TaskResult { fence: task.fence, output: output.clone(), receipt };
+    let result = answer(&node, worker, task, output.clone()).unwrap();
     let view = node.client.result(&result).await.unwrap();
     assert_eq!(view.state, TaskState::Executed);
     // Delivered again, it changes nothing.

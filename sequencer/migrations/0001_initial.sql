@@ -84,7 +84,7 @@ create index task_by_lease on task (state, lease_expires_ms);
 create index task_by_end on task (state, expires_at_s);
 create index task_by_worker on task (worker, state);
 create index task_by_batch on task (batch_id, slot);
-create index task_by_payer on task (payer, state);
+create index task_by_payer on task (payer, state, model_id, turn);
 
 -- Workers whose lease of a task ended without an answer.
 create table missed (
@@ -100,17 +100,8 @@ create table foreign_task (
 
 create table payer (
     payer {blob} primary key check (length(payer) = 20),
-    last_turn {int},
     unpaid {int} not null default 0,
     refused_until_ms {int} not null default 0
-){strict};
-
--- Tasks that have not ended.
-create table open_tasks (
-    payer {blob} not null,
-    model_id {blob} not null,
-    count {int} not null,
-    primary key (payer, model_id)
 ){strict};
 
 create table idempotency (

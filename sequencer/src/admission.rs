@@ -1,22 +1,34 @@
-//! Takes tasks: what the rule needs is looked up, what it allows is made durable.
+//! Takes tasks: what the rule needs is looked up, what it allows is made durable, many at a time.
+//!
+//! What is known of a user (open tasks, turn, refusals) is remembered for a moment and counted on in
+//! memory, so that taking a task changes no row that others want. Several processes may so let a
+//! user's open tasks exceed its escrow for that moment; batches take only what is covered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dn_core::api::{Bytes32, SubmitTask, TaskView};
+use dn_core::api::{Address, Bytes32, SubmitTask, TaskView};
 use dn_core::task::TaskState;
 use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, Mutex};
 
 use crate::app::App;
 use crate::chain::ChainError;
-use crate::rules::admit::{admit as allow, Facts, Limits, Refusal};
+use crate::rules::admit::{admit as allow, Facts, Refusal};
 use crate::rules::fair;
-use crate::store::{payers, tasks, StoreError, Write};
+use crate::store::intake::{self, New};
+use crate::store::{StoreError, Write};
+
+/// Tasks that may wait to be taken.
+const MAX_WAITING: usize = 4_096;
+/// Most tasks that are taken at once.
+const MAX_GROUP: usize = 256;
 
 /// What became of a submitted task.
 #[derive(Clone, Debug)]
 pub(crate) enum Admission {
     /// It is durable.
-    Taken(TaskView),
+    Taken(Box<TaskView>),
     /// It was there before.
     Known,
     /// Its key stands for another task.
@@ -54,13 +66,25 @@ struct Candidate {
     id: Bytes32,
     task: SubmitTask,
     key: Option<String>,
-    escrow: u128,
-    price: u128,
-    open: u64,
-    served_turn: u64,
-    prices: Vec<(Bytes32, u128)>,
-    limits: Limits,
+    /// Its place in the queue, or why it gets none.
+    place: Result<u64, Refused>,
     now_ms: u64,
+}
+
+type Waiting = (Candidate, oneshot::Sender<Result<Admission, ()>>);
+
+/// The door at which tasks wait to be taken. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    enter: mpsc::Sender<Waiting>,
+    inside: Arc<Mutex<mpsc::Receiver<Waiting>>>,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        let (enter, inside) = mpsc::channel(MAX_WAITING);
+        Self { enter, inside: Arc::new(Mutex::new(inside)) }
+    }
 }
 
 /// Makes a task durable, if the queue has room and its user can pay.
@@ -76,30 +100,34 @@ pub(crate) async fn admit(
     if !app.world.has_followed() {
         return Err(AdmissionError::CatchingUp);
     }
-    let (user, now_ms) = (task.order.user, app.now_ms());
+    let (user, model, now_ms) = (task.order.user, task.order.model_id, app.now_ms());
     let escrow = app.world.escrow(&*app.chain, user, now_ms).await?;
-    let prices: Vec<_> = app.models.iter().map(|m| (m.view.model_id, m.view.price.0)).collect();
-    let price = prices.iter().find(|(id, _)| *id == task.order.model_id).map_or(0, |(_, p)| *p);
-    let (open, served_turn) = (app.world.open(), app.world.served_turn());
-    let limits = app.limits.open;
-    let candidate = Arc::new(Candidate {
-        id,
-        task,
-        key,
-        escrow,
-        price,
-        open,
-        served_turn,
-        prices,
-        limits,
-        now_ms,
+    app.world.know_payer(&app.store, user, now_ms).await?;
+    let price_of = |id| app.models.get(id).map_or(0, |m| m.view.price.0);
+    let place = app.world.with_payer(user, |payer| {
+        let owed = payer.open.iter().map(|(id, n)| price_of(*id).saturating_mul(u128::from(*n)));
+        let facts = Facts {
+            open: app.world.open(),
+            open_of_user: payer.open.iter().map(|(_, n)| n).sum(),
+            owed: owed.fold(0, u128::saturating_add),
+            price: price_of(model),
+            escrow,
+            refused_until_ms: payer.refused_until_ms,
+            now_ms,
+        };
+        allow(facts, app.limits.open).map_err(|refusal| Refused { refusal, escrow })?;
+        let turn = fair::turn(payer.last_turn, app.world.served_turn());
+        payer.last_turn = Some(turn);
+        match payer.open.iter_mut().find(|(id, _)| *id == model) {
+            Some((_, count)) => *count += 1,
+            None => payer.open.push((model, 1)),
+        }
+        Ok(turn)
     });
-    let own = candidate.clone();
-    let admitted = app.write(move |tx| {
-        let candidate = own.clone();
-        Box::pin(async move { take(tx, &candidate).await })
-    });
-    let admission = admitted.await?;
+    let (reply, replied) = oneshot::channel();
+    let candidate = Candidate { id, task, key, place, now_ms };
+    app.door.enter.try_send((candidate, reply)).map_err(|_| StoreError::Busy)?;
+    let admission = replied.await.map_err(|_| StoreError::Busy)?.map_err(|()| StoreError::Busy)?;
     if let Admission::Taken(_) = admission {
         app.world.count_open();
         tracing::debug!(task_id = %id, %user, "task queued");
@@ -107,49 +135,83 @@ pub(crate) async fn admit(
     Ok(admission)
 }
 
-async fn take(tx: &mut Write, new: &Candidate) -> Result<Admission, StoreError> {
-    let user = new.task.order.user;
-    if let Some(key) = &new.key {
-        match tasks::by_idempotency_key(tx, user, key).await? {
-            Some(other) if other != new.id => return Ok(Admission::KeyConflict),
-            Some(_) => return Ok(Admission::Known),
-            None => {}
+/// Takes all that wait at the door; waits for a first one.
+///
+/// # Errors
+/// When the database does not answer: whoever waited is told, too.
+pub(crate) async fn take(app: &App) -> anyhow::Result<bool> {
+    let mut group = Vec::with_capacity(MAX_GROUP);
+    app.door.inside.lock().await.recv_many(&mut group, MAX_GROUP).await;
+    take_group(app, group).await?;
+    Ok(true)
+}
+
+async fn take_group(app: &App, group: Vec<Waiting>) -> anyhow::Result<()> {
+    if group.is_empty() {
+        return Ok(());
+    }
+    let (candidates, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+    let candidates = Arc::new(candidates);
+    let own = candidates.clone();
+    let decided = app.write(move |tx| {
+        let candidates = own.clone();
+        Box::pin(async move { decide(tx, &candidates).await })
+    });
+    match decided.await {
+        Ok(admissions) => {
+            for (reply, admission) in replies.into_iter().zip(admissions) {
+                // Whoever asked may have gone; the task is taken all the same.
+                let _ = reply.send(Ok(admission));
+            }
+            Ok(())
+        }
+        Err(error) => {
+            for reply in replies {
+                let _ = reply.send(Err(()));
+            }
+            Err(error.into())
         }
     }
-    if tasks::find(tx, new.id).await?.is_some() {
-        if let Some(key) = &new.key {
-            tasks::remember_key(tx, user, key, new.id).await?;
+}
+
+/// Decides about candidates in their order, and stores those that are taken.
+async fn decide(tx: &mut Write, candidates: &[Candidate]) -> Result<Vec<Admission>, StoreError> {
+    let ids: Vec<Bytes32> = candidates.iter().map(|c| c.id).collect();
+    let keyed = candidates.iter().filter_map(|c| Some((c.task.order.user, c.key.as_deref()?)));
+    let keyed: Vec<(Address, &str)> = keyed.collect();
+    let mut known = intake::known(tx, &ids).await?;
+    let foreign = intake::foreign(tx, &ids).await?;
+    let keys = intake::keys(tx, &keyed).await?;
+    let mut used: BTreeMap<(Address, &str), Bytes32> =
+        keys.iter().map(|((payer, key), id)| ((*payer, key.as_str()), *id)).collect();
+    let (mut taken, mut more_keys, mut admissions) = (Vec::new(), Vec::new(), Vec::new());
+    for c in candidates {
+        let user = c.task.order.user;
+        let stands_for = c.key.as_deref().and_then(|key| used.get(&(user, key))).copied();
+        let admission = match (stands_for, known.contains(&c.id), c.place) {
+            (Some(other), ..) if other != c.id => Admission::KeyConflict,
+            (Some(_), ..) => Admission::Known,
+            (None, true, _) => {
+                more_keys.extend(c.key.as_deref().map(|key| (user, key, c.id)));
+                Admission::Known
+            }
+            (None, false, _) if foreign.contains(&c.id) => Admission::Foreign,
+            (None, false, Err(refused)) => Admission::Refused(refused),
+            (None, false, Ok(turn)) => {
+                let (task, key) = (&c.task, c.key.as_deref());
+                taken.push(New { id: c.id, task, key, turn, now_ms: c.now_ms });
+                known.insert(c.id);
+                Admission::Taken(Box::new(view(c)))
+            }
+        };
+        if !matches!(admission, Admission::KeyConflict | Admission::Refused(_)) {
+            used.extend(c.key.as_deref().map(|key| ((user, key), c.id)));
         }
-        return Ok(Admission::Known);
+        admissions.push(admission);
     }
-    if tasks::is_foreign(tx, new.id).await? {
-        return Ok(Admission::Foreign);
-    }
-    let payer = payers::get(tx, user).await?;
-    let price_of = |id| new.prices.iter().find(|(known, _)| *known == id).map_or(0, |(_, p)| *p);
-    let owed = payer.open.iter().map(|(id, n)| price_of(*id).saturating_mul(u128::from(*n)));
-    let facts = Facts {
-        open: new.open,
-        open_of_user: payer.open.iter().map(|(_, n)| n).sum(),
-        owed: owed.fold(0, u128::saturating_add),
-        price: new.price,
-        escrow: new.escrow,
-        refused_until_ms: payer.refused_until_ms,
-        now_ms: new.now_ms,
-    };
-    if let Err(refusal) = allow(facts, new.limits) {
-        return Ok(Admission::Refused(Refused { refusal, escrow: new.escrow }));
-    }
-    let turn = fair::turn(payer.last_turn, new.served_turn);
-    if !tasks::insert(tx, new.id, &new.task, turn, new.now_ms).await? {
-        return Ok(Admission::Known);
-    }
-    payers::set_turn(tx, user, turn).await?;
-    payers::count_open(tx, &new.task.order, 1).await?;
-    if let Some(key) = &new.key {
-        tasks::remember_key(tx, user, key, new.id).await?;
-    }
-    Ok(Admission::Taken(view(new)))
+    intake::insert(tx, &taken).await?;
+    intake::remember_keys(tx, &more_keys).await?;
+    Ok(admissions)
 }
 
 /// The task as it has just become durable.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admission::Door;
 use crate::chain::Chain;
 use crate::clock::{millis, Clock};
 use crate::feed::Feed;
@@ -68,6 +69,7 @@ pub(crate) struct App {
     pub(crate) world: Arc<World>,
     pub(crate) feed: Feed,
     pub(crate) desk: Desk,
+    pub(crate) door: Door,
 }
 
 impl App {
@@ -80,8 +82,8 @@ impl App {
         limits: Limits,
         clock: Clock,
     ) -> Self {
-        let (world, feed, desk) = <(Arc<World>, Feed, Desk)>::default();
-        Self { store, chain, models: Arc::new(models), limits, clock, world, feed, desk }
+        let (world, feed, desk, door) = <(Arc<World>, Feed, Desk, Door)>::default();
+        Self { store, chain, models: Arc::new(models), limits, clock, world, feed, desk, door }
     }
 
     /// Makes a change; it is durable when this returns. The function may be run more than once.

@@ -24,7 +24,7 @@ pub(crate) async fn lease(app: &App, prover: Address) -> Result<Option<(Batch, u
     let ends_ms = now_ms.saturating_add(app.limits.lease.silence_ms);
     let leased = app.write(move |tx| {
         Box::pin(async move {
-            nodes::touch(tx, prover, Role::Prover, now_ms).await?;
+            nodes::touch(tx, prover, Role::Prover, now_ms);
             if batches::held_count(tx, prover, now_ms).await? >= batch_allowance() {
                 return Ok(None);
             }
@@ -35,7 +35,7 @@ pub(crate) async fn lease(app: &App, prover: Address) -> Result<Option<(Batch, u
             let idle = next.lease.map(|l| l.node).or(next.terms.map(|t| t.prover));
             if let Some(idle) = idle.filter(|idle| *idle != prover) {
                 let seen = Seen { missed: 1, ..Seen::default() };
-                nodes::observe(tx, idle, Role::Prover, seen).await?;
+                nodes::observe(tx, idle, Role::Prover, seen);
             }
             Ok(Some(batches::lease(tx, next.id, prover, ends_ms).await?))
         })

@@ -237,7 +237,7 @@ pub(crate) async fn beat(
     app.write(move |tx| {
         let beat = beat.clone();
         Box::pin(async move {
-            nodes::touch(tx, node, role, now_ms).await?;
+            nodes::touch(tx, node, role, now_ms);
             match role {
                 Role::Worker => beat_tasks(tx, terms, node, &beat.tasks, now_ms).await,
                 Role::Prover => {
@@ -321,11 +321,11 @@ async fn take(
     tasks::set_result(tx, &task, &result.output, receipt, now_ms).await?;
     let latency_ms = now_ms.saturating_sub(lease.leased_at_ms);
     let seen = Seen { finished: 1, latency_ms, units, ..Seen::default() };
-    nodes::observe(tx, worker, Role::Worker, seen).await?;
+    nodes::observe(tx, worker, Role::Worker, seen);
     // The task can be answered: those who held it and did not have failed.
     for other in tasks::take_missed(tx, task.id).await? {
         let seen = Seen { missed: u64::from(other != worker), ..Seen::default() };
-        nodes::observe(tx, other, Role::Worker, seen).await?;
+        nodes::observe(tx, other, Role::Worker, seen);
     }
     Ok(Delivery::Taken)
 }

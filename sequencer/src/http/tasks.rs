@@ -46,7 +46,7 @@ pub(crate) async fn submit(
     let task_id = check_order(&app, served, &task)?;
     rates.count_task(task.order.user)?;
     let view = match admission::admit(&app, task_id, task, key).await? {
-        Admission::Taken(view) => view,
+        Admission::Taken(view) => *view,
         Admission::Known => view(&app, task_id).await?,
         Admission::KeyConflict => return Err(ApiError::IdempotencyConflict),
         Admission::Foreign => return Err(ApiError::TaskAlreadyProven),

@@ -50,7 +50,7 @@ pub(crate) struct Asking {
 /// free capacity, and now and then anybody. `roll` is a random number. `None` when nobody has
 /// room.
 pub(crate) fn choose(asking: &[Asking], roll: u64) -> Option<usize> {
-    let explores = roll % EXPLORE == 0;
+    let explores = roll.is_multiple_of(EXPLORE);
     let share = |a: &Asking| -> u128 {
         if explores || a.free == 0 {
             return u128::from(a.free.min(1));

@@ -30,6 +30,17 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Counts what was seen besides.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.finished += other.finished;
+        self.missed += other.missed;
+        self.right += other.right;
+        self.wrong += other.wrong;
+        self.latency_ms += other.latency_ms;
+        self.units += other.units;
+        self.is_alive |= other.is_alive;
+    }
+
     /// Mean time from lease to answer.
     fn mean_ms(&self) -> Option<u64> {
         (self.finished > 0).then(|| self.latency_ms / self.finished)

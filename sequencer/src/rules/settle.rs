@@ -14,7 +14,7 @@ use dn_core::api::BatchState;
 
 /// Commitments on their way at once. Each depends on the one before it, so a lost one costs the
 /// gas of those behind it.
-const MAX_COMMITMENTS: usize = 4;
+const MAX_COMMITMENTS: usize = 16;
 /// Refusals of a proof after which it is tried again only now and then, until its deadline.
 const MAX_REFUSALS: u64 = 3;
 /// Pause between two tries of what the contract refuses.
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn only_so_many_commitments_are_on_their_way() {
-        let crowded = World { commitments: 4, ..WORLD };
+        let crowded = World { commitments: 16, ..WORLD };
         assert_eq!(next(&batch(BatchState::Formed), crowded), Step::Wait);
         let sending = Facts { is_sending: true, ..batch(BatchState::ProofReady) };
         assert_eq!(next(&sending, WORLD), Step::Wait);

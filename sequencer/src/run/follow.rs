@@ -142,7 +142,7 @@ async fn apply(tx: &mut Write, located: &Located, now_ms: u64) -> Result<(), Sto
             let end = End { tx_hash: Some(tx_hash), block, gas: Some(gas_used) };
             batches::set_proven(tx, batch.id, end, now_ms).await?;
             let seen = Seen { finished: 1, ..Seen::default() };
-            nodes::observe(tx, prover, Role::Prover, seen).await?;
+            nodes::observe(tx, prover, Role::Prover, seen);
             tracing::info!(batch_id = batch.id, number, %tx_hash, "batch proven");
             Ok(())
         }
@@ -188,7 +188,7 @@ pub(crate) async fn task_proven(
     let Some(receipt) = receipt else { return Ok(()) };
     let seen =
         Seen { right: u64::from(is_honest), wrong: u64::from(!is_honest), ..Seen::default() };
-    nodes::observe(tx, receipt.worker, Role::Worker, seen).await?;
+    nodes::observe(tx, receipt.worker, Role::Worker, seen);
     if !is_honest {
         super::distrust::bar(tx, receipt.worker, now_ms).await?;
     }

@@ -10,7 +10,7 @@ const EVERY: u64 = 5;
 
 /// Looks at the head.
 pub(crate) async fn step(app: &App) -> Result<bool> {
-    if app.world.count_look() % EVERY == 0 {
+    if app.world.count_look().is_multiple_of(EVERY) {
         app.world.set_open(tasks::open_count(&app.store).await.context("count open tasks")?);
         if let Ok(fee) = app.chain.market().await {
             app.world.see_gas(fee.max);

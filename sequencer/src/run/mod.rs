@@ -65,6 +65,7 @@ pub(crate) fn serve(duties: &mut JoinSet<()>, app: &App, poll: Duration, shutdow
         let (app, tail) = (own.clone(), tail.clone());
         Box::pin(async move { tail.lock().await.step(&app).await })
     });
+    duty!(duties, shutdown, app, "take", Duration::ZERO, crate::admission::take);
     duty!(duties, shutdown, app, "deal", Duration::ZERO, crate::work::deal);
     duty!(duties, shutdown, app, "head", poll, head::step);
 }

@@ -9,6 +9,7 @@ pub(crate) mod batches;
 pub(crate) mod blocks;
 pub(crate) mod columns;
 pub(crate) mod events;
+pub(crate) mod intake;
 mod lock;
 pub(crate) mod nodes;
 pub(crate) mod outbox;
@@ -45,6 +46,9 @@ pub(crate) struct Write {
     pub(crate) seal: Seal,
     /// Whether a task was queued, so that workers are woken.
     pub(crate) has_queued: bool,
+    /// What was seen of nodes: stored at the end, in one order, so that groups of several processes
+    /// do not wait for each other in a circle.
+    pub(crate) seen: nodes::SeenNodes,
 }
 
 /// Why the store has no answer.
@@ -71,6 +75,15 @@ pub(crate) enum StoreError {
     /// The storage key cannot be used, or is another than the data's.
     #[error(transparent)]
     Seal(#[from] SealError),
+}
+
+impl StoreError {
+    /// Whether another process stood in the way: a deadlock, or a change that came first.
+    fn is_conflict(&self) -> bool {
+        let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
+        let codes = ["40001", "40P01", "23505"];
+        error.code().is_some_and(|code| codes.contains(&&*code))
+    }
 }
 
 /// Durable state. Cheap to clone.

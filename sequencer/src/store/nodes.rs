@@ -1,5 +1,7 @@
 //! Workers and provers: sessions, and what was seen of them.
 
+use std::collections::BTreeMap;
+
 use dn_core::api::{Address, Role};
 use dn_core::trust::Trust;
 use dn_core::units::Fraction;
@@ -160,19 +162,44 @@ pub(crate) async fn by_token(
     row.map(|(node, role)| Ok((address("node", &node)?, parse(&role)?))).transpose()
 }
 
+/// What was seen of nodes in a transaction, and when they were heard from last.
+pub(crate) type SeenNodes = BTreeMap<(Address, &'static str), (Seen, u64)>;
+
 /// Notes that a node was heard from.
-pub(crate) async fn touch(
-    tx: &mut Write,
-    node: Address,
-    role: Role,
-    now_ms: u64,
-) -> Result<(), StoreError> {
-    sqlx::query("update node set last_seen_ms = $1 where node = $2 and role = $3")
-        .bind(signed(now_ms))
+pub(crate) fn touch(tx: &mut Write, node: Address, role: Role, now_ms: u64) {
+    let (_, last_ms) = tx.seen.entry((node, name(role))).or_default();
+    *last_ms = now_ms.max(*last_ms);
+}
+
+/// Adds to what the open window counts.
+pub(crate) fn observe(tx: &mut Write, node: Address, role: Role, seen: Seen) {
+    let (sum, _) = tx.seen.entry((node, name(role))).or_default();
+    sum.add(seen);
+}
+
+/// Stores what was seen, in the order of the nodes.
+pub(super) async fn store_seen(tx: &mut Write) -> Result<(), StoreError> {
+    for ((node, role), (seen, last_ms)) in std::mem::take(&mut tx.seen) {
+        sqlx::query(
+            "update node set seen_finished = seen_finished + $1, seen_missed = seen_missed + $2,
+                 seen_right = seen_right + $3, seen_wrong = seen_wrong + $4,
+                 seen_latency_ms = seen_latency_ms + $5, seen_units = seen_units + $6,
+                 completed = completed + $1,
+                 last_seen_ms = case when last_seen_ms < $7 then $7 else last_seen_ms end
+              where node = $8 and role = $9",
+        )
+        .bind(signed(seen.finished))
+        .bind(signed(seen.missed))
+        .bind(signed(seen.right))
+        .bind(signed(seen.wrong))
+        .bind(signed(seen.latency_ms))
+        .bind(signed(seen.units))
+        .bind(signed(last_ms))
         .bind(node.0.to_vec())
-        .bind(name(role))
+        .bind(role)
         .execute(&mut tx.db)
         .await?;
+    }
     Ok(())
 }
 
@@ -227,33 +254,6 @@ pub(crate) async fn idlest_provers(
     .fetch_all(&store.pool)
     .await?;
     rows.iter().map(|(node,)| address("node", node)).collect()
-}
-
-/// Adds to what the open window has counted.
-pub(crate) async fn observe(
-    tx: &mut Write,
-    node: Address,
-    role: Role,
-    seen: Seen,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "update node set seen_finished = seen_finished + $1, seen_missed = seen_missed + $2,
-             seen_right = seen_right + $3, seen_wrong = seen_wrong + $4,
-             seen_latency_ms = seen_latency_ms + $5, seen_units = seen_units + $6,
-             completed = completed + $1
-          where node = $7 and role = $8",
-    )
-    .bind(signed(seen.finished))
-    .bind(signed(seen.missed))
-    .bind(signed(seen.right))
-    .bind(signed(seen.wrong))
-    .bind(signed(seen.latency_ms))
-    .bind(signed(seen.units))
-    .bind(node.0.to_vec())
-    .bind(name(role))
-    .execute(&mut tx.db)
-    .await?;
-    Ok(())
 }
 
 /// Closes a node's window: stores its new trust and takes away what was counted for it.

@@ -1,13 +1,13 @@
 //! Tasks: every change of state goes through [`transition`].
 
-use dn_core::api::{Address, Bytes32, ReceiptView, SubmitTask};
+use dn_core::api::{Address, Bytes32, ReceiptView};
 use dn_core::task::{Reason, TaskEvent, TaskState};
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::columns::{b32, signed, to_blob, unsigned};
 use super::seal::Column;
-use super::task::{Secret, Task, TaskRow};
-use super::{events, payers, Store, StoreError, Write};
+use super::task::{Task, TaskRow};
+use super::{events, Store, StoreError, Write};
 
 /// Tasks that one look for overdue ones takes.
 const MAX_OVERDUE: i64 = 1_000;
@@ -22,44 +22,6 @@ type Query<'q> =
 
 fn select(condition: String) -> Query<'static> {
     sqlx::query_as(AssertSqlSafe(format!("select * from task where {condition}")))
-}
-
-/// Stores a new task. False when the task is there already.
-pub(crate) async fn insert(
-    tx: &mut Write,
-    task_id: Bytes32,
-    task: &SubmitTask,
-    turn: u64,
-    now_ms: u64,
-) -> Result<bool, StoreError> {
-    let order = &task.order;
-    let secret = Secret { input: task.input.clone(), salt: task.salt };
-    let done = sqlx::query(
-        "insert into task (task_id, model_id, payer, input, input_hash, max_fee, deadline_bits,
-             nonce_bits, signature, expires_at_s, state, turn, created_at_ms, updated_at_ms)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', $11, $12, $12)
-         on conflict (task_id) do nothing",
-    )
-    .bind(task_id.0.to_vec())
-    .bind(order.model_id.0.to_vec())
-    .bind(order.user.0.to_vec())
-    .bind(secret.sealed(&tx.seal, task_id))
-    .bind(order.input_hash.0.to_vec())
-    .bind(order.max_fee.to_string())
-    .bind(i64::from_le_bytes(order.deadline.to_le_bytes()))
-    .bind(i64::from_le_bytes(order.nonce.to_le_bytes()))
-    .bind(task.signature.0.clone())
-    .bind(signed(order.deadline))
-    .bind(signed(turn))
-    .bind(signed(now_ms))
-    .execute(&mut tx.db)
-    .await?;
-    if done.rows_affected() != 1 {
-        return Ok(false);
-    }
-    tx.has_queued = true;
-    events::append(tx, task_id, TaskState::Queued, None, None, now_ms).await?;
-    Ok(true)
 }
 
 /// A task.
@@ -77,12 +39,6 @@ pub(crate) async fn find(tx: &mut Write, id: Bytes32) -> Result<Option<Task>, St
     Ok(read_all(tx, query).await?.pop())
 }
 
-/// Whether the chain says that a task is proven that was never taken here.
-pub(crate) async fn is_foreign(tx: &mut Write, id: Bytes32) -> Result<bool, StoreError> {
-    let query = sqlx::query("select 1 from foreign_task where task_id = $1").bind(id.0.to_vec());
-    Ok(query.fetch_optional(&mut tx.db).await?.is_some())
-}
-
 /// Remembers a proven task that was never taken here.
 pub(crate) async fn set_foreign(tx: &mut Write, id: Bytes32) -> Result<(), StoreError> {
     let sql = "insert into foreign_task (task_id) values ($1) on conflict (task_id) do nothing";
@@ -90,41 +46,14 @@ pub(crate) async fn set_foreign(tx: &mut Write, id: Bytes32) -> Result<(), Store
     Ok(())
 }
 
-/// The task that `payer` has submitted under `key`.
-pub(crate) async fn by_idempotency_key(
-    tx: &mut Write,
-    payer: Address,
-    key: &str,
-) -> Result<Option<Bytes32>, StoreError> {
-    let row: Option<(Vec<u8>,)> =
-        sqlx::query_as("select task_id from idempotency where payer = $1 and key = $2")
-            .bind(payer.0.to_vec())
-            .bind(key.to_owned())
-            .fetch_optional(&mut tx.db)
-            .await?;
-    row.map(|(id,)| b32("task_id", &id)).transpose()
-}
-
-/// Remembers that `key` stands for a task.
-pub(crate) async fn remember_key(
-    tx: &mut Write,
-    payer: Address,
-    key: &str,
-    task_id: Bytes32,
-) -> Result<(), StoreError> {
-    sqlx::query("insert into idempotency (payer, key, task_id) values ($1, $2, $3)")
-        .bind(payer.0.to_vec())
-        .bind(key.to_owned())
-        .bind(task_id.0.to_vec())
-        .execute(&mut tx.db)
-        .await?;
-    Ok(())
-}
-
 /// Number of tasks that have not ended.
 pub(crate) async fn open_count(store: &Store) -> Result<u64, StoreError> {
-    let query = sqlx::query_as("select cast(coalesce(sum(count), 0) as bigint) from open_tasks");
-    let (count,): (i64,) = query.fetch_one(&store.pool).await?;
+    let (count,): (i64,) = sqlx::query_as(
+        "select count(*) from task
+          where state in ('queued', 'assigned', 'executed', 'committed')",
+    )
+    .fetch_one(&store.pool)
+    .await?;
     unsigned("count", count)
 }
 
@@ -137,7 +66,7 @@ pub(crate) async fn transition(
     reason: Option<Reason>,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    let (before, state) = (task.state(), task.state().after(event)?);
+    let state = task.state().after(event)?;
     let batch_id = if event == TaskEvent::ExpireBatch { None } else { task.batch_id() };
     sqlx::query(
         "update task set state = $1, reason = $2, batch_id = $3, updated_at_ms = $4
@@ -150,11 +79,6 @@ pub(crate) async fn transition(
     .bind(task.id.0.to_vec())
     .execute(&mut tx.db)
     .await?;
-    match (before.is_final(), state.is_final()) {
-        (false, true) => payers::count_open(tx, &task.order, -1).await?,
-        (true, false) => payers::count_open(tx, &task.order, 1).await?,
-        _ => {}
-    }
     tx.has_queued |= state == TaskState::Queued;
     events::append(tx, task.id, state, reason, batch_id, now_ms).await
 }

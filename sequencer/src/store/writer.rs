@@ -16,12 +16,14 @@ use futures_util::FutureExt as _;
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot, Notify};
 
-use super::{connect, Dialect, Seal, StoreError, Write};
+use super::{connect, nodes, Dialect, Seal, StoreError, Write};
 
 /// Changes that may wait.
 const MAX_WAITING: usize = 4_096;
 /// Most changes of a group.
 const MAX_GROUP: usize = 256;
+/// Times that a group is run while it conflicts with another process.
+const CONFLICTS: u32 = 4;
 /// Longest time for a group: a database that does not answer is no longer waited for.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -177,8 +179,19 @@ impl Group {
         }
     }
 
-    /// Runs changes in one transaction. After an error nothing of them is there.
+    /// Runs changes in one transaction. After an error nothing of them is there. A conflict with
+    /// another process says nothing about the changes: they are run again.
     async fn together(&mut self, changes: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
+        for _ in 1..CONFLICTS {
+            match self.once(changes).await {
+                Err(error) if error.is_conflict() => tracing::debug!(%error, "run again"),
+                done => return done,
+            }
+        }
+        self.once(changes).await
+    }
+
+    async fn once(&mut self, changes: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
         // A change that panics fails like one that the database refuses.
         let run = AssertUnwindSafe(self.transaction(changes)).catch_unwind();
         let ran = tokio::time::timeout(LIMIT, run).await;
@@ -206,14 +219,22 @@ impl Group {
             Some(tx) => tx,
             none => {
                 let db = connect(&self.url, dialect).await?;
-                none.insert(Write { db, dialect, seal, has_queued: false })
+                none.insert(Write {
+                    db,
+                    dialect,
+                    seal,
+                    has_queued: false,
+                    seen: Default::default(),
+                })
             }
         };
         tx.has_queued = false;
+        tx.seen.clear();
         tx.db.execute(dialect.begin()).await?;
         for change in changes {
             change.run(tx).await?;
         }
+        nodes::store_seen(tx).await?;
         tx.db.execute("commit").await?;
         Ok(tx.has_queued)
     }

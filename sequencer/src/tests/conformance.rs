@@ -8,6 +8,7 @@ use crate::chain::SignedTx;
 use crate::rules::observe::Seen;
 use crate::rules::outbox::{Fee, Outcome};
 use crate::store::batches::{End, Terms};
+use crate::store::intake::{self, New};
 use crate::store::outbox::{Kind, NewTx};
 use crate::store::task::{Life, Task};
 use crate::store::tasks::Wanted;
@@ -60,15 +61,13 @@ macro_rules! write {
     };
 }
 
-async fn insert(store: &Store, i: u8) -> bool {
+async fn insert(store: &Store, i: u8) {
     write!(store, tx => {
-        let is_new = tasks::insert(tx, id(i), &task(i), u64::from(i), NOW).await?;
-        if is_new {
-            payers::count_open(tx, &task(i).order, 1).await?;
-            tasks::remember_key(tx, USER, &format!("key-{i}"), id(i)).await?;
-        }
-        Ok(is_new)
-    })
+        let (task, key) = (task(i), format!("key-{i}"));
+        let turn = u64::from(i);
+        let new = New { id: id(i), task: &task, key: Some(&key), turn, now_ms: NOW };
+        intake::insert(tx, &[new]).await
+    });
 }
 
 async fn queued(store: &Store, limit: u32) -> Vec<Task> {
@@ -90,36 +89,47 @@ async fn get(store: &Store, i: u8) -> Task {
 }
 
 async fn a_task_is_stored_as_it_came(store: &Store) {
-    assert!(insert(store, 1).await);
-    assert!(!insert(store, 1).await, "inserted twice, there once");
+    insert(store, 1).await;
     let row = get(store, 1).await;
     assert_eq!(row.order, task(1).order);
     let secret = row.secret(&store.seal).unwrap();
     assert_eq!((secret.input, secret.salt), (task(1).input, task(1).salt));
     assert_eq!(tasks::open_count(store).await.unwrap(), 1);
-    let (payer, known) = write!(store, tx => {
-        Ok((payers::get(tx, USER).await?, tasks::by_idempotency_key(tx, USER, "key-1").await?))
+    let payer = payers::get(store, USER).await.unwrap();
+    assert_eq!((payer.open, payer.last_turn), (vec![(MODEL, 1)], Some(1)));
+    let (known, keys) = write!(store, tx => {
+        let known = intake::known(tx, &[id(1), id(77), id(78), id(79), id(80)]).await?;
+        Ok((known, intake::keys(tx, &[(USER, "key-1"), (USER, "key-2")]).await?))
     });
-    assert_eq!((payer.open, known), (vec![(MODEL, 1)], Some(id(1))));
+    assert_eq!(known.into_iter().collect::<Vec<_>>(), [id(1)]);
+    assert_eq!(keys.into_iter().collect::<Vec<_>>(), [((USER, "key-1".into()), id(1))]);
+    write!(store, tx => {
+        tasks::set_foreign(tx, id(90)).await?;
+        tasks::set_foreign(tx, id(90)).await?;
+        assert_eq!(intake::foreign(tx, &[id(90), id(1)]).await?.len(), 1);
+        Ok(())
+    });
 }
 
 async fn a_change_that_fails_changes_nothing_and_harms_no_other(store: &Store) {
     let fails = store.writer.write(|tx| {
         Box::pin(async move {
-            tasks::insert(tx, id(2), &task(2), 2, NOW).await?;
+            tasks::set_foreign(tx, id(2)).await?;
             Err::<(), _>(StoreError::Missing("reason to go on"))
         })
     });
     let panics = store.writer.write(|tx| -> crate::store::Changing<'_, ()> {
         Box::pin(async move {
-            tasks::insert(tx, id(2), &task(2), 2, NOW).await?;
+            tasks::set_foreign(tx, id(2)).await?;
             panic!("a bug in a change");
         })
     });
-    let (fails, panics, good) = tokio::join!(fails, panics, insert(store, 4));
+    let (fails, panics, ()) = tokio::join!(fails, panics, insert(store, 4));
     assert!(matches!(fails, Err(StoreError::Missing(_))), "{fails:?}");
-    assert!(panics.is_err() && good);
-    assert!(tasks::get(store, id(2)).await.unwrap().is_none());
+    assert!(panics.is_err());
+    assert_eq!(get(store, 4).await.state(), TaskState::Queued);
+    let left = write!(store, tx => intake::foreign(tx, &[id(2)]).await);
+    assert!(left.is_empty());
 }
 
 async fn leases_have_fences_and_end(store: &Store) {
@@ -308,7 +318,11 @@ async fn sessions_open_once_by_challenge(store: &Store) {
     assert_eq!(nodes::idlest_provers(store, NOW).await.unwrap(), [PROVER]);
     assert!(nodes::idlest_provers(store, NOW + 1).await.unwrap().is_empty());
     let seen = Seen { finished: 3, missed: 1, latency_ms: 9, ..Seen::default() };
-    write!(store, tx => nodes::observe(tx, PROVER, Role::Prover, seen).await);
+    write!(store, tx => {
+        nodes::touch(tx, PROVER, Role::Prover, NOW);
+        nodes::observe(tx, PROVER, Role::Prover, seen);
+        Ok(())
+    });
     let known = nodes::get(store, PROVER, Role::Prover).await.unwrap().unwrap();
     assert_eq!((known.completed, known.seen.missed, known.seen.latency_ms), (3, 1, 9));
     let trust = dn_core::trust::Trust { history: u128::MAX, ..known.trust };

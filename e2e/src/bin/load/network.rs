@@ -1,15 +1,21 @@
 //! The networks that are measured.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context as _, Result};
 use dn_core::api::Amount;
 use dn_devnet::{Devnet, Options};
 
 use crate::bench::Bench;
+use crate::wire::{address, request, Connection};
 
 /// Fee of a task: so small that an escrow lasts for every section.
 const PRICE: Amount = Amount(1_000_000_000_000);
+/// Longest wait for a sequencer to have read the chain.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
 /// Nobody is refused for asking too much.
 const NO_LIMITS: [&str; 8] = [
     "--rate-per-address",
@@ -76,7 +82,18 @@ impl Bench {
     }
 }
 
-/// Starts a network.
+/// Starts a network and waits until its sequencer is ready.
 pub(crate) async fn start(options: &Options) -> Result<Devnet> {
-    Devnet::start(options).await.context("start the network")
+    let devnet = Devnet::start(options).await.context("start the network")?;
+    let mut connection = Connection::open(address(&devnet.url)).await?;
+    let deadline = Instant::now() + READY_LIMIT;
+    loop {
+        let answer = connection.exchange(&request("GET", "/readyz", b"")).await?;
+        if answer.status == 200 {
+            return Ok(devnet);
+        }
+        let body = || String::from_utf8_lossy(&answer.body).into_owned();
+        ensure!(Instant::now() < deadline, "the sequencer is not ready: {}", body());
+        tokio::time::sleep(LOOK).await;
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use dn_core::api::SubmitTask;
+use dn_core::api::{Bytes32, SubmitTask};
 use dn_devnet::Devnet;
 use dn_e2e::{Digits, User};
 
@@ -15,6 +15,8 @@ pub(crate) struct Orders {
     users: Arc<Vec<User>>,
     inputs: Arc<Vec<Vec<i8>>>,
     signed: usize,
+    /// A task that was taken.
+    pub(crate) task: Bytes32,
 }
 
 impl Orders {
@@ -25,10 +27,10 @@ impl Orders {
             users.push(User::new(devnet, index).await?);
         }
         let inputs = Arc::new(digits.inputs.clone());
-        let mut orders = Self { users: Arc::new(users), inputs, signed: 0 };
+        let mut orders = Self { users: Arc::new(users), inputs, signed: 0, task: Bytes32([0; 32]) };
         let first = orders.signed_tasks(orders.users.len()).await?;
         for task in &first {
-            orders.users[0].client.submit(task, None).await?;
+            orders.task = orders.users[0].client.submit(task, None).await?.task_id;
         }
         Ok(orders)
     }

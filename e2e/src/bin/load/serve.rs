@@ -16,7 +16,7 @@ pub(crate) async fn serve(state: PathBuf, data: PathBuf) -> Result<()> {
     let mut options = bench.options(&Store::Sqlite, "serve")?;
     options.users = 1;
     let mut devnet = start(&options).await?;
-    Orders::new(&devnet, &bench.digits).await?;
-    println!("{}", devnet.url);
+    let orders = Orders::new(&devnet, &bench.digits).await?;
+    println!("{} {}", devnet.url, orders.task);
     devnet.supervise(Shutdown::on_signal()?).await
 }

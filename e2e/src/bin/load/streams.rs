@@ -1,5 +1,6 @@
 //! Accepts while many listen to all events.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::{ensure, Context as _, Result};
@@ -10,10 +11,12 @@ use crate::bench::Bench;
 use crate::network::{start, Store};
 use crate::orders::{connections, Orders};
 use crate::table::{Target, Waits};
-use crate::wire::{address, request};
+use crate::wire::{address, request, Connection};
 
 /// Listeners.
 const STREAMS: usize = 1_500;
+/// Connections of those who order.
+const CONNECTIONS: usize = 64;
 /// Orders per second.
 const RATE: u32 = 100;
 /// How long orders are sent.
@@ -27,7 +30,9 @@ pub(crate) async fn measure(bench: &mut Bench) -> Result<()> {
     let alone = paced(address, &mut orders).await?;
 
     let mut listeners = JoinSet::new();
-    for mut stream in connections(address, STREAMS).await? {
+    // One after the other: a connection that says nothing for long is closed.
+    for _ in 0..STREAMS {
+        let mut stream = Connection::open(address).await?;
         stream.send(&request("GET", "/v1/events", b"")).await?;
         stream.first_bytes().await?;
         listeners.spawn(stream.drain());
@@ -44,7 +49,8 @@ pub(crate) async fn measure(bench: &mut Bench) -> Result<()> {
 /// Sends orders at a steady rate, whether or not the earlier ones are answered.
 async fn paced(address: &str, orders: &mut Orders) -> Result<Waits> {
     let requests = orders.requests((RATE * SECONDS) as usize).await?;
-    let mut idle = connections(address, 64).await?;
+    // Taken in turns: a connection that is not used for long is closed.
+    let mut idle = VecDeque::from(connections(address, CONNECTIONS).await?);
     let mut running = JoinSet::new();
     let mut pace = interval(Duration::from_secs(1) / RATE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -53,16 +59,17 @@ async fn paced(address: &str, orders: &mut Orders) -> Result<Waits> {
         let due = pace.tick().await.into_std();
         while let Some(ended) = running.try_join_next() {
             let (connection, wait) = ended??;
-            idle.push(connection);
+            idle.push_back(connection);
             waits.push(wait);
         }
         if idle.is_empty() {
             let (connection, wait) =
                 running.join_next().await.context("a busy connection")???;
-            idle.push(connection);
+            idle.push_back(connection);
             waits.push(wait);
         }
-        let (requests, mut connection) = (requests.clone(), idle.pop().context("a connection")?);
+        let (requests, mut connection) =
+            (requests.clone(), idle.pop_front().context("a connection")?);
         running.spawn(async move {
             let answer = connection.exchange(&requests[index]).await?;
             ensure!(answer.status == 202, "answered {}", answer.status);

@@ -7,7 +7,7 @@ use dn_core::task::{Reason, TaskState};
 use super::chain::Faults;
 use super::people::{self, Prover, Worker};
 use super::town::{Town, Weather};
-use crate::admission::{self, Admission};
+use crate::admission::Admission;
 use crate::rules::admit::Refusal;
 use crate::run;
 use crate::store::{batches, nodes, outbox, tasks};
@@ -305,7 +305,7 @@ async fn an_answer_is_not_worth_more_than_its_user_s_escrow() {
     town.chain.set_balance(people::user(0), 1_000);
     town.pass(6_000);
     let (id, task) = people::task(99, people::user(0), town.now_ms() / 1_000 + 7_200);
-    let refused = admission::admit(&town.app, id, task, None).await.unwrap();
+    let refused = town.admit(id, task, None).await.unwrap();
     let Admission::Refused(refused) = refused else { panic!("{refused:?}") };
     assert!(matches!(refused.refusal, Refusal::Unpaid { .. }));
     town.close().await;

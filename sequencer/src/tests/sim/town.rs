@@ -210,8 +210,25 @@ impl Town {
         let life_s = if self.chance(100) { 120 } else { 7_200 };
         let (id, task) = people::task(i, user, self.now_ms() / 1_000 + life_s);
         let key = self.rng.gen::<bool>().then(|| format!("key-{i}"));
-        if let Ok(Admission::Taken(_)) = admission::admit(&self.app, id, task, key).await {
+        if let Ok(Admission::Taken(_)) = self.admit(id, task, key).await {
             self.checker.acknowledged.insert(id, None);
+        }
+    }
+
+    /// Submits a task; it is decided about at once.
+    pub(super) async fn admit(
+        &self,
+        id: Bytes32,
+        task: dn_core::api::SubmitTask,
+        key: Option<String>,
+    ) -> Result<Admission, admission::AdmissionError> {
+        let admitted = admission::admit(&self.app, id, task, key);
+        tokio::pin!(admitted);
+        loop {
+            tokio::select! {
+                admitted = &mut admitted => return admitted,
+                _ = admission::take(&self.app) => {}
+            }
         }
     }
 
@@ -356,7 +373,7 @@ impl Town {
             let (id, task) =
                 people::task(self.next_task, people::user(0), self.now_ms() / 1_000 + 7_200);
             self.next_task += 1;
-            let admitted = admission::admit(&self.app, id, task, None).await.unwrap();
+            let admitted = self.admit(id, task, None).await.unwrap();
             assert!(matches!(admitted, Admission::Taken(_)), "{admitted:?}");
             self.checker.acknowledged.insert(id, None);
             ids.push(id);
