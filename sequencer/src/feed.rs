@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use axum::body::Bytes;
 use dn_core::api::{Bytes32, Event};
 use tokio::sync::{broadcast, Notify};
 
@@ -24,7 +25,44 @@ const SHARED_POLL: Duration = Duration::from_millis(50);
 const OWN_POLL: Duration = Duration::from_secs(5);
 
 /// Events in order.
-pub(crate) type Page = Arc<Vec<Event>>;
+pub(crate) type Page = Arc<Events>;
+
+/// Events, and what a stream sends of them: made once, however many listen.
+#[derive(Debug)]
+pub(crate) struct Events {
+    first: u64,
+    last: u64,
+    text: Bytes,
+}
+
+impl Events {
+    /// Events in order; there is at least one.
+    pub(crate) fn new(events: &[Event]) -> Self {
+        let mut text = String::new();
+        for event in events {
+            // An event is plain data; were it not to serialise, the client would see its id alone.
+            let data = serde_json::to_string(event).unwrap_or_default();
+            text.push_str(&format!("id: {}\ndata: {data}\n\n", event.seq));
+        }
+        let seq = |event: Option<&Event>| event.map_or(0, |e| e.seq);
+        Self { first: seq(events.first()), last: seq(events.last()), text: text.into() }
+    }
+
+    /// Position of the last event.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Whether none of them lies at or before a position.
+    pub(crate) fn is_behind(&self, position: u64) -> bool {
+        self.first > position
+    }
+
+    /// The events as a stream sends them.
+    pub(crate) fn text(&self) -> Bytes {
+        self.text.clone()
+    }
+}
 
 /// Who waits for what. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,17 +90,19 @@ impl Feed {
         Watch { feed: self.clone(), id, notify }
     }
 
-    fn publish(&self, events: Vec<Event>) {
+    fn publish(&self, events: &[Event]) {
         {
             let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-            for event in &events {
+            for event in events {
                 if let Some(notify) = tasks.get(&event.task_id) {
                     notify.notify_waiters();
                 }
             }
         }
         // Nobody may listen; then nobody misses it.
-        let _ = self.pages.send(Arc::new(events));
+        if self.pages.receiver_count() > 0 {
+            let _ = self.pages.send(Arc::new(Events::new(events)));
+        }
     }
 }
 
@@ -127,7 +167,7 @@ impl Tail {
         {
             app.desk.wake();
         }
-        app.feed.publish(page);
+        app.feed.publish(&page);
         Ok(true)
     }
 }

@@ -1,23 +1,26 @@
 //! State changes as server-sent events: fanned out from memory, read from the log only by who asks
 //! for the past or falls behind.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::HeaderMap;
-use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
 use dn_core::api::{Bytes32, Event, Problem};
 use futures_util::stream::{self, Stream, StreamExt as _};
+use rand::Rng as _;
 use serde::Deserialize;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::Receiver;
+use tokio::time::Instant;
 
 use super::error::ApiError;
 use super::extract::{ApiPath, ApiQuery};
 use crate::app::App;
-use crate::feed::{Page, Watch};
+use crate::feed::{Events, Page, Watch};
 use crate::store::{events, tasks, StoreError};
 
 /// Events that are read at once.
@@ -50,14 +53,15 @@ pub(crate) async fn all(
     State(app): State<App>,
     headers: HeaderMap,
     ApiQuery(from): ApiQuery<From>,
-) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, ApiError> {
+) -> Result<Response, ApiError> {
     let pages = app.feed.all();
     let last = events::last(&app.store).await?;
     let after = from.position(&headers).unwrap_or(last);
-    let cursor = All { app, pages, after, is_behind: after < last, ready: VecDeque::new() };
+    let pace = PACE.mul_f64(rand::thread_rng().gen_range(1.0..2.0));
+    let cursor = All { app, pages, after, is_behind: after < last, pace };
     Ok(serve(stream::unfold(cursor, |mut cursor| async move {
-        let page = cursor.next().await.inspect_err(|error| tracing::error!(%error, "read events"));
-        page.ok().flatten().map(|page| (page, cursor))
+        let text = cursor.next().await.inspect_err(|error| tracing::error!(%error, "read events"));
+        text.ok().flatten().map(|text| (text, cursor))
     })))
 }
 
@@ -72,25 +76,30 @@ pub(crate) async fn of_task(
     headers: HeaderMap,
     ApiPath(id): ApiPath<Bytes32>,
     ApiQuery(from): ApiQuery<From>,
-) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, ApiError> {
+) -> Result<Response, ApiError> {
     tasks::get(&app.store, id).await?.ok_or(ApiError::NotFound("task"))?;
     let after = from.position(&headers).unwrap_or(0);
     let cursor = One { watch: app.feed.task(id), app, id, after };
     Ok(serve(stream::unfold(cursor, |mut cursor| async move {
-        let page = cursor.next().await.inspect_err(|error| tracing::error!(%error, "read events"));
-        page.ok().map(|page| (page, cursor))
+        let text = cursor.next().await.inspect_err(|error| tracing::error!(%error, "read events"));
+        text.ok().map(|text| (text, cursor))
     })))
 }
 
-fn serve(
-    pages: impl Stream<Item = Vec<Event>> + Send + 'static,
-) -> Sse<impl Stream<Item = Result<Sent, Infallible>>> {
-    let sent = pages.flat_map(stream::iter).map(|event| {
-        let id = event.seq.to_string();
-        // An event is plain data; were it not to serialise, the client would see its id alone.
-        Ok(Sent::default().id(&id).json_data(&event).unwrap_or_else(|_| Sent::default().id(&id)))
+/// A stream of server-sent events; a comment now and then while there are none.
+fn serve(texts: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let comments = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    let comments = stream::unfold(comments, |mut comments| async move {
+        comments.tick().await;
+        Some((Bytes::from_static(b":\n\n"), comments))
     });
-    Sse::new(sent).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    let ended = stream::once(async { None });
+    let texts = texts.map(Some).chain(ended);
+    let both = stream::select(texts, comments.map(Some));
+    let both = both.take_while(|text| std::future::ready(text.is_some()));
+    let body = Body::from_stream(both.map(|text| Ok::<_, Infallible>(text.unwrap_or_default())));
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
+    (headers, body).into_response()
 }
 
 /// A listener to all tasks.
@@ -100,39 +109,51 @@ struct All {
     after: u64,
     /// Whether the log has to be read before memory is enough again.
     is_behind: bool,
-    ready: VecDeque<Page>,
+    pace: Duration,
 }
 
 impl All {
     /// Waits for the next events; `None` when the sequencer ends.
-    async fn next(&mut self) -> Result<Option<Vec<Event>>, StoreError> {
+    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         loop {
             if self.is_behind {
                 let page = events::after(&self.app.store, self.after, PAGE).await?;
                 self.is_behind = page.len() == PAGE as usize;
                 if let Some(last) = page.last() {
                     self.after = last.seq;
-                    return Ok(Some(page));
+                    return Ok(Some(Events::new(&page).text()));
                 }
             }
-            match self.pages.recv().await {
-                Ok(page) => self.ready.push_back(page),
+            let first = match self.pages.recv().await {
+                Ok(page) => page,
                 Err(RecvError::Lagged(_)) => {
                     self.is_behind = true;
                     continue;
                 }
                 Err(RecvError::Closed) => return Ok(None),
+            };
+            tokio::time::sleep(self.pace).await;
+            let mut text = Vec::new();
+            let mut next = Some(first);
+            while let Some(page) = next {
+                if page.is_behind(self.after) {
+                    self.after = page.last();
+                    text.extend_from_slice(&page.text());
+                } else if page.last() > self.after {
+                    // Some of its events were read from the log already.
+                    self.is_behind = true;
+                }
+                next = match self.pages.try_recv() {
+                    Ok(page) => Some(page),
+                    Err(TryRecvError::Lagged(_)) => {
+                        self.is_behind = true;
+                        None
+                    }
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+                };
             }
-            tokio::time::sleep(PACE).await;
-            while let Ok(page) = self.pages.try_recv() {
-                self.ready.push_back(page);
-            }
-            let after = self.after;
-            let fresh = self.ready.drain(..).flat_map(|page| page.to_vec());
-            let fresh: Vec<Event> = fresh.filter(|e| e.seq > after).collect();
-            if let Some(last) = fresh.last() {
-                self.after = last.seq;
-                return Ok(Some(fresh));
+            if !text.is_empty() {
+                return Ok(Some(text.into()));
             }
         }
     }
@@ -148,7 +169,7 @@ struct One {
 
 impl One {
     /// Waits for the next events.
-    async fn next(&mut self) -> Result<Vec<Event>, StoreError> {
+    async fn next(&mut self) -> Result<Bytes, StoreError> {
         loop {
             let changed = self.watch.changed();
             tokio::pin!(changed);
@@ -156,7 +177,7 @@ impl One {
             let page = events::of_task(&self.app.store, self.id, self.after, PAGE).await?;
             if let Some(last) = page.last() {
                 self.after = last.seq;
-                return Ok(page);
+                return Ok(Events::new(&page).text());
             }
             changed.await;
         }

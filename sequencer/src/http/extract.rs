@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use dn_core::api::{Address, Bytes32, Role};
 use dn_sdk::wire;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::error::ApiError;
 use super::MAX_BODY_BYTES;
@@ -32,7 +33,33 @@ impl<T: DeserializeOwned> FromRequest<App> for ApiJson<T> {
         let body = body.map_err(|_| ApiError::BodyTimeout { limit_s: BODY_LIMIT.as_secs() })?;
         // The only other way to fail is a broken connection, on which nobody reads the answer.
         let body = body.map_err(|_| ApiError::BodyTooLarge { limit: MAX_BODY_BYTES })?;
-        serde_json::from_slice(&body).map(Self).map_err(ApiError::MalformedJson)
+        parse(&body).map(Self).map_err(ApiError::MalformedJson)
+    }
+}
+
+/// Reads JSON. To JSON Schema, and so to clients made from our document, `1.0` is an integer.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(body).or_else(|error| {
+        let mut value: Value = serde_json::from_slice(body)?;
+        make_integers(&mut value);
+        // The first error has the place in the text.
+        serde_json::from_value(value).map_err(|_| error)
+    })
+}
+
+/// Numbers without a fraction that a float holds exactly become integers.
+fn make_integers(value: &mut Value) {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(make_integers),
+        Value::Object(fields) => fields.values_mut().for_each(make_integers),
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|x| number.is_f64() && x.abs() < EXACT);
+            if let Some(integer) = float.filter(|x| x.fract() == 0.0) {
+                *value = Value::from(integer as i64);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -107,4 +134,18 @@ fn access(app: &App, token: &str) -> Option<Address> {
     let access = dn_sdk::Access { user: wire::address(user), expiresAt: expires_at };
     let signer = dn_sdk::recover(&access, &app.chain.domain().eip712(), &signature.0);
     (signer == Some(wire::address(user))).then_some(user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_without_a_fraction_are_integers() {
+        assert_eq!(parse::<Vec<u64>>(b"[1.0, 2, 3e2]").unwrap(), [1, 2, 300]);
+        assert!(parse::<Vec<u64>>(b"[1.5]").is_err());
+        assert!(parse::<Vec<u64>>(b"[-1.0]").is_err());
+        assert!(parse::<Vec<u64>>(b"[1e300]").is_err());
+        assert!(parse::<Vec<u64>>(b"[").is_err());
+    }
 }

@@ -67,6 +67,7 @@ fn documented() -> (Router<App>, OpenApi) {
 /// Every route of the interface.
 pub(crate) fn router(app: App, rates: Rates) -> Router {
     let (router, document) = documented();
+    let document = openapi::exact(&document);
     router
         .route("/openapi.json", get(move || async move { axum::Json(document) }))
         .route("/metrics", get(health::metrics))
