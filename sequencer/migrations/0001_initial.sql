@@ -174,7 +174,7 @@ create table event (
     state text not null,
     reason text,
     batch_id {int},
-    at_ms {int} not null{xid}
+    at_ms {int} not null
 ){strict};
 
 create index event_by_task on event (task_id, seq);

@@ -55,7 +55,7 @@ pub(crate) async fn all(
     ApiQuery(from): ApiQuery<From>,
 ) -> Result<Response, ApiError> {
     let pages = app.feed.all();
-    let last = events::last(&app.store).await?;
+    let last = app.feed.position();
     let after = from.position(&headers).unwrap_or(last);
     let pace = PACE.mul_f64(rand::thread_rng().gen_range(1.0..2.0));
     let cursor = All { app, pages, after, is_behind: after < last, pace };
@@ -117,7 +117,8 @@ impl All {
     async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         loop {
             if self.is_behind {
-                let page = events::after(&self.app.store, self.after, PAGE).await?;
+                let upto = self.app.feed.position();
+                let page = events::between(&self.app.store, self.after, upto, PAGE).await?;
                 self.is_behind = page.len() == PAGE as usize;
                 if let Some(last) = page.last() {
                     self.after = last.seq;

@@ -23,6 +23,8 @@ use crate::store::{batches, tasks};
 /// An order must be good for so long, by the chain's time, so that its batch can be full before it
 /// is committed.
 const ORDER_MARGIN_S: u64 = 90;
+/// Longest pause between two looks at a task that is waited for.
+const LOOK: Duration = Duration::from_secs(3);
 /// Longest idempotency key.
 const MAX_KEY: usize = 128;
 
@@ -139,12 +141,14 @@ pub(crate) async fn get(
         tokio::pin!(changed);
         changed.as_mut().enable();
         let mut view = view(&app, id).await?;
-        if view.state.is_answered() || timeout_at(deadline, changed).await.is_err() {
+        if view.state.is_answered() || Instant::now() >= deadline {
             if reader.0 != Some(view.user) {
                 view.output = None;
             }
             return Ok(Json(view));
         }
+        // A look now and then, whatever is heard.
+        let _ = timeout_at(deadline.min(Instant::now() + LOOK), changed).await;
     }
 }
 

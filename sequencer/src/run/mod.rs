@@ -60,7 +60,7 @@ macro_rules! duty {
 
 /// Starts what every process does: it hears of changes, deals out work, and knows the chain's time.
 pub(crate) fn serve(duties: &mut JoinSet<()>, app: &App, poll: Duration, shutdown: &Shutdown) {
-    let (own, tail) = (app.clone(), Arc::new(Mutex::new(Tail::new())));
+    let (own, tail) = (app.clone(), Arc::new(Mutex::new(Tail::default())));
     start!(duties, shutdown, "feed", Duration::ZERO, move || -> Step {
         let (app, tail) = (own.clone(), tail.clone());
         Box::pin(async move { tail.lock().await.step(&app).await })

@@ -5,7 +5,7 @@ use dn_core::task::{Reason, TaskState};
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::columns::{b32, maybe_unsigned, signed, unsigned};
-use super::{Store, StoreError, Write};
+use super::{Dialect, Store, StoreError, Write};
 
 #[derive(FromRow)]
 struct EventRow {
@@ -54,13 +54,43 @@ pub(crate) async fn append(
 
 const COLUMNS: &str = "seq, task_id, state, reason, batch_id, at_ms";
 
-/// Events after `seq`, of all tasks, oldest first. What comes later has a higher number.
-pub(crate) async fn after(store: &Store, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
-    let settled = store.dialect.is_settled_event();
-    let sql = format!("select {COLUMNS} from event where seq > $1{settled} order by seq limit $2");
-    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(signed(seq)).bind(i64::from(limit));
-    let rows: Vec<EventRow> = query.fetch_all(&store.pool).await?;
+/// Events with numbers from `after + 1` to `upto`, of all tasks, oldest first.
+pub(crate) async fn between(
+    store: &Store,
+    after: u64,
+    upto: u64,
+    limit: u32,
+) -> Result<Vec<Event>, StoreError> {
+    let sql =
+        format!("select {COLUMNS} from event where seq > $1 and seq <= $2 order by seq limit $3");
+    let rows: Vec<EventRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(signed(after))
+        .bind(signed(upto))
+        .bind(i64::from(limit))
+        .fetch_all(&store.pool)
+        .await?;
     rows.iter().map(EventRow::event).collect()
+}
+
+/// The transactions that were running: none below `lowest`, and none from `next` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Running {
+    pub(crate) lowest: u64,
+    pub(crate) next: u64,
+}
+
+/// Which transactions are running. One writer alone leaves none behind.
+pub(crate) async fn running(store: &Store) -> Result<Running, StoreError> {
+    if store.dialect == Dialect::Sqlite {
+        return Ok(Running { lowest: 0, next: 0 });
+    }
+    let (lowest, next): (i64, i64) = sqlx::query_as(
+        "select pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint
+           from pg_current_snapshot() as s",
+    )
+    .fetch_one(&store.pool)
+    .await?;
+    Ok(Running { lowest: unsigned("xmin", lowest)?, next: unsigned("xmax", next)? })
 }
 
 /// Events of one task after `seq`, oldest first.
@@ -84,8 +114,7 @@ pub(crate) async fn of_task(
 
 /// Position of the newest event.
 pub(crate) async fn last(store: &Store) -> Result<u64, StoreError> {
-    let settled = store.dialect.is_settled_event();
-    let sql = format!("select coalesce(max(seq), 0) from event where seq > 0{settled}");
-    let (seq,): (i64,) = sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&store.pool).await?;
+    let query = sqlx::query_as("select coalesce(max(seq), 0) from event");
+    let (seq,): (i64,) = query.fetch_one(&store.pool).await?;
     unsigned("seq", seq)
 }
