@@ -12,7 +12,7 @@ export RUSTDOCFLAGS := -D warnings
 # The worker runs on libtorch; a plain cargo command builds everything without it.
 FEATURES := --features dn-worker/torch
 
-.PHONY: help tools setup build check test test-all soak demo bench bench-network check-openapi
+.PHONY: help tools setup build check test test-all sim soak demo bench bench-network check-openapi
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,9 +37,13 @@ test: check build ## Sets up and passes every test.
 	contracts/test.sh
 	scripts/test-js.sh
 	scripts/check-compose.py
+	scripts/check-openapi.sh
 
 test-all: export DN_EXHAUSTIVE = 1
 test-all: test ## As test, with every byte of a proof corrupted and half a million random inputs.
+
+sim: setup ## Runs 100,000 seeds of the network's simulation; DN_SIM_SEEDS changes it, DN_SIM_SEED=7 replays one.
+	DN_SIM_SEEDS=$${DN_SIM_SEEDS:-100000} cargo test --workspace --locked $(FEATURES) --lib nothing_is_lost_in_any_storm -- --nocapture
 
 soak: build ## Runs the network under load and faults for a quarter of an hour; DN_SOAK_S and DN_SOAK_SEED change it.
 	DN_SOAK_S=$${DN_SOAK_S:-900} cargo test --workspace --locked $(FEATURES) --test soak -- --nocapture
