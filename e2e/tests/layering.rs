@@ -110,7 +110,16 @@ fn rules_do_no_input_or_output() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         let program = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let words = ["sqlx", "alloy", "tokio", "SystemTime", "Instant", "async ", "crate::store", "crate::chain"];
+        let words = [
+            "sqlx",
+            "alloy",
+            "tokio",
+            "SystemTime",
+            "Instant",
+            "async ",
+            "crate::store",
+            "crate::chain",
+        ];
         for word in words {
             let code = program.lines().filter(|l| !l.trim_start().starts_with("//"));
             assert!(!code.into_iter().any(|l| l.contains(word)), "{}: {word}", path.display());

@@ -125,4 +125,15 @@ mod tests {
         let high = Signature::new(signature.r(), order.unwrap() - signature.s(), !signature.v());
         assert_eq!(recover(&message, &domain, &high.as_bytes()), None);
     }
+
+    /// The vector was made with ethers.js; `sdk/js/access.test.js` has the same.
+    #[test]
+    fn an_access_token_is_that_of_javascript() {
+        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(1)).unwrap();
+        let domain = domain(31337, Address::repeat_byte(7));
+        let access = Access { user: signer.address(), expiresAt: 1234 };
+        let signature = alloy::hex::encode_prefixed(sign(&access, &domain, &signer).unwrap());
+        let expected = "0xa576b928fe45054136e32d14a77e488d8451849711920d72178ebb9f07c077247357607aee96470fc302aeb7e1929271c9174d69746afab068bfd12851f4efab1b";
+        assert_eq!(signature, expected);
+    }
 }
