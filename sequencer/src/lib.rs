@@ -65,8 +65,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     run::serve(&mut duties, &app, poll, &shutdown);
     match lock {
         Some(lock) => run::settle(&mut duties, &app, lock, poll, &shutdown),
-        // Whether the chain has been read is the settler's to know.
-        None => app.world.set_followed(app.now_ms()),
+        None => app.world.rely_on_follower(),
     }
     let router = http::router(app, http::Rates::new(config.rates));
     let served = dn_service::serve(listener, router, &config.serving, shutdown).await;

@@ -38,6 +38,8 @@ pub(crate) struct World {
     stakes: Answers<(Role, Address), bool>,
     looks: AtomicU64,
     consumed: Mutex<HashMap<i64, u64>>,
+    /// Whether this process holds the settler's lock.
+    pub(crate) may_settle: AtomicBool,
     pub(crate) at_cap: AtomicUsize,
     pub(crate) unmended: AtomicUsize,
 }
@@ -58,6 +60,12 @@ impl World {
     /// When the chain answered last.
     pub(crate) fn heard_ms(&self) -> u64 {
         self.heard_ms.load(Ordering::Relaxed)
+    }
+
+    /// Notes that another process reads the blocks: which tasks are proven, the database knows.
+    pub(crate) fn rely_on_follower(&self) {
+        self.followed_ms.store(u64::MAX, Ordering::Relaxed);
+        self.has_followed.store(true, Ordering::Relaxed);
     }
 
     /// Notes that every deep block has been read.

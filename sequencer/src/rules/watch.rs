@@ -7,7 +7,7 @@ use dn_core::api::BatchState;
 
 /// How long a batch may be formed without being on the chain, or have a proof without being proven.
 const STUCK_MS: u64 = 180_000;
-/// How long the chain may not answer.
+/// How long the chain may not answer, or no settler beat.
 const SILENT_MS: u64 = 60_000;
 /// How long blocks may be read behind the chain's head.
 const BEHIND_MS: u64 = 120_000;
@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) silent_ms: u64,
     /// How long ago every deep block had been read.
     pub(crate) behind_ms: u64,
+    /// How long no settler has said that it lives.
+    pub(crate) settler_ms: u64,
     /// Transactions whose fee may not be raised further.
     pub(crate) at_cap: usize,
     /// Batches that database and contract disagreed on since the start, and could not be mended.
@@ -34,6 +36,7 @@ pub(crate) struct Facts {
 pub(crate) enum Trouble {
     ChainSilent,
     FollowerBehind,
+    SettlerSilent,
     CommitmentStuck,
     ProofMissing,
     ProofStuck,
@@ -47,6 +50,7 @@ impl Trouble {
         match self {
             Self::ChainSilent => "chain_silent",
             Self::FollowerBehind => "follower_behind",
+            Self::SettlerSilent => "settler_silent",
             Self::CommitmentStuck => "commitment_stuck",
             Self::ProofMissing => "proof_missing",
             Self::ProofStuck => "proof_stuck",
@@ -56,9 +60,10 @@ impl Trouble {
     }
 
     /// Every trouble.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::ChainSilent,
         Self::FollowerBehind,
+        Self::SettlerSilent,
         Self::CommitmentStuck,
         Self::ProofMissing,
         Self::ProofStuck,
@@ -77,6 +82,7 @@ pub(crate) fn troubles(facts: &Facts) -> Vec<Trouble> {
         .filter(|trouble| match trouble {
             Trouble::ChainSilent => facts.silent_ms > SILENT_MS,
             Trouble::FollowerBehind => facts.behind_ms > BEHIND_MS,
+            Trouble::SettlerSilent => facts.settler_ms > SILENT_MS,
             Trouble::CommitmentStuck => stuck(BatchState::Formed, STUCK_MS),
             Trouble::ProofMissing => stuck(BatchState::Committed, facts.proving_window_ms / 2),
             Trouble::ProofStuck => stuck(BatchState::ProofReady, STUCK_MS),

@@ -58,6 +58,20 @@ macro_rules! duty {
     }};
 }
 
+/// Starts a duty that only the holder of the settler's lock may do.
+macro_rules! settler {
+    ($duties:expr, $shutdown:expr, $app:expr, $name:literal, $pause:expr, $step:path) => {{
+        let app = $app.clone();
+        start!($duties, $shutdown, $name, $pause, move || -> Step {
+            let app = app.clone();
+            Box::pin(async move {
+                let may = app.world.may_settle.load(std::sync::atomic::Ordering::Relaxed);
+                Ok(may && $step(&app).await?)
+            })
+        });
+    }};
+}
+
 /// Starts what every process does: it hears of changes, deals out work, and knows the chain's time.
 pub(crate) fn serve(duties: &mut JoinSet<()>, app: &App, poll: Duration, shutdown: &Shutdown) {
     let (own, tail) = (app.clone(), Arc::new(Mutex::new(Tail::default())));
@@ -78,18 +92,19 @@ pub(crate) fn settle(
     poll: Duration,
     shutdown: &Shutdown,
 ) {
+    app.world.may_settle.store(true, std::sync::atomic::Ordering::Relaxed);
     let (own, lock) = (app.clone(), Arc::new(Mutex::new(lock)));
     start!(duties, shutdown, "beat", BEAT, move || -> Step {
         let (app, lock) = (own.clone(), lock.clone());
         Box::pin(async move { watch::beat(&app, &mut *lock.lock().await).await })
     });
     let window = Duration::from_millis(crate::rules::observe::WINDOW_MS);
-    duty!(duties, shutdown, app, "expire", EXPIRE, expire::step);
-    duty!(duties, shutdown, app, "follow", poll, follow::step);
-    duty!(duties, shutdown, app, "form", poll, form::step);
-    duty!(duties, shutdown, app, "settle", poll, settle::step);
-    duty!(duties, shutdown, app, "send", poll, send::step);
-    duty!(duties, shutdown, app, "reconcile", RECONCILE, reconcile::step);
-    duty!(duties, shutdown, app, "observe", window, observe::step);
-    duty!(duties, shutdown, app, "forget", FORGET, forget::step);
+    settler!(duties, shutdown, app, "expire", EXPIRE, expire::step);
+    settler!(duties, shutdown, app, "follow", poll, follow::step);
+    settler!(duties, shutdown, app, "form", poll, form::step);
+    settler!(duties, shutdown, app, "settle", poll, settle::step);
+    settler!(duties, shutdown, app, "send", poll, send::step);
+    settler!(duties, shutdown, app, "reconcile", RECONCILE, reconcile::step);
+    settler!(duties, shutdown, app, "observe", window, observe::step);
+    settler!(duties, shutdown, app, "forget", FORGET, forget::step);
 }

@@ -20,6 +20,7 @@ pub(crate) async fn look(app: &App) -> Result<Vec<Trouble>> {
         proving_window_ms: millis(app.limits.proving_window),
         silent_ms: age(app.world.heard_ms()),
         behind_ms: if app.world.has_followed() { age(app.world.followed_ms()) } else { 0 },
+        settler_ms: age(SettlerLock::last_beat_ms(&app.store).await?),
         at_cap: app.world.at_cap.load(Ordering::Relaxed),
         unmended: app.world.unmended.load(Ordering::Relaxed),
     };
@@ -33,9 +34,11 @@ pub(crate) async fn look(app: &App) -> Result<Vec<Trouble>> {
     Ok(found)
 }
 
-/// Says that the settler lives.
+/// Says that the settler lives. Without the lock nothing is settled.
 pub(crate) async fn beat(app: &App, lock: &mut SettlerLock) -> Result<bool> {
-    ensure!(lock.is_held().await, "the settler's lock is lost");
+    let is_held = lock.hold(&app.store).await;
+    app.world.may_settle.store(matches!(is_held, Ok(true)), Ordering::Relaxed);
+    ensure!(is_held?, "another process has the settler's lock");
     let holder = format!("pid {}", std::process::id());
     SettlerLock::beat(&app.store, holder, app.now_ms()).await?;
     for trouble in look(app).await? {

@@ -17,6 +17,7 @@ const SETTLER: i64 = 0x6465_6570_6e6f_6465;
 /// What makes a process the settler. Dropping it lets another one take over.
 #[derive(Debug)]
 pub(crate) struct SettlerLock {
+    url: String,
     connection: Option<AnyConnection>,
     _files: Vec<File>,
 }
@@ -43,25 +44,37 @@ impl SettlerLock {
             }
             files.push(opened);
         }
-        let mut lock = Self { connection: None, _files: files };
-        if store.dialect == Dialect::Postgres {
-            let mut connection = connect(&store.dialect.url(url), store.dialect).await?;
-            let query = sqlx::query_as("select pg_try_advisory_lock($1)").bind(SETTLER);
-            let (is_ours,): (bool,) = query.fetch_one(&mut connection).await?;
-            if !is_ours {
-                return Ok(None);
-            }
-            lock.connection = Some(connection);
-        }
-        Ok(Some(lock))
+        let mut lock = Self { url: store.dialect.url(url), connection: None, _files: files };
+        Ok(lock.hold(store).await?.then_some(lock))
     }
 
-    /// Whether the lock is still held: a Postgres that was started again has forgotten it.
-    pub(crate) async fn is_held(&mut self) -> bool {
-        match &mut self.connection {
-            None => true,
-            Some(connection) => sqlx::query("select 1").execute(connection).await.is_ok(),
+    /// Whether the lock is held. A Postgres that was started again has forgotten it: it is taken
+    /// again, unless somebody else was faster.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn hold(&mut self, store: &Store) -> Result<bool, StoreError> {
+        if store.dialect == Dialect::Sqlite {
+            return Ok(true);
         }
+        if let Some(connection) = &mut self.connection {
+            if sqlx::query("select 1").execute(connection).await.is_ok() {
+                return Ok(true);
+            }
+            self.connection = None;
+        }
+        let mut connection = connect(&self.url, store.dialect).await?;
+        let query = sqlx::query_as("select pg_try_advisory_lock($1)").bind(SETTLER);
+        let (is_ours,): (bool,) = query.fetch_one(&mut connection).await?;
+        self.connection = is_ours.then_some(connection);
+        Ok(is_ours)
+    }
+
+    /// When a settler said last that it lives; 0 if none ever did.
+    pub(crate) async fn last_beat_ms(store: &Store) -> Result<u64, StoreError> {
+        let query = sqlx::query_as("select beat_ms from settler where id = 1");
+        let row: Option<(i64,)> = query.fetch_optional(&store.pool).await?;
+        super::columns::unsigned("beat_ms", row.map_or(0, |(ms,)| ms))
     }
 
     /// Notes who the settler is and that it lives.

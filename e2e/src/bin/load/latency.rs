@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use dn_core::api::BatchState;
+use dn_devnet::Devnet;
 use tokio::task::JoinSet;
-use tokio::time::{interval, MissedTickBehavior};
+use tokio::time::{interval, Instant, MissedTickBehavior};
 
 use crate::bench::Bench;
 use crate::network::{start, Store};
@@ -16,8 +18,10 @@ use crate::table::{Target, Waits};
 const IDLE: usize = 100;
 /// Tasks per second under load.
 const RATE: u32 = 20;
-/// How long the load lasts.
+/// How long the load lasts, unless `DN_LOAD_S` says otherwise.
 const SECONDS: u32 = 60;
+/// Longest wait for the last proof.
+const PROVEN_LIMIT: Duration = Duration::from_secs(120);
 /// Numbers of orders here begin above those that are signed ahead.
 const FIRST: usize = 1_000_000;
 
@@ -43,7 +47,8 @@ pub(crate) async fn measure(bench: &mut Bench) -> Result<()> {
     let mut running = JoinSet::new();
     let mut pace = interval(Duration::from_secs(1) / RATE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    for index in 0..(RATE * SECONDS) as usize {
+    let seconds = std::env::var("DN_LOAD_S").ok().and_then(|s| s.parse().ok()).unwrap_or(SECONDS);
+    for index in 0..(RATE * seconds) as usize {
         pace.tick().await;
         running.spawn(ask(IDLE + index));
     }
@@ -57,5 +62,21 @@ pub(crate) async fn measure(bench: &mut Bench) -> Result<()> {
     let waits = Waits::new(waits);
     bench.table.add_waits("sqlite", "answer at 20 tasks/s", &waits, Target::AtMost(100.0));
     bench.table.add("sqlite", "unanswered", f64::from(unanswered), "", Target::AtMost(0.0));
+    let unproven = unproven(&devnet, IDLE as u32 + RATE * seconds).await?;
+    bench.table.add("sqlite", "unproven", f64::from(unproven), "", Target::AtMost(0.0));
     Ok(())
+}
+
+/// Waits for all proofs. Returns how many tasks still have none.
+async fn unproven(devnet: &Devnet, tasks: u32) -> Result<u32> {
+    let (client, deadline) = (devnet.client()?, Instant::now() + PROVEN_LIMIT);
+    let (mut from, mut proven) = (0, 0);
+    while proven < tasks && Instant::now() < deadline {
+        let page = client.batches(from).await?;
+        for batch in page.iter().take_while(|b| b.state == BatchState::Proven) {
+            (from, proven) = (batch.id + 1, proven + batch.count);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(tasks.saturating_sub(proven))
 }
