@@ -48,6 +48,8 @@ pub enum Reason {
     BatchExpired,
     /// Leases of too many different workers ended without a result.
     Quarantined,
+    /// The input is damaged or was sealed under another key, so nobody can answer or prove it.
+    InputLost,
     /// The worker's receipts are false; another one answers.
     WorkerDistrusted,
     /// The chain was reorganised and has forgotten the proof, which is sent again.
@@ -75,7 +77,7 @@ pub enum TaskEvent {
     ExpireBatch,
     /// The chain accepts the proof of its batch.
     Prove,
-    /// The order's deadline passes.
+    /// The order can no longer be served: its deadline passes, its input is lost, or it is not paid.
     ExpireOrder,
     /// A proof contradicts another receipt of its worker.
     Distrust,
@@ -164,11 +166,12 @@ impl TaskState {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LeaseExpired,
         Self::OrderExpired,
         Self::BatchExpired,
         Self::Quarantined,
+        Self::InputLost,
         Self::WorkerDistrusted,
         Self::ChainReorganised,
         Self::Unpaid,
@@ -183,6 +186,7 @@ impl Reason {
             Self::OrderExpired => "order_expired",
             Self::BatchExpired => "batch_expired",
             Self::Quarantined => "quarantined",
+            Self::InputLost => "input_lost",
             Self::WorkerDistrusted => "worker_distrusted",
             Self::ChainReorganised => "chain_reorganised",
             Self::Unpaid => "unpaid",

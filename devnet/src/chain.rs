@@ -10,18 +10,22 @@ use std::time::{Duration, Instant};
 use alloy::providers::{Provider as _, ProviderBuilder};
 use anyhow::{ensure, Context as _, Result};
 use dn_service::file::write_whole;
+use serde::de::IgnoredAny;
 
 use crate::process::{Process, Program};
 use crate::Options;
 
 /// Longest wait for the chain to answer.
 const START_LIMIT: Duration = Duration::from_secs(30);
+/// Between two copies of its state.
+const COPY_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks whether it does.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Starts the chain, or goes on with the one of the state folder. Returns its RPC endpoint too, which
 /// answers by then.
 pub(crate) async fn start(options: &Options) -> Result<(Process, String)> {
+    guard(&options.state, true)?;
     let port = port(&options.state.join("chain.port"))?;
     let url = format!("http://127.0.0.1:{port}");
     let mut process = Process::start(program(options, port))?;
@@ -35,6 +39,32 @@ pub(crate) async fn start(options: &Options) -> Result<(Process, String)> {
     // Another program may have answered on the port that the chain did not get.
     process.ensure_running()?;
     Ok((process, url))
+}
+
+/// Keeps a whole copy of the chain's state beside it. The chain writes its file in place, so one that
+/// was killed meanwhile leaves half of it: then the copy takes its place before the next start.
+///
+/// # Errors
+/// When a file cannot be written.
+pub(crate) fn guard(state: &Path, has_ended: bool) -> Result<()> {
+    let (file, copy) = (state.join("chain.json"), state.join("chain.good.json"));
+    let age = std::fs::metadata(&copy).and_then(|m| m.modified()).ok();
+    let age = age.and_then(|at| at.elapsed().ok());
+    if !has_ended && age.is_some_and(|age| age < COPY_EVERY) {
+        return Ok(());
+    }
+    let Ok(bytes) = std::fs::read(&file) else { return Ok(()) };
+    let is_whole = serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
+    if is_whole {
+        return write_whole(&copy, &bytes).context("copy the chain's state");
+    }
+    match std::fs::read(&copy) {
+        Ok(good) if has_ended => {
+            tracing::warn!("the chain's state is torn: going on from its copy");
+            write_whole(&file, &good).context("mend the chain's state")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The port of the state folder; a free one at the first start.
@@ -69,6 +99,21 @@ mod tests {
     use alloy::primitives::{Address, U256};
 
     use super::*;
+
+    #[test]
+    fn a_torn_state_is_mended_from_its_copy() {
+        let state = std::env::temp_dir().join(format!("dn-torn-{}", std::process::id()));
+        dn_service::file::private_folder(&state).expect("a folder");
+        let file = state.join("chain.json");
+        std::fs::write(&file, r#"{"block":1}"#).expect("written");
+        guard(&state, false).expect("copied");
+        std::fs::write(&file, r#"{"blo"#).expect("torn");
+        guard(&state, false).expect("left alone while the chain writes");
+        assert_eq!(std::fs::read(&file).expect("there"), br#"{"blo"#);
+        guard(&state, true).expect("mended");
+        assert_eq!(std::fs::read(&file).expect("there"), br#"{"block":1}"#);
+        std::fs::remove_dir_all(state).expect("removed");
+    }
 
     #[tokio::test]
     async fn a_chain_that_dies_goes_on_at_the_same_address() {

@@ -8,7 +8,7 @@
 //! | file | what |
 //! |---|---|
 //! | `keys/NAME.key` | accounts |
-//! | `chain.json`, `chain.port` | the chain, and where it listens |
+//! | `chain.json`, `chain.good.json`, `chain.port` | the chain, a whole copy, and where it listens |
 //! | `rollup.json` | where the contracts are |
 //! | `models/` | packages and verifying keys that the sequencer serves |
 //! | `sequencer.db` | the sequencer's database |
@@ -167,7 +167,13 @@ impl Devnet {
     /// # Errors
     /// When a program cannot be started.
     pub fn restart_ended(&mut self) -> Result<()> {
-        self.processes.iter_mut().try_for_each(Process::restart_if_ended)
+        for process in &mut self.processes {
+            if process.name() == "chain" {
+                chain::guard(&self.state, process.has_ended()?)?;
+            }
+            process.restart_if_ended()?;
+        }
+        Ok(())
     }
 
     /// Keeps everything running until shutdown is requested.

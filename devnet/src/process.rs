@@ -79,6 +79,11 @@ impl Process {
     }
 
     /// Starts the process again when it has ended: at once, and later each time that it did not last.
+    /// Whether it runs no more.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     pub(crate) fn restart_if_ended(&mut self) -> Result<()> {
         let Some(status) = self.child.try_wait()? else { return Ok(()) };
         let now = Instant::now();

@@ -1,6 +1,6 @@
 //! A running network for tests of faults: whoever waits for something keeps its processes running.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use alloy::providers::{DynProvider, Provider as _};
@@ -8,6 +8,7 @@ use anyhow::{bail, ensure, Context as _, Result};
 use dn_core::api::{BatchState, BatchView, Bytes32, TaskView};
 use dn_core::task::TaskState;
 use dn_devnet::{Balances, Devnet, Options};
+use rustix::process::{kill_process, Pid, Signal};
 use serde_json::Value;
 
 use crate::{options, Digits, Proxy, User};
@@ -33,6 +34,7 @@ pub struct Stage {
     /// Tasks that [`Stage::submit`] has sent.
     pub sent: Vec<Bytes32>,
     nonce: u64,
+    state: PathBuf,
 }
 
 impl Stage {
@@ -47,10 +49,11 @@ impl Stage {
         options.running_workers = 1;
         change(&mut options);
         let proxy = Proxy::before(&mut options)?;
+        let state = options.state.clone();
         let devnet = Devnet::start(&options).await?;
         let user = User::new(&devnet, 0).await?;
         let before = devnet.balances().await?;
-        Ok(Self { devnet, digits, proxy, user, before, sent: Vec::new(), nonce: 0 })
+        Ok(Self { devnet, digits, proxy, user, before, sent: Vec::new(), nonce: 0, state })
     }
 
     /// The chain itself, without faults.
@@ -84,6 +87,39 @@ impl Stage {
         let id = self.user.client.submit(&task, Some(&format!("task-{nonce}"))).await?.task_id;
         self.sent.push(id);
         Ok(id)
+    }
+
+    /// Stops a process where it is, or lets it go on.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+        let processes = self.devnet.processes();
+        let found = processes.iter().find(|(known, _)| *known == name);
+        let id = found.and_then(|(_, id)| Pid::from_raw(i32::try_from(*id).ok()?));
+        kill_process(id.with_context(|| format!("no process {name}"))?, signal)?;
+        Ok(())
+    }
+
+    /// Kills the chain while its state on disk is whole: it is not stored in one piece, and a chain
+    /// that finds half of it does not start again.
+    ///
+    /// # Errors
+    /// When the limit passes.
+    pub async fn kill_chain(&mut self) -> Result<()> {
+        let file = self.state.join("chain.json");
+        let deadline = Instant::now() + LIMIT;
+        // One that is down has been killed before.
+        while self.signal("chain", Signal::STOP).is_ok() {
+            let text = std::fs::read(&file).unwrap_or_default();
+            if serde_json::from_slice::<Value>(&text).is_ok() {
+                break;
+            }
+            self.signal("chain", Signal::CONT)?;
+            ensure!(Instant::now() < deadline, "the chain's state is never whole");
+            tokio::time::sleep(LOOK).await;
+        }
+        self.devnet.kill("chain")
     }
 
     /// Looks again and again until there is something to see, and starts what has ended.

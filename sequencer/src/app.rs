@@ -70,6 +70,8 @@ pub(crate) struct App {
     pub(crate) feed: Feed,
     pub(crate) desk: Desk,
     pub(crate) door: Door,
+    /// When the process started.
+    pub(crate) started_ms: u64,
 }
 
 impl App {
@@ -83,7 +85,20 @@ impl App {
         clock: Clock,
     ) -> Self {
         let (world, feed, desk, door) = <(Arc<World>, Feed, Desk, Door)>::default();
-        Self { store, chain, models: Arc::new(models), limits, clock, world, feed, desk, door }
+        let started_ms = clock.now_ms();
+        world.hear(started_ms);
+        Self {
+            store,
+            chain,
+            models: Arc::new(models),
+            limits,
+            clock,
+            world,
+            feed,
+            desk,
+            door,
+            started_ms,
+        }
     }
 
     /// Makes a change; it is durable when this returns. The function may be run more than once.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::rules::lease::{self, Asking};
 use crate::rules::observe::Seen;
-use crate::store::task::{Life, Task};
+use crate::store::task::{Life, Secret, Task};
 use crate::store::tasks::{self, Wanted};
 use crate::store::{batches, nodes, StoreError, Write};
 
@@ -191,9 +191,13 @@ pub(crate) async fn give(
             let want = Wanted { worker, limit, after_s, failed_before_ms };
             let mut leased = Vec::new();
             for task in tasks::next_queued(tx, want).await? {
+                let Ok(secret) = task.secret(&tx.seal) else {
+                    lose(tx, &task, now_ms).await?;
+                    continue;
+                };
                 let ends_ms = terms.end_ms(now_ms, now_ms);
                 let fence = tasks::lease(tx, &task, worker, ends_ms, now_ms).await?;
-                leased.push((leased_task(tx, &task, fence, ends_ms)?, task.turn));
+                leased.push((leased_task(&task, secret, fence, ends_ms), task.turn));
             }
             Ok(leased)
         })
@@ -205,14 +209,8 @@ pub(crate) async fn give(
     Ok(leased.into_iter().map(|(task, _)| task).collect())
 }
 
-fn leased_task(
-    tx: &Write,
-    task: &Task,
-    fence: u64,
-    ends_ms: u64,
-) -> Result<LeasedTask, StoreError> {
-    let secret = task.secret(&tx.seal)?;
-    Ok(LeasedTask {
+fn leased_task(task: &Task, secret: Secret, fence: u64, ends_ms: u64) -> LeasedTask {
+    LeasedTask {
         task_id: task.id,
         fence,
         expires_at_ms: ends_ms,
@@ -220,7 +218,14 @@ fn leased_task(
         input: secret.input,
         salt: secret.salt,
         input_hash: task.order.input_hash,
-    })
+    }
+}
+
+/// Ends a task whose input cannot be read: nobody can answer or prove it, and nobody waits for it.
+pub(crate) async fn lose(tx: &mut Write, task: &Task, now_ms: u64) -> Result<(), StoreError> {
+    tracing::error!(task_id = %task.id, "the stored input cannot be read");
+    let reason = Some(Reason::InputLost);
+    tasks::transition(tx, task, TaskEvent::ExpireOrder, reason, now_ms).await
 }
 
 /// A node lives and names what it holds: these leases last longer.

@@ -54,6 +54,11 @@ impl World {
     /// Notes the chain's time. It goes back only when the chain's does.
     pub(crate) fn set_chain_time(&self, time_s: u64, now_ms: u64) {
         *lock(&self.chain_time) = Some((time_s, now_ms));
+        self.hear(now_ms);
+    }
+
+    /// Notes that the chain answered.
+    pub(crate) fn hear(&self, now_ms: u64) {
         self.heard_ms.store(now_ms, Ordering::Relaxed);
     }
 

@@ -21,18 +21,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod disk;
+mod player;
 mod settling;
 mod storage;
 mod work;
 
 use std::path::Path;
-use std::time::Duration;
 
-use dn_core::api::Role;
-use dn_core::quant::execute;
 use dn_devnet::Options;
-use dn_e2e::{answer, Stage};
-use dn_sdk::Node;
+use dn_e2e::Stage;
 
 /// Starts a network whose folder has this name.
 async fn stage(name: &str, change: impl FnOnce(&mut Options)) -> Stage {
@@ -41,26 +38,4 @@ async fn stage(name: &str, change: impl FnOnce(&mut Options)) -> Stage {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
-}
-
-/// Registers a worker that the test plays.
-async fn worker(stage: &Stage, index: usize) -> Node {
-    let signer = &stage.devnet.accounts.workers[index].signer;
-    Node::register(&stage.devnet.url, Role::Worker, signer).await.unwrap()
-}
-
-/// Answers all that is queued as worker `index`.
-async fn answer_all(stage: &Stage, index: usize) {
-    let node = worker(stage, index).await;
-    let signer = &stage.devnet.accounts.workers[index].signer;
-    loop {
-        let leased = node.client.lease(64, Duration::from_millis(500)).await.unwrap();
-        for task in &leased {
-            let output = execute(&stage.digits.package.graph, &task.input);
-            node.client.result(&answer(&node, signer, task, output).unwrap()).await.unwrap();
-        }
-        if leased.is_empty() {
-            return;
-        }
-    }
 }

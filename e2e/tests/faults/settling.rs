@@ -6,7 +6,8 @@ use dn_core::api::BatchState;
 use dn_core::quant::execute;
 use dn_e2e::{answer, Fault};
 
-use super::{root, stage, worker};
+use super::player::worker;
+use super::{root, stage};
 
 const LIMIT: Duration = Duration::from_secs(60);
 

@@ -13,7 +13,8 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::io::AsyncWriteExt as _;
 
-use super::{answer_all, root, stage};
+use super::player::answer_all;
+use super::{root, stage};
 
 const LIMIT: Duration = Duration::from_secs(60);
 

@@ -7,7 +7,8 @@ use dn_core::quant::execute;
 use dn_core::task::TaskState;
 use dn_e2e::answer;
 
-use super::{stage, worker};
+use super::player::worker;
+use super::stage;
 
 /// From the last sign of a worker to the same task at another one.
 const LEASED_AGAIN: Duration = Duration::from_secs(35);

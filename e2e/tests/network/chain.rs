@@ -162,6 +162,6 @@ async fn a_chain_that_is_killed_is_started_again(stage: &mut Stage) {
     stage.batch_in(id, BatchState::Committed).await.unwrap();
     // What the chain has not stored yet is gone with it, and is not what is tried here.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    stage.devnet.kill("chain").unwrap();
+    stage.kill_chain().await.unwrap();
     goes_on(stage, Instant::now()).await;
 }

@@ -9,7 +9,7 @@ use dn_core::task::{Reason, TaskState};
 use dn_e2e::{answer, Stage, BATCH};
 use dn_sdk::contracts::Staking;
 use dn_sdk::{wire, Account, Node};
-use rustix::process::{kill_process, Pid, Signal};
+use rustix::process::Signal;
 
 /// Worker accounts: the first is run as a process.
 const LIAR: usize = 1;
@@ -104,14 +104,6 @@ async fn seen(stage: &Stage, worker: usize) -> NodeView {
     nodes.into_iter().find(|n| n.node == address && n.role == Role::Worker).unwrap()
 }
 
-/// Stops a process where it is, or lets it go on.
-fn signal(stage: &Stage, name: &str, signal: Signal) {
-    let processes = stage.devnet.processes();
-    let (_, id) = processes.iter().find(|(known, _)| *known == name).unwrap();
-    let id = Pid::from_raw(i32::try_from(*id).unwrap()).unwrap();
-    kill_process(id, signal).unwrap();
-}
-
 async fn row_05_a_liar_is_shut_out_within_a_batch(stage: &mut Stage) {
     let signer = stage.devnet.accounts.workers[LIAR].signer.clone();
     let address = wire::api_address(signer.address());
@@ -125,7 +117,7 @@ async fn row_05_a_liar_is_shut_out_within_a_batch(stage: &mut Stage) {
         let result = answer(&node, &signer, task, output).unwrap();
         node.client.result(&result).await.unwrap();
     };
-    signal(stage, "prover", Signal::STOP);
+    stage.signal("prover", Signal::STOP).unwrap();
     let (lied, sent) = give(stage, &node, 1).await;
     say(&lied[0], true).await;
     submit(stage, BATCH as usize - sent).await;
@@ -137,7 +129,7 @@ async fn row_05_a_liar_is_shut_out_within_a_batch(stage: &mut Stage) {
     for task in &more {
         say(task, false).await;
     }
-    signal(stage, "prover", Signal::CONT);
+    stage.signal("prover", Signal::CONT).unwrap();
     let client = node.client.clone();
     let look = async || client.lease(1, Duration::ZERO).await.err();
     let barred = stage.until("the liar is barred", LIMIT, look).await.unwrap();
@@ -174,7 +166,7 @@ async fn row_06_nobody_holds_the_queue(stage: &mut Stage) {
     let node = register(stage, HOARDER).await;
     let allowance = seen(stage, HOARDER).await.allowance as usize;
     assert!(allowance < TASKS, "a new worker may hold {allowance}");
-    signal(stage, "worker-1", Signal::STOP);
+    stage.signal("worker-1", Signal::STOP).unwrap();
     let since = Instant::now();
     let (held, sent) = give(stage, &node, 4).await;
     // It names what it holds in every beat, and asks for all that is left.
@@ -185,7 +177,7 @@ async fn row_06_nobody_holds_the_queue(stage: &mut Stage) {
     tasks.extend(greedy.await.unwrap().unwrap().iter().map(|t| t.task_id));
     assert!(tasks.len() <= allowance, "it holds {} of {allowance}", tasks.len());
     node.held.set(Beat { tasks: tasks.clone(), ..Beat::default() });
-    signal(stage, "worker-1", Signal::CONT);
+    stage.signal("worker-1", Signal::CONT).unwrap();
     assert_eq!(seen(stage, HOARDER).await.held as usize, tasks.len());
 
     let hoarder = wire::api_address(stage.devnet.accounts.workers[HOARDER].address());

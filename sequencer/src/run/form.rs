@@ -73,6 +73,10 @@ async fn form_for(app: &App, model: &Model) -> Result<bool> {
         Box::pin(async move {
             let mut taken = Vec::new();
             for task in tasks::executed(tx, model_id, slots, after_s).await? {
+                if task.secret(&tx.seal).is_err() {
+                    crate::work::lose(tx, &task, now_ms).await?;
+                    continue;
+                }
                 match purses.get_mut(&task.order.user) {
                     Some(purse) if *purse >= price => {
                         *purse -= price;

@@ -20,7 +20,7 @@ pub(crate) async fn look(app: &App) -> Result<Vec<Trouble>> {
         proving_window_ms: millis(app.limits.proving_window),
         silent_ms: age(app.world.heard_ms()),
         behind_ms: if app.world.has_followed() { age(app.world.followed_ms()) } else { 0 },
-        settler_ms: age(SettlerLock::last_beat_ms(&app.store).await?),
+        settler_ms: age(SettlerLock::last_beat_ms(&app.store).await?.max(app.started_ms)),
         at_cap: app.world.at_cap.load(Ordering::Relaxed),
         unmended: app.world.unmended.load(Ordering::Relaxed),
     };

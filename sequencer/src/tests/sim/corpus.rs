@@ -131,7 +131,7 @@ async fn fault_20_a_node_that_lags_delays_and_harms_nothing() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_switched_off_holds_up_nobody() {
+async fn fault_24_a_model_that_is_switched_off_holds_up_nobody() {
     let mut town = calm().await;
     town.submit_many(4).await;
     town.until("formed", async |t| has_batch_in(t, BatchState::Formed).await).await;
