@@ -23,6 +23,7 @@ create table batch (
     orders_end_s {int} not null,
     fence {int} not null default 0,
     lease_node {blob},
+    leased_at_ms {int},
     lease_expires_ms {int},
     instances {blob},
     proof {blob},

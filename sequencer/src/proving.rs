@@ -37,7 +37,7 @@ pub(crate) async fn lease(app: &App, prover: Address) -> Result<Option<(Batch, u
                 let seen = Seen { missed: 1, ..Seen::default() };
                 nodes::observe(tx, idle, Role::Prover, seen);
             }
-            Ok(Some(batches::lease(tx, next.id, prover, ends_ms).await?))
+            Ok(Some(batches::lease(tx, next.id, prover, ends_ms, now_ms).await?))
         })
     });
     Ok(leased.await?.map(|batch| (batch, ends_ms)))

@@ -17,6 +17,7 @@ use tokio::sync::{oneshot, Notify};
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::clock::millis;
 use crate::rules::lease::{self, Asking};
 use crate::rules::observe::Seen;
 use crate::store::task::{Life, Secret, Task};
@@ -40,6 +41,7 @@ struct Ask {
     limit: u32,
     weight: Fraction,
     free: u32,
+    deadline: Instant,
     reply: oneshot::Sender<Vec<LeasedTask>>,
 }
 
@@ -81,7 +83,7 @@ pub(crate) async fn ask(
     let (reply, mut replied) = oneshot::channel();
     let ticket = app.desk.tickets.fetch_add(1, Ordering::Relaxed);
     let free = allowance.saturating_sub(held).min(limit);
-    app.desk.asks().push(Ask { ticket, worker, limit, weight, free, reply });
+    app.desk.asks().push(Ask { ticket, worker, limit, weight, free, deadline, reply });
     app.desk.wake();
     if let Ok(leased) = tokio::time::timeout_at(deadline, &mut replied).await {
         return Ok(leased.unwrap_or_default());
@@ -122,19 +124,26 @@ pub(crate) async fn deal_once(app: &App) -> Result<bool> {
         match leased {
             Ok(leased) if leased.is_empty() => passed.push(ask),
             Ok(leased) => {
-                app.desk.asks().append(&mut passed);
+                put_back(&app.desk, &mut passed);
                 send(app, ask, leased).await?;
                 return Ok(true);
             }
             Err(error) => {
                 passed.push(ask);
-                app.desk.asks().append(&mut passed);
+                put_back(&app.desk, &mut passed);
                 return Err(error.into());
             }
         }
     }
-    app.desk.asks().append(&mut passed);
+    put_back(&app.desk, &mut passed);
     Ok(false)
+}
+
+/// Lets those wait on for whom there was nothing, as long as they want to.
+fn put_back(desk: &Desk, passed: &mut Vec<Ask>) {
+    let now = Instant::now();
+    passed.retain(|ask| ask.deadline > now);
+    desk.asks().append(passed);
 }
 
 /// Takes one of those who wait out of the line.
@@ -239,6 +248,8 @@ pub(crate) async fn beat(
     beat: Beat,
 ) -> Result<(), StoreError> {
     let (now_ms, terms, beat) = (app.now_ms(), app.limits.lease, Arc::new(beat));
+    // A prover that beats and does not prove holds nothing to the end of its window.
+    let held_since_ms = now_ms.saturating_sub(millis(app.limits.proving_window) / 4);
     app.write(move |tx| {
         let beat = beat.clone();
         Box::pin(async move {
@@ -248,7 +259,7 @@ pub(crate) async fn beat(
                 Role::Prover => {
                     let end_ms = now_ms.saturating_add(terms.silence_ms);
                     for id in beat.batches.iter().take(MAX_NAMED) {
-                        batches::extend_lease(tx, *id, node, end_ms).await?;
+                        batches::extend_lease(tx, *id, node, end_ms, held_since_ms).await?;
                     }
                     Ok(())
                 }
@@ -316,7 +327,8 @@ async fn take(
 ) -> Result<Delivery, StoreError> {
     let receipt = &result.receipt;
     let Some(task) = tasks::find(tx, receipt.task_id).await? else { return Ok(Delivery::Unknown) };
-    if task.answer().is_some_and(|a| a.receipt == *receipt) {
+    let is_own = receipt.worker == worker;
+    if is_own && task.answer().is_some_and(|a| a.receipt == *receipt) {
         return Ok(Delivery::Known);
     }
     let Life::Assigned(lease) = task.life else { return Ok(Delivery::Lost) };

@@ -98,6 +98,7 @@ pub(crate) struct Included {
     pub(crate) is_success: bool,
     pub(crate) gas_used: u64,
     pub(crate) block: u64,
+    pub(crate) block_hash: Bytes32,
 }
 
 /// What the rollup knows of a proven task.

@@ -292,8 +292,11 @@ impl Chain for Rpc {
     async fn included(&self, hash: Bytes32) -> Result<Option<Included>, ChainError> {
         let receipt = self.provider().get_transaction_receipt(B256::from(hash.0)).await;
         let Some(receipt) = self.heard(receipt)? else { return Ok(None) };
-        let Some(block) = receipt.block_number else { return Ok(None) };
-        Ok(Some(Included { is_success: receipt.status(), gas_used: receipt.gas_used, block }))
+        let (Some(block), Some(hash)) = (receipt.block_number, receipt.block_hash) else {
+            return Ok(None);
+        };
+        let (is_success, gas_used) = (receipt.status(), receipt.gas_used);
+        Ok(Some(Included { is_success, gas_used, block, block_hash: wire::api_bytes32(hash) }))
     }
 }
 

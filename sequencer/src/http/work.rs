@@ -75,9 +75,12 @@ pub(crate) async fn result(
 ) -> Result<Json<TaskView>, ApiError> {
     let worker = node.require(Role::Worker)?;
     let id = result.receipt.task_id;
+    if result.receipt.worker != worker {
+        return Err(ApiError::ReceiptMismatch("worker"));
+    }
     let task = tasks::get(&app.store, id).await?.ok_or(ApiError::NotFound("task"))?;
     if matches!(task.life, Life::Assigned(_)) {
-        check_receipt(&app, worker, &task, &result)?;
+        check_receipt(&app, &task, &result)?;
     }
     let units = models::model(&app, task.order.model_id)?.view.work_units;
     match work::deliver(&app, worker, result, units).await? {
@@ -87,28 +90,23 @@ pub(crate) async fn result(
         Delivery::Unknown => return Err(ApiError::NotFound("task")),
     }
     let task = tasks::get(&app.store, id).await?.ok_or(ApiError::NotFound("task"))?;
-    Ok(Json(task.view()))
+    // The worker knows what it has answered; whoever copied its receipt learns nothing.
+    Ok(Json(TaskView { output: None, ..task.view() }))
 }
 
 /// The receipt must say what was leased, commit to the output and be signed by the worker.
-fn check_receipt(
-    app: &App,
-    worker: Address,
-    task: &Task,
-    result: &TaskResult,
-) -> Result<(), ApiError> {
+fn check_receipt(app: &App, task: &Task, result: &TaskResult) -> Result<(), ApiError> {
     let receipt = &result.receipt;
     let refuse = |what| Err(ApiError::ReceiptMismatch(what));
     let served = models::model(app, task.order.model_id)?;
     let salt = task.secret(&app.store.seal)?.salt;
     let salt = commitment::from_bytes(&salt.0).ok_or(ApiError::SaltRange)?;
-    if receipt.worker != worker {
-        return refuse("worker");
-    }
     if receipt.model_id != task.order.model_id || receipt.input_hash != task.order.input_hash {
         return refuse("model or input hash");
     }
-    if receipt.started_at_ms > receipt.finished_at_ms {
+    // What a database cannot hold would be published as another number than was signed.
+    let is_storable = i64::try_from(receipt.finished_at_ms).is_ok();
+    if receipt.started_at_ms > receipt.finished_at_ms || !is_storable {
         return refuse("times");
     }
     if result.output.len() != served.view.output_len {
@@ -120,7 +118,7 @@ fn check_receipt(
     }
     let (domain, signed) = (app.chain.domain().eip712(), dn_sdk::wire::receipt(receipt));
     let signer = dn_sdk::recover(&signed, &domain, &receipt.signature.0);
-    if signer != Some(dn_sdk::wire::address(worker)) {
+    if signer != Some(dn_sdk::wire::address(receipt.worker)) {
         return Err(ApiError::BadSignature);
     }
     Ok(())

@@ -101,6 +101,13 @@ pub(crate) fn next(batch: &Facts, world: World) -> Step {
     }
 }
 
+/// The number of the next commitment. `pending` are the numbers on their way, in order; `next` is the
+/// chain's. `None` while one in front is missing: those behind it have no effect, so none is added.
+pub(crate) fn number(next: u64, pending: &[u64]) -> Option<u64> {
+    let ahead = pending.iter().copied().filter(|n| *n >= next);
+    ahead.into_iter().try_fold(next, |expected, n| (n == expected).then_some(expected + 1))
+}
+
 /// The rollup's word on a batch, at the block that the follower has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnChain {
@@ -193,6 +200,14 @@ mod tests {
         assert!(matches!(next(&late, WORLD), Step::Release(_)));
         let refused = Facts { refusals: 3, ..batch(BatchState::Formed) };
         assert!(matches!(next(&refused, WORLD), Step::Release(_)));
+    }
+
+    #[test]
+    fn numbers_have_no_gap() {
+        assert_eq!(number(5, &[]), Some(5));
+        assert_eq!(number(5, &[3, 4, 5, 6]), Some(7));
+        assert_eq!(number(5, &[6, 7]), None, "5 was lost: these will have no effect");
+        assert_eq!(number(5, &[5, 7]), None);
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub(crate) async fn step(app: &App) -> Result<bool> {
         return Ok(false);
     };
     take(app, events, to, last).await.context("store the chain's events")?;
+    if rules::range(Some(to), limits.first_block, head.number, limits.confirmations).is_none() {
+        app.world.set_followed(app.now_ms());
+    }
     Ok(true)
 }
 

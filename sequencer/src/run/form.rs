@@ -20,7 +20,7 @@ use crate::store::{batches, nodes, payers, tasks, Write};
 
 /// Forms a batch of each model that has one due.
 pub(crate) async fn step(app: &App) -> Result<bool> {
-    if idle_prover(app).await?.is_none() {
+    if !app.world.has_followed() || idle_prover(app).await?.is_none() {
         return Ok(false);
     }
     let mut formed = false;

@@ -66,6 +66,11 @@ async fn one(app: &App, tx: &OpenTx, world: World) -> Result<bool> {
             break;
         }
     }
+    if let Some(found) = included {
+        // A receipt of a block that the chain has forgotten says nothing.
+        let block = app.chain.block(found.block).await?;
+        included = included.filter(|i| block.is_some_and(|b| b.hash == i.block_hash));
+    }
     let Some(dearest) = tx.variants.last() else { return Ok(false) };
     let (now_ms, is_consumed) = (app.now_ms(), world.nonce > tx.nonce && included.is_none());
     let facts = Facts {
@@ -124,6 +129,12 @@ async fn close(app: &App, tx: &OpenTx, outcome: Outcome, included: Option<Includ
     }
     let closed = app.write(move |w| {
         Box::pin(async move {
+            if let Some(block) = block {
+                // Taken back since: it is looked at again.
+                if !blocks::has_reached(w, block).await? {
+                    return Ok(());
+                }
+            }
             outbox::close(w, id, outcome, block, gas).await?;
             let batch = batches::get_for_write(w, batch_id).await?;
             match (outcome, kind, batch.state) {

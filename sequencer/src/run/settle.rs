@@ -4,14 +4,14 @@ use alloy::primitives::{keccak256, U256};
 use alloy::sol_types::{SolCall as _, SolValue as _};
 use anyhow::{Context as _, Result};
 use dn_core::api::{BatchState, Bytes32};
-use dn_core::task::{Reason, TaskEvent};
+use dn_core::task::{Reason, TaskEvent, TaskState};
 use dn_sdk::contracts::InferenceRollup::{commitBatchCall, proveBatchCall, refundBatchCall};
 use dn_sdk::wire;
 
 use super::form;
 use crate::app::App;
 use crate::chain::ChainError;
-use crate::rules::settle::{next, Facts, Step, World};
+use crate::rules::settle::{self as rules, next, Facts, Step, World};
 use crate::store::batches::{self, Batch, End, Terms};
 use crate::store::outbox::{self, Kind, NewTx, OpenTx};
 use crate::store::{tasks, StoreError, Write};
@@ -24,6 +24,10 @@ const GAS_PERCENT: u64 = 125;
 
 /// Does the next step of every open batch.
 pub(crate) async fn step(app: &App) -> Result<bool> {
+    // Before the chain has been read, it is not known what is settled.
+    if !app.world.has_followed() {
+        return Ok(false);
+    }
     let open = outbox::open(&app.store).await?;
     let mut commitments = open.iter().filter(|tx| tx.kind == Kind::Commit).count();
     for batch in batches::open(&app.store).await? {
@@ -66,8 +70,8 @@ async fn settle(app: &App, batch: &Batch, open: &[OpenTx], world: World) -> Resu
 async fn commit(app: &App, batch: &Batch) -> Result<bool> {
     let Some(prover) = form::idle_prover(app).await? else { return Ok(false) };
     let next = app.chain.next_number().await?;
-    let last = app.write(|tx| Box::pin(batches::last_pending(tx))).await?;
-    let number = last.map_or(next, |last| next.max(last + 1));
+    let pending = batches::pending_numbers(&app.store).await?;
+    let Some(number) = rules::number(next, &pending) else { return Ok(false) };
     let deadline_s = app.chain_time_s() + app.proving_window_s();
     let terms = Terms { number, prover, deadline_s };
     let header = batch.under(terms).header(app.chain.domain());
@@ -132,13 +136,22 @@ async fn call_rollup(app: &App, kind: Kind, batch: &Batch, calldata: Vec<u8>) ->
         Err(error) => return refused(app, batch, error).await,
     };
     let new = signed(app, kind, batch.id, gas, calldata).await?;
-    let (record, now_ms) = (new.clone(), app.now_ms());
+    let (record, now_ms, seen) = (new.clone(), app.now_ms(), batch.clone());
     let recorded = app.write(move |tx| {
-        let record = record.clone();
-        Box::pin(async move { outbox::record(tx, &record, now_ms).await })
+        let (record, seen) = (record.clone(), seen.clone());
+        Box::pin(async move {
+            let now = batches::get_for_write(tx, seen.id).await?;
+            let is_as_seen = now.state == seen.state && now.terms == seen.terms;
+            if !is_as_seen || outbox::is_sending(tx, seen.id).await? {
+                return Ok(false);
+            }
+            outbox::record(tx, &record, now_ms).await?;
+            Ok(true)
+        })
     });
-    recorded.await?;
-    super::send::first(app, &new).await;
+    if recorded.await? {
+        super::send::first(app, &new).await;
+    }
     Ok(())
 }
 
@@ -153,8 +166,12 @@ async fn signed(
     let market = app.chain.market().await?;
     let fee = crate::rules::outbox::Fee { max: market.max.min(app.limits.max_fee), ..market };
     let fee = crate::rules::outbox::Fee { tip: fee.tip.min(fee.max), ..fee };
-    let last = outbox::last_nonce(&app.store).await?;
-    let nonce = app.chain.nonce().await?.max(last.map_or(0, |last| last + 1));
+    let used = outbox::open_nonces(&app.store).await?;
+    let mut nonce = app.chain.nonce().await?;
+    // The lowest that is free: a gap would hold up everything behind it.
+    while used.contains(&nonce) {
+        nonce += 1;
+    }
     let signed = app.chain.sign(nonce, gas_limit, fee, &calldata)?;
     Ok(NewTx { kind, batch_id, gas_limit, calldata, fee, signed })
 }
@@ -196,6 +213,10 @@ pub(crate) async fn end_without_proof(
         return Ok(());
     }
     for task in tasks::of_batch_for_write(tx, id).await? {
+        // One that was proven by another batch has its end already.
+        if task.state() != TaskState::Committed {
+            continue;
+        }
         let reason = Some(Reason::BatchExpired);
         tasks::transition(tx, &task, TaskEvent::ExpireBatch, reason, now_ms).await?;
     }

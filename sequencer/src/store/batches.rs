@@ -251,14 +251,17 @@ pub(crate) async fn touched_behind(tx: &mut Write, block: i64) -> Result<Vec<Bat
     read(select(LIGHT, &condition).bind(block).fetch_all(&mut tx.db).await?)
 }
 
-/// The highest number whose commitment is not known to be on the chain.
-pub(crate) async fn last_pending(tx: &mut Write) -> Result<Option<u64>, StoreError> {
-    let query = sqlx::query_as(
-        "select max(number) from batch where state = 'formed'
-            or id in (select batch_id from outbox where kind = 'commit' and state = 'open')",
-    );
-    let (number,): (Option<i64>,) = query.fetch_one(&mut tx.db).await?;
-    maybe_unsigned("number", number)
+/// The numbers whose commitments are not known to be on the chain, in order.
+pub(crate) async fn pending_numbers(store: &Store) -> Result<Vec<u64>, StoreError> {
+    let rows: Vec<(i64,)> = sqlx::query_as(
+        "select number from batch
+          where number is not null and (state = 'formed'
+             or id in (select batch_id from outbox where kind = 'commit' and state = 'open'))
+          order by number",
+    )
+    .fetch_all(&store.pool)
+    .await?;
+    rows.into_iter().map(|(number,)| unsigned("number", number)).collect()
 }
 
 /// Takes the number of an ended batch away: the chain has forgotten its commitment for good.
@@ -378,32 +381,38 @@ pub(crate) async fn lease(
     id: u64,
     prover: Address,
     ends_ms: u64,
+    now_ms: u64,
 ) -> Result<Batch, StoreError> {
     sqlx::query(
-        "update batch set fence = fence + 1, lease_node = $1, lease_expires_ms = $2 where id = $3",
+        "update batch set fence = fence + 1, lease_node = $1, lease_expires_ms = $2,
+             leased_at_ms = $3 where id = $4",
     )
     .bind(prover.0.to_vec())
     .bind(signed(ends_ms))
+    .bind(signed(now_ms))
     .bind(signed(id))
     .execute(&mut tx.db)
     .await?;
     get_for_write(tx, id).await
 }
 
-/// Extends a prover's lease of a batch, if it still has it.
+/// Extends a prover's lease of a batch, if it still has it, and since after `held_since_ms`.
 pub(crate) async fn extend_lease(
     tx: &mut Write,
     id: u64,
     prover: Address,
     ends_ms: u64,
+    held_since_ms: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "update batch set lease_expires_ms = $1
-          where id = $2 and lease_node = $3 and state = 'committed' and lease_expires_ms is not null",
+          where id = $2 and lease_node = $3 and state = 'committed' and lease_expires_ms is not null
+            and leased_at_ms > $4",
     )
     .bind(signed(ends_ms))
     .bind(signed(id))
     .bind(prover.0.to_vec())
+    .bind(signed(held_since_ms))
     .execute(&mut tx.db)
     .await?;
     Ok(())

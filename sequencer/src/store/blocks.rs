@@ -19,6 +19,12 @@ pub(crate) async fn last(store: &Store) -> Result<Option<Position>, StoreError> 
     sqlx::query_as(query).fetch_optional(&store.pool).await?.map(read).transpose()
 }
 
+/// Whether a block has been read.
+pub(crate) async fn has_reached(tx: &mut Write, number: u64) -> Result<bool, StoreError> {
+    let query = sqlx::query("select 1 from chain_block where number >= $1 limit 1");
+    Ok(query.bind(signed(number)).fetch_optional(&mut tx.db).await?.is_some())
+}
+
 /// Every remembered position, last first.
 pub(crate) async fn all(store: &Store) -> Result<Vec<Position>, StoreError> {
     let query = "select number, hash from chain_block order by number desc";

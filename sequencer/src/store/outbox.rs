@@ -115,11 +115,18 @@ pub(crate) async fn open(store: &Store) -> Result<Vec<OpenTx>, StoreError> {
         .collect()
 }
 
-/// The highest nonce of a transaction that has not been replaced.
-pub(crate) async fn last_nonce(store: &Store) -> Result<Option<u64>, StoreError> {
-    let query = sqlx::query_as("select max(nonce) from outbox where state = 'open'");
-    let (nonce,): (Option<i64>,) = query.fetch_one(&store.pool).await?;
-    super::columns::maybe_unsigned("nonce", nonce)
+/// The nonces of transactions on their way.
+pub(crate) async fn open_nonces(store: &Store) -> Result<Vec<u64>, StoreError> {
+    let query = sqlx::query_as("select nonce from outbox where state = 'open' order by nonce");
+    let rows: Vec<(i64,)> = query.fetch_all(&store.pool).await?;
+    rows.into_iter().map(|(nonce,)| unsigned("nonce", nonce)).collect()
+}
+
+/// Whether a transaction of a batch is on its way.
+pub(crate) async fn is_sending(tx: &mut Write, batch_id: u64) -> Result<bool, StoreError> {
+    let sql = "select 1 from outbox where batch_id = $1 and state = 'open' limit 1";
+    let query = sqlx::query(sql).bind(signed(batch_id));
+    Ok(query.fetch_optional(&mut tx.db).await?.is_some())
 }
 
 /// A transaction to record.

@@ -20,6 +20,9 @@ async fn get(pool: &AnyPool, name: &str) -> Result<Option<Vec<u8>>, StoreError> 
 
 /// The value of a setting; `first` if it has none yet. Two processes that ask get the same.
 async fn get_or_set(pool: &AnyPool, name: &str, first: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    if let Some(value) = get(pool, name).await? {
+        return Ok(value);
+    }
     sqlx::query("insert into setting (name, value) values ($1, $2) on conflict (name) do nothing")
         .bind(name)
         .bind(first)

@@ -183,13 +183,13 @@ async fn a_batch_lives(store: &Store) {
     let terms = Terms { number: 7, prover: PROVER, deadline_s: NOW / 1000 + 100 };
     write!(store, tx => {
         batches::set_terms(tx, batch, terms, id(6), NOW).await?;
-        assert_eq!(batches::last_pending(tx).await?, Some(7));
         batches::set_committed(tx, batch, Some(id(9)), 70, NOW).await
     });
+    assert!(batches::pending_numbers(store).await.unwrap().is_empty(), "7 is on the chain");
     let leased = write!(store, tx => {
         let (now_ms, chain_s) = (NOW + 1, NOW / 1000);
         let next = batches::next_to_prove(tx, PROVER, 0, now_ms, chain_s).await?.unwrap();
-        let leased = batches::lease(tx, next.id, PROVER, NOW + 50).await?;
+        let leased = batches::lease(tx, next.id, PROVER, NOW + 50, NOW).await?;
         assert!(batches::next_to_prove(tx, PROVER, 0, now_ms, chain_s).await?.is_none());
         assert_eq!(batches::held_count(tx, PROVER, now_ms).await?, 1);
         Ok(leased)
@@ -273,7 +273,8 @@ async fn transactions_keep_every_variant(store: &Store) {
             .await
             .unwrap();
     }
-    assert_eq!(outbox::last_nonce(store).await.unwrap(), Some(5));
+    assert_eq!(outbox::open_nonces(store).await.unwrap(), [4, 5]);
+    assert!(write!(store, tx => outbox::is_sending(tx, batch).await));
     let open = outbox::open(store).await.unwrap();
     assert_eq!(open.iter().map(|t| t.nonce).collect::<Vec<_>>(), [4, 5], "by nonce");
     let first = open[0].id;

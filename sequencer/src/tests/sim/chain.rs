@@ -494,6 +494,7 @@ impl Chain for FakeChain {
             let found = blocks.flat_map(|(n, b)| b.receipts.iter().map(move |r| (n, *r)));
             let found = found.into_iter().find(|(_, (known, _))| *known == hash);
             Ok(found.map(|(n, (_, is_success))| Included {
+                block_hash: inner.blocks[n].hash,
                 is_success,
                 gas_used: 1,
                 block: n as u64,
