@@ -74,9 +74,11 @@ async fn row_07_a_node_whose_session_is_gone_registers_again(stage: &Stage) {
 async fn give(stage: &mut Stage, node: &Node, wanted: usize) -> (Vec<LeasedTask>, usize) {
     let (mut given, mut sent) = (Vec::new(), 0);
     while given.len() < wanted {
-        assert!(sent < 60, "the worker was given {} of {sent} tasks", given.len());
+        assert!(sent < 120, "the worker was given {} of {sent} tasks", given.len());
         let client = node.client.clone();
-        let asking = tokio::spawn(async move { client.lease(1, Duration::from_millis(300)).await });
+        // Who has room for more is chosen more often.
+        let wait = Duration::from_millis(300);
+        let asking = tokio::spawn(async move { client.lease(16, wait).await });
         tokio::time::sleep(Duration::from_millis(30)).await;
         stage.submit().await.unwrap();
         sent += 1;
