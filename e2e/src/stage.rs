@@ -1,5 +1,6 @@
 //! A running network for tests of faults: whoever waits for something keeps its processes running.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -112,7 +113,7 @@ impl Stage {
         // One that is down has been killed before.
         while self.signal("chain", Signal::STOP).is_ok() {
             let text = std::fs::read(&file).unwrap_or_default();
-            if serde_json::from_slice::<Value>(&text).is_ok() {
+            if serde_json::from_slice::<Value>(&text).is_ok_and(|state| is_whole(&state)) {
                 break;
             }
             self.signal("chain", Signal::CONT)?;
@@ -227,4 +228,20 @@ impl Stage {
         ensure!(after.balance_since(&self.before), "tokens are lost: {after:?}");
         Ok(())
     }
+}
+
+/// Whether a state that anvil wrote has every block up to the one that it goes on from. One that was
+/// written while a block was made lacks it, and the chain that goes on from it has a hole for good,
+/// which no real chain has.
+fn is_whole(state: &Value) -> bool {
+    let number = |value: &Value| {
+        let text = value.as_str().and_then(|text| text.strip_prefix("0x"));
+        text.and_then(|text| u64::from_str_radix(text, 16).ok()).or(value.as_u64())
+    };
+    let blocks = state["blocks"].as_array().into_iter().flatten();
+    let numbers: BTreeSet<u64> =
+        blocks.filter_map(|block| number(&block["header"]["number"])).collect();
+    let best = number(&state["best_block_number"]);
+    let next = number(&state["block"]["number"]);
+    best.is_some() && best == next && (0..=best.unwrap_or(0)).all(|n| numbers.contains(&n))
 }
