@@ -4,14 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use alloy::primitives::B256;
 use alloy::signers::local::PrivateKeySigner;
 use dn_core::api::{
-    Amount, Bytes, Bytes32, Challenge, Problem, Register, Role, Session, SubmitTask, TaskView,
+    Amount, Bytes, Bytes32, Challenge, Problem, Register, Role, Session, SubmitTask, TaskResult,
+    TaskView,
 };
 use dn_core::task::TaskState;
 use dn_devnet::Devnet;
-use dn_e2e::{options, Digits, User};
-use dn_sdk::{domain, sign, wire, Access, Node};
+use dn_e2e::{answer, options, Digits, User};
+use dn_sdk::{domain, sign, signed_receipt, wire, Access, Node, Receipt};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::StatusCode;
 
@@ -53,6 +55,7 @@ async fn the_interface_is_precise() {
     events_tell_a_task_s_life(&devnet, &user, &digits).await;
     answers_are_their_users_alone(&devnet, &user, &digits).await;
     nodes_are_checked(&devnet).await;
+    receipts_are_their_workers(&devnet, &user, &digits).await;
     a_registration_is_good_once(&devnet).await;
     everything_is_served(&devnet).await;
     bad_starts_are_named(&devnet);
@@ -208,6 +211,52 @@ async fn nodes_are_checked(devnet: &Devnet) {
     let error = node.client.lease(1, Duration::ZERO).await.unwrap_err();
     assert_eq!(error.code(), Some("wrong_role"));
     assert!(node.client.proof_job().await.unwrap().is_none());
+}
+
+/// A receipt is public. Whoever copies it learns nothing, and nobody signs what cannot be published as
+/// it was signed.
+async fn receipts_are_their_workers(devnet: &Devnet, user: &User, digits: &Digits) {
+    let stranger = &devnet.accounts.workers[1].signer;
+    let node = Node::register(&devnet.url, Role::Worker, stranger).await.unwrap();
+    let (task, _) = user.ask(&digits.inputs[4], 4).await.unwrap();
+    let receipt = task.receipt.unwrap();
+    let copied = TaskResult { fence: 0, output: Vec::new(), receipt: receipt.clone() };
+    let error = node.client.result(&copied).await.unwrap_err();
+    assert_eq!(error.code(), Some("receipt_mismatch"));
+
+    let leased = loop {
+        let client = node.client.clone();
+        let asking =
+            tokio::spawn(async move { client.lease(16, Duration::from_millis(300)).await });
+        user.client
+            .submit(&user.order(&digits.inputs[5], rand::random()).unwrap(), None)
+            .await
+            .unwrap();
+        if let Some(task) = asking.await.unwrap().unwrap().pop() {
+            break task;
+        }
+    };
+    let output = vec![0; 10];
+    let mut good = answer(&node, stranger, &leased, output.clone()).unwrap();
+    let far = Receipt {
+        taskId: B256::from(leased.task_id.0),
+        modelId: B256::from(leased.model_id.0),
+        inputHash: B256::from(leased.input_hash.0),
+        outputHash: B256::from(good.receipt.output_hash.0),
+        startedAtMs: u64::MAX,
+        finishedAtMs: u64::MAX,
+    };
+    let domain = domain(node.session.chain_id, wire::address(node.session.rollup));
+    let signed = signed_receipt(&domain, stranger, &far).unwrap();
+    let far = TaskResult { fence: leased.fence, output, receipt: signed };
+    let error = node.client.result(&far).await.unwrap_err();
+    assert_eq!(error.code(), Some("receipt_mismatch"), "it could never be slashed");
+    good.fence += 1;
+    let error = node.client.result(&good).await.unwrap_err();
+    assert_eq!(error.code(), Some("lease_lost"));
+    good.fence -= 1;
+    let view = node.client.result(&good).await.unwrap();
+    assert_eq!((view.state, view.output), (TaskState::Executed, None), "the user's alone");
 }
 
 async fn everything_is_served(devnet: &Devnet) {

@@ -316,8 +316,9 @@ pub(crate) async fn clear_terms(
     Ok(())
 }
 
-/// The oldest batch that `prover` may prove: its own, or one that its prover has left alone since
-/// before `orphaned_before_ms`.
+/// The oldest batch that `prover` may prove: its own, one that its prover has not taken since before
+/// `orphaned_before_ms`, or one whose lease has ended. Who let it end comes last, after as long a
+/// wait: a prover that leases and does not prove cannot take the same batch again and again.
 pub(crate) async fn next_to_prove(
     tx: &mut Write,
     prover: Address,
@@ -327,7 +328,8 @@ pub(crate) async fn next_to_prove(
 ) -> Result<Option<Batch>, StoreError> {
     let condition = format!(
         "state = 'committed' and deadline_s > $1 and coalesce(lease_expires_ms, 0) < $2
-            and (prover = $3 or coalesce(lease_expires_ms, committed_at_ms) < $4)
+            and (case when lease_node is null then prover = $3 or committed_at_ms < $4
+                      else lease_node <> $3 or lease_expires_ms < $4 end)
           order by refusals, id limit 1{}",
         tx.dialect.skip_locked()
     );

@@ -153,6 +153,16 @@ impl FakeChain {
         self.change(|state| state.nonce += 1);
     }
 
+    /// A batch of another program proves a task.
+    pub(super) fn prove_elsewhere(&self, task_id: Bytes32, output_hash: Bytes32) {
+        let mut inner = self.lock();
+        let mut state = inner.tip().state.clone();
+        state.tasks.insert(task_id, (output_hash, true));
+        let event = RollupEvent::TaskProven { task_id, output_hash, is_paid: true };
+        let time_s = self.clock_ms.load(Ordering::Relaxed) / 1_000;
+        inner.append(state, time_s, vec![event], Vec::new());
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut inner = self.lock();
         let mut state = inner.tip().state.clone();

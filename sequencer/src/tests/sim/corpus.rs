@@ -1,13 +1,14 @@
 //! Faults one by one: those that once stopped the network for good, and those of a list that other
 //! networks paid for. `fault_NN_` names the case.
 
-use dn_core::api::{BatchState, Role};
+use dn_core::api::{BatchState, Beat, Role};
 use dn_core::task::{Reason, TaskState};
 
 use super::chain::Faults;
 use super::people::{self, Prover, Worker};
 use super::town::{Town, Weather};
 use crate::admission::Admission;
+use crate::proving;
 use crate::rules::admit::Refusal;
 use crate::run;
 use crate::store::{batches, nodes, outbox, tasks};
@@ -15,14 +16,17 @@ use crate::work::{self, Delivery};
 
 const NO_CHAIN: Faults = Faults { error: 1_000, empty_logs: 0, lag: 0, lose: 0, dies_in: None };
 
-async fn town(workers: &[Worker], provers: &[Prover]) -> Town {
-    static SEED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1 << 40);
-    let seed = SEED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    Town::new(seed, workers.to_vec(), provers.to_vec()).await
+/// A town whose seed is the line that asks for it, so that a test is the same every time.
+#[track_caller]
+fn town(workers: &[Worker], provers: &[Prover]) -> impl std::future::Future<Output = Town> {
+    let seed = (1 << 40) + u64::from(std::panic::Location::caller().line());
+    let (workers, provers) = (workers.to_vec(), provers.to_vec());
+    async move { Town::new(seed, workers, provers).await }
 }
 
-async fn calm() -> Town {
-    town(&[Worker::Honest], &[Prover::Honest]).await
+#[track_caller]
+fn calm() -> impl std::future::Future<Output = Town> {
+    town(&[Worker::Honest], &[Prover::Honest])
 }
 
 async fn has_batch_in(town: &Town, state: BatchState) -> bool {
@@ -70,7 +74,9 @@ async fn fault_15_a_transaction_whose_answer_is_lost_is_not_sent_twice() {
         town.round().await;
     }
     let open = outbox::open(&town.app.store).await.unwrap();
-    assert_eq!(open.len(), 1, "its outcome is unknown, so it is the only one");
+    let batches: std::collections::BTreeSet<u64> = open.iter().map(|tx| tx.batch_id).collect();
+    assert!(!open.is_empty());
+    assert_eq!(open.len(), batches.len(), "its outcome is unknown, so it is its batch's only one");
     ends_well(town).await;
 }
 
@@ -268,6 +274,58 @@ async fn fault_17_a_nonce_that_another_program_took_is_noticed() {
 async fn fault_22_and_23_a_batch_that_its_prover_leaves_alone_goes_to_another() {
     let mut town = town(&[Worker::Honest], &[Prover::Idle, Prover::Honest]).await;
     town.submit_many(12).await;
+    ends_well(town).await;
+}
+
+#[tokio::test]
+async fn a_prover_that_only_beats_holds_no_batch_to_the_end_of_its_window() {
+    let mut town = town(&[Worker::Honest], &[Prover::Idle, Prover::Honest]).await;
+    town.submit_many(4).await;
+    // Nobody proves while it is committed.
+    town.provers[1] = Prover::Idle;
+    town.until("committed", async |t| has_batch_in(t, BatchState::Committed).await).await;
+    town.pass(30_000);
+    let (batch, _) = proving::lease(&town.app, people::prover(0)).await.unwrap().unwrap();
+    let mut taken = None;
+    for second in 0..240 {
+        let beat = Beat { batches: vec![batch.id], ..Beat::default() };
+        work::beat(&town.app, people::prover(0), Role::Prover, beat).await.unwrap();
+        if let Some((other, _)) = proving::lease(&town.app, people::prover(1)).await.unwrap() {
+            assert_eq!(other.id, batch.id);
+            taken = Some(second);
+            break;
+        }
+        town.pass(1_000);
+    }
+    assert!(taken.is_some_and(|s| (60..120).contains(&s)), "after {taken:?} of 240 seconds");
+    town.provers[1] = Prover::Honest;
+    town.settle().await.unwrap();
+    town.close().await;
+}
+
+/// A task can be proven by a batch that this database knows nothing of, or has given up.
+#[tokio::test]
+async fn a_batch_ends_although_one_of_its_tasks_was_proven_elsewhere() {
+    let mut town = town(&[Worker::Honest], &[Prover::Idle]).await;
+    let ids = town.submit_many(4).await;
+    town.until("committed", async |t| has_batch_in(t, BatchState::Committed).await).await;
+    town.chain.prove_elsewhere(ids[0], people::truth(ids[0]));
+    town.until("followed", async |t| t.state(ids[0]).await == TaskState::Proven).await;
+    town.pass(300_000);
+    town.until("expired", async |t| has_batch_in(t, BatchState::Expired).await).await;
+    town.provers[0] = Prover::Honest;
+    ends_well(town).await;
+}
+
+/// Commitments behind a lost one have no effect; their batches get numbers from the chain's on.
+#[tokio::test]
+async fn a_lost_commitment_does_not_take_the_later_ones_with_it() {
+    let mut town = calm().await;
+    town.chain.set_base_fee(1_000_000);
+    town.submit_many(24).await;
+    town.until("sent", async |t| outbox::open(&t.app.store).await.unwrap().len() >= 4).await;
+    town.chain.take_nonce();
+    town.chain.set_base_fee(100);
     ends_well(town).await;
 }
 
