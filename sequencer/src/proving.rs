@@ -10,7 +10,7 @@ use crate::clock::millis;
 use crate::rules::lease::batch_allowance;
 use crate::rules::observe::Seen;
 use crate::run::distrust;
-use crate::store::batches::{self, Batch};
+use crate::store::batches::{self, Batch, LeftAlone};
 use crate::store::task::Task;
 use crate::store::{nodes, StoreError};
 
@@ -20,7 +20,8 @@ use crate::store::{nodes, StoreError};
 /// When the database does not answer.
 pub(crate) async fn lease(app: &App, prover: Address) -> Result<Option<(Batch, u64)>, StoreError> {
     let (now_ms, chain_s) = (app.now_ms(), app.chain_time_s());
-    let orphaned_before_ms = now_ms.saturating_sub(millis(app.limits.orphan_after));
+    let by_others = now_ms.saturating_sub(millis(app.limits.orphan_after));
+    let alive_since_ms = app.alive_since_ms();
     let ends_ms = now_ms.saturating_add(app.limits.lease.silence_ms);
     let leased = app.write(move |tx| {
         Box::pin(async move {
@@ -28,8 +29,11 @@ pub(crate) async fn lease(app: &App, prover: Address) -> Result<Option<(Batch, u
             if batches::held_count(tx, prover, now_ms).await? >= batch_allowance() {
                 return Ok(None);
             }
-            let next =
-                batches::next_to_prove(tx, prover, orphaned_before_ms, now_ms, chain_s).await?;
+            // Who is alone need not wait for others.
+            let others = nodes::is_other_alive(tx, prover, Role::Prover, alive_since_ms).await?;
+            let before_ms =
+                LeftAlone { by_others, by_itself: if others { by_others } else { now_ms } };
+            let next = batches::next_to_prove(tx, prover, before_ms, now_ms, chain_s).await?;
             let Some(next) = next else { return Ok(None) };
             // Whoever had it before, or should have taken it, has left it alone.
             let idle = next.lease.map(|l| l.node).or(next.terms.map(|t| t.prover));

@@ -195,7 +195,7 @@ pub(crate) async fn give(
             if limit == 0 {
                 return Ok(Vec::new());
             }
-            let others = nodes::is_other_worker_alive(tx, worker, alive_since_ms).await?;
+            let others = nodes::is_other_alive(tx, worker, Role::Worker, alive_since_ms).await?;
             let failed_before_ms = lease::failed_before_ms(now_ms, others);
             let want = Wanted { worker, limit, after_s, failed_before_ms };
             let mut leased = Vec::new();

@@ -316,20 +316,29 @@ pub(crate) async fn clear_terms(
     Ok(())
 }
 
+/// Since when a batch must have been left alone for a prover to take it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeftAlone {
+    /// By the prover that its header names.
+    pub(crate) by_others: u64,
+    /// By this prover itself, which let its lease end.
+    pub(crate) by_itself: u64,
+}
+
 /// The oldest batch that `prover` may prove: its own, one that its prover has not taken since before
-/// `orphaned_before_ms`, or one whose lease has ended. Who let it end comes last, after as long a
+/// `before_ms.by_others`, or one whose lease has ended. Who let it end comes last, after as long a
 /// wait: a prover that leases and does not prove cannot take the same batch again and again.
 pub(crate) async fn next_to_prove(
     tx: &mut Write,
     prover: Address,
-    orphaned_before_ms: u64,
+    before_ms: LeftAlone,
     now_ms: u64,
     chain_time_s: u64,
 ) -> Result<Option<Batch>, StoreError> {
     let condition = format!(
         "state = 'committed' and deadline_s > $1 and coalesce(lease_expires_ms, 0) < $2
             and (case when lease_node is null then prover = $3 or committed_at_ms < $4
-                      else lease_node <> $3 or lease_expires_ms < $4 end)
+                      else lease_node <> $3 or lease_expires_ms < $5 end)
           order by refusals, id limit 1{}",
         tx.dialect.skip_locked()
     );
@@ -337,7 +346,8 @@ pub(crate) async fn next_to_prove(
         .bind(signed(chain_time_s))
         .bind(signed(now_ms))
         .bind(prover.0.to_vec())
-        .bind(signed(orphaned_before_ms))
+        .bind(signed(before_ms.by_others))
+        .bind(signed(before_ms.by_itself))
         .fetch_optional(&mut tx.db)
         .await?;
     row.map(Batch::try_from).transpose()

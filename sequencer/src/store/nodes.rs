@@ -222,17 +222,19 @@ pub(crate) async fn all(store: &Store) -> Result<Vec<Node>, StoreError> {
     rows.into_iter().map(Node::try_from).collect()
 }
 
-/// Whether another worker that is given work has been heard from since `since_ms`.
-pub(crate) async fn is_other_worker_alive(
+/// Whether another node of a role that is given work has been heard from since `since_ms`.
+pub(crate) async fn is_other_alive(
     tx: &mut Write,
-    worker: Address,
+    node: Address,
+    role: Role,
     since_ms: u64,
 ) -> Result<bool, StoreError> {
     let row = sqlx::query(
-        "select 1 from node where role = 'worker' and node <> $1 and is_barred = 0
-            and last_seen_ms >= $2 limit 1",
+        "select 1 from node where node <> $1 and role = $2 and is_barred = 0
+            and last_seen_ms >= $3 limit 1",
     )
-    .bind(worker.0.to_vec())
+    .bind(node.0.to_vec())
+    .bind(name(role))
     .bind(signed(since_ms))
     .fetch_optional(&mut tx.db)
     .await?;

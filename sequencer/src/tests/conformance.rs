@@ -7,7 +7,7 @@ use dn_core::task::{Reason, TaskEvent, TaskState};
 use crate::chain::SignedTx;
 use crate::rules::observe::Seen;
 use crate::rules::outbox::{Fee, Outcome};
-use crate::store::batches::{End, Terms};
+use crate::store::batches::{End, LeftAlone, Terms};
 use crate::store::intake::{self, New};
 use crate::store::outbox::{Kind, NewTx};
 use crate::store::task::{Life, Task};
@@ -188,9 +188,10 @@ async fn a_batch_lives(store: &Store) {
     assert!(batches::pending_numbers(store).await.unwrap().is_empty(), "7 is on the chain");
     let leased = write!(store, tx => {
         let (now_ms, chain_s) = (NOW + 1, NOW / 1000);
-        let next = batches::next_to_prove(tx, PROVER, 0, now_ms, chain_s).await?.unwrap();
+        let none = LeftAlone { by_others: 0, by_itself: 0 };
+        let next = batches::next_to_prove(tx, PROVER, none, now_ms, chain_s).await?.unwrap();
         let leased = batches::lease(tx, next.id, PROVER, NOW + 50, NOW).await?;
-        assert!(batches::next_to_prove(tx, PROVER, 0, now_ms, chain_s).await?.is_none());
+        assert!(batches::next_to_prove(tx, PROVER, none, now_ms, chain_s).await?.is_none());
         assert_eq!(batches::held_count(tx, PROVER, now_ms).await?, 1);
         Ok(leased)
     });
