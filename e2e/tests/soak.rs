@@ -154,9 +154,15 @@ async fn fault(stage: &mut Stage, random: &mut ChaCha8Rng, made: &mut Made, is_l
             stage.proxy.fault(&["eth_sendRawTransaction"], &Fault::Drop);
             tokio::time::sleep(Duration::from_millis(1_200)).await;
             let depth = random.gen_range(1..=3);
-            // The chain may be down at this moment.
-            let done = stage.chain("anvil_reorg", json!([depth, []])).await;
-            made.reorganisations += u32::from(done.is_ok());
+            // So would one that anvil's clock makes meanwhile: it would have a hole for ever. The chain may be
+            // down at this moment.
+            let is_still = stage.chain("evm_setIntervalMining", json!([0])).await.is_ok();
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            if is_still {
+                let done = stage.chain("anvil_reorg", json!([depth, []])).await;
+                made.reorganisations += u32::from(done.is_ok());
+                stage.chain("evm_setIntervalMining", json!([1])).await.unwrap();
+            }
             stage.proxy.lift();
         }
     }
