@@ -17,7 +17,8 @@
 
 pub use ark_bn254::Fr;
 use ark_ff::{BigInteger, PrimeField, Zero};
-use light_poseidon::{Poseidon, PoseidonHasher};
+
+use crate::poseidon;
 
 /// Domain of input commitments.
 pub const DOMAIN_INPUT: u64 = 1;
@@ -26,9 +27,9 @@ pub const DOMAIN_OUTPUT: u64 = 2;
 /// int8 values in one word.
 pub const WORD_BYTES: usize = 31;
 /// Elements absorbed by the first permutation.
-pub const FIRST_RATE: usize = 5;
+pub const FIRST_RATE: usize = poseidon::ARITY;
 /// Elements absorbed by each later permutation.
-pub const NEXT_RATE: usize = 4;
+pub const NEXT_RATE: usize = poseidon::ARITY - 1;
 
 /// Number of words for `len` int8 values.
 #[must_use]
@@ -59,13 +60,18 @@ pub fn tag(domain: u64, len: usize, label: Option<u16>) -> Fr {
     Fr::from(u128::from(domain) + ((len as u128) << 32) + (label << 64))
 }
 
-/// The elements absorbed by each permutation, padded: five in the first block, four in the others.
-#[must_use]
-pub fn blocks(tag: Fr, salt: Fr, values: &[i8]) -> Vec<Vec<Fr>> {
+fn padded(tag: Fr, salt: Fr, values: &[i8]) -> Vec<Fr> {
     let mut elements = vec![tag, salt];
     elements.extend(words(values));
     let padded = FIRST_RATE + (permutation_count(values.len()) - 1) * NEXT_RATE;
     elements.resize(padded, Fr::zero());
+    elements
+}
+
+/// The elements absorbed by each permutation, padded: five in the first block, four in the others.
+#[must_use]
+pub fn blocks(tag: Fr, salt: Fr, values: &[i8]) -> Vec<Vec<Fr>> {
+    let elements = padded(tag, salt, values);
     let mut blocks = vec![elements[..FIRST_RATE].to_vec()];
     blocks.extend(elements[FIRST_RATE..].chunks(NEXT_RATE).map(<[Fr]>::to_vec));
     blocks
@@ -84,15 +90,10 @@ pub fn output(values: &[i8], salt: Fr) -> Fr {
 }
 
 fn hash(tag: Fr, salt: Fr, values: &[i8]) -> Fr {
-    let mut hasher = Poseidon::<Fr>::new_circom(FIRST_RATE).expect("light-poseidon has width 6");
-    let mut absorb = |x: &[Fr]| hasher.hash(x).expect("five elements fill width 6");
-    let mut blocks = blocks(tag, salt, values).into_iter();
-    let first = blocks.next().expect("there is always a first block");
-    blocks.fold(absorb(&first), |h, block| {
-        let mut x = vec![h];
-        x.extend(block);
-        absorb(&x)
-    })
+    let elements = padded(tag, salt, values);
+    let (first, rest) = elements.split_first_chunk().expect("there is always a first block");
+    let (blocks, _) = rest.as_chunks::<NEXT_RATE>();
+    blocks.iter().fold(poseidon::hash(first), |h, x| poseidon::hash(&[h, x[0], x[1], x[2], x[3]]))
 }
 
 /// Big-endian bytes of a field element, as contracts read it.

@@ -16,12 +16,11 @@
 //! from a proof that it accepts.
 
 use ark_bn254::Fr;
-use light_poseidon::{Poseidon, PoseidonHasher};
 
-use crate::statement::Score;
-
+use crate::poseidon;
 /// Children of a node.
-pub const ARITY: usize = 5;
+pub use crate::poseidon::ARITY;
+use crate::statement::Score;
 
 /// Inner nodes for `slots`, an even number.
 #[must_use]
@@ -56,10 +55,8 @@ impl Tree {
         let nodes = nodes(slots);
         let mut elements = vec![Fr::from(0u8); nodes];
         elements.extend(leaves);
-        let mut hasher = Poseidon::<Fr>::new_circom(ARITY).ok()?;
         for node in (0..nodes).rev() {
-            elements[node] =
-                hasher.hash(&elements[ARITY * node + 1..=ARITY * node + ARITY]).ok()?;
+            elements[node] = poseidon::hash(elements[ARITY * node + 1..].first_chunk()?);
         }
         Some(Self { elements, nodes })
     }
@@ -106,17 +103,16 @@ pub fn opens(root: Fr, slots: usize, (leaf, value): (usize, Fr), path: &[[Fr; AR
     if !(2..usize::MAX / 4).contains(&slots) || !slots.is_multiple_of(2) || leaf > 2 * slots {
         return false;
     }
-    let Ok(mut hasher) = Poseidon::<Fr>::new_circom(ARITY) else { return false };
     let (mut at, mut value) = (nodes(slots) + leaf, value);
     for others in path {
         if at == 0 {
             return false;
         }
         let child = (at - 1) % ARITY;
-        let mut children = others.to_vec();
-        children.insert(child, value);
-        let Ok(parent) = hasher.hash(&children) else { return false };
-        (at, value) = ((at - 1) / ARITY, parent);
+        let mut children = [value; ARITY];
+        let places = (0..ARITY).filter(|i| *i != child);
+        places.zip(others).for_each(|(i, other)| children[i] = *other);
+        (at, value) = ((at - 1) / ARITY, poseidon::hash(&children));
     }
     at == 0 && value == root
 }

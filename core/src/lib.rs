@@ -10,6 +10,7 @@ pub mod api;
 pub mod commitment;
 pub mod digest;
 pub mod layout;
+pub mod poseidon;
 pub mod powr;
 pub mod proof_file;
 pub mod protocol;

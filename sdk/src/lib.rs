@@ -15,6 +15,6 @@ pub use client::{Client, ClientError};
 pub use key::{read_key, read_or_create_key, KeyError};
 pub use node::{Heart, Held, Node, NodeError};
 pub use order::{
-    domain, header_instance, recover, sign, task_id, Access, Order, Receipt, Register,
+    domain, header_instance, recover, recover_hash, sign, task_id, Access, Order, Receipt, Register,
 };
 pub use task::{random_salt, signed_receipt, signed_task, Terms};

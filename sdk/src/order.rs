@@ -82,6 +82,12 @@ pub fn recover<T: SolStruct>(
     domain: &Eip712Domain,
     signature: &[u8],
 ) -> Option<Address> {
+    recover_hash(message.eip712_signing_hash(domain), signature)
+}
+
+/// As [`recover`], where the message's hash is known.
+#[must_use]
+pub fn recover_hash(hash: B256, signature: &[u8]) -> Option<Address> {
     if signature.len() != 65 || !matches!(signature[64], 27 | 28) {
         return None;
     }
@@ -89,7 +95,7 @@ pub fn recover<T: SolStruct>(
     if signature.normalize_s().is_some() {
         return None;
     }
-    signature.recover_address_from_prehash(&message.eip712_signing_hash(domain)).ok()
+    signature.recover_address_from_prehash(&hash).ok()
 }
 
 /// The public input that binds a batch to its header: its hash without the top three bits.

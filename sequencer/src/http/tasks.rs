@@ -93,12 +93,12 @@ fn check_order(app: &App, served: &Model, task: &SubmitTask) -> Result<Bytes32, 
     if order.deadline < app.chain_time_s() + ORDER_MARGIN_S {
         return Err(ApiError::OrderExpired { margin_s: ORDER_MARGIN_S });
     }
-    let (domain, signed) = (app.chain.domain().eip712(), dn_sdk::wire::order(order));
-    let signer = dn_sdk::recover(&signed, &domain, &task.signature.0);
-    if signer != Some(signed.user) {
+    let signed = dn_sdk::wire::order(order);
+    let task_id = dn_sdk::task_id(&signed, &app.chain.domain().eip712());
+    if dn_sdk::recover_hash(task_id, &task.signature.0) != Some(signed.user) {
         return Err(ApiError::BadSignature);
     }
-    Ok(dn_sdk::wire::api_bytes32(dn_sdk::task_id(&signed, &domain)))
+    Ok(dn_sdk::wire::api_bytes32(task_id))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
