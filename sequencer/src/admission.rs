@@ -179,8 +179,7 @@ async fn decide(tx: &mut Write, candidates: &[Candidate]) -> Result<Vec<Admissio
     let ids: Vec<Bytes32> = candidates.iter().map(|c| c.id).collect();
     let keyed = candidates.iter().filter_map(|c| Some((c.task.order.user, c.key.as_deref()?)));
     let keyed: Vec<(Address, &str)> = keyed.collect();
-    let mut known = intake::known(tx, &ids).await?;
-    let foreign = intake::foreign(tx, &ids).await?;
+    let intake::Known { taken: mut known, foreign } = intake::known(tx, &ids).await?;
     let keys = intake::keys(tx, &keyed).await?;
     let mut used: BTreeMap<(Address, &str), Bytes32> =
         keys.iter().map(|((payer, key), id)| ((*payer, key.as_str()), *id)).collect();

@@ -21,8 +21,8 @@ use crate::store::Dialect;
 const PAGE: u32 = 1_024;
 /// Pages that a slow listener may be behind before it has to read the log itself.
 const BACKLOG: usize = 256;
-/// Pause between two looks when other processes write too.
-const SHARED_POLL: Duration = Duration::from_millis(50);
+/// Pause between two looks when other processes write too and nothing was heard of them.
+const SHARED_POLL: Duration = Duration::from_secs(1);
 /// Pause between two looks at a gap.
 const GAP_POLL: Duration = Duration::from_millis(5);
 /// Pause between two looks when nobody else writes.

@@ -49,6 +49,7 @@ pub(crate) async fn append(
     .bind(signed(now_ms))
     .execute(&mut tx.db)
     .await?;
+    tx.has_event = true;
     Ok(())
 }
 

@@ -9,8 +9,11 @@ use super::columns::{address, b32, signed};
 use super::task::Secret;
 use super::{StoreError, Write};
 
-/// Rows of one statement: a few sizes, so that statements stay prepared.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
+/// Rows of one statement: a few sizes, so that statements stay prepared, and so many that any
+/// number up to the largest takes three at most.
+const SIZES: [usize; 12] = [64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
+/// Sizes of a question, which may name the same thing twice.
+const ASKED: [usize; 3] = [4, 16, 64];
 
 /// A task to store.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,16 @@ fn parts<T>(mut rows: &[T]) -> Vec<&[T]> {
     parts
 }
 
+/// Parts of a list of questions: the last one is asked again until a size is full.
+fn questions<T: Copy>(rows: &[T]) -> impl Iterator<Item = Vec<T>> + '_ {
+    rows.chunks(ASKED[ASKED.len() - 1]).map(|part| {
+        let mut part = part.to_vec();
+        let size = ASKED.into_iter().find(|size| *size >= part.len()).unwrap_or(part.len());
+        part.resize(size, part[part.len() - 1]);
+        part
+    })
+}
+
 /// `($1, $2), ($3, $4)` and so on.
 fn places(rows: usize, columns: usize) -> String {
     let row = |i: usize| {
@@ -49,41 +62,35 @@ fn list(count: usize) -> String {
     (1..=count).map(|i| format!("${i}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Which of these tasks are in `table`.
-async fn in_table(
-    tx: &mut Write,
-    table: &'static str,
-    ids: &[Bytes32],
-) -> Result<BTreeSet<Bytes32>, StoreError> {
-    let mut found = BTreeSet::new();
-    for part in parts(ids) {
-        let sql = format!("select task_id from {table} where task_id in ({})", list(part.len()));
+/// What is known of tasks that want to be taken.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// They were taken here.
+    pub(crate) taken: BTreeSet<Bytes32>,
+    /// The chain says that they are proven, and they were never taken here.
+    pub(crate) foreign: BTreeSet<Bytes32>,
+}
+
+/// What is known of these tasks.
+pub(crate) async fn known(tx: &mut Write, ids: &[Bytes32]) -> Result<Known, StoreError> {
+    let mut known = Known::default();
+    for part in questions(ids) {
+        let list = list(part.len());
+        let sql = format!(
+            "select task_id, 0 from task where task_id in ({list})
+             union all select task_id, 1 from foreign_task where task_id in ({list})"
+        );
         let mut query = sqlx::query_as(AssertSqlSafe(sql));
         for id in part {
             query = query.bind(id.0.to_vec());
         }
-        let rows: Vec<(Vec<u8>,)> = query.fetch_all(&mut tx.db).await?;
-        for (id,) in rows {
-            found.insert(b32("task_id", &id)?);
+        let rows: Vec<(Vec<u8>, i64)> = query.fetch_all(&mut tx.db).await?;
+        for (id, is_foreign) in rows {
+            let tasks = if is_foreign == 0 { &mut known.taken } else { &mut known.foreign };
+            tasks.insert(b32("task_id", &id)?);
         }
     }
-    Ok(found)
-}
-
-/// Which of these tasks are there.
-pub(crate) async fn known(
-    tx: &mut Write,
-    ids: &[Bytes32],
-) -> Result<BTreeSet<Bytes32>, StoreError> {
-    in_table(tx, "task", ids).await
-}
-
-/// Which of these tasks the chain says are proven that were never taken here.
-pub(crate) async fn foreign(
-    tx: &mut Write,
-    ids: &[Bytes32],
-) -> Result<BTreeSet<Bytes32>, StoreError> {
-    in_table(tx, "foreign_task", ids).await
+    Ok(known)
 }
 
 /// Keys by who used them.
@@ -92,14 +99,14 @@ pub(crate) type Keys = BTreeMap<(Address, String), Bytes32>;
 /// What these keys stand for, as far as they are known.
 pub(crate) async fn keys(tx: &mut Write, wanted: &[(Address, &str)]) -> Result<Keys, StoreError> {
     let mut found = Keys::new();
-    for part in parts(wanted) {
+    for part in questions(wanted) {
         let sql = format!(
             "select payer, key, task_id from idempotency where (payer, key) in (values {})",
             places(part.len(), 2)
         );
         let mut query = sqlx::query_as(AssertSqlSafe(sql));
         for (payer, key) in part {
-            query = query.bind(payer.0.to_vec()).bind((*key).to_owned());
+            query = query.bind(payer.0.to_vec()).bind(key.to_owned());
         }
         let rows: Vec<(Vec<u8>, String, Vec<u8>)> = query.fetch_all(&mut tx.db).await?;
         for (payer, key, id) in rows {
@@ -195,6 +202,7 @@ async fn insert_events(tx: &mut Write, part: &[New<'_>]) -> Result<(), StoreErro
         query = query.bind(new.id.0.to_vec()).bind("queued").bind(signed(new.now_ms));
     }
     query.execute(&mut tx.db).await?;
+    tx.has_event = true;
     Ok(())
 }
 
@@ -204,11 +212,15 @@ mod tests {
 
     #[test]
     fn statements_have_few_sizes_and_cover_every_row() {
-        for count in [0, 1, 3, 5, 63, 64, 65, 200, 256] {
+        for count in 0..=256 {
             let rows: Vec<usize> = (0..count).collect();
             let parts = parts(&rows);
             assert!(parts.iter().all(|p| SIZES.contains(&p.len())));
             assert_eq!(parts.concat(), rows);
+            assert!(parts.len() <= 3 + count / 64, "{count}");
+            let asked: Vec<Vec<usize>> = questions(&rows).collect();
+            assert!(asked.iter().all(|part| ASKED.contains(&part.len())));
+            assert_eq!(asked.concat().into_iter().collect::<BTreeSet<_>>().len(), count);
         }
         assert_eq!(places(2, 2), "($1, $2), ($3, $4)");
         assert_eq!(list(3), "$1, $2, $3");

@@ -9,6 +9,7 @@ pub(crate) mod batches;
 pub(crate) mod blocks;
 pub(crate) mod columns;
 pub(crate) mod events;
+mod hear;
 pub(crate) mod intake;
 mod lock;
 pub(crate) mod nodes;
@@ -27,6 +28,7 @@ use dn_core::task::IllegalTransition;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
 use thiserror::Error;
+use tokio::task::AbortHandle;
 
 pub(crate) use lock::SettlerLock;
 pub(crate) use schema::Dialect;
@@ -46,6 +48,8 @@ pub(crate) struct Write {
     pub(crate) seal: Seal,
     /// Whether a task was queued, so that workers are woken.
     pub(crate) has_queued: bool,
+    /// Whether events were written, so that other processes are woken.
+    pub(crate) has_event: bool,
     /// What was seen of nodes: stored at the end, in one order, so that groups of several processes
     /// do not wait for each other in a circle.
     pub(crate) seen: nodes::SeenNodes,
@@ -93,6 +97,8 @@ pub(crate) struct Store {
     pub(crate) pool: AnyPool,
     /// For changes.
     pub(crate) writer: Writer,
+    /// Hears of other processes.
+    others: Option<AbortHandle>,
     pub(crate) dialect: Dialect,
     pub(crate) seal: Seal,
 }
@@ -119,8 +125,9 @@ impl Store {
         let pool = options.connect(&url).await?;
         schema::migrator(dialect).run(&pool).await?;
         settings::check_seal(&pool, &seal).await?;
-        let writer = Writer::start(url, dialect, seal.clone());
-        Ok(Self { pool, writer, dialect, seal })
+        let writer = Writer::start(url.clone(), dialect, seal.clone()).map_err(sqlx::Error::Io)?;
+        let others = (dialect == Dialect::Postgres).then(|| hear::listen(url, writer.clone()));
+        Ok(Self { pool, writer, others, dialect, seal })
     }
 
     /// Milliseconds by the database's clock: what several processes agree on.
@@ -132,6 +139,9 @@ impl Store {
 
     /// Makes what was changed durable and closes the connections.
     pub(crate) async fn close(&self) {
+        if let Some(others) = &self.others {
+            others.abort();
+        }
         self.writer.stop().await;
         self.pool.close().await;
     }

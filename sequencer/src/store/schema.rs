@@ -11,9 +11,11 @@ use super::StoreError;
 
 /// Scheme of the embedded database.
 const SQLITE: &str = "sqlite://";
-/// A committed transaction survives a loss of power; writers wait ten seconds for each other.
+/// A committed transaction survives a loss of power; writers wait ten seconds for each other. What
+/// a statement of many rows would undo is remembered in memory and not in a file.
 const SQLITE_SESSION: &str = "pragma journal_mode = wal; pragma synchronous = full;
-    pragma foreign_keys = on; pragma busy_timeout = 10000; pragma journal_size_limit = 67108864;";
+    pragma foreign_keys = on; pragma busy_timeout = 10000; pragma journal_size_limit = 67108864;
+    pragma temp_store = memory; pragma cache_size = -65536;";
 /// No statement and no forgotten transaction holds a lock for long.
 const POSTGRES_SESSION: &str = "set statement_timeout = '30s';
     set idle_in_transaction_session_timeout = '30s'; set lock_timeout = '10s'";

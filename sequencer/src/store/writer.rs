@@ -5,6 +5,9 @@
 //! a function that can be run again: when the database refuses a group, each of its changes is
 //! run alone, so that only the one at fault fails. A connection that has seen an error is thrown
 //! away: whatever state it is in, the next one is clean.
+//!
+//! It has a thread of its own: among all requests it would wait for its turn between any two
+//! statements, and everybody who waits for the group with it.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -16,7 +19,7 @@ use futures_util::FutureExt as _;
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot, Notify};
 
-use super::{connect, nodes, Dialect, Seal, StoreError, Write};
+use super::{connect, hear, nodes, Dialect, Seal, StoreError, Write};
 
 /// Changes that may wait.
 const MAX_WAITING: usize = 4_096;
@@ -83,7 +86,15 @@ struct Written {
 pub(crate) struct Writer {
     changes: mpsc::Sender<Box<dyn Change>>,
     written: Arc<Written>,
-    task: Arc<Mutex<Option<tokio::task::JoinHandle<()>>>>,
+    thread: Arc<Mutex<Option<Thread>>>,
+}
+
+/// The thread that makes changes.
+#[derive(Debug)]
+struct Thread {
+    /// Ends it at its next pause.
+    end: Arc<Notify>,
+    ended: oneshot::Receiver<()>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -93,12 +104,33 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn start(url: String, dialect: Dialect, seal: Seal) -> Self {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub(super) fn start(url: String, dialect: Dialect, seal: Seal) -> std::io::Result<Self> {
         let (changes, waiting) = mpsc::channel(MAX_WAITING);
         let written = Arc::<Written>::default();
         let group = Group { url, dialect, seal, open: None, written: written.clone() };
-        let task = tokio::spawn(group.serve(waiting));
-        Self { changes, written, task: Arc::new(Mutex::new(Some(task))) }
+        let (end, (over, ended)) = (Arc::<Notify>::default(), oneshot::channel());
+        let thread = Thread { end: end.clone(), ended };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("writer".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = group.serve(waiting) => {}
+                    () = end.notified() => {}
+                }
+            });
+            // Nobody may wait for the end.
+            let _ = over.send(());
+        })?;
+        Ok(Self { changes, written, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// Wakes those who wait for changes.
+    pub(super) fn wake(&self) {
+        self.written.changed.notify_waiters();
     }
 
     /// Resolves when the next group is durable.
@@ -129,11 +161,12 @@ impl Writer {
 
     /// Makes what waits and ends.
     pub(super) async fn stop(&self) {
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
             // The last change in the queue is this one: what came before it is durable.
             let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
-            task.abort();
+            thread.end.notify_one();
+            let _ = thread.ended.await;
         }
     }
 }
@@ -224,17 +257,21 @@ impl Group {
                     dialect,
                     seal,
                     has_queued: false,
+                    has_event: false,
                     seen: Default::default(),
                 })
             }
         };
-        tx.has_queued = false;
+        (tx.has_queued, tx.has_event) = (false, false);
         tx.seen.clear();
         tx.db.execute(dialect.begin()).await?;
         for change in changes {
             change.run(tx).await?;
         }
         nodes::store_seen(tx).await?;
+        if tx.has_event && dialect == Dialect::Postgres {
+            hear::tell(tx).await?;
+        }
         tx.db.execute("commit").await?;
         Ok(tx.has_queued)
     }

@@ -101,12 +101,12 @@ async fn a_task_is_stored_as_it_came(store: &Store) {
         let known = intake::known(tx, &[id(1), id(77), id(78), id(79), id(80)]).await?;
         Ok((known, intake::keys(tx, &[(USER, "key-1"), (USER, "key-2")]).await?))
     });
-    assert_eq!(known.into_iter().collect::<Vec<_>>(), [id(1)]);
+    assert_eq!(known.taken.into_iter().collect::<Vec<_>>(), [id(1)]);
     assert_eq!(keys.into_iter().collect::<Vec<_>>(), [((USER, "key-1".into()), id(1))]);
     write!(store, tx => {
         tasks::set_foreign(tx, id(90)).await?;
         tasks::set_foreign(tx, id(90)).await?;
-        assert_eq!(intake::foreign(tx, &[id(90), id(1)]).await?.len(), 1);
+        assert_eq!(intake::known(tx, &[id(90), id(1)]).await?.foreign.len(), 1);
         Ok(())
     });
 }
@@ -128,7 +128,7 @@ async fn a_change_that_fails_changes_nothing_and_harms_no_other(store: &Store) {
     assert!(matches!(fails, Err(StoreError::Missing(_))), "{fails:?}");
     assert!(panics.is_err());
     assert_eq!(get(store, 4).await.state(), TaskState::Queued);
-    let left = write!(store, tx => intake::foreign(tx, &[id(2)]).await);
+    let left = write!(store, tx => intake::known(tx, &[id(2)]).await).foreign;
     assert!(left.is_empty());
 }
 
@@ -390,9 +390,8 @@ async fn suite(store: &Store, url: &str) {
 }
 
 async fn one_settler_at_a_time(store: &Store, url: &str) {
-    let name = if url.starts_with("sqlite") { "sqlite" } else { "postgres" };
-    let key =
-        |n: u8| std::env::temp_dir().join(format!("dn-key-{name}-{}-{n}", std::process::id()));
+    let folder = tempfile::tempdir().unwrap();
+    let key = |n: u8| folder.path().join(format!("key-{n}"));
     let first = SettlerLock::take(url, store, &key(1)).await.unwrap();
     assert!(first.is_some());
     assert!(SettlerLock::take(url, store, &key(2)).await.unwrap().is_none(), "this database");
@@ -407,8 +406,8 @@ async fn one_settler_at_a_time(store: &Store, url: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_keeps_the_store_s_promises() {
-    let file = std::env::temp_dir().join(format!("dn-store-{}.db", std::process::id()));
-    let _ = std::fs::remove_file(&file);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
     let url = format!("sqlite://{}", file.display());
     let store = Store::open(&url, Seal::new([7; 32])).await.unwrap();
     suite(&store, &url).await;
@@ -421,7 +420,6 @@ async fn sqlite_keeps_the_store_s_promises() {
     store.close().await;
     use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o77, 0, "private");
-    std::fs::remove_file(file).unwrap();
 }
 
 /// Runs when `DN_TEST_POSTGRES` names an empty database, as scripts/with-postgres.sh does.
@@ -431,4 +429,21 @@ async fn postgres_keeps_the_store_s_promises() {
     let url = url.to_string_lossy();
     let store = Store::open(&url, Seal::new([7; 32])).await.unwrap();
     suite(&store, &url).await;
+    other_processes_hear_at_once(&store, &url).await;
+    store.close().await;
+}
+
+async fn other_processes_hear_at_once(store: &Store, url: &str) {
+    let other = Store::open(url, Seal::new([7; 32])).await.unwrap();
+    // Its first words: it listens.
+    other.writer.changed().await;
+    for i in 240..245 {
+        let heard = other.writer.changed();
+        tokio::pin!(heard);
+        heard.as_mut().enable();
+        insert(store, i).await;
+        tokio::time::timeout(std::time::Duration::from_millis(900), heard).await.expect("heard");
+        assert_eq!(get(&other, i).await.state(), TaskState::Queued, "it is durable when heard");
+    }
+    other.close().await;
 }

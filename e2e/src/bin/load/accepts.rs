@@ -59,8 +59,8 @@ async fn on(bench: &mut Bench, store: &Store) -> Result<()> {
     let ratio = 100.0 * rate / bare;
     let target = if name == "sqlite" { Target::AtLeast(LEAST_RATIO) } else { Target::None };
     table.add(name, "accepts to bare rows", ratio, "%", target);
-    let group = (after.2 .1 - before.2 .1) / (after.2 .0 - before.2 .0).max(1.0);
-    table.add(name, "changes in a group", group, "", Target::None);
+    let group = count / (after.2 - before.2).max(1.0);
+    table.add(name, "accepts in a group commit", group, "", Target::None);
     table.add(
         name,
         "sequencer CPU of an accept",
