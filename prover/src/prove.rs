@@ -183,6 +183,15 @@ impl Prover {
         Ok(Proof { bytes, statement, outputs, usage: Usage::default() })
     }
 
+    /// Proves a witness as it is: nothing says that an honest prover would have it, and the proof is
+    /// not checked.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn prove_witness(&self, witness: Witness) -> Result<Vec<u8>, ProveError> {
+        self.keys.engine.prove(&self.keys.plan, witness, &mut |_| Ok(()))
+    }
+
     /// halo2's own verdict on a proof.
     #[must_use]
     pub fn verify(&self, instances: &[Fr], proof: &[u8]) -> bool {

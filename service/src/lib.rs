@@ -9,6 +9,7 @@ mod repeat;
 mod report;
 mod serve;
 mod shutdown;
+mod trace;
 
 pub use failure::{exit_code, Failure};
 pub use program::{init_tracing, main, start};

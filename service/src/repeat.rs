@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{anyhow, Result};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures_util::FutureExt as _;
+use tracing::Instrument as _;
 
 use crate::{metrics, Shutdown};
 
@@ -27,10 +28,11 @@ pub async fn repeat(
     mut step: impl AsyncFnMut() -> Result<bool>,
 ) {
     let mut pauses = pauses();
+    let span = tracing::info_span!("step", name);
     while !shutdown.is_requested() {
         let done = tokio::select! {
             () = shutdown.requested() => return,
-            done = AssertUnwindSafe(step()).catch_unwind() => done.unwrap_or_else(|p| Err(panicked(&*p))),
+            done = AssertUnwindSafe(step().instrument(span.clone())).catch_unwind() => done.unwrap_or_else(|p| Err(panicked(&*p))),
         };
         let pause = match done {
             Ok(goes_on) => {

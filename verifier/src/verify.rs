@@ -4,6 +4,7 @@ use ark_bn254::{Bn254, Fr, G1Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::AffineRepr;
 use ark_ff::{Field, One, Zero};
+use dn_core::canonical::{self, Flaw};
 use dn_core::protocol::{Protocol, ProtocolError, Word};
 use thiserror::Error;
 
@@ -38,6 +39,9 @@ pub enum VerifyError {
         /// Its index.
         index: usize,
     },
+    /// The public inputs are those of no honest batch.
+    #[error(transparent)]
+    Statement(#[from] Flaw),
     /// The proof has the wrong length.
     #[error("the proof has {got} bytes, expected {expected}")]
     ProofLength {
@@ -69,13 +73,16 @@ pub enum VerifyError {
     Pairing,
 }
 
-/// Verifies that `proof` proves the public inputs under a verifying key.
+/// Verifies that `proof` proves the public inputs under a verifying key, and that an honest batch can
+/// have them.
 ///
 /// # Errors
 /// Says why the proof is rejected.
 pub fn verify(protocol: &Protocol, instances: &[Word], proof: &[u8]) -> Result<(), VerifyError> {
     protocol.check()?;
-    let instances = read_instances(protocol, instances)?;
+    let words = instances;
+    let instances = read_instances(protocol, words)?;
+    canonical::read(words)?;
     if proof.len() != protocol.proof_len() {
         let expected = protocol.proof_len();
         return Err(VerifyError::ProofLength { got: proof.len(), expected });

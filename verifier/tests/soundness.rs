@@ -10,11 +10,13 @@ use ark_bn254::Fq;
 use ark_ff::{BigInteger, PrimeField};
 use case::{graph, is_exhaustive, prover, tasks, Case};
 use dn_circuits::field::{from_core, CoreFr};
-use dn_circuits::protocol;
+use dn_circuits::{protocol, Witness};
+use dn_core::canonical::Flaw;
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::proof_file::ProofFile;
 use dn_core::protocol::{Protocol, Word};
 use dn_core::quant::execute;
+use dn_core::statement::Score;
 use dn_verifier::{verify, VerifyError};
 
 /// One proof for all tests.
@@ -74,6 +76,48 @@ fn soundness_row_11_inputs_without_a_gate_are_bound_too() {
             forged[at] = word;
             assert!(!case.accepts(&forged, &case.proof), "public input {at}");
         }
+    }
+}
+
+/// The circuit binds one packed sum of the score: three other numbers with that sum have a proof, which
+/// the constraint system cannot tell from an honest one.
+#[test]
+fn soundness_row_11_a_score_packed_another_way_is_refused() {
+    let case = case();
+    let plan = &case.prover.keys().plan;
+    let mut tasks = tasks(0);
+    for task in &mut tasks {
+        let output = execute(&graph(3), &task.input);
+        let best = (0..output.len()).max_by_key(|i| output[*i]).expect("three classes");
+        task.label = Some(best as u16);
+    }
+    let honest = Witness::new(&graph(3), plan, &tasks, CoreFr::from(5u8)).expect("a witness");
+    let score = honest.statement.score;
+    assert!(score.probe_correct > 0 && score.margin_sum > 0);
+    let moved = [
+        Score {
+            probe_count: score.probe_count + (1 << 16),
+            probe_correct: score.probe_correct - 1,
+            ..score
+        },
+        Score {
+            probe_correct: score.probe_correct + (1 << 16),
+            margin_sum: score.margin_sum - 1,
+            ..score
+        },
+    ];
+    for score in moved {
+        let mut witness = honest.clone();
+        witness.statement.score = score;
+        let instances: Vec<CoreFr> = witness.statement.instances();
+        let words: Vec<Word> = instances.iter().copied().map(to_bytes).collect();
+        let proof = case.prover.prove_witness(witness).expect("a proof");
+        assert!(case
+            .prover
+            .verify(&instances.into_iter().map(from_core).collect::<Vec<_>>(), &proof));
+        let verdict = verify(&case.protocol, &words, &proof);
+        assert!(matches!(verdict, Err(VerifyError::Statement(Flaw::Score { .. }))), "{verdict:?}");
+        assert_ne!(case.on_chain(&words, &proof), Some(true), "the contract takes {score:?}");
     }
 }
 

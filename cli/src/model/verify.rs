@@ -1,12 +1,14 @@
 //! `deepnode model verify`
 
 use dn_circuits::{protocol, Frame, Slot};
+use dn_core::canonical::{self, Batch};
 use dn_core::commitment::to_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_core::statement::{Form, DIGEST_AT};
 use dn_prover::Usage;
 use dn_service::Report;
 use dn_verifier::evm::EvmVerifier;
+use dn_verifier::VerifyError;
 
 use super::prove::keys;
 use super::{id_text, load, read, Loaded};
@@ -67,28 +69,24 @@ fn digest(file: &ProofFile) -> Option<String> {
     (file.form() == Form::Digest).then(|| id_text(&file.instances[DIGEST_AT]))
 }
 
-/// The parts of the statement that the circuit leaves to its reader.
+/// Holds the statement to the package and to the file's own header. A proof outside of a rollup
+/// belongs to any header.
 fn check_header(file: &ProofFile, loaded: &Loaded) -> Result<(), Failure> {
-    let reject = |message: &str| {
-        let hint = "verify with the package that the proof was made for";
-        Err(Failure::new("proof_rejected", message, hint))
-    };
     if file.model_id != loaded.id {
-        return reject("the proof is for another model");
-    }
-    let version = to_bytes(file.form().version().into());
-    let count = to_bytes((file.batch as u64).into());
-    if file.instances[0] != version || file.instances[2] != count {
-        return reject("the proof's version or count is not the one in its header");
+        let hint = "verify with the package that the proof was made for";
+        return Err(Failure::new("proof_rejected", "the proof is for another model", hint));
     }
     let null = Slot::null(loaded.package.graph.input_len());
-    let null = to_bytes(null.input_commitment());
-    if file.inputs()[file.batch..].iter().any(|input| *input != null) {
-        return reject(
-            "a slot behind the batch does not hold the null input, so the score may count more",
-        );
-    }
-    Ok(())
+    let checked = canonical::read(&file.instances).and_then(|read| {
+        let read = if file.leaves.is_empty() { read } else { read.with_leaves(&file.leaves)? };
+        read.is_of(&Batch {
+            slots: file.slots,
+            header: *read.header(),
+            inputs: &file.inputs()[..file.batch],
+            null_input: to_bytes(null.input_commitment()),
+        })
+    });
+    checked.map(|_| ()).map_err(|flaw| Failure::from(VerifyError::from(flaw)))
 }
 
 #[cfg(test)]

@@ -21,6 +21,26 @@ abstract contract Claims is VerifyingKey {
         uint256 quotient;
     }
 
+    /// @dev First public input where commitments are listed; `core/src/statement.rs`.
+    uint256 private constant LISTED = 0x646e2d626174636801;
+    /// @dev The same where a digest stands for them.
+    uint256 private constant DIGEST_OF = LISTED + 1;
+    /// @dev Largest margin of an answer, in int8 steps.
+    uint256 private constant MAX_MARGIN = 255;
+
+    /// @dev Whether an honest batch can have these public inputs, as far as they tell by themselves. The circuit binds
+    /// one packed sum of the score's three numbers: only these bounds make them unique.
+    function _isPossible(uint256[] calldata instances) private pure returns (bool) {
+        uint256 count = instances.length < 4 ? 0 : instances[2];
+        if (count == 0) return false;
+        if (instances[0] == DIGEST_OF) return instances.length == 4;
+        if (instances[0] != LISTED || instances.length < 8 || instances.length % 2 != 0) return false;
+        uint256 slots = (instances.length - 6) / 2;
+        if (count > slots) return false;
+        (uint256 probes, uint256 correct) = (instances[3 + slots], instances[4 + slots]);
+        return probes <= count && correct <= probes && instances[5 + slots] <= MAX_MARGIN * correct;
+    }
+
     /// @dev Reads a proof and evaluates its gates. The key is in memory.
     function _claim(Claim memory c, address vk, bytes calldata proof, uint256[] calldata instances)
         internal
@@ -28,6 +48,7 @@ abstract contract Claims is VerifyingKey {
         returns (bool)
     {
         if (instances.length != _key(INSTANCES) || proof.length != _proofLength()) return false;
+        if (!_isPossible(instances)) return false;
         Frame memory f;
         c.vk = vk;
         uint256 at;

@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::{metrics, Failure, Shutdown};
+use crate::{metrics, trace, Failure, Shutdown};
 use limits::Limits;
 
 /// Pause after a connection that the system could not hand over: it may be short of descriptors.
@@ -114,7 +114,9 @@ pub async fn serve(
     mut shutdown: Shutdown,
 ) -> Result<()> {
     let server = Arc::new(Server {
-        router: router.layer(axum::middleware::from_fn(metrics::timed)),
+        router: router
+            .layer(axum::middleware::from_fn(trace::spanned))
+            .layer(axum::middleware::from_fn(metrics::timed)),
         serving: serving.clone(),
         tls: serving.tls.as_ref().map(tls::acceptor).transpose()?,
         limits: Limits::of(serving),

@@ -7,14 +7,13 @@ use alloy::providers::Provider as _;
 use alloy::sol_types::SolValue as _;
 use anyhow::{ensure, Context as _, Result};
 use dn_core::api::{BatchView, Bytes32, ChainView, ProofView};
+use dn_core::canonical;
 use dn_core::protocol::Protocol;
 use dn_core::statement;
 use dn_core::vk_data::vk_data;
 use dn_sdk::contracts::IInferenceRollup::Slot;
 use dn_sdk::contracts::{InferenceRollup, ModelRegistry};
 use dn_sdk::{domain, header_instance, task_id, wire, Account, Client};
-
-use super::statement::{statement_flaw, Shape};
 
 /// `IInferenceRollup.BatchStatus.Proven`.
 const PROVEN: u8 = 2;
@@ -63,22 +62,31 @@ pub(super) async fn batch(
     if vk_data(&protocol).ok().as_deref() != Some(code.as_ref()) {
         return Ok(flaw("the verifying key is not the registered one"));
     }
-    let header_word = Bytes32(header_instance(&header).to_be_bytes());
-    let null_input = wire::api_bytes32(spec.nullInputHash);
-    let shape = Shape { slots: spec.batchSlots, null_input };
-    let inputs: Vec<Bytes32> = batch.slots.iter().map(|s| s.order.input_hash).collect();
-    if let Some(what) = statement_flaw(shape, header_word, &inputs, &proof.instances) {
-        return Ok(flaw(&what));
+    let words: Vec<[u8; 32]> = proof.instances.iter().map(|w| w.0).collect();
+    let inputs: Vec<[u8; 32]> = batch.slots.iter().map(|s| s.order.input_hash.0).collect();
+    let expected = canonical::Batch {
+        slots: spec.batchSlots as usize,
+        header: header_instance(&header).to_be_bytes(),
+        inputs: &inputs,
+        null_input: spec.nullInputHash.0,
+    };
+    if let Err(what) = canonical::read(&words).and_then(|read| read.is_of(&expected)) {
+        return Ok(flaw(&what.to_string()));
     }
-    verify(batch, protocol, proof).await
+    verify(batch, protocol, words, proof).await
 }
 
 /// Verifies the proof and compares the proven outputs with the receipts.
-async fn verify(batch: &BatchView, protocol: Protocol, proof: ProofView) -> Result<Checked> {
-    let words: Vec<[u8; 32]> = proof.instances.iter().map(|w| w.0).collect();
+async fn verify(
+    batch: &BatchView,
+    protocol: Protocol,
+    words: Vec<[u8; 32]>,
+    proof: ProofView,
+) -> Result<Checked> {
+    let bytes = proof.proof.0;
     let timed = tokio::task::spawn_blocking(move || {
         let start = Instant::now();
-        let verdict = crate::verify(&protocol, &words, &proof.proof.0);
+        let verdict = crate::verify(&protocol, &words, &bytes);
         (verdict, start.elapsed())
     });
     let (verdict, time) = timed.await?;

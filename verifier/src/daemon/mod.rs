@@ -8,7 +8,6 @@
 mod check;
 mod doubts;
 mod report;
-mod statement;
 mod verdicts;
 
 use std::path::PathBuf;

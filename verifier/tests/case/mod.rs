@@ -83,13 +83,13 @@ impl Case {
     }
 
     #[cfg(feature = "evm")]
-    fn on_chain(&self, instances: &[Word], proof: &[u8]) -> Option<bool> {
+    pub(crate) fn on_chain(&self, instances: &[Word], proof: &[u8]) -> Option<bool> {
         let mut evm = self.evm.lock().expect("no test panics inside of the EVM");
         Some(evm.verify(instances, proof).expect("a verdict").accepted)
     }
 
     #[cfg(not(feature = "evm"))]
-    fn on_chain(&self, _instances: &[Word], _proof: &[u8]) -> Option<bool> {
+    pub(crate) fn on_chain(&self, _instances: &[Word], _proof: &[u8]) -> Option<bool> {
         let _ = &self.evm;
         None
     }

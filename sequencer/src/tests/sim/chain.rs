@@ -2,6 +2,8 @@
 //! and lies.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,11 +85,29 @@ struct Inner {
     salt: u64,
 }
 
+/// A question to the node behind which something can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    Block,
+    Estimate,
+    Included,
+}
+
+/// What happens between an answer and whatever is done with it.
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The chain, as its node shows it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct FakeChain {
     inner: Arc<Mutex<Inner>>,
     clock_ms: Arc<AtomicU64>,
+    meanwhile: Arc<Mutex<Option<(Question, Meanwhile)>>>,
+}
+
+impl std::fmt::Debug for FakeChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FakeChain").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 fn bytes(x: [u8; 32]) -> Bytes32 {
@@ -116,7 +136,28 @@ impl FakeChain {
             rng,
             salt: 0,
         };
-        Self { inner: Arc::new(Mutex::new(inner)), clock_ms }
+        Self { inner: Arc::new(Mutex::new(inner)), clock_ms, meanwhile: Arc::default() }
+    }
+
+    /// Lets something happen once, when the next question of a kind has been answered and before the
+    /// answer is used.
+    pub(super) fn after(
+        &self,
+        question: Question,
+        what: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let mut meanwhile = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner);
+        *meanwhile = Some((question, Box::pin(what)));
+    }
+
+    async fn answered(&self, question: Question) {
+        let take = || {
+            let mut meanwhile = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner);
+            meanwhile.take_if(|(q, _)| *q == question).map(|(_, what)| what)
+        };
+        if let Some(what) = take() {
+            what.await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -384,10 +425,12 @@ impl Chain for FakeChain {
     }
 
     async fn block(&self, number: u64) -> Result<Option<Block>, ChainError> {
-        self.ask(|inner, seen| {
+        let answer = self.ask(|inner, seen| {
             let known = inner.blocks[..=seen].get(usize::try_from(number).unwrap());
             Ok(known.map(|b| Block { hash: b.hash, parent: b.parent }))
-        })
+        });
+        self.answered(Question::Block).await;
+        answer
     }
 
     async fn events(&self, from: u64, to: u64) -> Result<Vec<Located>, ChainError> {
@@ -461,12 +504,14 @@ impl Chain for FakeChain {
 
     async fn estimate(&self, calldata: &[u8]) -> Result<u64, ChainError> {
         let time_s = self.clock_ms.load(Ordering::Relaxed) / 1_000;
-        self.ask(|inner, seen| {
+        let answer = self.ask(|inner, seen| {
             let mut state = inner.blocks[seen].state.clone();
             let done = execute(&mut state, calldata, bytes([0; 32]), time_s);
             let refused = |reason| ChainError::Refused { reason, is_proof: false };
             done.map(|_| 100).map_err(refused)
-        })
+        });
+        self.answered(Question::Estimate).await;
+        answer
     }
 
     fn sign(&self, nonce: u64, _: u64, fee: Fee, calldata: &[u8]) -> Result<SignedTx, ChainError> {
@@ -499,7 +544,7 @@ impl Chain for FakeChain {
     }
 
     async fn included(&self, hash: Bytes32) -> Result<Option<Included>, ChainError> {
-        self.ask(|inner, seen| {
+        let answer = self.ask(|inner, seen| {
             let blocks = inner.blocks[..=seen].iter().enumerate().rev().take(400);
             let found = blocks.flat_map(|(n, b)| b.receipts.iter().map(move |r| (n, *r)));
             let found = found.into_iter().find(|(_, (known, _))| *known == hash);
@@ -509,6 +554,8 @@ impl Chain for FakeChain {
                 gas_used: 1,
                 block: n as u64,
             }))
-        })
+        });
+        self.answered(Question::Included).await;
+        answer
     }
 }

@@ -12,6 +12,7 @@ mod chain;
 mod check;
 mod corpus;
 mod people;
+mod races;
 mod town;
 
 use dn_core::task::TaskState;
