@@ -125,8 +125,11 @@ impl Store {
         let pool = options.connect(&url).await?;
         schema::migrator(dialect).run(&pool).await?;
         settings::check_seal(&pool, &seal).await?;
-        let writer = Writer::start(url.clone(), dialect, seal.clone()).map_err(sqlx::Error::Io)?;
-        let others = (dialect == Dialect::Postgres).then(|| hear::listen(url, writer.clone()));
+        let voice = hear::Voice::draw();
+        let writer = Writer::start(url.clone(), dialect, seal.clone(), voice);
+        let writer = writer.map_err(sqlx::Error::Io)?;
+        let others =
+            (dialect == Dialect::Postgres).then(|| hear::listen(url, voice, writer.clone()));
         Ok(Self { pool, writer, others, dialect, seal })
     }
 

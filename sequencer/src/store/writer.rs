@@ -108,10 +108,15 @@ impl Writer {
     ///
     /// # Errors
     /// When the system gives none.
-    pub(super) fn start(url: String, dialect: Dialect, seal: Seal) -> std::io::Result<Self> {
+    pub(super) fn start(
+        url: String,
+        dialect: Dialect,
+        seal: Seal,
+        voice: hear::Voice,
+    ) -> std::io::Result<Self> {
         let (changes, waiting) = mpsc::channel(MAX_WAITING);
         let written = Arc::<Written>::default();
-        let group = Group { url, dialect, seal, open: None, written: written.clone() };
+        let group = Group { url, dialect, seal, voice, open: None, written: written.clone() };
         let (end, (over, ended)) = (Arc::<Notify>::default(), oneshot::channel());
         let thread = Thread { end: end.clone(), ended };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -176,6 +181,7 @@ struct Group {
     url: String,
     dialect: Dialect,
     seal: Seal,
+    voice: hear::Voice,
     open: Option<Write>,
     written: Arc<Written>,
 }
@@ -270,7 +276,7 @@ impl Group {
         }
         nodes::store_seen(tx).await?;
         if tx.has_event && dialect == Dialect::Postgres {
-            hear::tell(tx).await?;
+            hear::tell(tx, self.voice).await?;
         }
         tx.db.execute("commit").await?;
         Ok(tx.has_queued)
