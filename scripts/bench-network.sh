@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the services around the proofs: a table on stdout, the JSON behind it in bench-network.json of the cache.
-# Sections can be named: accepts latency blocks streams cluster. Call by scripts/with-postgres.sh to measure Postgres too.
+# Sections can be named: accepts latency restart blocks streams cluster. Call by scripts/with-postgres.sh to measure Postgres too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Thousands of connections are open at once, here and in the sequencer.

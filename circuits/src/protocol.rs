@@ -33,6 +33,13 @@ fn point_g2(p: G2Affine) -> [Word; 4] {
     [half(p.x.c0), half(p.x.c1), half(p.y.c0), half(p.y.c1)]
 }
 
+/// The hash by which contracts know a reference string, whatever its length.
+#[must_use]
+pub fn reference_string(params: &ParamsKZG<Bn256>) -> Word {
+    let (g2, s_g2) = (point_g2(params.g2()), point_g2(params.s_g2()));
+    dn_core::vk_data::reference_string(&point(params.get_g()[0]), &g2, &s_g2)
+}
+
 /// The protocol of a verifying key whose instance has `instances` values.
 ///
 /// # Panics

@@ -138,6 +138,8 @@ pub(crate) enum ModelCommand {
     /// Open the commitments of one inference against the digest of a batch proof, which `verify` must have
     /// accepted: an opening means nothing for another digest or number of slots.
     Open(Open),
+    /// Check that a verifying key is the one that the package yields, before it is registered or served.
+    CheckKey(CheckKey),
 }
 
 #[derive(Debug, Args)]
@@ -255,6 +257,17 @@ pub(crate) struct Open {
     /// The inference, counted from 0.
     #[arg(long)]
     pub(crate) slot: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckKey {
+    /// The model package.
+    pub(crate) package: PathBuf,
+    /// Its verifying key, a `.protocol` file.
+    pub(crate) key: PathBuf,
+    /// Slots of a batch, where the key is for digests.
+    #[arg(long)]
+    pub(crate) slots: Option<usize>,
 }
 
 /// How many inferences one proof covers.

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::Prove(a)) => model::prove(a, &cli.global),
         Command::Model(ModelCommand::Verify(a)) => model::verify(a, &cli.global),
         Command::Model(ModelCommand::Open(a)) => model::open(a),
+        Command::Model(ModelCommand::CheckKey(a)) => model::check_key(a, &cli.global),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),
     };

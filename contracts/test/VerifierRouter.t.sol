@@ -28,11 +28,21 @@ contract VerifierRouterTest is TestBase {
     function setUp() external {
         (narrow, normal, wide) = (new NarrowVerifier(), new DefaultVerifier(), new WideVerifier());
         fake = new FakeVerifier();
-        router = new VerifierRouter(_all());
-        vm.etch(NARROW_KEY, abi.encodePacked(bytes1(0), narrow.layout(), uint256(1)));
-        vm.etch(DEFAULT_KEY, abi.encodePacked(bytes1(0), normal.layout(), uint256(2)));
-        vm.etch(WIDE_KEY, abi.encodePacked(bytes1(0), wide.layout(), uint256(3)));
-        vm.etch(OTHER_KEY, abi.encodePacked(bytes1(0), uint256(3), uint256(4)));
+        router = new VerifierRouter(keccak256(_string()), _all());
+        vm.etch(NARROW_KEY, _code(narrow.layout(), _string()));
+        vm.etch(DEFAULT_KEY, _code(normal.layout(), _string()));
+        vm.etch(WIDE_KEY, _code(wide.layout(), _string()));
+        vm.etch(OTHER_KEY, _code(3, _string()));
+    }
+
+    /// @dev G1, G2 and tau G2, as far as the router is concerned.
+    function _string() private pure returns (bytes memory) {
+        return abi.encode(1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+    }
+
+    /// @dev The head of a key: what the router reads of it.
+    function _code(uint256 layout, bytes memory referenceString) private pure returns (bytes memory) {
+        return abi.encodePacked(bytes1(0), layout, new bytes(6 * 32), referenceString);
     }
 
     function _all() private view returns (Halo2Verifier[] memory all) {
@@ -102,10 +112,25 @@ contract VerifierRouterTest is TestBase {
         require(!router.verifyBatch(vks, proofs, instances), "one is wrong");
     }
 
+    function testKeysOverAnotherReferenceStringAreRefused() external {
+        uint256 layout = narrow.layout();
+        vm.etch(address(narrow), address(fake).code);
+        require(_accepts(NARROW_KEY), "the pinned string");
+        bytes memory code = NARROW_KEY.code;
+        for (uint256 word; word < 10; ++word) {
+            bytes memory forged = bytes.concat(code);
+            forged[0xe1 + 32 * word + 31] ^= 0x01;
+            vm.etch(NARROW_KEY, forged);
+            require(!_accepts(NARROW_KEY), "another string");
+        }
+        vm.etch(NARROW_KEY, _code(layout, new bytes(320)));
+        require(!_accepts(NARROW_KEY), "points at infinity");
+    }
+
     function testRejectsTwoVerifiersOfOneLayout() external {
         Halo2Verifier[] memory twice = _all();
         twice[1] = twice[0];
         vm.expectRevert(abi.encodeWithSelector(VerifierRouter.LayoutTwice.selector, narrow.layout()));
-        new VerifierRouter(twice);
+        new VerifierRouter(keccak256(_string()), twice);
     }
 }

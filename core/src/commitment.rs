@@ -83,6 +83,12 @@ pub fn input(values: &[i8], label: Option<u16>, salt: Fr) -> Fr {
     hash(tag(DOMAIN_INPUT, values.len(), label), salt, values)
 }
 
+/// Input commitment of a slot without a task: zeros under the salt 0.
+#[must_use]
+pub fn null_input(len: usize) -> Fr {
+    input(&vec![0; len], None, Fr::zero())
+}
+
 /// Commits to an output.
 #[must_use]
 pub fn output(values: &[i8], salt: Fr) -> Fr {

@@ -15,6 +15,7 @@
 
 use ark_bn254::Fr;
 use ark_ff::{BigInteger, Field, PrimeField};
+use sha3::{Digest as _, Keccak256};
 use thiserror::Error;
 
 use crate::layout::{Layout, LayoutError};
@@ -62,7 +63,6 @@ pub fn vk_data(p: &Protocol) -> Result<Vec<u8>, VkDataError> {
     let layout = Layout::of(p)?;
     let invert = |x: Fr| x.inverse().ok_or(VkDataError::Domain);
     let omega = Fr::from_be_bytes_mod_order(&p.omega);
-    let swap = |w: &[Word; 4]| [w[1], w[0], w[3], w[2]];
     let mut words = vec![
         layout.hash,
         number(p.k as usize),
@@ -73,8 +73,8 @@ pub fn vk_data(p: &Protocol) -> Result<Vec<u8>, VkDataError> {
         number(p.instances as usize),
     ];
     words.extend(p.g1);
-    words.extend(swap(&p.g2));
-    words.extend(swap(&p.s_g2));
+    words.extend(swapped(&p.g2));
+    words.extend(swapped(&p.s_g2));
     debug_assert_eq!(words.len(), HEAD_WORDS);
     words.extend(p.fixed.iter().flatten());
     let mut code = vec![0u8];
@@ -83,6 +83,22 @@ pub fn vk_data(p: &Protocol) -> Result<Vec<u8>, VkDataError> {
         return Err(VkDataError::Size { got: code.len() });
     }
     Ok(code)
+}
+
+/// The hash by which a verifier's router knows its reference string: keccak256 of G1, G2 and tau G2 as
+/// a data contract has them.
+#[must_use]
+pub fn reference_string(g1: &[Word; 2], g2: &[Word; 4], s_g2: &[Word; 4]) -> Word {
+    let mut hasher = Keccak256::new();
+    for word in g1.iter().chain(&swapped(g2)).chain(&swapped(s_g2)) {
+        hasher.update(word);
+    }
+    hasher.finalize().into()
+}
+
+/// The EVM's order of a coordinate's two parts.
+fn swapped(w: &[Word; 4]) -> [Word; 4] {
+    [w[1], w[0], w[3], w[2]]
 }
 
 /// Creation code that deploys `code` as it is.

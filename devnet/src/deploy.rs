@@ -1,7 +1,7 @@
 //! Deploys the contracts of a rollup.
 
 use alloy::network::TransactionBuilder;
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::TransactionRequest;
 use dn_sdk::contracts::{
@@ -19,6 +19,8 @@ pub struct Roles {
     pub validator_pool: Address,
     /// Receives the dust of rounding.
     pub treasury: Address,
+    /// Reference string of all keys: `dn_core::vk_data::reference_string`.
+    pub reference_string: B256,
     /// Least stake of a worker, prover or validator, in wei of DN.
     pub minimum_stake_wei: U256,
 }
@@ -70,7 +72,9 @@ pub async fn deploy<P: Provider + Clone>(
     let narrow = *NarrowVerifier::deploy(provider.clone()).await?.address();
     let default = *DefaultVerifier::deploy(provider.clone()).await?.address();
     let wide = *WideVerifier::deploy(provider.clone()).await?.address();
-    let router = VerifierRouter::deploy(provider.clone(), vec![narrow, default, wide]).await?;
+    let verifiers = vec![narrow, default, wide];
+    let router = VerifierRouter::deploy(provider.clone(), roles.reference_string, verifiers);
+    let router = router.await?;
     let verifier = *router.address();
     let config = InferenceRollup::Config {
         token,

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{ensure, Context as _, Result};
-use dn_circuits::{protocol, Frame, Slot};
+use dn_circuits::{protocol, Frame};
 use dn_core::api::Bytes32;
-use dn_core::commitment::to_bytes;
+use dn_core::commitment::{null_input, to_bytes};
 use dn_core::protocol::Protocol;
 use dn_core::vk_data::{creation_code, vk_data};
 use dn_import::Package;
-use dn_prover::Prover;
+use dn_prover::{Prover, Srs};
 use dn_sdk::contracts::{DnToken, IModelRegistry, InferenceRollup, ModelRegistry, Staking};
 use dn_sdk::Account;
 use dn_service::file::write_whole;
@@ -24,6 +24,8 @@ const DN: u128 = 1_000_000_000_000_000_000;
 const FUNDS: u128 = 100 * DN;
 /// What each member gets for gas, in wei of the chain's money.
 const GAS_MONEY: u128 = 1_000 * DN;
+/// Powers of a reference string that is made for its points alone, as a power of 2.
+const SHORTEST: u32 = 1;
 /// `IStaking.Role.Worker`.
 const WORKER_ROLE: u8 = 0;
 /// `IStaking.Role.Prover`.
@@ -40,8 +42,8 @@ struct Record {
 }
 
 /// The contracts of the state folder; deploys and funds them at the first start.
-pub(crate) async fn contracts(state: &Path, accounts: &Accounts) -> Result<Deployment> {
-    let file = state.join("rollup.json");
+pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<Deployment> {
+    let file = options.state.join("rollup.json");
     if let Ok(text) = std::fs::read_to_string(&file) {
         let r: Record = serde_json::from_str(&text).context("read rollup.json")?;
         let Record { token, staking, registry, verifier, rollup } = r;
@@ -54,6 +56,7 @@ pub(crate) async fn contracts(state: &Path, accounts: &Accounts) -> Result<Deplo
         sequencer: accounts.sequencer.address(),
         validator_pool: accounts.validator.address(),
         treasury: accounts.treasury.address(),
+        reference_string: reference_string(&options.data)?,
         minimum_stake_wei: U256::from(FUNDS),
     };
     let d = deploy(&accounts.sequencer.provider, roles).await.context("deploy the contracts")?;
@@ -62,6 +65,13 @@ pub(crate) async fn contracts(state: &Path, accounts: &Accounts) -> Result<Deplo
     let record = Record { token, staking, registry, verifier, rollup };
     write_whole(&file, &serde_json::to_vec_pretty(&record)?).context("write rollup.json")?;
     Ok(d)
+}
+
+/// The development string's, which does not depend on its length.
+fn reference_string(data: &Path) -> Result<B256> {
+    let srs = Srs::UnsafeDev { cache: data.join("srs") };
+    let params = srs.load(SHORTEST).context("make the development reference string")?;
+    Ok(B256::from(protocol::reference_string(&params)))
 }
 
 /// Gives users DN and deposits it, gives workers and provers DN and stakes it.
@@ -120,7 +130,7 @@ pub(crate) async fn offer(
     let developer = &accounts.developer;
     let code = creation_code(&vk_data(&protocol)?);
     let vk = deploy_code(&developer.provider, code).await.context("deploy the verifying key")?;
-    let null = Slot::null(package.graph.input_len()).input_commitment();
+    let null = null_input(package.graph.input_len());
     let spec = IModelRegistry::ModelSpec {
         modelId: B256::from(id.0),
         vk,

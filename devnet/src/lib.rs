@@ -74,7 +74,7 @@ impl Devnet {
         }
         let (chain, rpc) = chain::start(options).await.context("start the chain")?;
         let accounts = Accounts::open(options, &rpc).context("open the accounts")?;
-        let contracts = genesis::contracts(&options.state, &accounts).await?;
+        let contracts = genesis::contracts(options, &accounts).await?;
         let mut models = Vec::new();
         for offer in &options.offers {
             models.push(genesis::offer(options, &accounts, &contracts, offer).await?);

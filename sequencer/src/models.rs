@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use alloy::primitives::keccak256;
 use dn_core::api::{Amount, Bytes32, ModelView};
+use dn_core::commitment;
 use dn_core::protocol::{Protocol, ProtocolError};
 use dn_core::statement;
 use dn_core::vk_data::{vk_data, VkDataError};
@@ -143,6 +144,11 @@ async fn load_model(path: &Path, chain: &Rpc) -> Result<Model, ModelError> {
     }
     if protocol.instances as usize != statement::len(spec.batchSlots as usize) {
         return Err(ModelError::Mismatch { model_id, what: "batch size" });
+    }
+    // The contract takes the developer's word for it, and unused slots with another input could count as probes.
+    let null = commitment::to_bytes(commitment::null_input(parsed.graph.input_len()));
+    if spec.nullInputHash.0 != null {
+        return Err(ModelError::Mismatch { model_id, what: "input of unused slots" });
     }
     Ok(Model { view: view(model_id, &parsed, spec), package, protocol })
 }

@@ -1,5 +1,6 @@
 //! `deepnode model ...`
 
+mod check_key;
 mod import;
 mod inspect;
 mod open;
@@ -19,6 +20,7 @@ use dn_service::Report;
 
 use crate::error::Failure;
 
+pub(crate) use check_key::check_key;
 pub(crate) use import::import;
 pub(crate) use inspect::inspect;
 pub(crate) use open::open;

@@ -7,10 +7,11 @@ use dn_e2e::Digits;
 
 use crate::network::Store;
 use crate::table::Table;
-use crate::{accepts, blocks, cluster, latency, streams};
+use crate::{accepts, blocks, cluster, latency, restart, streams};
 
 /// What there is to measure.
-pub(crate) const SECTIONS: [&str; 5] = ["accepts", "latency", "blocks", "streams", "cluster"];
+pub(crate) const SECTIONS: [&str; 6] =
+    ["accepts", "latency", "restart", "blocks", "streams", "cluster"];
 
 /// What the sections share.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ impl Bench {
             let ran = match *name {
                 "accepts" => accepts::measure(self).await,
                 "latency" => latency::measure(self).await,
+                "restart" => restart::measure(self).await,
                 "blocks" => blocks::measure(self).await,
                 "streams" => streams::measure(self).await,
                 _ => cluster::measure(self).await,

@@ -12,6 +12,7 @@ mod extra;
 mod latency;
 mod network;
 mod orders;
+mod restart;
 mod serve;
 mod streams;
 mod table;

@@ -1,0 +1,126 @@
+//! `deepnode model check-key`
+
+use dn_circuits::{protocol, Frame};
+use dn_core::commitment::{null_input, to_bytes};
+use dn_core::protocol::Protocol;
+use dn_core::statement::{self, Form};
+use dn_core::vk_data::vk_data;
+use dn_service::Report;
+use sha3::{Digest as _, Keccak256};
+
+use super::prove::keys;
+use super::{id_text, load, read};
+use crate::args::{CheckKey, Global};
+use crate::error::Failure;
+use crate::output::spinner;
+
+/// Derives the key from the package and compares it with a file. A key that is another one could
+/// prove another model, or anything.
+pub(crate) fn check_key(args: &CheckKey, global: &Global) -> Result<Report, Failure> {
+    let loaded = load(&args.package)?;
+    let file = Protocol::from_bytes(&read(&args.key)?).map_err(|e| {
+        let hint = "a verifying key is the .protocol file beside the package";
+        Failure::new("key_malformed", format!("{}: {e}", args.key.display()), hint)
+    })?;
+    let instances = file.instances as usize;
+    let (slots, form) = match (statement::slots(instances), args.slots) {
+        (Some(slots), _) if slots > 0 => (slots, Form::Listed),
+        (_, Some(slots)) if instances == Form::Digest.instances(slots) => (slots, Form::Digest),
+        _ => {
+            let hint = "a key for digests does not say its slots: give --slots";
+            return Err(Failure::new("key_shape", "the key's batch is not known", hint));
+        }
+    };
+    let progress = spinner("deriving the verifying key");
+    let frame = Frame::new(slots, loaded.package.width).with(form);
+    let prover = keys(&loaded, frame, global)?;
+    let own = protocol::export(prover.keys().vk(), &prover.keys().params, instances);
+    progress.finish_and_clear();
+    if own != file {
+        return Err(Failure::new(
+            "key_mismatch",
+            format!("the key's {} is not the package's", difference(&own, &file)),
+            "do not serve or register this key: make it again from the package, over the same reference string",
+        ));
+    }
+    let null = to_bytes(null_input(loaded.package.graph.input_len()));
+    let code = vk_data(&own).ok().map(|code| id_text(&Keccak256::digest(code).into()));
+    let mut report = Report::default();
+    report
+        .set("matches", true)
+        .set("model_id", id_text(&loaded.id))
+        .set("layout", loaded.package.width.name())
+        .set("slots", slots)
+        .set("digest", form == Form::Digest)
+        .set("k", own.k)
+        .set("null_input_hash", id_text(&null))
+        .set("reference_string", id_text(&protocol::reference_string(&prover.keys().params)))
+        .set("code_hash", code);
+    Ok(report)
+}
+
+/// The first part in which two keys differ.
+fn difference(own: &Protocol, file: &Protocol) -> &'static str {
+    if (own.g1, own.g2, own.s_g2) != (file.g1, file.g2, file.s_g2) {
+        "reference string"
+    } else if own.k != file.k || own.omega != file.omega {
+        "domain"
+    } else if own.constraints != file.constraints || own.nodes != file.nodes {
+        "constraint system"
+    } else if own.fixed != file.fixed {
+        "table of fixed values"
+    } else {
+        "shape"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use dn_core::quant::{Activation, Graph, Node, Shape};
+    use dn_core::Width;
+    use dn_import::Package;
+
+    use super::*;
+
+    /// Writes the package and the key of a small model.
+    fn files(folder: &std::path::Path) -> (CheckKey, Protocol, Global) {
+        let input = Shape::vector(2);
+        let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
+        let graph = Graph { input, nodes: vec![node] };
+        let (name, width) = ("two".into(), Width::Narrow);
+        let package = Package { name, graph, input_scale: 1.0, output_scale: 1.0, width };
+        let args = CheckKey {
+            package: folder.join("two.dnpkg"),
+            key: folder.join("two.protocol"),
+            slots: None,
+        };
+        std::fs::write(&args.package, package.to_bytes().unwrap()).unwrap();
+        let global = Global { json: true, data_dir: folder.to_owned(), srs: None::<PathBuf> };
+        let loaded = load(&args.package).unwrap();
+        let prover = keys(&loaded, Frame::new(4, width), &global).unwrap();
+        let own = protocol::export(prover.keys().vk(), &prover.keys().params, statement::len(4));
+        (args, own, global)
+    }
+
+    #[test]
+    fn only_the_package_s_own_key_matches() {
+        let folder = tempfile::tempdir().unwrap();
+        let (args, own, global) = files(folder.path());
+        let said = |key: &Protocol| {
+            std::fs::write(&args.key, key.to_bytes()).unwrap();
+            check_key(&args, &global).map(|_| ()).map_err(|e| format!("{e:?}"))
+        };
+        assert_eq!(said(&own), Ok(()));
+        let mut string = own.clone();
+        string.s_g2 = string.g2;
+        assert!(said(&string).unwrap_err().contains("reference string"));
+        let mut fixed = own.clone();
+        fixed.fixed.swap(0, 1);
+        assert!(said(&fixed).unwrap_err().contains("fixed values"));
+        let mut gates = own.clone();
+        gates.constraints.pop();
+        assert!(said(&gates).unwrap_err().contains("constraint system"));
+    }
+}
