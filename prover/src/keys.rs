@@ -164,6 +164,8 @@ mod tests {
     use dn_circuits::{Slot, Witness};
     use dn_core::quant::{Activation, Graph, Node, Shape};
     use halo2_proofs::halo2curves::bn256::Fr;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng as _;
 
     /// Whatever machine the tests run on, the portable arithmetic's proofs verify.
     #[test]
@@ -186,7 +188,9 @@ mod tests {
         let task = Slot { input: vec![1, -2, 3, 100], salt: CoreFr::from(9u8), label: Some(1) };
         let witness = Witness::new(&graph, plan, &[task], CoreFr::from(5u8)).expect("a witness");
         let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
-        let proof = engine.prove(plan, witness, &mut |_| Ok(())).expect("a proof");
+        let proof = engine
+            .prove(plan, witness, ChaCha20Rng::from_entropy(), &mut |_| Ok(()))
+            .expect("a proof");
         assert!(prover.verify(&instances, &proof));
         fs::remove_dir_all(&data).expect("remove the temporary folder");
     }

@@ -15,6 +15,8 @@ use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy;
 use halo2_proofs::transcript::TranscriptReadBuffer;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 use thiserror::Error as ThisError;
 
 use crate::keys::Keys;
@@ -175,7 +177,7 @@ impl Prover {
         let witness = Witness::new(&self.graph, plan, tasks, header)?;
         let (statement, outputs) = (witness.statement.clone(), witness.outputs.clone());
         let instances: Vec<Fr> = statement.instances().into_iter().map(from_core).collect();
-        let bytes = engine.prove(plan, witness, &mut begin)?;
+        let bytes = engine.prove(plan, witness, ChaCha20Rng::from_entropy(), &mut begin)?;
         begin(Phase::Check)?;
         if !self.verify(&instances, &bytes) {
             return Err(ProveError::SelfCheck);
@@ -189,7 +191,9 @@ impl Prover {
     /// # Errors
     /// When the engine fails.
     pub fn prove_witness(&self, witness: Witness) -> Result<Vec<u8>, ProveError> {
-        self.keys.engine.prove(&self.keys.plan, witness, &mut |_| Ok(()))
+        self.keys
+            .engine
+            .prove(&self.keys.plan, witness, ChaCha20Rng::from_entropy(), &mut |_| Ok(()))
     }
 
     /// halo2's own verdict on a proof.

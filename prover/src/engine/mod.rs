@@ -9,6 +9,8 @@
 mod bases;
 mod gates;
 mod opening;
+#[cfg(test)]
+mod pinned;
 
 use std::io;
 
@@ -31,7 +33,6 @@ use halo2_proofs::transcript::{
     EncodedChallenge, Transcript, TranscriptWrite, TranscriptWriterBuffer,
 };
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use crate::phase::Phase;
@@ -80,11 +81,13 @@ pub(crate) trait Prove: std::fmt::Debug + Send + Sync {
     /// Memory that the fixed columns take.
     fn fixed_bytes(&self) -> u64;
 
-    /// The transcript of a proof. A wrong witness gives a wrong proof: the caller verifies it.
+    /// The transcript of a proof that is blinded by `rng`. A wrong witness gives a wrong proof: the caller
+    /// verifies it.
     fn prove(
         &self,
         plan: &Plan,
         witness: Witness,
+        rng: ChaCha20Rng,
         begin: &mut dyn FnMut(Phase) -> Result<(), ProveError>,
     ) -> Result<Vec<u8>, ProveError>;
 }
@@ -273,9 +276,9 @@ impl<A: Arithmetic> Prove for Engine<A> {
         &self,
         plan: &Plan,
         witness: Witness,
+        mut rng: ChaCha20Rng,
         begin: &mut dyn FnMut(Phase) -> Result<(), ProveError>,
     ) -> Result<Vec<u8>, ProveError> {
-        let mut rng = ChaCha20Rng::from_entropy();
         let mut transcript = Writer::init(Vec::new());
         let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
         transcript.common_scalar(self.digest)?;
