@@ -11,7 +11,7 @@ use halo2_proofs::plonk::{Circuit, ConstraintSystem, Expression, VerifyingKey};
 use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 
-use crate::BatchCircuit;
+use crate::circuit::BatchCircuit;
 
 fn word<F: PrimeField<Repr = R>, R: AsRef<[u8]>>(x: F) -> Word {
     let mut bytes = [0; 32];

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use dn_core::protocol::{Node, Protocol, Word};
 
-use super::line;
 use super::map::Map;
+use super::text::line;
 
 /// How often the field's order fits into a word.
 const MAX_BOUND: u32 = 5;

@@ -12,8 +12,7 @@
 mod gates;
 mod map;
 mod openings;
-
-use std::fmt::Write;
+mod text;
 
 use dn_core::layout::{Layout, LayoutError};
 use dn_core::protocol::Protocol;
@@ -22,6 +21,7 @@ use dn_core::Width;
 use crate::protocol;
 use gates::Gates;
 use map::{Map, Regions};
+use text::line;
 
 /// Folder of the generated contracts, from the root of the repository.
 pub const FOLDER: &str = "contracts/src/generated";
@@ -88,11 +88,6 @@ fn verifier(width: Width, p: &Protocol, regions: &Regions) -> Result<String, Lay
     openings::write(&mut out, &layout, &map)?;
     out.push_str("}\n");
     Ok(out)
-}
-
-/// Ends a string's line; `String` takes any text.
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect("a string takes any text");
 }
 
 /// A function that returns a constant; the optimizer puts the constant where it is called.

@@ -3,8 +3,8 @@
 use dn_core::layout::{Layout, LayoutError, Opening};
 
 use super::gates::openings_order;
-use super::line;
 use super::map::{Map, ORDER_PER_WORD};
+use super::text::line;
 
 pub(super) fn write(out: &mut String, layout: &Layout, map: &Map) -> Result<(), LayoutError> {
     let all = || layout.advice.iter().chain(&layout.fixed);
