@@ -25,7 +25,7 @@ pub use cells::Cells;
 pub use circuit::BatchCircuit;
 pub use dn_core::Width;
 pub use plan::{Frame, Plan, PlanError};
-pub use system::rows::tables;
+pub use system::rows::tables::tables;
 pub use system::{columns, poseidon, table};
 pub use witness::{Slot, Witness, WitnessError};
 

@@ -4,7 +4,7 @@
 //! follows from the plan, so the verifying key is all that the cache holds.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,8 +15,11 @@ use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::{SerdeCurveAffine, SerdeFormat};
 use sha3::{Digest, Keccak256};
 
-use crate::engine::{Arithmetic, Bases, Engine, Plain, Prove};
-use crate::prove::ProveError;
+use crate::engine::arithmetic::{Arithmetic, Plain};
+use crate::engine::bases::Bases;
+use crate::engine::{Engine, Prove};
+use crate::error::ProveError;
+use crate::file::write_whole;
 use crate::srs::Srs;
 use crate::usage::Usage;
 
@@ -108,7 +111,7 @@ fn load(
 ) -> io::Result<Loaded> {
     #[cfg(target_arch = "x86_64")]
     if dn_vector::uses_ifma() {
-        return load_with::<crate::engine::Avx512>(plan, params, cached);
+        return load_with::<crate::engine::arithmetic::Avx512>(plan, params, cached);
     }
     load_with::<Plain>(plan, params, cached)
 }
@@ -142,18 +145,6 @@ fn verifying_key(plan: &Plan, commitments: &[G1Affine]) -> io::Result<VerifyingK
 fn srs_tag(params: &ParamsKZG<Bn256>) -> String {
     let point = format!("{:?}", params.s_g2());
     hex::encode(&Keccak256::digest(point)[..4])
-}
-
-/// Writes a file so that a reader sees all of it or none.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let partial = path.with_extension(format!("partial-{}", std::process::id()));
-    let mut file = fs::File::create(&partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&partial, path)
 }
 
 #[cfg(test)]

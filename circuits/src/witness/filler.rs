@@ -2,11 +2,11 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::WitnessError;
+use super::error::WitnessError;
 use crate::cells::Cells;
 use crate::plan::Plan;
 use crate::system::columns;
-use crate::system::rows::Small;
+use crate::system::rows::small::Small;
 
 /// Fills the rows of a plan.
 pub(super) struct Filler<'a> {

@@ -3,12 +3,13 @@
 use dn_core::quant::{Graph, Node, Trace};
 use rayon::prelude::*;
 
+use super::error::WitnessError;
 use super::filler::Filler;
-use super::WitnessError;
 use crate::plan::exponents::products;
 use crate::plan::Plan;
 use crate::system::columns::MAX_LANES;
-use crate::system::rows::{activation, pooled, spill, window, Small};
+use crate::system::rows::small::Small;
+use crate::system::rows::{activation, pooled, spill, window};
 
 /// A product that falls on a spilled coefficient: its index, the input position, the tap.
 type Product = (usize, usize, usize);

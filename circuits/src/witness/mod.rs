@@ -1,5 +1,6 @@
 //! Phase 1: the cells and multiplicities of a batch.
 
+mod error;
 mod filler;
 mod layers;
 
@@ -10,7 +11,6 @@ use dn_core::statement::{Form, Score, Statement};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
-use thiserror::Error;
 
 use crate::cells::Cells;
 use crate::field::{from_core, CoreFr};
@@ -18,8 +18,9 @@ use crate::plan::Plan;
 use crate::system::columns;
 use crate::system::poseidon::WIDTH;
 use crate::system::rows::classes::{self, class_rows, classes, Judged};
-use crate::system::rows::{input, score, Small};
-use crate::system::table::Triple;
+use crate::system::rows::small::Small;
+use crate::system::rows::{input, score};
+pub use error::WitnessError;
 use filler::Filler;
 
 /// One task of a batch.
@@ -45,47 +46,6 @@ impl Slot {
     pub fn input_commitment(&self) -> CoreFr {
         commitment::input(&self.input, self.label, self.salt)
     }
-}
-
-/// Why a batch has no witness.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum WitnessError {
-    /// More tasks than slots.
-    #[error("{got} tasks for {slots} slots")]
-    TooMany {
-        /// Tasks given.
-        got: usize,
-        /// Slots of the plan.
-        slots: usize,
-    },
-    /// An input has another length than the model's.
-    #[error("slot {slot}: the input has {got} values, the model takes {expected}")]
-    InputLength {
-        /// Index of the slot.
-        slot: usize,
-        /// Values given.
-        got: usize,
-        /// Values required.
-        expected: usize,
-    },
-    /// A label is no class of the model, or the model has only one.
-    #[error("slot {slot}: label {label} is no class of a model with {classes} outputs")]
-    Label {
-        /// Index of the slot.
-        slot: usize,
-        /// The label given.
-        label: u16,
-        /// Outputs of the model.
-        classes: usize,
-    },
-    /// A looked-up value is not in the table: the graph is not the one that was planned.
-    #[error("row {row}: {triple:?} is not in the table")]
-    Lookup {
-        /// Row of the cell.
-        row: usize,
-        /// What was looked up.
-        triple: Triple,
-    },
 }
 
 /// Everything the first phase commits to, and the statement it proves.

@@ -15,6 +15,7 @@ use sha3::{Digest, Keccak256};
 
 use rand_core::SeedableRng as _;
 
+use super::arithmetic::Plain;
 use super::*;
 use crate::Prover;
 

@@ -10,7 +10,9 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{chunk, tracks, About, Small};
+use super::about::About;
+use super::small::{chunk, Small};
+use super::tracks;
 use crate::field::signed;
 use crate::system::columns::Cell;
 use crate::system::fixed::Draft;

@@ -6,7 +6,8 @@
 
 use dn_core::digest::ARITY;
 
-use super::{tracks, About};
+use super::about::About;
+use super::tracks;
 use crate::system::columns::{Acc, Ch};
 use crate::system::fixed::Draft;
 use crate::system::kind::Kind;

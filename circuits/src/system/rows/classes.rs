@@ -26,7 +26,8 @@
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{look_up, About, Small};
+use super::about::About;
+use super::small::{look_up, Small};
 use crate::system::columns::{Acc, Cell, Ch};
 use crate::system::fixed::Draft;
 use crate::system::kind::Kind;

@@ -1,6 +1,7 @@
 //! Rows whose cells hold nothing.
 
-use super::{tracks, About};
+use super::about::About;
+use super::tracks;
 
 /// In front of and behind all others.
 pub(crate) const IDLE: About = About {

@@ -1,9 +1,10 @@
 //! Kinds of rows, one file each: cells with their bounds, marks, filling, constraints, and what the kind does to
 //! registers.
 //!
-//! The tables of the book are written from these files ([`tables`]); that marks may share a column is proven from
+//! The tables of the book are written from these files (`tables`); that marks may share a column is proven from
 //! them when the crate is built.
 
+pub(crate) mod about;
 pub(crate) mod activation;
 pub(crate) mod branch;
 pub(crate) mod classes;
@@ -16,34 +17,17 @@ pub(crate) mod round;
 pub(crate) mod round_narrow;
 pub(crate) mod score;
 mod sharing;
-mod small;
+pub(crate) mod small;
 pub(crate) mod spill;
-mod tables;
+pub(crate) mod tables;
 pub(crate) mod tracks;
 pub(crate) mod window;
 
 use super::columns::Acc;
 use super::kind::Kind;
 use super::row::{total, Row};
-use super::steering::Fx;
 
-pub(crate) use small::{chunk, look_up, Small};
-pub use tables::tables;
-
-/// What is told of a kind.
-#[derive(Debug)]
-pub(crate) struct About {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// `hi`, `lo` and `out` of a lane where the lanes look up, else what the cells hold.
-    pub(crate) cells: &'static [&'static str],
-    /// Marks of its own: on a row at most one of each group is set.
-    pub(crate) marks: &'static [&'static [Fx]],
-    /// What may run beside it.
-    pub(crate) beside: &'static [&'static [&'static [Fx]]],
-    /// Registers that it turns or adds to, beyond those that look-ups fold.
-    pub(crate) registers: &'static [(Acc, &'static str)],
-}
+use about::About;
 
 impl Kind {
     /// The kind's file.

@@ -18,7 +18,8 @@ use dn_core::Width;
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{tracks, About};
+use super::about::About;
+use super::tracks;
 use crate::system::columns::Acc;
 use crate::system::fixed::Draft;
 use crate::system::kind::Kind;

@@ -21,8 +21,10 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 
+use super::about::About;
 use super::classes::{tags, Judged, NO_LABEL, OTHER, SLACK_OFFSET};
-use super::{look_up, tracks, About, Small};
+use super::small::{look_up, Small};
+use super::tracks;
 use crate::system::columns::{Acc, Cell, Ch};
 use crate::system::fixed::Draft;
 use crate::system::kind::Kind;

@@ -1,6 +1,6 @@
 //! Marks that share a column never meet: proven from the kinds when the crate is built.
 
-use super::About;
+use super::about::About;
 use crate::system::kind::Kind;
 use crate::system::steering::{Fx, EXCLUSIVE, SAME};
 

@@ -8,7 +8,8 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{tracks, About};
+use super::about::About;
+use super::tracks;
 use crate::field::signed;
 use crate::system::columns::{Acc, Cell};
 use crate::system::fixed::Draft;

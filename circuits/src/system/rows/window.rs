@@ -10,7 +10,9 @@
 //! their windows. That one `hi` of each window of `n` is zero is a claim of its own: `out - 128` is `n - 1` only
 //! where `hi` is 0 and -1 elsewhere, and the sum over a window is zero.
 
-use super::{chunk, tracks, About, Small};
+use super::about::About;
+use super::small::{chunk, Small};
+use super::tracks;
 use crate::field::signed;
 use crate::system::columns::Cell;
 use crate::system::fixed::Draft;
