@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use dn_circuits::field::CoreFr;
 use dn_circuits::{Frame, Slot, Width};
-use dn_core::protocol::Node as Op;
+use dn_core::protocol::Op;
 use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
 use dn_core::statement::Form;
 use sha3::{Digest, Keccak256};
@@ -91,7 +91,7 @@ fn in_order(mut p: Protocol) -> Protocol {
     };
     let ((advice, advice_at), (fixed, fixed_at)) =
         (sorted(&p.advice_queries), sorted(&p.fixed_queries));
-    for op in &mut p.nodes {
+    for op in &mut p.ops {
         match op {
             Op::Advice(i) => *i = advice_at[*i as usize],
             Op::Fixed(i) => *i = fixed_at[*i as usize],
