@@ -8,10 +8,10 @@ use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand_core::{CryptoRng, RngCore};
 
-use crate::columns::{ACCUMULATORS, CHALLENGES};
 use crate::field::from_core;
 use crate::fold::fold;
 use crate::plan::{Plan, BLINDING_ROWS};
+use crate::system::columns::{ACCUMULATORS, CHALLENGES};
 use crate::witness::Witness;
 
 /// Columns of `2^k` rows, in the order in which the constraint system allocates them.
@@ -103,7 +103,7 @@ mod tests {
             all.extend(second.into_columns());
             all
         };
-        let first = crate::columns::cells(plan.width) + 1;
+        let first = crate::system::columns::cells(plan.width) + 1;
         let helpers = first..first + plan.width.lanes();
         for (i, (a, b)) in draw().iter().zip(&draw()).enumerate() {
             let end = n - BLINDING_ROWS..n;

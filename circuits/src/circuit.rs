@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dn_core::Width;
 use ff::Field;
 use halo2_proofs::circuit::{Layouter, Region, SimpleFloorPlanner, Value};
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -9,11 +10,11 @@ use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
 use rand_core::OsRng;
 
 use crate::blinding::ZeroWords;
-use crate::columns::{Columns, Width, CHALLENGES};
 use crate::field::from_core;
 use crate::fold::fold;
-use crate::gates;
 use crate::plan::{Plan, BLINDING_ROWS};
+use crate::system::columns::{Columns, CHALLENGES};
+use crate::system::gates;
 use crate::witness::Witness;
 
 /// A batch of inferences of one model.

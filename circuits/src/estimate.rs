@@ -4,10 +4,12 @@ use dn_core::commitment::permutation_count;
 use dn_core::digest;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
+use dn_core::Width;
 
-use crate::columns::{advice_columns, fixed_columns, Width};
-use crate::plan::{count_rows, log2_rows, Frame, PlanError, MAX_K};
-use crate::poseidon;
+use crate::plan::count_rows;
+use crate::plan::frame::{log2_rows, Frame, PlanError, MAX_K};
+use crate::system::columns::{advice_columns, fixed_columns};
+use crate::system::poseidon;
 
 /// CPU seconds of one proof on one 2-core x86-64 machine with AVX-512 IFMA: what does not depend on its
 /// size, per row of the domain, per row of a hash, per other used row. Fitted to fourteen proofs; how far
@@ -60,8 +62,8 @@ fn of_rows(graph: &Graph, Frame { slots, width, form }: Frame, rows: usize) -> E
     let k = log2_rows(rows);
     let domain = (1u64 << k) as f64;
     let messages = [graph.input_len(), graph.output_len()];
-    let nodes = if form == Form::Digest { digest::nodes(slots) } else { 0 };
-    let permutations = slots * messages.map(permutation_count).iter().sum::<usize>() + nodes;
+    let branches = if form == Form::Digest { digest::branches(slots) } else { 0 };
+    let permutations = slots * messages.map(permutation_count).iter().sum::<usize>() + branches;
     let hashes = poseidon::rows(width) * permutations;
     let others = rows.saturating_sub(hashes) as f64;
     let (transforms, per_column) =

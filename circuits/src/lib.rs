@@ -5,24 +5,19 @@
 //! the verifying key is the commitment to the model. A batch's witness ([`witness`]) holds a few
 //! small cells per activation value and none per multiplication: linear layers are checked once
 //! per batch on values folded by challenges that are drawn after the witness is committed
-//! (`gates`). The statement is [`dn_core::statement`].
+//! (`system`). The statement is [`dn_core::statement`].
 
 pub mod assignment;
 pub mod blinding;
 mod cells;
 mod circuit;
-pub mod columns;
 pub mod estimate;
 pub mod field;
 mod fold;
-mod gates;
-mod layout;
 pub mod plan;
-pub mod poseidon;
 pub mod protocol;
 pub mod solidity;
-mod steering;
-pub mod table;
+mod system;
 pub mod transcript;
 pub mod witness;
 
@@ -30,6 +25,8 @@ pub use cells::Cells;
 pub use circuit::BatchCircuit;
 pub use dn_core::Width;
 pub use plan::{Frame, Plan, PlanError};
+pub use system::rows::tables::tables;
+pub use system::{columns, poseidon, table};
 pub use witness::{Slot, Witness, WitnessError};
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dn_core::protocol::{Node, Phase, Protocol, Query, Word};
+use dn_core::protocol::{Op, Phase, Protocol, Query, Word};
 use dn_core::Width;
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine, G2Affine};
@@ -11,7 +11,7 @@ use halo2_proofs::plonk::{Circuit, ConstraintSystem, Expression, VerifyingKey};
 use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 
-use crate::BatchCircuit;
+use crate::circuit::BatchCircuit;
 
 fn word<F: PrimeField<Repr = R>, R: AsRef<[u8]>>(x: F) -> Word {
     let mut bytes = [0; 32];
@@ -112,7 +112,7 @@ fn constraints(cs: &ConstraintSystem<Fr>) -> Protocol {
         fixed_queries: cs.fixed_queries().iter().map(|(c, r)| queries(c.index(), r.0)).collect(),
         quotient_pieces: (cs.degree() - 1) as u32,
         constants: program.constants,
-        nodes: program.nodes,
+        ops: program.ops,
         constraints,
     }
 }
@@ -129,19 +129,19 @@ fn indices(phases: &[u8], phase: u8) -> Vec<u32> {
 /// Gate expressions with common subexpressions shared.
 #[derive(Default)]
 struct Program {
-    nodes: Vec<Node>,
-    index: HashMap<Node, u32>,
+    ops: Vec<Op>,
+    index: HashMap<Op, u32>,
     fixed_queries: HashMap<(usize, i32), u32>,
     advice_queries: HashMap<(usize, i32), u32>,
     constants: Vec<Word>,
 }
 
 impl Program {
-    fn push(&mut self, node: Node) -> u32 {
-        let next = self.nodes.len() as u32;
-        let index = *self.index.entry(node).or_insert(next);
+    fn push(&mut self, op: Op) -> u32 {
+        let next = self.ops.len() as u32;
+        let index = *self.index.entry(op).or_insert(next);
         if index == next {
-            self.nodes.push(node);
+            self.ops.push(op);
         }
         index
     }
@@ -153,7 +153,7 @@ impl Program {
             self.constants.push(word);
             self.constants.len() - 1
         });
-        self.push(Node::Constant(index as u32))
+        self.push(Op::Constant(index as u32))
     }
 
     fn expression(&mut self, e: &Expression<Fr>) -> u32 {
@@ -162,25 +162,25 @@ impl Program {
             Expression::Selector(_) => panic!("the layout has no selectors"),
             Expression::Fixed(q) => {
                 let at = (q.column_index(), q.rotation().0);
-                self.push(Node::Fixed(self.fixed_queries[&at]))
+                self.push(Op::Fixed(self.fixed_queries[&at]))
             }
             Expression::Advice(q) => {
                 let at = (q.column_index(), q.rotation().0);
-                self.push(Node::Advice(self.advice_queries[&at]))
+                self.push(Op::Advice(self.advice_queries[&at]))
             }
-            Expression::Instance(_) => self.push(Node::Instance),
-            Expression::Challenge(c) => self.push(Node::Challenge(c.index() as u32)),
+            Expression::Instance(_) => self.push(Op::Instance),
+            Expression::Challenge(c) => self.push(Op::Challenge(c.index() as u32)),
             Expression::Negated(a) => {
                 let a = self.expression(a);
-                self.push(Node::Neg(a))
+                self.push(Op::Neg(a))
             }
             Expression::Sum(a, b) => {
                 let (a, b) = (self.expression(a), self.expression(b));
-                self.push(Node::Sum(a, b))
+                self.push(Op::Sum(a, b))
             }
             Expression::Product(a, b) => {
                 let (a, b) = (self.expression(a), self.expression(b));
-                self.push(Node::Product(a, b))
+                self.push(Op::Product(a, b))
             }
             Expression::Scaled(a, x) => {
                 let a = self.expression(a);
@@ -188,7 +188,7 @@ impl Program {
                     return a;
                 }
                 let x = self.constant(*x);
-                self.push(Node::Product(a, x))
+                self.push(Op::Product(a, x))
             }
         }
     }

@@ -4,43 +4,34 @@
 //! elements `5 i + 1` to `5 i + 5`, and the elements of a batch with `B` slots are
 //!
 //! ```text
-//! 0   .. B/2          inner nodes                 poseidon5 of the five children
+//! 0   .. B/2          branches                    poseidon5 of the five children
 //! B/2 .. 3B/2         input commitments           one per slot
 //! 3B/2                score                       probe_count + 2^16 probe_correct + 2^32 margin_sum
 //! 3B/2 + 1 .. 5B/2+1  output commitments          one per slot
 //! ```
 //!
-//! `B` is even, as the slots of every layout are, so each node has five children. Shape and places follow from `B`.
+//! `B` is even, as the slots of every layout are, so each branch has five children. Shape and places follow from `B`.
 //! **A digest without its number of slots says nothing**: a commitment to a short message is a hash of five elements, as a
-//! node is, so under another `B` its salt would pass for a leaf. Take `B` from the verifying key and the digest
+//! branch is, so under another `B` its salt would pass for a leaf. Take `B` from the verifying key and the digest
 //! from a proof that it accepts.
 
 use ark_bn254::Fr;
 
 use crate::poseidon;
-/// Children of a node.
+/// Children of a branch.
 pub use crate::poseidon::ARITY;
-use crate::statement::Score;
 
-/// Inner nodes for `slots`, an even number.
+/// Branches for `slots`, an even number: the elements that have children.
 #[must_use]
-pub fn nodes(slots: usize) -> usize {
+pub fn branches(slots: usize) -> usize {
     slots / 2
-}
-
-/// The score as a leaf.
-#[must_use]
-pub fn packed(score: Score) -> Fr {
-    let [count, correct, margin] =
-        [score.probe_count, score.probe_correct, score.margin_sum].map(u128::from);
-    Fr::from(count + (correct << 16) + (margin << 32))
 }
 
 /// The tree of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
     elements: Vec<Fr>,
-    nodes: usize,
+    branches: usize,
 }
 
 impl Tree {
@@ -52,13 +43,13 @@ impl Tree {
         if slots == 0 || !slots.is_multiple_of(2) || leaves.len() != 2 * slots + 1 {
             return None;
         }
-        let nodes = nodes(slots);
-        let mut elements = vec![Fr::from(0u8); nodes];
+        let branches = branches(slots);
+        let mut elements = vec![Fr::from(0u8); branches];
         elements.extend(leaves);
-        for node in (0..nodes).rev() {
-            elements[node] = poseidon::hash(elements[ARITY * node + 1..].first_chunk()?);
+        for branch in (0..branches).rev() {
+            elements[branch] = poseidon::hash(elements[ARITY * branch + 1..].first_chunk()?);
         }
-        Some(Self { elements, nodes })
+        Some(Self { elements, branches })
     }
 
     /// All elements.
@@ -73,22 +64,22 @@ impl Tree {
         self.elements[0]
     }
 
-    /// What shows that `leaf`, counted from 0, has its value: from below, the other children of each node
+    /// What shows that `leaf`, counted from 0, has its value: from below, the other children of each branch
     /// above it.
     #[must_use]
     pub fn path(&self, leaf: usize) -> Option<Vec<[Fr; ARITY - 1]>> {
-        let mut at = self.nodes.checked_add(leaf)?;
+        let mut at = self.branches.checked_add(leaf)?;
         (at < self.elements.len()).then(|| {
             let mut path = Vec::new();
             while at > 0 {
-                let (node, child) = ((at - 1) / ARITY, (at - 1) % ARITY);
+                let (branch, child) = ((at - 1) / ARITY, (at - 1) % ARITY);
                 let mut others = [Fr::from(0u8); ARITY - 1];
                 let places = (0..ARITY).filter(|i| *i != child);
                 for (other, i) in others.iter_mut().zip(places) {
-                    *other = self.elements[ARITY * node + 1 + i];
+                    *other = self.elements[ARITY * branch + 1 + i];
                 }
                 path.push(others);
-                at = node;
+                at = branch;
             }
             path
         })
@@ -103,7 +94,7 @@ pub fn opens(root: Fr, slots: usize, (leaf, value): (usize, Fr), path: &[[Fr; AR
     if !(2..usize::MAX / 4).contains(&slots) || !slots.is_multiple_of(2) || leaf > 2 * slots {
         return false;
     }
-    let (mut at, mut value) = (nodes(slots) + leaf, value);
+    let (mut at, mut value) = (branches(slots) + leaf, value);
     for others in path {
         if at == 0 {
             return false;
@@ -126,10 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn every_node_has_five_children() {
+    fn every_branch_has_five_children() {
         for slots in [2, 4, 8, 64, 96] {
             let tree = Tree::new(&leaves(slots)).unwrap();
-            assert_eq!(tree.elements().len(), ARITY * nodes(slots) + 1);
+            assert_eq!(tree.elements().len(), ARITY * branches(slots) + 1);
         }
         for leaves in [0, 1, 2, 3, 4, 7, 8] {
             assert_eq!(Tree::new(&vec![Fr::from(1u8); leaves]), None);

@@ -30,7 +30,7 @@ pub struct Query {
 
 /// One step of evaluating the gates. Operands are indices of earlier steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Node {
+pub enum Op {
     /// Entry of [`Protocol::constants`].
     Constant(u32),
     /// Evaluation of a fixed query.
@@ -88,7 +88,8 @@ pub struct Protocol {
     /// Constants of the gates.
     pub constants: Vec<Word>,
     /// Steps of evaluating the gates.
-    pub nodes: Vec<Node>,
+    #[serde(rename = "nodes")]
+    pub ops: Vec<Op>,
     /// The constraints, in the order in which powers of `y` separate them.
     pub constraints: Vec<u32>,
 }
@@ -158,7 +159,7 @@ impl Protocol {
             self.advice_queries.len(),
             self.fixed_queries.len(),
             self.constants.len(),
-            self.nodes.len(),
+            self.ops.len(),
             self.constraints.len(),
         ];
         ensure(lens.iter().all(|l| *l <= MAX_LEN), "length")?;
@@ -176,21 +177,21 @@ impl Protocol {
         };
         ensure(queries_fit(&self.advice_queries, advice), "advice_queries")?;
         ensure(queries_fit(&self.fixed_queries, self.fixed.len()), "fixed_queries")?;
-        let node_fits = |(i, node): (usize, &Node)| {
+        let op_fits = |(i, op): (usize, &Op)| {
             let below = |x: u32, n: usize| (x as usize) < n;
-            match *node {
-                Node::Constant(c) => below(c, self.constants.len()),
-                Node::Fixed(q) => below(q, self.fixed_queries.len()),
-                Node::Advice(q) => below(q, self.advice_queries.len()),
-                Node::Instance => true,
-                Node::Challenge(c) => below(c, challenges),
-                Node::Neg(a) => below(a, i),
-                Node::Sum(a, b) | Node::Product(a, b) => below(a, i) && below(b, i),
+            match *op {
+                Op::Constant(c) => below(c, self.constants.len()),
+                Op::Fixed(q) => below(q, self.fixed_queries.len()),
+                Op::Advice(q) => below(q, self.advice_queries.len()),
+                Op::Instance => true,
+                Op::Challenge(c) => below(c, challenges),
+                Op::Neg(a) => below(a, i),
+                Op::Sum(a, b) | Op::Product(a, b) => below(a, i) && below(b, i),
             }
         };
-        ensure(self.nodes.iter().enumerate().all(node_fits), "nodes")?;
-        let in_nodes = |c: &u32| (*c as usize) < self.nodes.len();
-        ensure(self.constraints.iter().all(in_nodes), "constraints")
+        ensure(self.ops.iter().enumerate().all(op_fits), "nodes")?;
+        let in_ops = |c: &u32| (*c as usize) < self.ops.len();
+        ensure(self.constraints.iter().all(in_ops), "constraints")
     }
 
     /// Number of advice columns.

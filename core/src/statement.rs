@@ -25,7 +25,7 @@
 
 use ark_bn254::Fr;
 
-use crate::digest::{packed, Tree};
+use crate::digest::Tree;
 
 /// Identifies this statement: the ASCII bytes of `dn-batch` followed by version 1.
 pub const VERSION: u128 = 0x64_6e2d_6261_7463_6801;
@@ -115,6 +115,14 @@ impl Score {
             && u64::from(self.margin_sum) <= most
     }
 
+    /// The score as one number, `probe_count + 2^16 probe_correct + 2^32 margin_sum`: a leaf of a digest.
+    #[must_use]
+    pub fn packed(self) -> Fr {
+        let [count, correct, margin] =
+            [self.probe_count, self.probe_correct, self.margin_sum].map(u128::from);
+        Fr::from(count + (correct << 16) + (margin << 32))
+    }
+
     /// Adds one answer. `label` is `None` for an ordinary task.
     pub fn add(&mut self, output: &[i8], label: Option<u16>) {
         let Some(label) = label.map(usize::from) else { return };
@@ -151,7 +159,7 @@ impl Statement {
     /// What is tied to the witness, as leaves of a tree.
     #[must_use]
     pub fn leaves(&self) -> Vec<Fr> {
-        let score = std::iter::once(packed(self.score));
+        let score = std::iter::once(self.score.packed());
         self.inputs.iter().copied().chain(score).chain(self.outputs.iter().copied()).collect()
     }
 

@@ -11,15 +11,15 @@
 //! fixed commitments    x, y each; zeros stand for the point at infinity
 //! ```
 //!
-//! All but the first byte are words. What models share is in the verifier's code: [`crate::layout`].
+//! All but the first byte are words. What models share is in the verifier's code: [`crate::system`].
 
 use ark_bn254::Fr;
 use ark_ff::{BigInteger, Field, PrimeField};
 use sha3::{Digest as _, Keccak256};
 use thiserror::Error;
 
-use crate::layout::{Layout, LayoutError};
 use crate::protocol::{Protocol, Word};
+use crate::system::{System, SystemError};
 
 /// EIP-170's limit on a contract's code.
 const MAX_CODE: usize = 24_576;
@@ -37,7 +37,7 @@ pub enum VkDataError {
     },
     /// The Solidity verifier does not know this layout.
     #[error("no Solidity verifier for this layout")]
-    Layout(#[from] LayoutError),
+    System(#[from] SystemError),
     /// The generator of the domain, or its size, has no inverse.
     #[error("the domain is invalid")]
     Domain,
@@ -60,7 +60,7 @@ fn word(x: Fr) -> Word {
 /// # Errors
 /// When the protocol has a shape that the Solidity verifier does not know, or is too large.
 pub fn vk_data(p: &Protocol) -> Result<Vec<u8>, VkDataError> {
-    let layout = Layout::of(p)?;
+    let layout = System::of(p)?;
     let invert = |x: Fr| x.inverse().ok_or(VkDataError::Domain);
     let omega = Fr::from_be_bytes_mod_order(&p.omega);
     let mut words = vec![

@@ -4,7 +4,7 @@
 //! follows from the plan, so the verifying key is all that the cache holds.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,8 +15,11 @@ use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::{SerdeCurveAffine, SerdeFormat};
 use sha3::{Digest, Keccak256};
 
-use crate::engine::{Arithmetic, Bases, Engine, Plain, Prove};
-use crate::prove::ProveError;
+use crate::engine::arithmetic::{Arithmetic, Plain};
+use crate::engine::bases::Bases;
+use crate::engine::{Engine, Prove};
+use crate::error::ProveError;
+use crate::file::write_whole;
 use crate::srs::Srs;
 use crate::usage::Usage;
 
@@ -108,7 +111,7 @@ fn load(
 ) -> io::Result<Loaded> {
     #[cfg(target_arch = "x86_64")]
     if dn_vector::uses_ifma() {
-        return load_with::<crate::engine::Avx512>(plan, params, cached);
+        return load_with::<crate::engine::arithmetic::Avx512>(plan, params, cached);
     }
     load_with::<Plain>(plan, params, cached)
 }
@@ -144,18 +147,6 @@ fn srs_tag(params: &ParamsKZG<Bn256>) -> String {
     hex::encode(&Keccak256::digest(point)[..4])
 }
 
-/// Writes a file so that a reader sees all of it or none.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let partial = path.with_extension(format!("partial-{}", std::process::id()));
-    let mut file = fs::File::create(&partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&partial, path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +155,8 @@ mod tests {
     use dn_circuits::{Slot, Witness};
     use dn_core::quant::{Activation, Graph, Node, Shape};
     use halo2_proofs::halo2curves::bn256::Fr;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng as _;
 
     /// Whatever machine the tests run on, the portable arithmetic's proofs verify.
     #[test]
@@ -186,7 +179,9 @@ mod tests {
         let task = Slot { input: vec![1, -2, 3, 100], salt: CoreFr::from(9u8), label: Some(1) };
         let witness = Witness::new(&graph, plan, &[task], CoreFr::from(5u8)).expect("a witness");
         let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
-        let proof = engine.prove(plan, witness, &mut |_| Ok(())).expect("a proof");
+        let proof = engine
+            .prove(plan, witness, ChaCha20Rng::from_entropy(), &mut |_| Ok(()))
+            .expect("a proof");
         assert!(prover.verify(&instances, &proof));
         fs::remove_dir_all(&data).expect("remove the temporary folder");
     }

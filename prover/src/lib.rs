@@ -6,6 +6,8 @@
 #[cfg(feature = "daemon")]
 pub mod daemon;
 mod engine;
+mod error;
+mod file;
 mod keys;
 mod phase;
 mod prove;
@@ -13,9 +15,10 @@ mod ptau;
 mod srs;
 mod usage;
 
+pub use error::ProveError;
 pub use keys::{KeyStats, Keys};
 pub use phase::{Observer, Phase};
-pub use prove::{Proof, ProveError, Prover};
+pub use prove::{Proof, Prover};
 pub use ptau::{read_ptau, PtauError};
 pub use srs::{Srs, SrsError};
 pub use usage::{cpu_seconds, peak_rss_mb, Usage};

@@ -1,85 +1,28 @@
 //! One proof per batch.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dn_circuits::estimate::estimate;
 use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::transcript::KeccakRead;
-use dn_circuits::{Frame, Plan, PlanError, Slot, Witness, WitnessError};
+use dn_circuits::{Frame, Plan, Slot, Witness};
 use dn_core::quant::Graph;
 use dn_core::statement::Statement;
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr};
-use halo2_proofs::plonk::{verify_proof, Error};
+use halo2_proofs::plonk::verify_proof;
 use halo2_proofs::poly::commitment::ParamsProver as _;
 use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy;
 use halo2_proofs::transcript::TranscriptReadBuffer;
-use thiserror::Error as ThisError;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 
+use crate::error::ProveError;
 use crate::keys::Keys;
 use crate::phase::{Observer, Phase};
-use crate::srs::{Srs, SrsError};
+use crate::srs::Srs;
 use crate::usage::{available_mb, Usage};
-
-/// Why there is no proof.
-#[derive(Debug, ThisError)]
-pub enum ProveError {
-    /// The model does not fit the layout.
-    #[error("lay out the model")]
-    Plan(#[from] PlanError),
-    /// The batch does not fit the model.
-    #[error("fill the witness")]
-    Witness(#[from] WitnessError),
-    /// The reference string is not available.
-    #[error("load the reference string")]
-    Srs(#[from] SrsError),
-    /// The key cache cannot be written.
-    #[error("write the key cache {}", path.display())]
-    Cache {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The proof system failed.
-    #[error("proof system: {0}")]
-    Halo2(String),
-    /// The machine has less free memory than the proof takes.
-    #[error("the proof needs about {needed_mb} MiB, {available_mb} MiB are free")]
-    Memory {
-        /// Estimated peak.
-        needed_mb: u64,
-        /// What the system says.
-        available_mb: u64,
-    },
-    /// The observer said so.
-    #[error("cancelled before {0}")]
-    Cancelled(Phase),
-    /// The finished proof does not verify: the witness is wrong.
-    #[error("the finished proof does not verify")]
-    SelfCheck,
-}
-
-impl ProveError {
-    /// The transcript or the parameters cannot be encoded.
-    pub(crate) fn encode(e: std::io::Error) -> Self {
-        Self::Halo2(e.to_string())
-    }
-}
-
-impl From<std::io::Error> for ProveError {
-    fn from(e: std::io::Error) -> Self {
-        Self::encode(e)
-    }
-}
-
-impl From<Error> for ProveError {
-    fn from(e: Error) -> Self {
-        Self::Halo2(e.to_string())
-    }
-}
 
 /// A proof that has been verified by its prover.
 #[derive(Clone, Debug)]
@@ -175,7 +118,7 @@ impl Prover {
         let witness = Witness::new(&self.graph, plan, tasks, header)?;
         let (statement, outputs) = (witness.statement.clone(), witness.outputs.clone());
         let instances: Vec<Fr> = statement.instances().into_iter().map(from_core).collect();
-        let bytes = engine.prove(plan, witness, &mut begin)?;
+        let bytes = engine.prove(plan, witness, ChaCha20Rng::from_entropy(), &mut begin)?;
         begin(Phase::Check)?;
         if !self.verify(&instances, &bytes) {
             return Err(ProveError::SelfCheck);
@@ -189,7 +132,9 @@ impl Prover {
     /// # Errors
     /// When the engine fails.
     pub fn prove_witness(&self, witness: Witness) -> Result<Vec<u8>, ProveError> {
-        self.keys.engine.prove(&self.keys.plan, witness, &mut |_| Ok(()))
+        self.keys
+            .engine
+            .prove(&self.keys.plan, witness, ChaCha20Rng::from_entropy(), &mut |_| Ok(()))
     }
 
     /// halo2's own verdict on a proof.

@@ -101,6 +101,6 @@ fn generate(path: &Path, k: u32) -> Result<ParamsKZG<Bn256>, SrsError> {
     let mut bytes = Vec::new();
     let io = |source| SrsError::Io { path: path.to_path_buf(), source };
     params.write_custom(&mut bytes, SerdeFormat::RawBytes).map_err(io)?;
-    crate::keys::write_whole(path, &bytes).map_err(io)?;
+    crate::file::write_whole(path, &bytes).map_err(io)?;
     Ok(params)
 }

@@ -2,7 +2,7 @@
 
 use ark_bn254::Fr;
 use ark_ff::Zero;
-use dn_core::protocol::{Node, Protocol};
+use dn_core::protocol::{Op, Protocol};
 
 /// Values at the evaluation point.
 #[derive(Debug)]
@@ -18,17 +18,17 @@ pub(crate) struct Evaluations<'a> {
 ///
 /// Indices are in range: [`Protocol::check`] has passed.
 pub(crate) fn evaluate(protocol: &Protocol, e: &Evaluations<'_>, y: Fr) -> Fr {
-    let mut values: Vec<Fr> = Vec::with_capacity(protocol.nodes.len());
-    for node in &protocol.nodes {
-        values.push(match *node {
-            Node::Constant(i) => e.constants[i as usize],
-            Node::Fixed(i) => e.fixed[i as usize],
-            Node::Advice(i) => e.advice[i as usize],
-            Node::Instance => e.instance,
-            Node::Challenge(i) => e.challenges[i as usize],
-            Node::Neg(a) => -values[a as usize],
-            Node::Sum(a, b) => values[a as usize] + values[b as usize],
-            Node::Product(a, b) => values[a as usize] * values[b as usize],
+    let mut values: Vec<Fr> = Vec::with_capacity(protocol.ops.len());
+    for op in &protocol.ops {
+        values.push(match *op {
+            Op::Constant(i) => e.constants[i as usize],
+            Op::Fixed(i) => e.fixed[i as usize],
+            Op::Advice(i) => e.advice[i as usize],
+            Op::Instance => e.instance,
+            Op::Challenge(i) => e.challenges[i as usize],
+            Op::Neg(a) => -values[a as usize],
+            Op::Sum(a, b) => values[a as usize] + values[b as usize],
+            Op::Product(a, b) => values[a as usize] * values[b as usize],
         });
     }
     protocol.constraints.iter().fold(Fr::zero(), |acc, c| acc * y + values[*c as usize])

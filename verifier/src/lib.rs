@@ -5,6 +5,7 @@
 
 #[cfg(feature = "daemon")]
 pub mod daemon;
+mod error;
 #[cfg(feature = "evm")]
 pub mod evm;
 mod field;
@@ -13,4 +14,5 @@ mod shplonk;
 mod transcript;
 mod verify;
 
-pub use verify::{verify, VerifyError};
+pub use error::VerifyError;
+pub use verify::verify;

@@ -5,8 +5,8 @@ use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::{CurveGroup, VariableBaseMSM};
 use ark_ff::{Field, One, Zero};
 
+use crate::error::VerifyError;
 use crate::transcript::Transcript;
-use crate::verify::VerifyError;
 
 /// A commitment, as a combination of points, with its claimed values.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use ark_ff::PrimeField;
 use dn_core::protocol::Word;
 use sha3::{Digest, Keccak256};
 
+use crate::error::VerifyError;
 use crate::field;
-use crate::verify::VerifyError;
 
 /// Reads a proof and draws challenges from all that was read or absorbed before.
 #[derive(Debug)]

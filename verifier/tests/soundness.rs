@@ -219,7 +219,7 @@ fn soundness_row_15_keys_without_a_part_reject() {
         |p| p.fixed_queries.truncate(1),
         |p| p.quotient_pieces = 0,
         |p| p.constraints.clear(),
-        |p| p.nodes.clear(),
+        |p| p.ops.clear(),
     ];
     for (i, change) in changes.into_iter().enumerate() {
         let mut broken = case.protocol.clone();

@@ -6,16 +6,16 @@
 //! `256^(k-k') e^(i'-i) v + value`.
 
 use dn_core::commitment::WORD_BYTES;
-use dn_core::quant::ZERO_POINT;
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::tensors::{chunk_row, Ended, Model};
+use super::exponents::{phases, Reading};
+use super::sections::InputRow;
+use super::tasks::folded_words;
+use super::tensors::{Ended, Model};
 use super::writer::{Move, Moves, Writer};
-use super::{folded_words, InputRow};
-use crate::columns::Fx;
-use crate::field::signed;
-use crate::layout::{phases, Reading};
+use crate::system::rows::input;
+use crate::system::steering::Fx;
 
 /// `256^n`, also for negative `n`.
 fn power_of_256(n: i64) -> Fr {
@@ -63,7 +63,7 @@ impl Words {
 
 /// Multiplies folded words by `e^words 256^digits` on the rows behind `from`, up to `row`.
 fn advance(w: &mut Writer, (from, row): (usize, usize), words: usize, digits: i64) {
-    w.set(if words == 0 { Fx::Scale } else { Fx::WordStep }, row, power_of_256(digits));
+    w.draft.set(if words == 0 { Fx::Scale } else { Fx::WordStep }, row, power_of_256(digits));
     for (i, r) in (from + 1..row).rev().enumerate() {
         w.mark(if i + 1 < words { Fx::WordStep } else { Fx::Scale }, r);
     }
@@ -124,7 +124,7 @@ impl Model<'_> {
             .collect()
         };
         let channels: Vec<Vec<Value>> = (0..shape.channels).map(channel).collect();
-        match self.layout.readings[0] {
+        match self.exponents.readings[0] {
             Reading::Image { .. } => channels,
             Reading::Dense => vec![channels.concat()],
         }
@@ -133,7 +133,7 @@ impl Model<'_> {
     /// Puts neighbours of one word side by side. With two `columns` of phases, values of the right
     /// one are always second.
     fn pairs(&self, values: &[Value], columns: usize) -> Vec<Pair> {
-        let is_flat = self.layout.readings[0] == Reading::Dense;
+        let is_flat = self.exponents.readings[0] == Reading::Dense;
         let is_right = |v: &Value| columns == 2 && v.position[1] % self.stride()[1] % 2 == 1;
         let (mut pairs, mut at) = (Vec::new(), 0);
         while let Some(value) = values.get(at).copied() {
@@ -154,7 +154,7 @@ impl Model<'_> {
     }
 
     fn stride(&self) -> [usize; 2] {
-        match self.layout.readings[0] {
+        match self.exponents.readings[0] {
             Reading::Image { stride, .. } => stride,
             Reading::Dense => [1; 2],
         }
@@ -168,7 +168,7 @@ impl Model<'_> {
         words: &mut Words,
         rows: &mut [InputRow],
     ) {
-        let width = match self.layout.readings[0] {
+        let width = match self.exponents.readings[0] {
             Reading::Image { width, .. } => Some(width),
             Reading::Dense => None,
         };
@@ -215,15 +215,8 @@ impl Model<'_> {
 
     fn input_rows(&self, w: &mut Writer, moves: Moves, has: (bool, bool)) -> (usize, usize) {
         let (first, row) = w.position(w.chunks(), moves);
-        let zero = signed(i64::from(ZERO_POINT));
         for r in first..=row {
-            chunk_row(w, r, first);
-            let tag = if has.0 { self.table.tag_input } else { self.table.tag_absent };
-            w.set(Fx::TagA, r, Fr::from(tag));
-            if has.1 {
-                w.set(Fx::TagB, r, Fr::from(self.table.tag_byte));
-                w.set(Fx::Offset, r, -zero);
-            }
+            input::marks(&mut w.draft, r, r == first, self.table, has);
         }
         (first, row)
     }

@@ -3,7 +3,9 @@
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use crate::columns::{weight_lanes, Width};
+use dn_core::Width;
+
+use crate::system::steering::weight_lanes;
 
 /// One row of a program. `W` takes the weights; where `tap` is set, `K` takes `W`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! row 0        idle
-//! digest       per inner node: Poseidon of its children (read, hash published), if the batch has a digest
+//! digest       per branch of its tree: Poseidon of the children (read, hash published), if the batch has a digest
 //! hashes       per slot: Poseidon of the input         (words folded, hash published)
 //! inputs       per image or value: chunks of as many slots as lanes, one or two values a row
 //! nodes        per phase, per channel, per position: such chunks; spilled coefficients
@@ -13,145 +13,35 @@
 //! Kernels stand beside the rows of the images that they read. The table and the instance use rows
 //! from 0 on, beside these.
 
-mod fixed;
+pub(crate) mod exponents;
+pub(crate) mod frame;
 mod inputs;
 mod kernel;
+pub(crate) mod sections;
 mod tasks;
 mod tensors;
 mod writer;
 
-use dn_core::commitment::{permutation_count, DOMAIN_INPUT, DOMAIN_OUTPUT, FIRST_RATE, NEXT_RATE};
+use dn_core::commitment::{DOMAIN_INPUT, DOMAIN_OUTPUT};
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
+use dn_core::Width;
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
 use sha3::{Digest, Keccak256};
-use thiserror::Error;
 
-use crate::columns::{Fx, Width};
-use crate::gates::classes;
-use crate::layout::Layout;
-use crate::poseidon::Constants;
-use crate::table::{self, Table};
-use fixed::Fixed;
-pub(crate) use tensors::spill_index;
+use crate::system::fixed::Fixed;
+#[cfg(test)]
+use crate::system::kind::Kind;
+use crate::system::poseidon::Constants;
+use crate::system::steering::{fixed_columns, Fx};
+use crate::system::table::{self, Table};
+use exponents::Exponents;
+use frame::log2_rows;
+pub use frame::{Frame, PlanError, BLINDING_ROWS, MAX_CLASSES, MAX_K, MAX_SLOTS};
+use sections::Sections;
 use tensors::Model;
 use writer::Writer;
-
-/// Rows that halo2 blinds, and as many again for the randomness of the lookup helpers.
-pub const BLINDING_ROWS: usize = 6;
-/// Largest circuit that is planned: `2^22` rows.
-pub const MAX_K: u32 = 22;
-/// Most slots: a packed score has 16 bits for each count.
-pub const MAX_SLOTS: usize = (1 << 16) - 1;
-/// Most classes that the quality score can handle.
-pub const MAX_CLASSES: usize = 511;
-
-/// Why a model cannot be laid out.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum PlanError {
-    /// The batch size is not a positive multiple of the lane count.
-    #[error("a batch of {slots} slots is not a positive multiple of {lanes}")]
-    Slots {
-        /// What was asked for.
-        slots: usize,
-        /// Items side by side in the layout.
-        lanes: usize,
-    },
-    /// More slots than sums of scores are unique for.
-    #[error("a batch of {slots} slots; there are at most {MAX_SLOTS}")]
-    TooManySlots {
-        /// What was asked for.
-        slots: usize,
-    },
-    /// The output has too many values for the quality score.
-    #[error("{outputs} outputs; the quality score handles at most {MAX_CLASSES}")]
-    Outputs {
-        /// What the model has.
-        outputs: usize,
-    },
-    /// Readers of a tensor want its values in different orders.
-    #[error("tensor {tensor} is read in different ways; each needs a copy of its own")]
-    Readers {
-        /// Which tensor.
-        tensor: usize,
-    },
-    /// More rows than the largest circuit.
-    #[error("the batch needs {rows} rows, more than 2^{MAX_K}")]
-    Rows {
-        /// What the batch needs.
-        rows: usize,
-    },
-}
-
-/// Where a value of the input stands.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct InputRow {
-    /// Row of its first chunk.
-    pub(crate) row: usize,
-    /// In `lo`, not in `out`.
-    pub(crate) is_second: bool,
-}
-
-/// First rows of a node's values.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NodeRows {
-    /// Of every accumulator.
-    pub(crate) accumulators: Vec<usize>,
-    /// Of every output of a pooled node.
-    pub(crate) pooled: Vec<usize>,
-    /// Channel, index of the exponent, row.
-    pub(crate) spilled: Vec<(usize, usize, usize)>,
-}
-
-/// Where everything stands.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sections {
-    pub(crate) digest: usize,
-    pub(crate) input_hashes: usize,
-    pub(crate) inputs: Vec<InputRow>,
-    pub(crate) nodes: Vec<NodeRows>,
-    pub(crate) quality: usize,
-    pub(crate) output_hashes: usize,
-}
-
-/// A batch size, a layout and a form of the statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Slots in the batch.
-    pub slots: usize,
-    /// The layout.
-    pub width: Width,
-    /// How public inputs name the commitments.
-    pub form: Form,
-}
-
-impl Frame {
-    /// A batch that lists its commitments.
-    #[must_use]
-    pub fn new(slots: usize, width: Width) -> Self {
-        Self { slots, width, form: Form::Listed }
-    }
-
-    /// Slots for `batch` inferences: the next multiple of the lane count.
-    #[must_use]
-    pub fn of(batch: usize, width: Width) -> Self {
-        Self::new(batch.max(1).next_multiple_of(width.lanes()), width)
-    }
-
-    /// The same with another form of the statement.
-    #[must_use]
-    pub fn with(self, form: Form) -> Self {
-        Self { form, ..self }
-    }
-}
-
-/// Slots in the default layout.
-impl From<usize> for Frame {
-    fn from(slots: usize) -> Self {
-        Self::new(slots, Width::Default)
-    }
-}
 
 /// A model and a batch size, laid out.
 #[derive(Clone, Debug)]
@@ -169,24 +59,9 @@ pub struct Plan {
     /// The lookup table.
     pub table: Table,
     pub(crate) fixed: Fixed,
-    pub(crate) layout: Layout,
+    pub(crate) exponents: Exponents,
     pub(crate) sections: Sections,
     pub(crate) poseidon: Constants,
-}
-
-/// Class rows of one task.
-pub(crate) fn class_rows(outputs: usize, width: Width) -> usize {
-    outputs.div_ceil(classes(width))
-}
-
-/// Words that are folded for a message of `len` values, padding included.
-pub(crate) fn folded_words(len: usize) -> usize {
-    FIRST_RATE - 2 + (permutation_count(len) - 1) * NEXT_RATE
-}
-
-/// log2 of the domain that holds `rows` used rows and their blinding.
-pub(crate) fn log2_rows(rows: usize) -> u32 {
-    (rows + 2 * BLINDING_ROWS).next_power_of_two().trailing_zeros()
 }
 
 /// Writes every row of a model; returns where they stand.
@@ -194,18 +69,20 @@ fn write(w: &mut Writer, model: Model<'_>) -> Sections {
     let graph = model.graph;
     let mut sections = Sections::default();
     if w.form == Form::Digest {
-        // Behind the public inputs: the nodes are read after the digest.
+        // Behind the public inputs: the branches are read after the digest.
         w.row = Form::Digest.instances(w.slots);
         sections.digest = w.row;
-        w.nodes();
+        w.branches();
     }
     sections.input_hashes = w.row;
     w.hashes(DOMAIN_INPUT, graph.input_len());
+    let first = w.row;
     sections.inputs = model.inputs(w);
     for node in 0..graph.nodes.len() {
         let rows = model.node(w, node);
         sections.nodes.push(rows);
     }
+    w.draft.gaps(first..w.row);
     sections.quality = w.row;
     // Salts of outputs are folded where kernels were.
     w.mark(Fx::KernelReset, w.row);
@@ -241,8 +118,8 @@ fn check(graph: &Graph, frame: Frame) -> Result<(), PlanError> {
 /// When the shape does not fit the layout.
 pub fn count_rows(graph: &Graph, frames: &[Frame]) -> Result<Vec<usize>, PlanError> {
     frames.iter().try_for_each(|f| check(graph, *f))?;
-    let (table, layout) = (Table::new(graph), Layout::new(graph)?);
-    let model = Model { graph, table: &table, layout: &layout };
+    let (table, exponents) = (Table::new(graph), Exponents::new(graph)?);
+    let model = Model { graph, table: &table, exponents: &exponents };
     let count = |frame: &Frame| {
         let mut w = Writer::new(*frame, true);
         write(&mut w, model);
@@ -262,19 +139,19 @@ impl Plan {
         if log2_rows(rows) > MAX_K {
             return Err(PlanError::Rows { rows });
         }
-        let (table, layout) = (Table::new(graph), Layout::new(graph)?);
+        let (table, exponents) = (Table::new(graph), Exponents::new(graph)?);
         let mut w = Writer::new(frame, false);
-        let sections = write(&mut w, Model { graph, table: &table, layout: &layout });
+        let sections = write(&mut w, Model { graph, table: &table, exponents: &exponents });
         let rows = w.row.max(table.rows.len());
         let k = log2_rows(rows);
         for (i, (a, b, c)) in table.rows.iter().enumerate() {
             for (fx, v) in [(Fx::Table0, a), (Fx::Table1, b), (Fx::Table2, c)] {
-                w.set(fx, i, Fr::from(*v));
+                w.draft.set(fx, i, Fr::from(*v));
             }
         }
-        let (fixed, poseidon) = w.finish(rows);
+        let (fixed, poseidon) = (w.draft.finish(rows), w.poseidon);
         let Frame { slots, width, form } = frame;
-        Ok(Self { width, slots, form, rows, k, table, fixed, layout, sections, poseidon })
+        Ok(Self { width, slots, form, rows, k, table, fixed, exponents, sections, poseidon })
     }
 
     /// Batch size, layout and form of the statement.
@@ -293,7 +170,7 @@ impl Plan {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = Keccak256::new();
-        for column in 0..crate::columns::fixed_columns(self.width) {
+        for column in 0..fixed_columns(self.width) {
             for (row, x) in self.fixed.column(column).enumerate().filter(|(_, x)| *x != Fr::ZERO) {
                 hasher.update((row as u64).to_be_bytes());
                 hasher.update(x.to_repr());
@@ -308,34 +185,19 @@ impl Plan {
         self.fixed.column(column)
     }
 
+    /// A whole column's cell, or that of the pair that a mark belongs to.
     pub(crate) fn fx(&self, fx: Fx, row: usize) -> Fr {
-        self.fixed.at(fx.index(self.width), row)
+        self.fixed.fx(fx, row)
     }
 
+    /// Whether a mark is set, or a whole column not zero.
     pub(crate) fn is(&self, fx: Fx, row: usize) -> bool {
         self.fixed.is_set(fx, row)
     }
-}
 
-#[cfg(test)]
-impl Plan {
-    /// Whether any gate reads cell `column` of `row`.
-    pub(crate) fn reads(&self, row: usize, column: usize) -> bool {
-        if self.is(Fx::Lookup, row) {
-            return true;
-        }
-        let partial = self.is(Fx::Partial, row);
-        let sbox = self.is(Fx::Full, row) || partial;
-        let leave = self.is(Fx::PartialLast, row);
-        let message = self.is(Fx::Absorb, row);
-        match self.width {
-            Width::Narrow => sbox || (row > 0 && self.is(Fx::Full, row - 1)),
-            Width::Default | Width::Wide => match column {
-                0..6 => sbox || message || leave,
-                6..18 => sbox || message,
-                18..24 => partial || message,
-                _ => false,
-            },
-        }
+    /// What a row holds.
+    #[cfg(test)]
+    pub(crate) fn kind(&self, row: usize) -> Kind {
+        self.fixed.kind(row)
     }
 }

@@ -1,26 +1,25 @@
 //! Rows of the nodes: activations, windows, pooled values, spilled coefficients.
 
-use std::collections::HashMap;
-
 use dn_core::quant::{Geometry, Graph, Node, Source};
 use dn_core::Width;
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
+use super::exponents::{coordinate, phases, readers, taps, Exponents, Reading};
 use super::kernel::Program;
+use super::sections::NodeRows;
+use super::tasks::output_programs;
 use super::writer::{Move, Moves, Writer};
-use super::NodeRows;
-use crate::columns::Fx;
 use crate::field::signed;
-use crate::layout::{coordinate, phases, readers, taps, Layout, Reading};
-use crate::table::Table;
+use crate::system::rows::{activation, pooled, spill, window};
+use crate::system::table::Table;
 
 /// What every tensor's rows are written from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Model<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) table: &'a Table,
-    pub(crate) layout: &'a Layout,
+    pub(crate) exponents: &'a Exponents,
 }
 
 /// A coefficient of a channel's outputs.
@@ -55,7 +54,7 @@ pub(crate) struct Ended {
 
 impl<'a> Model<'a> {
     fn level(&self, node: usize) -> usize {
-        self.layout.claim(self.graph, node)
+        self.exponents.claim(self.graph, node)
     }
 
     /// Weights with which input `channel` enters every output of a node through a tap.
@@ -90,10 +89,11 @@ impl<'a> Model<'a> {
         let tensor = ended.tensor;
         for (node, n) in self.graph.nodes.iter().enumerate() {
             for s in n.sources.iter().filter(|s| s.tensor == tensor) {
-                let claims = self.layout.depth - (self.level(node) - self.layout.levels[tensor]);
+                let claims =
+                    self.exponents.depth - (self.level(node) - self.exponents.levels[tensor]);
                 let g = &s.geometry;
                 let weights = |tap| self.weights(node, s, ended.channel, tap);
-                let program = match self.layout.readings[tensor] {
+                let program = match self.exponents.readings[tensor] {
                     Reading::Dense => {
                         let Some(tap) = dense_tap(g, ended.position) else { continue };
                         Program::dense(&weights(tap), claims, w.width)
@@ -101,7 +101,7 @@ impl<'a> Model<'a> {
                     Reading::Image { width, .. } => {
                         let x = coordinate(g, 0, ended.position[0]) * width
                             + coordinate(g, 1, ended.position[1]);
-                        let last = self.layout.grids[node].last;
+                        let last = self.exponents.grids[node].last;
                         let mut all: Vec<(i64, Vec<Fr>)> = taps(g, ended.phase)
                             .into_iter()
                             .map(|(tap, [d0, d1])| (last - x + d0 * width + d1, weights(tap)))
@@ -146,7 +146,7 @@ impl<'a> Model<'a> {
             spilled: Vec::new(),
         };
         w.begin_claim();
-        let stride = match self.layout.readings[node + 1] {
+        let stride = match self.exponents.readings[node + 1] {
             _ if n.pool > 1 => [n.pool; 2],
             Reading::Image { stride, .. } => stride,
             Reading::Dense => [1; 2],
@@ -163,7 +163,7 @@ impl<'a> Model<'a> {
 
     /// Outputs and spilled coefficients of a phase, ascending.
     fn items(&self, node: usize, phase: [usize; 2], stride: [usize; 2]) -> Vec<(i64, Item)> {
-        let (shape, grid) = (self.graph.nodes[node].shape, &self.layout.grids[node]);
+        let (shape, grid) = (self.graph.nodes[node].shape, &self.exponents.grids[node]);
         let mut items: Vec<(i64, Item)> = Vec::new();
         for i in (phase[0]..shape.height).step_by(stride[0]) {
             for j in (phase[1]..shape.width).step_by(stride[1]) {
@@ -190,10 +190,10 @@ impl<'a> Model<'a> {
         rows: &mut NodeRows,
     ) {
         let n = &self.graph.nodes[node];
-        let (shape, grid) = (n.shape, &self.layout.grids[node]);
+        let (shape, grid) = (n.shape, &self.exponents.grids[node]);
         let items = self.items(node, phase, stride);
         let Some((last, _)) = items.last().copied() else { return };
-        let image_width = match self.layout.readings[node + 1] {
+        let image_width = match self.exponents.readings[node + 1] {
             _ if n.pool > 1 => Some(n.output().width as i64),
             Reading::Image { width, .. } => Some(width),
             Reading::Dense => None,
@@ -242,7 +242,7 @@ impl<'a> Model<'a> {
             }
             if let Some(ended) = ended.filter(|_| image_width.is_some()) {
                 if n.pool > 1 {
-                    let claims = self.layout.depth - 1;
+                    let claims = self.exponents.depth - 1;
                     let one_hot = one_hot(channel, shape.channels, claims, w.width);
                     w.product(&one_hot, false, ended.row);
                 } else {
@@ -250,7 +250,7 @@ impl<'a> Model<'a> {
                 }
             }
         }
-        w.close(grid.last - last, self.layout.depth);
+        w.close(grid.last - last, self.exponents.depth);
     }
 
     fn spill(
@@ -266,10 +266,8 @@ impl<'a> Model<'a> {
         }
         let (first, row) = w.position(chunks, Moves { image: Move::Steps(0), outputs, rows: 0 });
         for r in first..=row {
-            w.set(Fx::Spill, r, signed(self.table.divisions[node].scale(channel)));
-            if r > first {
-                w.mark(Fx::SpillFold, r);
-            }
+            let scale = self.table.divisions[node].scale(channel);
+            spill::marks(&mut w.draft, r, r == first, scale);
         }
         (first, row)
     }
@@ -287,14 +285,10 @@ impl<'a> Model<'a> {
             w.await_tensor(chunks);
         }
         let (first, row) = w.position(chunks, moves);
-        let range = 1i64 << self.table.lo_bits;
-        let (tag, scale) = division.tag_window.map_or((division.tag_hi, range), |t| (t, -range));
+        let offset = division.offset(channel, n.bias[channel]);
+        let marks = if n.pool > 1 { window::marks } else { activation::marks };
         for r in first..=row {
-            chunk_row(w, r, first);
-            w.set(Fx::TagA, r, Fr::from(tag));
-            w.set(Fx::TagB, r, Fr::from(self.table.tag_lo));
-            w.set(Fx::Scale, r, signed(scale));
-            w.set(Fx::Offset, r, signed(division.offset(channel, n.bias[channel])));
+            marks(&mut w.draft, r, r == first, (self.table, node), offset);
         }
         (first, row)
     }
@@ -302,8 +296,8 @@ impl<'a> Model<'a> {
     /// Rows of the largest quotients of a pooled node's windows.
     fn pooled(&self, w: &mut Writer, node: usize, rows: &mut NodeRows) {
         let n = &self.graph.nodes[node];
-        let (shape, grid, tensor) = (n.output(), &self.layout.grids[node], node + 1);
-        let (stride, image_width) = match self.layout.readings[tensor] {
+        let (shape, grid, tensor) = (n.output(), &self.exponents.grids[node], node + 1);
+        let (stride, image_width) = match self.exponents.readings[tensor] {
             Reading::Image { stride, width } => (stride, Some(width)),
             Reading::Dense => ([1; 2], None),
         };
@@ -349,23 +343,21 @@ impl<'a> Model<'a> {
     fn pooled_rows(&self, w: &mut Writer, node: usize, moves: Moves) -> (usize, usize) {
         let (first, row) = w.position(w.chunks(), moves);
         for r in first..=row {
-            chunk_row(w, r, first);
-            w.set(Fx::TagA, r, Fr::from(self.table.divisions[node].tag_hi));
-            w.set(Fx::Scale, r, Fr::from(1 << self.table.lo_bits));
+            pooled::marks(&mut w.draft, r, r == first, (self.table, node));
         }
         (first, row)
     }
 
     /// The kernel that takes largest quotients, folded up to exponent `e`, to their windows, negated.
     fn windows(&self, node: usize, channel: usize, e: i64, width: Width) -> Program {
-        let (n, grid) = (&self.graph.nodes[node], &self.layout.grids[node]);
+        let (n, grid) = (&self.graph.nodes[node], &self.exponents.grids[node]);
         let mut weights = vec![Fr::ZERO; n.shape.channels];
         weights[channel] = -Fr::ONE;
         let mut taps: Vec<(i64, Vec<Fr>)> = phases([n.pool; 2])
             .map(|[u, v]| (grid.last - e - (u as i64 * grid.width + v as i64), weights.clone()))
             .collect();
         taps.sort_by_key(|t| -t.0);
-        Program::taps(&taps, self.layout.depth + 1, width)
+        Program::taps(&taps, self.exponents.depth + 1, width)
     }
 
     /// The products of an output of the model: with the quality rows and with its words.
@@ -376,7 +368,7 @@ impl<'a> Model<'a> {
         let shape = self.graph.shape(ended.tensor);
         let n =
             ended.channel * shape.positions() + ended.position[0] * shape.width + ended.position[1];
-        for program in super::tasks::output_programs(shape.len(), n, w.width) {
+        for program in output_programs(shape.len(), n, w.width) {
             w.product(&program, false, ended.row);
         }
     }
@@ -392,21 +384,8 @@ fn dense_tap(g: &Geometry, position: [usize; 2]) -> Option<usize> {
     at(0).zip(at(1)).map(|(u, v)| u * g.kernel[1] + v)
 }
 
-/// Marks that every row of looked-up values has.
-pub(super) fn chunk_row(w: &mut Writer, row: usize, first: usize) {
-    w.mark(Fx::Lookup, row);
-    if row > first {
-        w.mark(Fx::Chunk, row);
-    }
-}
-
 fn one_hot(channel: usize, channels: usize, claims: usize, width: Width) -> Program {
     let mut weights = vec![Fr::ZERO; channels];
     weights[channel] = Fr::ONE;
     Program::dense(&weights, claims, width)
-}
-
-/// Spilled coefficients by exponent.
-pub(crate) fn spill_index(layout: &Layout, node: usize) -> HashMap<i64, usize> {
-    layout.grids[node].spilled.iter().enumerate().map(|(i, e)| (*e, i)).collect()
 }

@@ -1,17 +1,15 @@
 //! Writes rows of fixed cells and keeps the accumulators' timetables.
 
-use std::collections::HashMap;
-
 use dn_core::statement::Form;
-use ff::{Field, PrimeField};
+use dn_core::Width;
+use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::fixed::Fixed;
+use super::frame::Frame;
 use super::kernel::Program;
-use super::Frame;
-use crate::columns::{round_constant, Fx, Width};
-use crate::poseidon::Constants;
-use crate::steering::Share;
+use crate::system::fixed::Draft;
+use crate::system::poseidon::Constants;
+use crate::system::steering::Fx;
 
 /// How a fold moves on at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +53,7 @@ pub(crate) struct Writer {
     /// The next row.
     pub(crate) row: usize,
     pub(crate) poseidon: Constants,
-    dry: bool,
-    fixed: Fixed,
-    known: HashMap<[u8; 32], u32>,
+    pub(crate) draft: Draft,
     /// First row on which the weight columns are free.
     kernel_free: usize,
     /// Last rows on which image and outputs are still read.
@@ -75,17 +71,11 @@ impl Writer {
             form,
             row: 1,
             poseidon: Constants::new(width),
-            dry,
-            fixed: Fixed::new(width),
-            known: HashMap::new(),
+            draft: Draft::new(width, dry),
             kernel_free: 0,
             held: [0; 2],
             tensor_held: 0,
         }
-    }
-
-    pub(crate) fn set(&mut self, fx: Fx, row: usize, value: Fr) {
-        self.set_at(fx.index(self.width), row, value);
     }
 
     /// Rows of one chunk for every value.
@@ -93,47 +83,9 @@ impl Writer {
         self.slots / self.width.lanes()
     }
 
-    pub(crate) fn set_at(&mut self, column: usize, row: usize, value: Fr) {
-        if self.dry {
-            return;
-        }
-        let index = if value == Fr::ZERO {
-            Fixed::ZERO
-        } else if value == Fr::ONE {
-            Fixed::ONE
-        } else if value == Fr::from(2) {
-            Fixed::TWO
-        } else {
-            let mut key = [0; 32];
-            key.copy_from_slice(value.to_repr().as_ref());
-            *self.known.entry(key).or_insert_with(|| self.fixed.intern(value))
-        };
-        self.fixed.set(column, row, index);
-    }
-
-    /// Sets a steering bit. Of a nested pair the first one is set before the second.
+    /// Sets a mark. Of a nested pair the first one is set before the second.
     pub(crate) fn mark(&mut self, fx: Fx, row: usize) {
-        assert!(self.dry || self.fixed.is_free(fx, row), "{fx:?} shares row {row}");
-        let is_second = fx.share() == Share::Second;
-        self.set(fx, row, if is_second { Fr::from(2) } else { Fr::ONE });
-    }
-
-    pub(crate) fn weight(&mut self, row: usize, lane: usize, value: Fr) {
-        self.set_at(Fx::Weight0.index(self.width) + lane, row, value);
-    }
-
-    /// Sets constant `k` of a hash row.
-    pub(crate) fn round_constant(&mut self, row: usize, k: usize, value: Fr) {
-        self.set_at(round_constant(self.width, k), row, value);
-    }
-
-    /// The fixed columns, `rows` long and active.
-    pub(crate) fn finish(mut self, rows: usize) -> (Fixed, Constants) {
-        for row in 0..rows {
-            self.mark(Fx::Active, row);
-        }
-        self.fixed.resize(rows);
-        (self.fixed, self.poseidon)
+        self.draft.mark(fx, row);
     }
 
     /// Begins the rows of a tensor with a claim of their own.
@@ -219,7 +171,7 @@ impl Writer {
                 self.mark(fx, row);
             }
             for (lane, w) in step.weights.iter().enumerate().filter(|(_, w)| **w != Fr::ZERO) {
-                self.weight(row, lane, *w);
+                self.draft.weight(row, lane, *w);
             }
         }
         self.mark(if held { Fx::ProductHeld } else { Fx::Product }, end);

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use dn_core::protocol::{Node, Protocol, Word};
+use dn_core::protocol::{Op, Protocol, Word};
 
-use super::line;
 use super::map::Map;
+use super::text::line;
 
 /// How often the field's order fits into a word.
 const MAX_BOUND: u32 = 5;
@@ -20,7 +20,7 @@ const SMALL: usize = 4;
 type Id = usize;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Op {
+enum EvmOp {
     Constant(Word),
     Load(String),
     Add(Id, Id),
@@ -38,12 +38,12 @@ struct Signed {
 /// Operations with common subexpressions shared.
 #[derive(Debug, Default)]
 struct Dag {
-    ops: Vec<Op>,
-    index: HashMap<Op, Id>,
+    ops: Vec<EvmOp>,
+    index: HashMap<EvmOp, Id>,
 }
 
 impl Dag {
-    fn push(&mut self, op: Op, negative: bool) -> Signed {
+    fn push(&mut self, op: EvmOp, negative: bool) -> Signed {
         let next = self.ops.len();
         let id = *self.index.entry(op.clone()).or_insert(next);
         if id == next {
@@ -54,31 +54,29 @@ impl Dag {
 
     fn sum(&mut self, a: Signed, b: Signed) -> Signed {
         match (a.negative, b.negative) {
-            (false, false) => self.push(Op::Add(a.id, b.id), false),
-            (false, true) => self.push(Op::Sub(a.id, b.id), false),
-            (true, false) => self.push(Op::Sub(b.id, a.id), false),
-            (true, true) => self.push(Op::Add(a.id, b.id), true),
+            (false, false) => self.push(EvmOp::Add(a.id, b.id), false),
+            (false, true) => self.push(EvmOp::Sub(a.id, b.id), false),
+            (true, false) => self.push(EvmOp::Sub(b.id, a.id), false),
+            (true, true) => self.push(EvmOp::Add(a.id, b.id), true),
         }
     }
 
-    fn node(&mut self, node: &Node, p: &Protocol, map: &Map, done: &[Signed]) -> Signed {
-        let load = |name: &str| Op::Load(name.to_string());
-        match *node {
-            Node::Constant(i) => self.push(Op::Constant(p.constants[i as usize]), false),
-            Node::Advice(i) => self.push(load(map.value(i as usize)), false),
-            Node::Fixed(i) => {
-                self.push(load(map.value(p.advice_queries.len() + i as usize)), false)
-            }
-            Node::Instance => self.push(load("INSTANCE"), false),
-            Node::Challenge(i) => self.push(load(map.challenge(i as usize)), false),
-            Node::Neg(a) => {
+    fn op(&mut self, op: &Op, p: &Protocol, map: &Map, done: &[Signed]) -> Signed {
+        let load = |name: &str| EvmOp::Load(name.to_string());
+        match *op {
+            Op::Constant(i) => self.push(EvmOp::Constant(p.constants[i as usize]), false),
+            Op::Advice(i) => self.push(load(map.value(i as usize)), false),
+            Op::Fixed(i) => self.push(load(map.value(p.advice_queries.len() + i as usize)), false),
+            Op::Instance => self.push(load("INSTANCE"), false),
+            Op::Challenge(i) => self.push(load(map.challenge(i as usize)), false),
+            Op::Neg(a) => {
                 let a = done[a as usize];
                 Signed { negative: !a.negative, ..a }
             }
-            Node::Sum(a, b) => self.sum(done[a as usize], done[b as usize]),
-            Node::Product(a, b) => {
+            Op::Sum(a, b) => self.sum(done[a as usize], done[b as usize]),
+            Op::Product(a, b) => {
                 let (a, b) = (done[a as usize], done[b as usize]);
-                self.push(Op::Mul(a.id, b.id), a.negative != b.negative)
+                self.push(EvmOp::Mul(a.id, b.id), a.negative != b.negative)
             }
         }
     }
@@ -100,7 +98,7 @@ pub(super) struct Gates {
 }
 
 struct Writer<'a> {
-    ops: &'a [Op],
+    ops: &'a [EvmOp],
     uses: Vec<u32>,
     stored: HashMap<Id, Expr>,
     map: &'a mut Map,
@@ -110,9 +108,9 @@ struct Writer<'a> {
 impl Gates {
     pub(super) fn new(p: &Protocol, map: &mut Map) -> Self {
         let mut dag = Dag::default();
-        let mut done = Vec::with_capacity(p.nodes.len());
-        for node in &p.nodes {
-            let signed = dag.node(node, p, map, &done);
+        let mut done = Vec::with_capacity(p.ops.len());
+        for op in &p.ops {
+            let signed = dag.op(op, p, map, &done);
             done.push(signed);
         }
         let roots: Vec<Signed> = p.constraints.iter().map(|c| done[*c as usize]).collect();
@@ -144,11 +142,13 @@ pub(super) fn openings_order() -> &'static str {
 }
 
 /// How often each operation is read, those that no constraint needs left out.
-fn uses(ops: &[Op], roots: &[Signed]) -> Vec<u32> {
+fn uses(ops: &[EvmOp], roots: &[Signed]) -> Vec<u32> {
     let mut uses = vec![0; ops.len()];
     roots.iter().for_each(|r| uses[r.id] += 1);
     for id in (0..ops.len()).rev() {
-        if let (true, Op::Add(a, b) | Op::Sub(a, b) | Op::Mul(a, b)) = (uses[id] > 0, &ops[id]) {
+        if let (true, EvmOp::Add(a, b) | EvmOp::Sub(a, b) | EvmOp::Mul(a, b)) =
+            (uses[id] > 0, &ops[id])
+        {
             uses[*a] += 1;
             uses[*b] += 1;
         }
@@ -171,17 +171,17 @@ impl Writer<'_> {
             return stored.clone();
         }
         let expr = match &self.ops[id] {
-            Op::Load(name) => return load(name, 1),
-            Op::Constant(word) => {
+            EvmOp::Load(name) => return load(name, 1),
+            EvmOp::Constant(word) => {
                 let text = literal(word);
                 if text.len() <= 2 + 2 * SMALL {
                     return Expr { text, bound: 1, stack: 1 };
                 }
                 Expr { text, bound: 1, stack: 1 }
             }
-            Op::Add(a, b) => self.binary(*a, *b, add),
-            Op::Sub(a, b) => self.binary(*a, *b, |a, b| add(a, &negate(b))),
-            Op::Mul(a, b) => self.binary(*a, *b, mul),
+            EvmOp::Add(a, b) => self.binary(*a, *b, add),
+            EvmOp::Sub(a, b) => self.binary(*a, *b, |a, b| add(a, &negate(b))),
+            EvmOp::Mul(a, b) => self.binary(*a, *b, mul),
         };
         if self.uses[id] > 1 {
             self.store(id, &expr)
@@ -289,12 +289,12 @@ mod tests {
     #[test]
     fn signs_move_outwards() {
         let mut dag = Dag::default();
-        let a = dag.push(Op::Load("a".into()), false);
-        let b = dag.push(Op::Load("b".into()), false);
+        let a = dag.push(EvmOp::Load("a".into()), false);
+        let b = dag.push(EvmOp::Load("b".into()), false);
         let minus = |x: Signed| Signed { negative: !x.negative, ..x };
         let difference = dag.sum(a, minus(b));
-        assert_eq!(dag.ops[difference.id], Op::Sub(a.id, b.id));
+        assert_eq!(dag.ops[difference.id], EvmOp::Sub(a.id, b.id));
         let sum = dag.sum(minus(a), minus(b));
-        assert!(sum.negative && dag.ops[sum.id] == Op::Add(a.id, b.id));
+        assert!(sum.negative && dag.ops[sum.id] == EvmOp::Add(a.id, b.id));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use dn_core::protocol::{Protocol, Query};
 use dn_core::vk_data::HEAD_WORDS;
 
-use super::line;
+use super::text::line;
 
 /// Where Solidity's own memory ends and ours begins.
 const START: usize = 0x80;
@@ -17,7 +17,7 @@ pub(super) const ORDER_PER_WORD: usize = 32;
 
 /// A named word.
 #[derive(Clone, Debug)]
-pub(super) struct Slot {
+pub(super) struct Word {
     pub(super) name: String,
     at: usize,
 }
@@ -72,17 +72,17 @@ impl Regions {
 /// Addresses of a layout's words.
 #[derive(Debug)]
 pub(super) struct Map {
-    values: Vec<Slot>,
-    challenges: Vec<Slot>,
-    temporaries: Vec<Slot>,
+    values: Vec<Word>,
+    challenges: Vec<Word>,
+    temporaries: Vec<Word>,
     next: usize,
 }
 
 impl Map {
     pub(super) fn new(p: &Protocol, regions: &Regions) -> Self {
-        let named = |first: usize, names: Vec<String>| -> Vec<Slot> {
+        let named = |first: usize, names: Vec<String>| -> Vec<Word> {
             let at = (first..).step_by(32);
-            names.into_iter().zip(at).map(|(name, at)| Slot { name, at }).collect()
+            names.into_iter().zip(at).map(|(name, at)| Word { name, at }).collect()
         };
         let challenges = (0..p.challenges()).map(|i| format!("C{i}")).collect();
         let name = |kind: char, q: &Query| {
@@ -110,7 +110,7 @@ impl Map {
     /// Another word for a shared result.
     pub(super) fn temporary(&mut self) -> String {
         let name = format!("T{}", self.temporaries.len());
-        self.temporaries.push(Slot { name: name.clone(), at: self.next });
+        self.temporaries.push(Word { name: name.clone(), at: self.next });
         self.next += 32;
         name
     }
@@ -124,9 +124,9 @@ impl Map {
     pub(super) fn write(&self, out: &mut String) {
         let mut seen = HashMap::new();
         line(out, format_args!("    // Memory."));
-        for slot in self.challenges.iter().chain(&self.values).chain(&self.temporaries) {
-            assert!(seen.insert(&slot.name, slot.at).is_none(), "a name is taken");
-            let Slot { name, at } = slot;
+        for word in self.challenges.iter().chain(&self.values).chain(&self.temporaries) {
+            assert!(seen.insert(&word.name, word.at).is_none(), "a name is taken");
+            let Word { name, at } = word;
             line(out, format_args!("    uint256 private constant {name} = 0x{at:04x};"));
         }
         out.push('\n');

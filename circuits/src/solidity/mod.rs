@@ -12,16 +12,16 @@
 mod gates;
 mod map;
 mod openings;
+mod text;
 
-use std::fmt::Write;
-
-use dn_core::layout::{Layout, LayoutError};
 use dn_core::protocol::Protocol;
+use dn_core::system::{System, SystemError};
 use dn_core::Width;
 
 use crate::protocol;
 use gates::Gates;
 use map::{Map, Regions};
+use text::line;
 
 /// Folder of the generated contracts, from the root of the repository.
 pub const FOLDER: &str = "contracts/src/generated";
@@ -59,7 +59,7 @@ pub fn contract_name(width: Width) -> &'static str {
 ///
 /// # Errors
 /// When the Solidity verifier does not know the shape.
-pub fn contracts() -> Result<Vec<(String, String)>, LayoutError> {
+pub fn contracts() -> Result<Vec<(String, String)>, SystemError> {
     let layouts = Width::ALL.map(protocol::layout);
     let regions = Regions::new(&layouts);
     let mut memory = format!("{HEAD}{MEMORY}");
@@ -73,8 +73,8 @@ pub fn contracts() -> Result<Vec<(String, String)>, LayoutError> {
     Ok(files)
 }
 
-fn verifier(width: Width, p: &Protocol, regions: &Regions) -> Result<String, LayoutError> {
-    let (name, layout) = (contract_name(width), Layout::of(p)?);
+fn verifier(width: Width, p: &Protocol, regions: &Regions) -> Result<String, SystemError> {
+    let (name, system) = (contract_name(width), System::of(p)?);
     let mut map = Map::new(p, regions);
     let gates = Gates::new(p, &mut map);
     let mut out = format!("{HEAD}\nimport {{Halo2Verifier}} from \"../Halo2Verifier.sol\";\nimport {{BatchLayout}} from \"../halo2/BatchLayout.sol\";\n\n");
@@ -83,16 +83,11 @@ fn verifier(width: Width, p: &Protocol, regions: &Regions) -> Result<String, Lay
     out.push_str(VERIFIER.trim_start());
     line(&mut out, format_args!("contract {name} is Halo2Verifier {{"));
     map.write(&mut out);
-    write_counts(&mut out, p, &layout, &map);
+    write_counts(&mut out, p, &system, &map);
     gates.write(&mut out);
-    openings::write(&mut out, &layout, &map)?;
+    openings::write(&mut out, &system, &map)?;
     out.push_str("}\n");
     Ok(out)
-}
-
-/// Ends a string's line; `String` takes any text.
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect("a string takes any text");
 }
 
 /// A function that returns a constant; the optimizer puts the constant where it is called.
@@ -102,11 +97,11 @@ fn constant(out: &mut String, name: &str, kind: &str, value: &str) {
     line(out, format_args!("        return {value};\n    }}\n"));
 }
 
-fn write_counts(out: &mut String, p: &Protocol, layout: &Layout, map: &Map) {
-    let hash: String = layout.hash.iter().map(|b| format!("{b:02x}")).collect();
+fn write_counts(out: &mut String, p: &Protocol, system: &System, map: &Map) {
+    let hash: String = system.hash.iter().map(|b| format!("{b:02x}")).collect();
     constant(out, "_layout", "uint256", &format!("0x{hash}"));
-    let [first, second] = layout.advice_columns;
-    let group = |openings: &[dn_core::layout::Opening], pair: bool| {
+    let [first, second] = system.advice_columns;
+    let group = |openings: &[dn_core::system::Opening], pair: bool| {
         openings.iter().filter(|o| o.before.is_some() == pair).count()
     };
     let counts = [
@@ -117,15 +112,15 @@ fn write_counts(out: &mut String, p: &Protocol, layout: &Layout, map: &Map) {
         ("_fixed", p.fixed.len()),
         ("_values", p.advice_queries.len() + p.fixed_queries.len()),
         ("_proofLength", p.proof_len()),
-        ("_adviceSingle", group(&layout.advice, false)),
-        ("_advicePair", group(&layout.advice, true)),
-        ("_fixedSingle", group(&layout.fixed, false)),
-        ("_fixedPair", group(&layout.fixed, true)),
+        ("_adviceSingle", group(&system.advice, false)),
+        ("_advicePair", group(&system.advice, true)),
+        ("_fixedSingle", group(&system.fixed, false)),
+        ("_fixedPair", group(&system.fixed, true)),
         ("_memoryEnd", map.end()),
     ];
     for (name, value) in counts {
         constant(out, name, "uint256", &value.to_string());
     }
-    let pair = layout.first_set_is_pair();
+    let pair = system.first_set_is_pair();
     constant(out, "_firstSetIsPair", "bool", &pair.to_string());
 }

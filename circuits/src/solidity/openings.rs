@@ -1,13 +1,13 @@
 //! The openings: sums of values, and the order in which commitments are scaled.
 
-use dn_core::layout::{Layout, LayoutError, Opening};
+use dn_core::system::{Opening, System, SystemError};
 
 use super::gates::openings_order;
-use super::line;
 use super::map::{Map, ORDER_PER_WORD};
+use super::text::line;
 
-pub(super) fn write(out: &mut String, layout: &Layout, map: &Map) -> Result<(), LayoutError> {
-    let all = || layout.advice.iter().chain(&layout.fixed);
+pub(super) fn write(out: &mut String, system: &System, map: &Map) -> Result<(), SystemError> {
+    let all = || system.advice.iter().chain(&system.fixed);
     let name = |i: usize| map.value(i).to_string();
     let single: Vec<_> = all().filter(|o| o.before.is_none()).map(|o| name(o.here)).collect();
     let pair: Vec<_> = all().filter(|o| o.before.is_some()).collect();
@@ -16,7 +16,7 @@ pub(super) fn write(out: &mut String, layout: &Layout, map: &Map) -> Result<(), 
     write_sum(out, "_sumSingle", &single);
     write_sum(out, "_sumPair", &here);
     write_sum(out, "_sumPairBefore", &before);
-    write_order(out, layout)
+    write_order(out, system)
 }
 
 /// Horner's rule over values, the first one without a power of `y`. Every value of a proof is in
@@ -37,19 +37,19 @@ fn write_sum(out: &mut String, name: &str, values: &[String]) {
     line(out, format_args!("        }}\n    }}\n"));
 }
 
-fn write_order(out: &mut String, layout: &Layout) -> Result<(), LayoutError> {
+fn write_order(out: &mut String, system: &System) -> Result<(), SystemError> {
     let group = |openings: &[Opening], pair: bool| -> Vec<u32> {
         openings.iter().filter(|o| o.before.is_some() == pair).map(|o| o.column).collect()
     };
     let groups = [
-        group(&layout.advice, false),
-        group(&layout.advice, true),
-        group(&layout.fixed, false),
-        group(&layout.fixed, true),
+        group(&system.advice, false),
+        group(&system.advice, true),
+        group(&system.fixed, false),
+        group(&system.fixed, true),
     ];
     let columns = groups.iter().flatten();
     let bytes: Result<Vec<u8>, _> = columns.map(|c| u8::try_from(*c)).collect();
-    let bytes = bytes.map_err(|_| LayoutError { what: "number of columns" })?;
+    let bytes = bytes.map_err(|_| SystemError { what: "number of columns" })?;
     line(out, format_args!("    /// @inheritdoc BatchLayout"));
     line(out, format_args!("    function _loadOrder() internal pure override {{"));
     line(out, format_args!("        assembly (\"memory-safe\") {{"));

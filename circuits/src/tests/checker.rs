@@ -14,13 +14,17 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem, Expression};
 use rayon::prelude::*;
 
-use crate::columns::{self, Acc, Columns, Fx, Width, ACCUMULATORS, CHALLENGES};
 use crate::field::from_core;
 use crate::fold::{fold, Folded};
-use crate::gates;
 use crate::plan::Plan;
+use crate::system::accumulators::ORDER;
+use crate::system::columns;
+use crate::system::columns::{Acc, Columns, ACCUMULATORS, CHALLENGES};
+use crate::system::gates;
+use crate::system::steering::Fx;
 use crate::witness::Witness;
 use crate::BatchCircuit;
+use dn_core::Width;
 
 /// Where the kinds of advice columns begin.
 #[derive(Clone, Copy)]
@@ -90,22 +94,10 @@ pub(super) struct Checker {
     own: [usize; ACCUMULATORS],
 }
 
-/// The order in which accumulators of one row depend on each other, with their constraints.
-const ORDER: [(Acc, &str); ACCUMULATORS] = [
-    (Acc::Sum, ""),
-    (Acc::X, "x"),
-    (Acc::Y, "y"),
-    (Acc::Outputs, "outputs"),
-    (Acc::Image, "image"),
-    (Acc::Tensor, "tensor"),
-    (Acc::W, "w"),
-    (Acc::Kernel, "kernel"),
-    (Acc::Labels, "labels"),
-    (Acc::Published, "published"),
-    (Acc::Read, "read"),
-    (Acc::Classes, "sums"),
-    (Acc::Claims, "claims"),
-];
+/// Accumulators in the order in which those of one row depend on each other.
+fn in_order() -> impl Iterator<Item = Acc> {
+    std::iter::once(Acc::Sum).chain(ORDER)
+}
 
 #[derive(Default)]
 struct Compiler {
@@ -243,9 +235,9 @@ impl Checker {
         let padded = |i| plan.fixed_column(i).chain([Fr::ZERO]).collect();
         let fixed = (0..columns::fixed_columns(plan.width)).map(padded).collect();
         let mut own = [0; ACCUMULATORS];
-        for (acc, name) in ORDER {
+        for acc in in_order() {
             let gate = |c: &Constraint| (c.gate == "lookup sum") == (acc == Acc::Sum);
-            let found = constraints.iter().position(|c| c.name == name && gate(c));
+            let found = constraints.iter().position(|c| c.name == acc.name() && gate(c));
             own[acc as usize] = found.unwrap();
         }
         let at = Advice::of(plan.width);
@@ -367,7 +359,7 @@ impl Checker {
             grid.rows[row][column] += delta;
         }
         for r in row..self.plan.rows {
-            for (acc, _) in ORDER {
+            for acc in in_order() {
                 let at = self.at.acc(acc);
                 let constraint = self.own[acc as usize];
                 grid.rows[r][at] = Fr::ZERO;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::{batch, chain, dense, failures, failures_of, setup, Forge, Stream, LANES};
-use crate::columns::{Acc, Fx};
 use crate::field::CoreFr;
 use crate::plan::Plan;
+use crate::system::columns::Acc;
+use crate::system::steering::Fx;
 use crate::witness::Witness;
 use crate::BatchCircuit;
 

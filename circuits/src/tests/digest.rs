@@ -1,6 +1,6 @@
-//! Batches whose statement is one digest: accepted as they are, and with any node or leaf forged refused.
+//! Batches whose statement is one digest: accepted as they are, and with any branch or leaf forged refused.
 
-use dn_core::digest::{nodes, Tree};
+use dn_core::digest::{branches, Tree};
 use dn_core::statement::Form;
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -10,11 +10,13 @@ use super::nets::Net;
 use super::soundness::{objections, only};
 use super::weakening::challenges;
 use super::{batch, chain, dense, failures, Stream};
-use crate::columns::{Acc, Fx, Width};
 use crate::field::{from_core, CoreFr};
 use crate::plan::Frame;
-use crate::poseidon::WIDTH;
+use crate::system::columns::Acc;
+use crate::system::poseidon::WIDTH;
+use crate::system::steering::Fx;
 use crate::witness::Witness;
+use dn_core::Width;
 
 /// Six tasks whose inputs take two blocks.
 pub(super) fn digested(width: Width) -> Net {
@@ -36,14 +38,14 @@ fn accepts_a_batch_with_a_digest() {
     }
 }
 
-/// The nodes of another tree with its digest.
+/// The branches of another tree with its digest.
 fn with_tree(net: &Net, tree: &Tree) -> Witness {
     let mut w = net.witness.clone();
     let poseidon = &net.plan.poseidon;
     let mut at = net.plan.sections.digest;
-    for node in 0..nodes(net.plan.slots) {
+    for branch in 0..branches(net.plan.slots) {
         let mut state = [Fr::ZERO; WIDTH];
-        let children = &tree.elements()[5 * node + 1..];
+        let children = &tree.elements()[5 * branch + 1..];
         state[1..].iter_mut().zip(children).for_each(|(to, x)| *to = from_core(*x));
         let (rows, _) = poseidon.permute(state);
         w.cells[at..at + rows.len()].copy_from_slice(&rows[0..rows.len()]);
@@ -93,13 +95,13 @@ fn rejects_another_digest_and_another_score() {
     }
 }
 
-/// A node that is not the hash of its children, and a fold that does not take them.
+/// A branch that is not the hash of its children, and a fold that does not take them.
 #[test]
-fn rejects_a_node_that_is_no_hash_and_children_that_are_not_read() {
+fn rejects_a_branch_that_is_no_hash_and_children_that_are_not_read() {
     for width in Width::ALL {
         let net = digested(width);
         let c = Checker::new(&net.plan, challenges());
-        let first = net.plan.sections.digest + crate::poseidon::rows(width);
+        let first = net.plan.sections.digest + crate::system::poseidon::rows(width);
         let mut w = net.witness.clone();
         w.cells[first][0] += Fr::ONE;
         assert!(!c.failures(&c.grid(&w)).is_empty());

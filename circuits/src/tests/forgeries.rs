@@ -9,12 +9,14 @@ use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::checker::{Checker, Grid};
 use super::nets::{set_lo, set_pair, small, Net};
-use crate::columns::{Acc, Fx, Width};
 use crate::field::{from_core, to_core, CoreFr};
-use crate::gates::{classes, NO_LABEL, SLACK_OFFSET};
-use crate::poseidon::{partials, rows, Slip, WIDTH};
-use crate::table::packed_score;
+use crate::system::columns::Acc;
+use crate::system::poseidon::{partials, rows, Slip, WIDTH};
+use crate::system::rows::classes::{classes, NO_LABEL, SLACK_OFFSET};
+use crate::system::steering::Fx;
+use crate::system::table::packed_score;
 use crate::witness::Witness;
+use dn_core::Width;
 
 /// A witness that only `constraint`, or its `family`, can reject.
 pub(super) struct Forgery {
@@ -332,7 +334,7 @@ pub(super) fn votes(width: Width, c: &dyn Fn(&Net) -> Checker) -> Vec<(Net, Forg
         push(constant(&bytes, Some(i as u16)), (gate, "distinct", i), &votes);
     }
     // A task without a label counts as a probe by a class that is padding.
-    let without = usize::from(crate::gates::real_mark(width, 0).is_none());
+    let without = usize::from(crate::system::rows::classes::real_mark(width, 0).is_none());
     for i in 1..classes(width) {
         let bytes = [30, 20, 90, 1, 2, 3, 4, 5, 6];
         let votes = Votes {

@@ -7,11 +7,11 @@ use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::{batch, failures, Stream, LANES};
-use crate::columns::Fx;
 use crate::estimate::estimate;
 use crate::field::CoreFr;
 use crate::plan::Plan;
-use crate::table::{chosen, NOT_CHOSEN};
+use crate::system::steering::Fx;
+use crate::system::table::{chosen, NOT_CHOSEN};
 use crate::witness::Witness;
 
 /// Channels, geometry, pool.

@@ -8,14 +8,15 @@ use ff::Field;
 use halo2_proofs::dev::{MockProver, VerifyFailure};
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use crate::columns::{Acc, Width, CHALLENGES};
 use crate::estimate::{best_batch, best_width, estimate, Objective};
 use crate::field::{from_core, CoreFr};
 use crate::fold::Folded;
-use crate::gates::HELPER_GATE;
 use crate::plan::{Frame, Plan, MAX_K};
+use crate::system::columns::{Acc, CHALLENGES};
+use crate::system::lookup::HELPER_GATE;
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
+use dn_core::Width;
 
 mod checker;
 mod claims;
@@ -25,6 +26,7 @@ mod images;
 mod mutation;
 mod nets;
 mod quality;
+mod rows;
 mod soundness;
 mod weakening;
 
@@ -179,7 +181,7 @@ fn rejects_any_changed_cell() {
     for _ in 0..60 {
         let row = 1 + usize::try_from(s.next(plan.rows as u64 - 1)).unwrap();
         let column = usize::try_from(s.next(24)).unwrap();
-        if !plan.reads(row, column) {
+        if plan.kind(row).free(plan.width, column).is_some() {
             continue;
         }
         let mut forged = witness.clone();

@@ -16,72 +16,29 @@ use super::forgeries::{ends, folds, hashes};
 use super::nets::{move_along, Net};
 use super::weakening::challenges;
 use super::{failures_of, is_exhaustive, Forge};
-use crate::columns::{Fx, Width};
 use crate::plan::Plan;
+use crate::system::kind::Kind;
+use crate::system::steering::Fx;
 use crate::witness::Witness;
 use crate::BatchCircuit;
-
-/// The kind of a row, by what its cells hold.
-fn kind(plan: &Plan, row: usize) -> &'static str {
-    let marks = [
-        (Fx::AbsorbNext, "absorb next"),
-        (Fx::Absorb, "absorb"),
-        (Fx::PartialLast, "leave"),
-        (Fx::Full, "full"),
-        (Fx::PartialFirst, "partial first"),
-        (Fx::Partial, "partial next"),
-        (Fx::ClassesNext, "more classes"),
-        (Fx::Classes, "classes"),
-        (Fx::Score, "score"),
-        (Fx::Spill, "spill"),
-    ];
-    if row == 0 {
-        return "first";
-    }
-    if row + 1 == plan.rows {
-        return "last";
-    }
-    if plan.is(Fx::Absorb, row) && plan.is(Fx::TagA, row) {
-        return "node";
-    }
-    if row > 0 && plan.is(Fx::Full, row - 1) && plan.width == Width::Narrow {
-        return "powers";
-    }
-    if let Some((_, kind)) = marks.iter().find(|(fx, _)| plan.is(*fx, row)) {
-        return kind;
-    }
-    let (a, b) = (plan.fx(Fx::TagA, row), plan.fx(Fx::TagB, row));
-    if !plan.is(Fx::Lookup, row) {
-        "kernel or table"
-    } else if a == Fr::from(plan.table.tag_input) || b == Fr::from(plan.table.tag_byte) {
-        "input"
-    } else if plan.table.divisions.iter().any(|d| d.tag_window.map(Fr::from) == Some(a)) {
-        "window"
-    } else if b == Fr::ZERO {
-        "pooled"
-    } else {
-        "activation"
-    }
-}
+use dn_core::Width;
 
 /// Why a cell may hold anything that the table allows, if it may.
 fn free(plan: &Plan, row: usize, column: usize) -> Option<&'static str> {
-    let is_classes = plan.is(Fx::Classes, row);
-    let (at, lanes) = (Advice::of(plan.width), plan.width.lanes());
-    let (lane, kind) = (column % lanes, column / lanes);
+    let at = Advice::of(plan.width);
     match column {
         _ if column >= at.accumulators || column == at.multiplicity => None,
         _ if column >= at.helpers => {
             (!plan.is(Fx::Lookup, row)).then_some("helpers enter the sum on look-ups only")
         }
-        _ if !plan.is(Fx::Lookup, row) => (!plan.reads(row, column)).then_some("no gate reads it"),
-        _ if plan.is(Fx::Score, row) && kind == 1 => (lane >= 4).then_some("four sums to a score"),
-        _ if plan.is(Fx::Score, row) => (lane > 0).then_some("one key and score to a task"),
-        _ if is_classes && kind == 1 => {
-            (lane % 2 == 1 && lane > 1).then_some("one best other output to a row")
-        }
-        _ => None,
+        _ => plan.kind(row).free(plan.width, column),
     }
+}
+
+/// Kinds of which more than one row is sampled: a kind's first rows and its other ones differ.
+fn variety(plan: &Plan, row: usize) -> (Kind, bool) {
+    let is_next = plan.is(Fx::AbsorbNext, row) || plan.is(Fx::ClassesNext, row);
+    (plan.kind(row), is_next)
 }
 
 /// Rows to change: every one, or of each kind the first, a middle and the last one, which holds
@@ -90,18 +47,19 @@ fn sample(plan: &Plan) -> Vec<usize> {
     if is_exhaustive() {
         return (0..plan.rows).collect();
     }
-    let mut kinds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    (0..plan.rows).for_each(|row| kinds.entry(kind(plan, row)).or_default().push(row));
+    let mut kinds: BTreeMap<(Kind, bool), Vec<usize>> = BTreeMap::new();
+    (0..plan.rows).for_each(|row| kinds.entry(variety(plan, row)).or_default().push(row));
     let mut rows: Vec<usize> = kinds
         .values()
         .flat_map(|rows| [rows[0], rows[rows.len() / 2], rows[rows.len() - 1]])
+        .chain([0, plan.rows - 1])
         .collect();
     rows.sort_unstable();
     rows.dedup();
     rows
 }
 
-fn accepted(net: &Net) -> Vec<(usize, usize, &'static str)> {
+fn accepted(net: &Net) -> Vec<(usize, usize, Kind)> {
     let plan = &net.plan;
     let c = Checker::new(plan, challenges());
     let honest = c.grid(&net.witness);
@@ -123,7 +81,7 @@ fn accepted(net: &Net) -> Vec<(usize, usize, &'static str)> {
                 rejected
             };
             if !rejected {
-                accepted.push((row, column, kind(plan, row)));
+                accepted.push((row, column, plan.kind(row)));
             }
         }
     }
@@ -132,9 +90,9 @@ fn accepted(net: &Net) -> Vec<(usize, usize, &'static str)> {
 
 fn images_pools_and_sums(width: Width) {
     let net = Net::everything_of(width);
-    let kinds = ["input", "activation", "window", "pooled", "spill", "kernel or table"];
-    for expected in kinds {
-        assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == expected), "no {expected}");
+    use Kind::{Activation, Gap, Input, Pooled, Spill, Window};
+    for expected in [Input, Activation, Window, Pooled, Spill, Gap] {
+        assert!((0..net.plan.rows).any(|row| net.plan.kind(row) == expected), "no {expected:?}");
     }
     let accepted = accepted(&net);
     assert!(accepted.is_empty(), "{accepted:?}");
@@ -157,7 +115,7 @@ fn mutation_rejects_any_changed_cell_of_images_in_the_wide_layout() {
 
 fn dense_layers_and_long_messages(width: Width) {
     let net = Net::long_of(width);
-    assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == "absorb next"));
+    assert!((0..net.plan.rows).any(|row| net.plan.is(Fx::AbsorbNext, row)));
     let accepted = accepted(&net);
     assert!(accepted.is_empty(), "{accepted:?}");
 }
@@ -166,7 +124,7 @@ fn dense_layers_and_long_messages(width: Width) {
 fn mutation_rejects_any_changed_cell_of_a_digest() {
     for width in Width::ALL {
         let net = digested(width);
-        assert!((0..net.plan.rows).any(|row| kind(&net.plan, row) == "node"));
+        assert!((0..net.plan.rows).any(|row| net.plan.kind(row) == Kind::Branch));
         let accepted = accepted(&net);
         assert!(accepted.is_empty(), "{accepted:?}");
     }
@@ -199,7 +157,7 @@ fn free_cells_are_free_in(width: Width) {
     let c = Checker::new(plan, challenges());
     let accepts = |w: &Witness, row: usize, columns: &[usize]| {
         let failures = c.failures(&c.grid(w));
-        assert!(failures.is_empty(), "{row} {columns:?} {} {failures:?}", kind(plan, row));
+        assert!(failures.is_empty(), "{row} {columns:?} {:?} {failures:?}", plan.kind(row));
     };
     for row in sample(plan) {
         let columns: Vec<usize> =

@@ -8,10 +8,11 @@ use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::images::{classes, push, shape, square};
 use super::{batch, chain, dense, Stream};
-use crate::columns::{Fx, Width};
 use crate::field::CoreFr;
 use crate::plan::{Frame, Plan};
+use crate::system::steering::Fx;
 use crate::witness::{Slot, Witness};
+use dn_core::Width;
 
 /// A laid-out model with one batch.
 pub(super) struct Net {

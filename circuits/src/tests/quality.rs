@@ -5,9 +5,9 @@ use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::{failures, setup, LANES};
-use crate::gates::SLACK_OFFSET;
 use crate::plan::Plan;
-use crate::table::packed_score;
+use crate::system::rows::classes::SLACK_OFFSET;
+use crate::system::table::packed_score;
 use crate::witness::Witness;
 
 fn value(w: &Witness, row: usize, column: usize) -> u64 {

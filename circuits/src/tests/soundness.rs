@@ -4,6 +4,7 @@
 //! constraint is the one that objects.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use dn_core::quant::{execute, requantize, Activation, Geometry, Graph, Node, Shape, MAX_SHIFT};
 use ff::{Field, PrimeField};
@@ -15,13 +16,14 @@ use super::images::{classes, push, shape};
 use super::nets::{out_of, set_lo, set_pair, small, Net};
 use super::weakening::challenges;
 use super::{batch, chain, dense, failures, is_exhaustive, Stream, LANES};
-use crate::columns::{Ch, Width, CHALLENGES};
 use crate::field::CoreFr;
-use crate::layout::SPILL_OFFSET;
 use crate::plan::{Frame, Plan};
-use crate::table::{chosen, stored, Table, NOT_CHOSEN};
+use crate::system::columns::{Ch, CHALLENGES};
+use crate::system::rows::spill::SPILL_OFFSET;
+use crate::system::table::{chosen, stored, Table, NOT_CHOSEN};
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
+use dn_core::Width;
 
 /// Names of the constraints that reject a grid.
 pub(super) fn objections(c: &Checker, grid: &Grid) -> HashSet<String> {
@@ -149,7 +151,11 @@ fn soundness_row_04_rejects_indices_outside_of_their_section() {
         (net.plan.sections.quality, 0),
     ];
     for (row, column) in sections {
-        let fx = if column == LANES { crate::columns::Fx::TagB } else { crate::columns::Fx::TagA };
+        let fx = if column == LANES {
+            crate::system::steering::Fx::TagB
+        } else {
+            crate::system::steering::Fx::TagA
+        };
         let tag = small(net.plan.fx(fx, row));
         let len = net.plan.table.rows.iter().filter(|t| t.0 == tag).count() as u64;
         for x in [-Fr::ONE, Fr::from(len), Fr::from(len + 1), -Fr::from(1 << 40)] {
@@ -289,7 +295,7 @@ fn challenges_follow_the_cells(width: Width) {
     let second = columns.helpers.iter().chain(&columns.accumulators);
     assert!(second.clone().all(|c| phases[c.index()] == 1));
     assert_eq!(first.count() + second.count(), phases.len());
-    assert_eq!(crate::columns::advice_columns(width), phases.len());
+    assert_eq!(crate::system::columns::advice_columns(width), phases.len());
 }
 
 /// Two wrong remainders that cancel for tau = 2 pass when the prover knows tau, and only then.
@@ -322,7 +328,7 @@ fn soundness_row_14_look_ups_tie_input_and_output() {
     assert!(net.plan.rows >= net.plan.table.rows.len());
     // Another byte that the section has, beside a quotient that it does not belong to.
     for row in [sections.nodes[0].accumulators[0], sections.nodes[2].pooled[0]] {
-        let tag = small(net.plan.fx(crate::columns::Fx::TagA, row));
+        let tag = small(net.plan.fx(crate::system::steering::Fx::TagA, row));
         let out = small(net.witness.cells[row][2 * LANES]);
         let other = net.plan.table.rows.iter().find(|t| t.0 == tag && t.2 != out).unwrap().2;
         let mut w = net.witness.clone();
@@ -331,9 +337,9 @@ fn soundness_row_14_look_ups_tie_input_and_output() {
     }
     // Where a row of the input has a value in `lo` alone, `out` holds a zero.
     let tag_absent = Fr::from(net.plan.table.tag_absent);
-    let row = c.row_with(&[crate::columns::Fx::Lookup, crate::columns::Fx::Pack]);
+    let row = c.row_with(&[crate::system::steering::Fx::Lookup, crate::system::steering::Fx::Pack]);
     let alone = (row..net.plan.rows)
-        .find(|row| net.plan.fx(crate::columns::Fx::TagA, *row) == tag_absent)
+        .find(|row| net.plan.fx(crate::system::steering::Fx::TagA, *row) == tag_absent)
         .expect("a value of a right column alone");
     for byte in [0, 127, 129] {
         let mut w = net.witness.clone();
@@ -359,24 +365,23 @@ fn soundness_row_14_look_ups_tie_input_and_output() {
 /// Gates and transcript have no check that a release build leaves out.
 #[test]
 fn soundness_row_16_no_constraint_is_a_debug_assertion() {
-    let sources = [
-        include_str!("../gates/claims.rs"),
-        include_str!("../gates/hash.rs"),
-        include_str!("../gates/hash_narrow.rs"),
-        include_str!("../gates/lookup.rs"),
-        include_str!("../gates/mod.rs"),
-        include_str!("../gates/quality.rs"),
-        include_str!("../gates/words.rs"),
-        include_str!("../columns.rs"),
-        include_str!("../steering.rs"),
-        include_str!("../transcript.rs"),
-        include_str!("../protocol.rs"),
-    ];
-    assert!(sources.iter().all(|s| !s.contains("debug_assert") && !s.contains("debug_assertions")));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = |folder: &str| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(source.join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()
+    };
+    let mut read = [files("system"), files("system/rows")].concat();
+    assert!(read.len() > 20, "the constraint system has moved");
+    read.extend(["transcript.rs", "protocol.rs"].map(|file| source.join(file)));
+    for path in read {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let is_clean = !text.contains("debug_assert") && !text.contains("debug_assertions");
+        assert!(is_clean, "{}", path.display());
+    }
 }
 
 /// A random valid graph: dense layers, or convolutions with pads, strides, pools and a sum.
-fn random_graph(s: &mut Stream) -> Graph {
+pub(super) fn random_graph(s: &mut Stream) -> Graph {
     if s.next(2) == 0 {
         let (inputs, hidden) = (1 + s.next(40) as usize, 1 + s.next(12) as usize);
         let (a, b) = (4 + s.next(5) as u32, 4 + s.next(4) as u32);

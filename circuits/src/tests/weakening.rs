@@ -11,8 +11,10 @@ use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use super::checker::Checker;
 use super::forgeries::{ends, folds, hashes, votes, Forgery};
 use super::nets::Net;
-use crate::columns::{Columns, Width, CHALLENGES};
-use crate::gates;
+use crate::system::columns::{Columns, CHALLENGES};
+use crate::system::gates;
+use crate::system::rows::classes::{classes, real_mark};
+use dn_core::Width;
 
 /// Challenges as good as random ones.
 pub(super) fn challenges() -> [Fr; CHALLENGES] {
@@ -63,7 +65,7 @@ pub(crate) fn configure_weakened(cs: &mut ConstraintSystem<Fr>, columns: &Column
 /// - the first `padding`: every class row has a first class.
 fn implied(c: &Checker) -> Vec<usize> {
     let mut all = c.find("quality classes", "best");
-    if gates::real_mark(c.plan.width, 0).is_some() {
+    if real_mark(c.plan.width, 0).is_some() {
         all.push(c.find("quality classes", "padding")[0]);
     }
     all
@@ -135,12 +137,12 @@ fn implied_constraints_reject_what_they_name_in(width: Width) {
         assert!(c.failing_on(&grid, first).contains(&constraint), "best {i}");
     }
     // No row of classes is without a first one, so it takes a key of no model.
-    if gates::real_mark(width, 0).is_none() {
+    if real_mark(width, 0).is_none() {
         return;
     }
     let padding = c.find("quality classes", "padding")[0];
     let mut grid = honest;
-    let row = c.with_weight(first, gates::classes(width), Fr::zero());
+    let row = c.with_weight(first, classes(width), Fr::zero());
     grid.rows[first][1] = Fr::one();
     assert!(row.failing_on(&grid, first).contains(&padding), "padding 0");
 }

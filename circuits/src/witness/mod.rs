@@ -1,6 +1,8 @@
 //! Phase 1: the cells and multiplicities of a batch.
 
-mod nodes;
+mod error;
+mod filler;
+mod layers;
 
 use dn_core::commitment;
 use dn_core::digest::{self, Tree, ARITY};
@@ -9,15 +11,17 @@ use dn_core::statement::{Form, Score, Statement};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
-use thiserror::Error;
 
 use crate::cells::Cells;
-use crate::columns::{self, MAX_LANES};
 use crate::field::{from_core, CoreFr};
-use crate::gates::{classes, NO_LABEL, SLACK_OFFSET};
-use crate::plan::{class_rows, Plan};
-use crate::poseidon::WIDTH;
-use crate::table::{packed_score, stored, Triple};
+use crate::plan::Plan;
+use crate::system::columns;
+use crate::system::poseidon::WIDTH;
+use crate::system::rows::classes::{self, class_rows, classes, Judged};
+use crate::system::rows::small::Small;
+use crate::system::rows::{input, score};
+pub use error::WitnessError;
+use filler::Filler;
 
 /// One task of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,47 +46,6 @@ impl Slot {
     pub fn input_commitment(&self) -> CoreFr {
         commitment::input(&self.input, self.label, self.salt)
     }
-}
-
-/// Why a batch has no witness.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum WitnessError {
-    /// More tasks than slots.
-    #[error("{got} tasks for {slots} slots")]
-    TooMany {
-        /// Tasks given.
-        got: usize,
-        /// Slots of the plan.
-        slots: usize,
-    },
-    /// An input has another length than the model's.
-    #[error("slot {slot}: the input has {got} values, the model takes {expected}")]
-    InputLength {
-        /// Index of the slot.
-        slot: usize,
-        /// Values given.
-        got: usize,
-        /// Values required.
-        expected: usize,
-    },
-    /// A label is no class of the model, or the model has only one.
-    #[error("slot {slot}: label {label} is no class of a model with {classes} outputs")]
-    Label {
-        /// Index of the slot.
-        slot: usize,
-        /// The label given.
-        label: u16,
-        /// Outputs of the model.
-        classes: usize,
-    },
-    /// A looked-up value is not in the table: the graph is not the one that was planned.
-    #[error("row {row}: {triple:?} is not in the table")]
-    Lookup {
-        /// Row of the cell.
-        row: usize,
-        /// What was looked up.
-        triple: Triple,
-    },
 }
 
 /// Everything the first phase commits to, and the statement it proves.
@@ -116,19 +79,14 @@ impl Witness {
         let outputs: Vec<Vec<i8>> =
             traces.iter().map(|t| t.tensors[t.tensors.len() - 1].clone()).collect();
 
-        let mut w = Filler {
-            plan,
-            cells: Cells::zeros(plan.rows, columns::cells(plan.width)),
-            lanes: plan.width.lanes(),
-            multiplicities: vec![0; plan.table.rows.len()],
-        };
+        let mut w = Filler::new(plan);
         let inputs = w.hashes(plan.sections.input_hashes, &slots, |s| {
             let tag = commitment::tag(commitment::DOMAIN_INPUT, s.input.len(), s.label);
             commitment::blocks(tag, s.salt, &s.input)
         });
         w.inputs(&traces)?;
         for node in 0..graph.nodes.len() {
-            w.node(graph, node, &traces)?;
+            w.layer(graph, node, &traces)?;
         }
         let score = w.quality(&slots, &outputs)?;
         let pairs: Vec<_> = slots.iter().zip(&outputs).collect();
@@ -141,7 +99,7 @@ impl Witness {
             Statement { header, count, inputs, score, outputs: committed, digest: None };
         if plan.form == Form::Digest {
             let tree = statement.tree().expect("layouts have even numbers of lanes");
-            w.nodes(plan.sections.digest, &tree);
+            w.branches(plan.sections.digest, &tree);
             statement.digest = Some(tree.root());
         }
         let outputs = outputs.into_iter().take(tasks.len()).collect();
@@ -167,39 +125,7 @@ fn check(graph: &Graph, plan: &Plan, tasks: &[Slot]) -> Result<(), WitnessError>
     Ok(())
 }
 
-struct Filler<'a> {
-    plan: &'a Plan,
-    cells: Cells,
-    lanes: usize,
-    multiplicities: Vec<u64>,
-}
-
-/// Small cells of one lookup row, before they become field elements.
-#[derive(Clone, Copy, Default)]
-struct Small {
-    hi: [u64; MAX_LANES],
-    lo: [u64; MAX_LANES],
-    out: [u64; MAX_LANES],
-}
-
 impl Filler<'_> {
-    /// Fills a lookup row and counts its look-ups.
-    fn lookup_row(&mut self, row: usize, tags: (u64, u64), s: &Small) -> Result<(), WitnessError> {
-        let lanes = self.lanes;
-        for lane in 0..lanes {
-            let pairs = [(tags.0, s.hi[lane], s.out[lane]), (tags.1, s.lo[lane], 0)];
-            for triple in pairs {
-                let index =
-                    self.plan.table.find(triple).ok_or(WitnessError::Lookup { row, triple })?;
-                self.multiplicities[index] += 1;
-            }
-            self.cells[row][lane] = Fr::from(s.hi[lane]);
-            self.cells[row][lanes + lane] = Fr::from(s.lo[lane]);
-            self.cells[row][2 * lanes + lane] = Fr::from(s.out[lane]);
-        }
-        Ok(())
-    }
-
     fn inputs(&mut self, traces: &[dn_core::quant::Trace]) -> Result<(), WitnessError> {
         let plan = self.plan;
         let rows = &plan.sections.inputs;
@@ -208,16 +134,12 @@ impl Filler<'_> {
             let first = (!at.is_second).then_some(value);
             let next = rows.get(value + 1).filter(|n| n.is_second && n.row == at.row);
             let second = if at.is_second { Some(value) } else { next.map(|_| value + 1) };
-            let tags = (
-                first.map_or(plan.table.tag_absent, |_| plan.table.tag_input),
-                second.map_or(0, |_| plan.table.tag_byte),
-            );
+            let tags = input::tags(&plan.table, (first.is_some(), second.is_some()));
             for (chunk, items) in traces.chunks(self.lanes).enumerate() {
                 let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
-                    let byte = |value: usize| stored(item.tensors[0][value]);
-                    small.out[lane] = first.map_or(stored(0), byte);
-                    small.lo[lane] = second.map_or(0, byte);
+                    let of = |value: usize| item.tensors[0][value];
+                    input::fill(&mut small, lane, first.map(of), second.map(of));
                 }
                 self.lookup_row(at.row + chunk, tags, &small)?;
             }
@@ -262,22 +184,23 @@ impl Filler<'_> {
         hashes
     }
 
-    /// Fills the permutations of a tree's inner nodes.
-    fn nodes(&mut self, first: usize, tree: &Tree) {
+    /// Fills the permutations of a tree's branches.
+    fn branches(&mut self, first: usize, tree: &Tree) {
         let poseidon = &self.plan.poseidon;
-        let count = poseidon.kinds.len();
-        let done: Vec<Cells> = (0..digest::nodes(self.plan.slots))
+        let count = poseidon.rounds.len();
+        let done: Vec<Cells> = (0..digest::branches(self.plan.slots))
             .into_par_iter()
-            .map(|node| {
+            .map(|branch| {
                 let mut state = [Fr::ZERO; WIDTH];
-                for (to, child) in state[1..].iter_mut().zip(&tree.elements()[ARITY * node + 1..]) {
+                for (to, child) in state[1..].iter_mut().zip(&tree.elements()[ARITY * branch + 1..])
+                {
                     *to = from_core(*child);
                 }
                 poseidon.permute(state).0
             })
             .collect();
-        for (node, rows) in done.iter().enumerate() {
-            let at = first + node * count;
+        for (branch, rows) in done.iter().enumerate() {
+            let at = first + branch * count;
             self.cells[at..at + count].copy_from_slice(&rows[0..count]);
         }
     }
@@ -299,35 +222,14 @@ impl Filler<'_> {
         label: Option<usize>,
         output: &[i8],
     ) -> Result<usize, WitnessError> {
-        let tags = (self.plan.table.tag_score, self.plan.table.tag_lo);
-        let best = label
-            .and_then(|label| (0..output.len()).filter(|i| *i != label).max_by_key(|i| output[*i]));
-        let other = best.map_or(NO_LABEL, |i| stored(output[i]));
-        let width = self.plan.width;
-        let (groups, in_row) = (class_rows(output.len(), width), classes(width));
+        let (tags, width) = (classes::tags(&self.plan.table), self.plan.width);
+        let task = Judged::new(output, label);
+        let groups = class_rows(output.len(), width);
         for group in 0..groups {
-            let mut s = Small::default();
-            s.lo[1] = other;
-            for i in 0..in_row {
-                let class = group * in_row + i;
-                let byte = output.get(class).map_or(0, |q| stored(*q));
-                let labelled = u64::from(label == Some(class));
-                s.hi[2 * i] = byte;
-                s.hi[2 * i + 1] = u64::from(best == Some(class));
-                s.lo[2 * i] = other + SLACK_OFFSET * labelled - byte;
-            }
-            s.out = s.hi.map(packed_score);
-            self.lookup_row(first + group, tags, &s)?;
+            let small = classes::fill(width, group * classes(width), &task);
+            self.lookup_row(first + group, tags, &small)?;
         }
-        let mut s = Small::default();
-        s.lo[1] = other;
-        if let Some(label) = label {
-            let value = stored(output[label]);
-            (s.lo[0], s.lo[2], s.lo[3]) = (value, 1, label as u64 + 1);
-            s.hi[0] = SLACK_OFFSET + value - other;
-            s.out[0] = packed_score(s.hi[0]);
-        }
-        self.lookup_row(first + groups, tags, &s)?;
+        self.lookup_row(first + groups, tags, &score::fill(&task))?;
         Ok(first + groups + 1)
     }
 }

@@ -59,9 +59,9 @@ contract DefaultVerifier is Halo2Verifier {
     uint256 private constant A34P = 0x1d80;
     uint256 private constant A35 = 0x1da0;
     uint256 private constant A35P = 0x1dc0;
-    uint256 private constant A37 = 0x1de0;
-    uint256 private constant A36 = 0x1e00;
-    uint256 private constant A36P = 0x1e20;
+    uint256 private constant A36 = 0x1de0;
+    uint256 private constant A36P = 0x1e00;
+    uint256 private constant A37 = 0x1e20;
     uint256 private constant A37P = 0x1e40;
     uint256 private constant A38 = 0x1e60;
     uint256 private constant A38P = 0x1e80;
@@ -69,10 +69,10 @@ contract DefaultVerifier is Halo2Verifier {
     uint256 private constant A39P = 0x1ec0;
     uint256 private constant A40 = 0x1ee0;
     uint256 private constant A40P = 0x1f00;
-    uint256 private constant A42 = 0x1f20;
-    uint256 private constant A45 = 0x1f40;
-    uint256 private constant A41 = 0x1f60;
-    uint256 private constant A41P = 0x1f80;
+    uint256 private constant A41 = 0x1f20;
+    uint256 private constant A41P = 0x1f40;
+    uint256 private constant A45 = 0x1f60;
+    uint256 private constant A42 = 0x1f80;
     uint256 private constant A0P = 0x1fa0;
     uint256 private constant A1P = 0x1fc0;
     uint256 private constant A2P = 0x1fe0;
@@ -104,19 +104,19 @@ contract DefaultVerifier is Halo2Verifier {
     uint256 private constant F4 = 0x2320;
     uint256 private constant F5 = 0x2340;
     uint256 private constant F18 = 0x2360;
-    uint256 private constant F19 = 0x2380;
-    uint256 private constant F38 = 0x23a0;
-    uint256 private constant F24 = 0x23c0;
-    uint256 private constant F40 = 0x23e0;
-    uint256 private constant F36 = 0x2400;
-    uint256 private constant F13 = 0x2420;
-    uint256 private constant F14 = 0x2440;
-    uint256 private constant F15 = 0x2460;
-    uint256 private constant F16 = 0x2480;
-    uint256 private constant F39 = 0x24a0;
-    uint256 private constant F41 = 0x24c0;
-    uint256 private constant F20 = 0x24e0;
-    uint256 private constant F21 = 0x2500;
+    uint256 private constant F20 = 0x2380;
+    uint256 private constant F39 = 0x23a0;
+    uint256 private constant F19 = 0x23c0;
+    uint256 private constant F41 = 0x23e0;
+    uint256 private constant F21 = 0x2400;
+    uint256 private constant F40 = 0x2420;
+    uint256 private constant F36 = 0x2440;
+    uint256 private constant F38 = 0x2460;
+    uint256 private constant F24 = 0x2480;
+    uint256 private constant F13 = 0x24a0;
+    uint256 private constant F14 = 0x24c0;
+    uint256 private constant F15 = 0x24e0;
+    uint256 private constant F16 = 0x2500;
     uint256 private constant F22 = 0x2520;
     uint256 private constant F23 = 0x2540;
     uint256 private constant F9 = 0x2560;
@@ -129,8 +129,8 @@ contract DefaultVerifier is Halo2Verifier {
     uint256 private constant F30 = 0x2640;
     uint256 private constant F28 = 0x2660;
     uint256 private constant F29 = 0x2680;
-    uint256 private constant F33 = 0x26a0;
-    uint256 private constant F31 = 0x26c0;
+    uint256 private constant F31 = 0x26a0;
+    uint256 private constant F33 = 0x26c0;
     uint256 private constant F34 = 0x26e0;
     uint256 private constant F35 = 0x2700;
     uint256 private constant F37 = 0x2720;
@@ -268,11 +268,10 @@ contract DefaultVerifier is Halo2Verifier {
     uint256 private constant T130 = 0x37a0;
     uint256 private constant T131 = 0x37c0;
     uint256 private constant T132 = 0x37e0;
-    uint256 private constant T133 = 0x3800;
 
     /// @inheritdoc BatchLayout
     function _layout() internal pure override returns (uint256) {
-        return 0xb729489b23818f201056642a742ecc978764ede5a556c8f0ed78443a6df63172;
+        return 0x6ca7fd0d1b20d668930e894fb9751bd7bf699f2b2d6118f7d8677bd03b3b9d65;
     }
 
     /// @inheritdoc BatchLayout
@@ -332,7 +331,7 @@ contract DefaultVerifier is Halo2Verifier {
 
     /// @inheritdoc BatchLayout
     function _memoryEnd() internal pure override returns (uint256) {
-        return 14368;
+        return 14336;
     }
 
     /// @inheritdoc BatchLayout
@@ -389,41 +388,41 @@ contract DefaultVerifier is Halo2Verifier {
             mstore(T24, add(mload(A23), mulmod(mload(C2), add(mload(A22), mulmod(mload(C2), add(mload(A21), mulmod(mload(C2), add(mload(A20), mulmod(mload(C2), add(mload(A19), mulmod(mload(C2), add(mload(A18), mulmod(mload(C2), add(mload(A17), mulmod(mload(A16), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             mstore(T25, add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(0x1, mload(C2), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 9.
-            s := add(mulmod(s, y, r), add(add(mulmod(mload(F1), mload(A34), r), sub(r, mulmod(mload(T23), mload(A34P), r))), sub(r, mulmod(mload(F0), add(mload(T24), sub(r, mulmod(mload(T25), 0x80, r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A34), r), sub(r, mod(add(mulmod(mload(T23), mload(A34P), r), mulmod(mload(F0), add(mload(T24), sub(r, mulmod(mload(T25), 0x80, r))), r)), r))))
             mstore(T26, 0x183227397098d014dc2822db40c0ac2e9419f4243cdcb848a1f0fac9f8000001)
             mstore(T27, mulmod(mload(T22), mload(T22), r))
             mstore(T28, add(mload(A7), mulmod(mload(C2), add(mload(A6), mulmod(mload(C2), add(mload(A5), mulmod(mload(C2), add(mload(A4), mulmod(mload(C2), add(mload(A3), mulmod(mload(C2), add(mload(A2), mulmod(mload(C2), add(mload(A1), mulmod(mload(A0), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             mstore(T29, add(mload(A15), mulmod(mload(C2), add(mload(A14), mulmod(mload(C2), add(mload(A13), mulmod(mload(C2), add(mload(A12), mulmod(mload(C2), add(mload(A11), mulmod(mload(C2), add(mload(A10), mulmod(mload(C2), add(mload(A9), mulmod(mload(A8), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 10.
-            s := add(mulmod(s, y, r), addmod(add(sub(r, mulmod(mload(F5), mload(T25), r)), add(sub(r, mulmod(mload(F0), mload(T29), r)), add(sub(r, mulmod(mload(F4), mload(T28), r)), add(mulmod(mload(F1), mload(A35), r), sub(r, mulmod(mload(A35P), add(mload(T23), mulmod(mulmod(mload(T27), mload(T22), r), mulmod(mload(T26), mulmod(mload(F17), add(mload(F17), sub(r, 0x1)), r), r), r)), r)))))), sub(r, mulmod(mload(F18), add(add(mload(T24), add(mulmod(mload(T27), mload(T28), r), mulmod(mload(T22), mload(T29), r))), sub(r, mulmod(0x1000000, mulmod(mload(T25), add(mload(T27), add(0x1, mload(T22))), r), r))), r)), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A35), r), sub(r, mod(add(add(add(mulmod(mload(F5), mload(T25), r), add(mulmod(mload(F4), mload(T28), r), mulmod(mload(F0), mload(T29), r))), mulmod(mload(A35P), add(mload(T23), mulmod(mulmod(mload(T27), mload(T22), r), mulmod(mload(T26), mulmod(mload(F17), add(mload(F17), sub(r, 0x1)), r), r), r)), r)), mulmod(mload(F18), add(add(mload(T24), add(mulmod(mload(T27), mload(T28), r), mulmod(mload(T22), mload(T29), r))), sub(r, mulmod(add(0x1, add(mload(T27), mload(T22))), mulmod(mload(T25), 0x1000000, r), r))), r)), r))))
             mstore(T30, mulmod(mload(F1), mload(F1P), r))
             mstore(T31, add(mload(C4), sub(r, 0x1)))
             mstore(T32, mulmod(mload(T26), mulmod(mload(F39), add(0x3, sub(r, mload(F39))), r), r))
             mstore(T33, mulmod(mload(F19), add(0x2, sub(r, mload(F19))), r))
             // Constraint 11.
-            s := add(mulmod(s, y, r), add(sub(r, mod(add(mulmod(mload(T32), mload(A37), r), mulmod(mload(A11), mulmod(mload(F41), mload(C7), r), r)), r)), add(sub(r, mulmod(mload(T33), mload(A34), r)), add(mulmod(mload(F1), mload(A36), r), sub(r, mulmod(mload(A36P), add(add(add(mload(T30), sub(r, mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r))), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r)), add(sub(r, mload(T32)), mulmod(mload(C2), mulmod(mload(T26), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), r))), r))))))
-            mstore(T34, mulmod(mload(T26), mulmod(mload(F24), add(mload(F24), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A36), r), sub(r, mod(add(mulmod(mload(F41), mulmod(mload(C7), mload(A11), r), r), add(add(mulmod(mload(T33), mload(A34), r), mulmod(mload(T32), mload(A37), r)), mulmod(mload(A36P), add(mload(T30), add(add(sub(r, mload(T32)), add(sub(r, mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r)), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T26), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), r))), r))), r))))
+            mstore(T34, mulmod(mload(T26), mulmod(mload(F36), add(mload(F36), sub(r, 0x1)), r), r))
             mstore(T35, mulmod(mload(C3), mload(C3), r))
             mstore(T36, mulmod(mload(T35), mload(T35), r))
-            mstore(T37, mulmod(mload(T26), mulmod(mload(F36), add(mload(F36), sub(r, 0x1)), r), r))
+            mstore(T37, mulmod(mload(T26), mulmod(mload(F24), add(mload(F24), sub(r, 0x1)), r), r))
             // Constraint 12.
-            s := add(mulmod(s, y, r), add(add(sub(r, mulmod(mload(T33), mload(A35), r)), add(mulmod(mload(F1), mload(A37), r), sub(r, mulmod(mload(A37P), addmod(add(sub(r, mod(add(mload(F40), sub(r, mload(T37))), r)), add(sub(r, mload(F38)), add(mulmod(mload(T34), mload(T36), r), mulmod(mload(T37), add(mload(T36), sub(r, 0x1)), r)))), add(add(mload(T30), sub(r, mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r))), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r)), r), r)))), sub(r, mod(add(add(mulmod(mload(F38), add(mload(A23), mulmod(mload(C3), add(mload(A22), mulmod(mload(A21), mload(C3), r)), r)), r), mulmod(mload(A20), mulmod(mload(T34), mulmod(mload(T35), mload(C3), r), r), r)), mulmod(mload(F40), add(add(mload(A6), sub(r, mulmod(mload(F16), 0x80, r))), mulmod(mload(C3), add(add(mload(A4), sub(r, mulmod(mload(F15), 0x80, r))), mulmod(mload(C3), add(add(mload(A2), sub(r, mulmod(mload(F14), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(mload(F13), 0x80, r))), r)), r)), r)), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A37), r), sub(r, mod(add(add(mulmod(mload(T33), mload(A35), r), mulmod(mload(A37P), add(mload(T30), addmod(add(add(sub(r, mload(F40)), mulmod(mload(T34), mload(T36), r)), add(sub(r, mload(F38)), mulmod(mload(T37), mload(T36), r))), add(sub(r, mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r)), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r)), r)), r)), add(add(mulmod(mload(F38), add(mload(A23), mulmod(mload(C3), add(mload(A22), mulmod(mload(A21), mload(C3), r)), r)), r), mulmod(mload(T37), mulmod(mload(A20), mulmod(mload(T35), mload(C3), r), r), r)), mulmod(mload(F40), add(add(mload(A6), sub(r, mulmod(mload(F16), 0x80, r))), mulmod(mload(C3), add(add(mload(A4), sub(r, mulmod(mload(F15), 0x80, r))), mulmod(mload(C3), add(add(mload(A2), sub(r, mulmod(mload(F14), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(mload(F13), 0x80, r))), r)), r)), r)), r))), r))))
             mstore(T38, mulmod(mload(T26), mulmod(mload(F22), add(0x3, sub(r, mload(F22))), r), r))
             mstore(T39, add(mload(C5), sub(r, 0x1)))
             // Constraint 13.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T38), mload(A37), r)), add(mulmod(mload(F1), mload(A38), r), sub(r, mulmod(mload(A38P), add(add(mulmod(mload(T31), mulmod(mload(F23), add(0x2, sub(r, mload(F23))), r), r), add(add(mload(T30), sub(r, mload(T38))), mulmod(mload(C3), mulmod(mload(T26), mulmod(mload(F22), add(mload(F22), sub(r, 0x1)), r), r), r))), mulmod(mload(T39), mulmod(mload(T26), mulmod(mload(F23), add(mload(F23), sub(r, 0x1)), r), r), r)), r)))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A38), r), sub(r, mod(add(mulmod(mload(T38), mload(A37), r), mulmod(mload(A38P), add(mload(T30), add(add(mulmod(mload(T31), mulmod(mload(F23), add(0x2, sub(r, mload(F23))), r), r), add(sub(r, mload(T38)), mulmod(mload(C3), mulmod(mload(T26), mulmod(mload(F22), add(mload(F22), sub(r, 0x1)), r), r), r))), mulmod(mload(T39), mulmod(mload(T26), mulmod(mload(F23), add(mload(F23), sub(r, 0x1)), r), r), r))), r)), r))))
             mstore(T40, add(mload(F16), mulmod(mload(C3), add(mload(F15), mulmod(mload(C3), add(mload(F14), mulmod(mload(C3), add(mload(F13), mulmod(mload(C3), add(mload(F12), mulmod(mload(C3), add(mload(F11), mulmod(mload(C3), add(mload(F10), mulmod(mload(F9), mload(C3), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 14.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T40), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), r)), r)), add(mulmod(mload(F1), mload(A39), r), sub(r, mulmod(mload(A39P), mulmod(mulmod(mload(F24), add(0x2, sub(r, mload(F24))), r), mulmod(mload(T36), mload(T36), r), r), r)))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A39), r), sub(r, mod(add(mulmod(mload(T40), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), r)), r), mulmod(mload(A39P), mulmod(mulmod(mload(F24), add(0x2, sub(r, mload(F24))), r), mulmod(mload(T36), mload(T36), r), r), r)), r))))
             mstore(T41, mulmod(mload(F38), mload(F4), r))
             mstore(T42, mulmod(mload(F38), mload(F2), r))
-            mstore(T43, add(sub(r, mload(T42)), add(add(mload(F38), sub(r, mload(T34))), sub(r, mload(T41)))))
+            mstore(T43, add(sub(r, mload(T42)), add(add(mload(F38), sub(r, mload(T37))), sub(r, mload(T41)))))
             mstore(T44, add(mload(C2), sub(r, 0x1)))
             // Constraint 15.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T43), mload(A20), r)), add(sub(r, mulmod(mload(A39), mulmod(mload(F26), add(0x2, sub(r, mload(F26))), r), r)), add(mulmod(mload(F1), mload(A40), r), sub(r, mulmod(mload(A40P), add(mulmod(mload(T43), mload(T44), r), add(add(add(mload(T30), sub(r, mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r))), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r)), mulmod(mload(T39), mulmod(mload(T26), mulmod(mload(F26), add(mload(F26), sub(r, 0x1)), r), r), r))), r))))))
-            mstore(T45, mulmod(mload(T26), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A40), r), sub(r, mod(add(mulmod(mload(T43), mload(A20), r), add(mulmod(mload(A39), mulmod(mload(F26), add(0x2, sub(r, mload(F26))), r), r), mulmod(mload(A40P), add(mload(T30), add(mulmod(mload(T43), mload(T44), r), add(add(sub(r, mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r)), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r)), mulmod(mload(T39), mulmod(mload(T26), mulmod(mload(F26), add(mload(F26), sub(r, 0x1)), r), r), r)))), r))), r))))
+            mstore(T45, mulmod(mload(C7), mload(C7), r))
             // Constraint 16.
-            s := add(mulmod(s, y, r), add(mulmod(add(mload(A36), sub(r, mulmod(mload(C7), mload(A42), r))), mulmod(mload(T26), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), r), addmod(mulmod(mload(A40), mulmod(mload(C7), mulmod(mload(T45), mload(C7), r), r), r), add(add(mulmod(mload(A38), mulmod(mload(C5), mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r), r), r), add(add(mulmod(mload(F1), mload(A41), r), sub(r, mulmod(mload(A41P), add(mload(F1P), mulmod(mload(T39), mulmod(mload(F30), add(0x2, sub(r, mload(F30))), r), r)), r))), sub(r, mulmod(mload(A40), add(mulmod(mload(F28), mload(A36), r), mulmod(mload(F29), mload(A37), r)), r)))), mulmod(mload(C6), add(mulmod(mload(T45), mload(A36), r), sub(r, mulmod(mload(A45), mulmod(mload(T26), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r)), r)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A41), r), sub(r, addmod(mulmod(mload(A41P), add(mload(F1P), mulmod(mload(T39), mulmod(mload(F30), add(0x2, sub(r, mload(F30))), r), r)), r), add(sub(r, mulmod(add(mload(A36), sub(r, mulmod(mload(C7), mload(A42), r))), mulmod(mload(T26), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A45), r), mulmod(mload(T26), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r), add(mulmod(mload(A40), add(mulmod(mload(F28), mload(A36), r), mulmod(mload(F29), mload(A37), r)), r), sub(r, mulmod(mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r), mulmod(mload(C5), mload(A38), r), r)))), sub(r, mulmod(mulmod(mload(T26), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A36), r), mulmod(mload(T45), mload(A40), r)), r)))), r))))
             mstore(T46, add(mload(F38), add(mload(F34), mload(F35))))
             // Constraint 17.
             s := add(mulmod(s, y, r), mulmod(mload(T46), add(mload(A12), sub(r, mulmod(mload(A6), mload(A6), r))), r))
@@ -627,7 +626,7 @@ contract DefaultVerifier is Halo2Verifier {
             // Constraint 78.
             s := add(mulmod(s, y, r), mulmod(mload(T43), mload(T123), r))
             // Constraint 79.
-            s := add(mulmod(s, y, r), mulmod(mload(T34), add(mload(A19), sub(r, mload(T53))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T37), add(mload(A19), sub(r, mload(T53))), r))
             mstore(T124, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
             mstore(T125, mulmod(mload(T124), add(mload(A0), add(mload(A8), sub(r, mload(A9)))), r))
             // Constraint 80.
@@ -666,26 +665,25 @@ contract DefaultVerifier is Halo2Verifier {
             // Constraint 95.
             s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(add(0x1, sub(r, mload(F16))), add(mload(T128), mload(A7)), r), r))
             // Constraint 96.
-            s := add(mulmod(s, y, r), mulmod(add(mload(T37), mload(F41)), add(mload(A9), sub(r, mload(A9P))), r))
-            mstore(T129, mulmod(mload(C7), mload(C7), r))
-            mstore(T130, mulmod(mload(T129), mload(T129), r))
-            mstore(T131, mulmod(mload(T129), mload(C7), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T34), mload(F41)), add(mload(A9), sub(r, mload(A9P))), r))
+            mstore(T129, mulmod(mload(T45), mload(T45), r))
+            mstore(T130, mulmod(mload(T45), mload(C7), r))
             // Constraint 97.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mulmod(mload(F33), add(0x2, sub(r, mload(F33))), r), add(mload(A34), mulmod(mload(A35), 0x100, r)), r)), add(add(mulmod(mload(F1), mload(A45), r), sub(r, mulmod(mload(A45P), add(add(mload(T37), mload(F4)), mulmod(mload(F32), mload(C3), r)), r))), sub(r, mulmod(mload(F40), add(mulmod(mload(A7), add(mload(T131), mulmod(mload(C7), mload(A6), r)), r), add(mulmod(mload(T128), add(add(mload(A6), mload(T129)), mulmod(mload(T130), mload(F12), r)), r), add(mulmod(mload(A5), add(mload(T131), mulmod(mload(C7), mload(A4), r)), r), addmod(mulmod(mload(T127), add(add(mload(A4), mload(T129)), mulmod(mload(T130), mload(F11), r)), r), add(mulmod(mload(A3), add(mload(T131), mulmod(mload(C7), mload(A2), r)), r), add(mulmod(mload(T126), add(add(mload(A2), mload(T129)), mulmod(mload(T130), mload(F10), r)), r), add(add(0, mulmod(mload(T125), add(add(mload(A0), mload(T129)), mulmod(mload(T130), mload(F9), r)), r)), mulmod(mload(A1), add(mload(T131), mulmod(mload(C7), mload(A0), r)), r)))), r)))), r)))))
-            mstore(T132, mulmod(0xff, add(0x1, sub(r, mload(A10))), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A45), r), sub(r, mod(add(mulmod(mload(A45P), add(mload(T34), add(mload(F4), mulmod(mload(F32), mload(C3), r))), r), add(mulmod(mulmod(mload(F33), add(0x2, sub(r, mload(F33))), r), add(mload(A34), mulmod(mload(A35), 0x100, r)), r), mulmod(mload(F40), add(add(mulmod(mload(T128), add(add(mload(A6), mload(T45)), mulmod(mload(T129), mload(F12), r)), r), mulmod(mload(A7), add(mload(T130), mulmod(mload(C7), mload(A6), r)), r)), addmod(add(mulmod(mload(T127), add(add(mload(A4), mload(T45)), mulmod(mload(T129), mload(F11), r)), r), mulmod(mload(A5), add(mload(T130), mulmod(mload(C7), mload(A4), r)), r)), add(add(mulmod(mload(T125), add(add(mload(A0), mload(T45)), mulmod(mload(T129), mload(F9), r)), r), mulmod(mload(A1), add(mload(T130), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T126), add(add(mload(A2), mload(T45)), mulmod(mload(T129), mload(F10), r)), r), mulmod(mload(A3), add(mload(T130), mulmod(mload(C7), mload(A2), r)), r))), r)), r))), r))))
+            mstore(T131, mulmod(0xff, add(0x1, sub(r, mload(A10))), r))
             // Constraint 98.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), add(mload(A45P), sub(r, mod(add(mulmod(mload(T130), mload(A11), r), add(mulmod(mload(T131), mload(A10), r), add(add(mload(A8), mulmod(mload(C7), add(mload(A9), sub(r, mload(T132))), r)), mulmod(mload(T129), mload(A10), r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), add(mload(A45P), sub(r, mod(add(mulmod(mload(T129), mload(A11), r), add(mulmod(mload(T130), mload(A10), r), add(add(mload(A8), mulmod(mload(C7), add(mload(A9), sub(r, mload(T131))), r)), mulmod(mload(T45), mload(A10), r)))), r))), r))
             // Constraint 99.
             s := add(mulmod(s, y, r), mulmod(add(mload(A10), sub(r, 0x1)), mulmod(mload(F41), mload(A10), r), r))
             // Constraint 100.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), add(mload(A0), sub(r, mod(add(mload(T132), add(sub(r, mload(A9)), add(mload(A8), mulmod(mload(A10), 0x100, r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), add(mload(A0), sub(r, mod(add(mload(T131), add(sub(r, mload(A9)), add(mload(A8), mulmod(mload(A10), 0x100, r)))), r))), r))
             // Constraint 101.
-            s := add(mulmod(s, y, r), add(add(mulmod(mload(F1), mload(A42), r), sub(r, mulmod(mload(A42P), add(mload(T30), mulmod(mload(T41), mload(T44), r)), r))), sub(r, mulmod(mload(T41), add(mulmod(mload(T123), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(A20), r)), r))))
-            mstore(T133, add(mload(C7), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A42), r), sub(r, mod(add(mulmod(mload(A42P), add(mload(T30), mulmod(mload(T41), mload(T44), r)), r), mulmod(mload(T41), add(mulmod(mload(T123), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(A20), r)), r)), r))))
+            mstore(T132, add(mload(C7), sub(r, 0x1)))
             // Constraint 102.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(F41), mload(A16), r)), add(sub(r, mulmod(mload(T117), mulmod(mload(T26), mulmod(mload(F37), add(mload(F37), sub(r, 0x1)), r), r), r)), add(mulmod(mload(F1), mload(A43), r), sub(r, mulmod(mload(A43P), add(mload(T30), mulmod(mload(T133), mulmod(mload(T26), mulmod(mload(F19), add(mload(F19), sub(r, 0x1)), r), r), r)), r))))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A43), r), sub(r, mod(add(add(mulmod(mload(F41), mload(A16), r), mulmod(mload(T117), mulmod(mload(T26), mulmod(mload(F37), add(mload(F37), sub(r, 0x1)), r), r), r)), mulmod(mload(A43P), add(mload(T30), mulmod(mload(T132), mulmod(mload(T26), mulmod(mload(F19), add(mload(F19), sub(r, 0x1)), r), r), r)), r)), r))))
             // Constraint 103.
-            s := add(mulmod(s, y, r), add(add(sub(r, mulmod(mload(F18), mload(INSTANCE), r)), add(mulmod(mload(F1), mload(A44), r), sub(r, mulmod(mload(A44P), add(mload(T30), add(mulmod(mload(T42), add(sub(r, 0x1), mulmod(mload(T130), mload(C7), r)), r), mulmod(mload(T133), mulmod(mload(T26), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r))), r)))), sub(r, mulmod(mload(T42), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A44), r), sub(r, mod(add(mulmod(mload(A44P), add(mload(T30), add(mulmod(mload(T42), add(sub(r, 0x1), mulmod(mload(T129), mload(C7), r)), r), mulmod(mload(T132), mulmod(mload(T26), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F18), mload(INSTANCE), r), mulmod(mload(T42), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))), r))))
             // Constraint 104.
             s := add(mulmod(s, y, r), mulmod(add(mload(A43P), sub(r, mload(A44P))), mulmod(mload(F1P), add(0x1, sub(r, mload(F1))), r), r))
         }
@@ -710,10 +708,10 @@ contract DefaultVerifier is Halo2Verifier {
             v := mload(F34)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F31)
+            v := mload(F33)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F33)
+            v := mload(F31)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F29)
@@ -752,18 +750,6 @@ contract DefaultVerifier is Halo2Verifier {
             v := mload(F22)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F21)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F20)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F41)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F39)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
             v := mload(F16)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
@@ -776,19 +762,31 @@ contract DefaultVerifier is Halo2Verifier {
             v := mload(F13)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F36)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F40)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
             v := mload(F24)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F38)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
+            v := mload(F36)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F40)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F21)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F41)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
             v := mload(F19)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F39)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F20)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F18)
@@ -900,13 +898,13 @@ contract DefaultVerifier is Halo2Verifier {
             v := mload(A43)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A41)
+            v := mload(A42)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A45)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A42)
+            v := mload(A41)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A40)
@@ -918,10 +916,10 @@ contract DefaultVerifier is Halo2Verifier {
             v := mload(A38)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A36)
+            v := mload(A37)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A37)
+            v := mload(A36)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A35)
@@ -991,13 +989,13 @@ contract DefaultVerifier is Halo2Verifier {
             v := mload(A43P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A41P)
+            v := mload(A42P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A45P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A42P)
+            v := mload(A41P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A40P)
@@ -1009,10 +1007,10 @@ contract DefaultVerifier is Halo2Verifier {
             v := mload(A38P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A36P)
+            v := mload(A37P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A37P)
+            v := mload(A36P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A35P)
@@ -1070,8 +1068,8 @@ contract DefaultVerifier is Halo2Verifier {
     function _loadOrder() internal pure override {
         assembly ("memory-safe") {
             mstore(add(ORDER, 0), 0x100819111a0a1b0b1c0c1d0d1e060e1f070f2018000109021203130414051516)
-            mstore(add(ORDER, 32), 0x1721222325242627282a2d292b2c0002030607081104051213261828240d0e0f)
-            mstore(add(ORDER, 64), 0x10272914151617090a0b0c191b1a1e1c1d211f22232520010000000000000000)
+            mstore(add(ORDER, 32), 0x172122232425262728292d2a2b2c000203060708110405121427132915282426)
+            mstore(add(ORDER, 64), 0x180d0e0f101617090a0b0c191b1a1e1c1d1f2122232520010000000000000000)
         }
     }
 }

@@ -43,9 +43,9 @@ contract NarrowVerifier is Halo2Verifier {
     uint256 private constant A18P = 0x1b80;
     uint256 private constant A19 = 0x1ba0;
     uint256 private constant A19P = 0x1bc0;
-    uint256 private constant A21 = 0x1be0;
-    uint256 private constant A20 = 0x1c00;
-    uint256 private constant A20P = 0x1c20;
+    uint256 private constant A20 = 0x1be0;
+    uint256 private constant A20P = 0x1c00;
+    uint256 private constant A21 = 0x1c20;
     uint256 private constant A21P = 0x1c40;
     uint256 private constant A22 = 0x1c60;
     uint256 private constant A22P = 0x1c80;
@@ -53,10 +53,10 @@ contract NarrowVerifier is Halo2Verifier {
     uint256 private constant A23P = 0x1cc0;
     uint256 private constant A24 = 0x1ce0;
     uint256 private constant A24P = 0x1d00;
-    uint256 private constant A26 = 0x1d20;
-    uint256 private constant A29 = 0x1d40;
-    uint256 private constant A25 = 0x1d60;
-    uint256 private constant A25P = 0x1d80;
+    uint256 private constant A25 = 0x1d20;
+    uint256 private constant A25P = 0x1d40;
+    uint256 private constant A29 = 0x1d60;
+    uint256 private constant A26 = 0x1d80;
     uint256 private constant A0P = 0x1da0;
     uint256 private constant A1P = 0x1dc0;
     uint256 private constant A2P = 0x1de0;
@@ -87,15 +87,15 @@ contract NarrowVerifier is Halo2Verifier {
     uint256 private constant F4 = 0x2100;
     uint256 private constant F5 = 0x2120;
     uint256 private constant F12 = 0x2140;
-    uint256 private constant F13 = 0x2160;
-    uint256 private constant F32 = 0x2180;
-    uint256 private constant F18 = 0x21a0;
-    uint256 private constant F34 = 0x21c0;
-    uint256 private constant F30 = 0x21e0;
-    uint256 private constant F33 = 0x2200;
-    uint256 private constant F35 = 0x2220;
-    uint256 private constant F14 = 0x2240;
-    uint256 private constant F15 = 0x2260;
+    uint256 private constant F14 = 0x2160;
+    uint256 private constant F33 = 0x2180;
+    uint256 private constant F13 = 0x21a0;
+    uint256 private constant F35 = 0x21c0;
+    uint256 private constant F15 = 0x21e0;
+    uint256 private constant F34 = 0x2200;
+    uint256 private constant F30 = 0x2220;
+    uint256 private constant F32 = 0x2240;
+    uint256 private constant F18 = 0x2260;
     uint256 private constant F16 = 0x2280;
     uint256 private constant F17 = 0x22a0;
     uint256 private constant F9 = 0x22c0;
@@ -106,8 +106,8 @@ contract NarrowVerifier is Halo2Verifier {
     uint256 private constant F24 = 0x2360;
     uint256 private constant F22 = 0x2380;
     uint256 private constant F23 = 0x23a0;
-    uint256 private constant F27 = 0x23c0;
-    uint256 private constant F25 = 0x23e0;
+    uint256 private constant F25 = 0x23c0;
+    uint256 private constant F27 = 0x23e0;
     uint256 private constant F28 = 0x2400;
     uint256 private constant F31 = 0x2420;
     uint256 private constant F28P = 0x2440;
@@ -195,11 +195,10 @@ contract NarrowVerifier is Halo2Verifier {
     uint256 private constant T79 = 0x2e80;
     uint256 private constant T80 = 0x2ea0;
     uint256 private constant T81 = 0x2ec0;
-    uint256 private constant T82 = 0x2ee0;
 
     /// @inheritdoc BatchLayout
     function _layout() internal pure override returns (uint256) {
-        return 0xad2a3b324aa8cf1da10d5f30b02fe15a83cec4a8ce189c57eb1aa547c44da82a;
+        return 0xbc7b644e0214a09540c4a0335cf5ca798463d1b3045077153be11c6f8c6cdca2;
     }
 
     /// @inheritdoc BatchLayout
@@ -259,7 +258,7 @@ contract NarrowVerifier is Halo2Verifier {
 
     /// @inheritdoc BatchLayout
     function _memoryEnd() internal pure override returns (uint256) {
-        return 12032;
+        return 12000;
     }
 
     /// @inheritdoc BatchLayout
@@ -299,43 +298,43 @@ contract NarrowVerifier is Halo2Verifier {
             mstore(T15, add(mload(A11), mulmod(mload(C2), add(mload(A10), mulmod(mload(C2), add(mload(A9), mulmod(mload(A8), mload(C2), r)), r)), r)))
             mstore(T16, add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(0x1, mload(C2), r)), r)), r)))
             // Constraint 5.
-            s := add(mulmod(s, y, r), add(add(mulmod(mload(F1), mload(A18), r), sub(r, mulmod(mload(T14), mload(A18P), r))), sub(r, mulmod(mload(F0), add(mload(T15), sub(r, mulmod(mload(T16), 0x80, r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A18), r), sub(r, mod(add(mulmod(mload(T14), mload(A18P), r), mulmod(mload(F0), add(mload(T15), sub(r, mulmod(mload(T16), 0x80, r))), r)), r))))
             mstore(T17, 0x183227397098d014dc2822db40c0ac2e9419f4243cdcb848a1f0fac9f8000001)
             mstore(T18, mulmod(mload(T13), mload(T13), r))
             mstore(T19, add(mload(A3), mulmod(mload(C2), add(mload(A2), mulmod(mload(C2), add(mload(A1), mulmod(mload(A0), mload(C2), r)), r)), r)))
             mstore(T20, add(mload(A7), mulmod(mload(C2), add(mload(A6), mulmod(mload(C2), add(mload(A5), mulmod(mload(A4), mload(C2), r)), r)), r)))
             // Constraint 6.
-            s := add(mulmod(s, y, r), addmod(add(sub(r, mulmod(mload(F5), mload(T16), r)), add(sub(r, mulmod(mload(F0), mload(T20), r)), add(sub(r, mulmod(mload(F4), mload(T19), r)), add(mulmod(mload(F1), mload(A19), r), sub(r, mulmod(mload(A19P), add(mload(T14), mulmod(mulmod(mload(T18), mload(T13), r), mulmod(mload(T17), mulmod(mload(F11), add(mload(F11), sub(r, 0x1)), r), r), r)), r)))))), sub(r, mulmod(mload(F12), add(add(mload(T15), add(mulmod(mload(T18), mload(T19), r), mulmod(mload(T13), mload(T20), r))), sub(r, mulmod(0x1000000, mulmod(mload(T16), add(mload(T18), add(0x1, mload(T13))), r), r))), r)), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A19), r), sub(r, mod(add(add(add(mulmod(mload(F5), mload(T16), r), add(mulmod(mload(F4), mload(T19), r), mulmod(mload(F0), mload(T20), r))), mulmod(mload(A19P), add(mload(T14), mulmod(mulmod(mload(T18), mload(T13), r), mulmod(mload(T17), mulmod(mload(F11), add(mload(F11), sub(r, 0x1)), r), r), r)), r)), mulmod(mload(F12), add(add(mload(T15), add(mulmod(mload(T18), mload(T19), r), mulmod(mload(T13), mload(T20), r))), sub(r, mulmod(add(0x1, add(mload(T18), mload(T13))), mulmod(mload(T16), 0x1000000, r), r))), r)), r))))
             mstore(T21, mulmod(mload(F1), mload(F1P), r))
             mstore(T22, add(mload(C4), sub(r, 0x1)))
             mstore(T23, mulmod(mload(T17), mulmod(mload(F33), add(0x3, sub(r, mload(F33))), r), r))
             mstore(T24, mulmod(mload(F13), add(0x2, sub(r, mload(F13))), r))
             // Constraint 7.
-            s := add(mulmod(s, y, r), add(sub(r, mod(add(mulmod(mload(T23), mload(A21), r), mulmod(mload(A7), mulmod(mload(F35), mload(C7), r), r)), r)), add(sub(r, mulmod(mload(T24), mload(A18), r)), add(mulmod(mload(F1), mload(A20), r), sub(r, mulmod(mload(A20P), add(add(add(mload(T21), sub(r, mulmod(mload(F14), add(0x2, sub(r, mload(F14))), r))), mulmod(mload(T22), mulmod(mload(T17), mulmod(mload(F14), add(mload(F14), sub(r, 0x1)), r), r), r)), add(sub(r, mload(T23)), mulmod(mload(C2), mulmod(mload(T17), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r))))))
-            mstore(T25, mulmod(mload(T17), mulmod(mload(F18), add(mload(F18), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A20), r), sub(r, mod(add(mulmod(mload(F35), mulmod(mload(C7), mload(A7), r), r), add(add(mulmod(mload(T24), mload(A18), r), mulmod(mload(T23), mload(A21), r)), mulmod(mload(A20P), add(mload(T21), add(add(sub(r, mload(T23)), add(sub(r, mulmod(mload(F14), add(0x2, sub(r, mload(F14))), r)), mulmod(mload(T22), mulmod(mload(T17), mulmod(mload(F14), add(mload(F14), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T17), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r))), r))))
+            mstore(T25, mulmod(mload(T17), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r))
             mstore(T26, mulmod(mload(C3), mload(C3), r))
-            mstore(T27, mulmod(mload(T17), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r))
+            mstore(T27, mulmod(mload(T17), mulmod(mload(F18), add(mload(F18), sub(r, 0x1)), r), r))
             mstore(T28, add(mload(A3), sub(r, 0x2bc6b0ddbe1d701b6570428bdc1ca1bf0da59ff3bbbb95fc2bc71c0c6e67a65c)))
             mstore(T29, add(mload(A4), sub(r, 0x123a55a31980384f3d20b2cecbc44ed60c38c11f7d20e9271efab9a905eefd3c)))
             mstore(T30, add(mload(A5), sub(r, 0x37501cc8c9dc819309a769f4df098e588b01858bc8eb7e279e2883be9fb8c53)))
             mstore(T31, add(mload(A2), sub(r, 0x2b7cbb217896f52c9a8c088e654af21e84cde754a3cef5b15c4d5466612d6adf)))
             // Constraint 8.
-            s := add(mulmod(s, y, r), add(add(sub(r, mulmod(mload(T24), mload(A19), r)), add(mulmod(mload(F1), mload(A21), r), sub(r, mulmod(mload(A21P), addmod(add(sub(r, mod(add(mload(F34), sub(r, mload(T27))), r)), add(sub(r, mload(F32)), add(mulmod(mload(T27), add(mload(T26), sub(r, 0x1)), r), mulmod(mload(T25), mulmod(mload(T26), mload(T26), r), r)))), add(add(mload(T21), sub(r, mulmod(mload(F15), add(0x2, sub(r, mload(F15))), r))), mulmod(mload(T22), mulmod(mload(T17), mulmod(mload(F15), add(mload(F15), sub(r, 0x1)), r), r), r)), r), r)))), sub(r, mod(add(mulmod(mload(F34), add(add(mload(A2), sub(r, mulmod(mload(F5), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(0x1, 0x80, r))), r)), r), add(mulmod(mload(F32), add(mload(T30), mulmod(mload(C3), add(mload(T29), mulmod(mload(T28), mload(C3), r)), r)), r), mulmod(mload(T31), mulmod(mload(T25), mulmod(mload(T26), mload(C3), r), r), r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A21), r), sub(r, mod(add(add(mulmod(mload(F34), add(mulmod(mload(C3), add(mload(A0), sub(r, 0x80)), r), add(mload(A2), sub(r, mulmod(mload(F5), 0x80, r)))), r), add(mulmod(mload(F32), add(mload(T30), mulmod(mload(C3), add(mload(T29), mulmod(mload(T28), mload(C3), r)), r)), r), mulmod(mload(T27), mulmod(mload(T31), mulmod(mload(T26), mload(C3), r), r), r))), add(mulmod(mload(T24), mload(A19), r), mulmod(mload(A21P), add(mload(T21), addmod(add(add(sub(r, mload(F34)), mulmod(mload(T25), mload(T26), r)), add(sub(r, mload(F32)), mulmod(mload(T27), mulmod(mload(T26), mload(T26), r), r))), add(sub(r, mulmod(mload(F15), add(0x2, sub(r, mload(F15))), r)), mulmod(mload(T22), mulmod(mload(T17), mulmod(mload(F15), add(mload(F15), sub(r, 0x1)), r), r), r)), r)), r))), r))))
             mstore(T32, mulmod(mload(T17), mulmod(mload(F16), add(0x3, sub(r, mload(F16))), r), r))
             mstore(T33, add(mload(C5), sub(r, 0x1)))
             // Constraint 9.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T32), mload(A21), r)), add(mulmod(mload(F1), mload(A22), r), sub(r, mulmod(mload(A22P), add(add(mulmod(mload(T22), mulmod(mload(F17), add(0x2, sub(r, mload(F17))), r), r), add(add(mload(T21), sub(r, mload(T32))), mulmod(mload(C3), mulmod(mload(T17), mulmod(mload(F16), add(mload(F16), sub(r, 0x1)), r), r), r))), mulmod(mload(T33), mulmod(mload(T17), mulmod(mload(F17), add(mload(F17), sub(r, 0x1)), r), r), r)), r)))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A22), r), sub(r, mod(add(mulmod(mload(T32), mload(A21), r), mulmod(mload(A22P), add(mload(T21), add(add(mulmod(mload(T22), mulmod(mload(F17), add(0x2, sub(r, mload(F17))), r), r), add(sub(r, mload(T32)), mulmod(mload(C3), mulmod(mload(T17), mulmod(mload(F16), add(mload(F16), sub(r, 0x1)), r), r), r))), mulmod(mload(T33), mulmod(mload(T17), mulmod(mload(F17), add(mload(F17), sub(r, 0x1)), r), r), r))), r)), r))))
             // Constraint 10.
-            s := add(mulmod(s, y, r), add(add(mulmod(mload(F1), mload(A23), r), sub(r, mulmod(mload(A23P), mulmod(mload(T26), mulmod(mload(F18), add(0x2, sub(r, mload(F18))), r), r), r))), sub(r, mulmod(add(mload(F10), mulmod(mload(F9), mload(C3), r)), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F19), add(0x2, sub(r, mload(F19))), r), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A23), r), sub(r, mod(add(mulmod(mload(A23P), mulmod(mload(T26), mulmod(mload(F18), add(0x2, sub(r, mload(F18))), r), r), r), mulmod(add(mload(F10), mulmod(mload(F9), mload(C3), r)), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F19), add(0x2, sub(r, mload(F19))), r), r)), r)), r))))
             mstore(T34, mulmod(mload(F32), mload(F4), r))
             mstore(T35, mulmod(mload(F32), mload(F2), r))
-            mstore(T36, add(sub(r, mload(T35)), add(add(mload(F32), sub(r, mload(T25))), sub(r, mload(T34)))))
+            mstore(T36, add(sub(r, mload(T35)), add(add(mload(F32), sub(r, mload(T27))), sub(r, mload(T34)))))
             mstore(T37, add(mload(C2), sub(r, 0x1)))
             // Constraint 11.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T36), mload(T31), r)), add(sub(r, mulmod(mload(A23), mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r), r)), add(mulmod(mload(F1), mload(A24), r), sub(r, mulmod(mload(A24P), add(mulmod(mload(T36), mload(T37), r), add(add(add(mload(T21), sub(r, mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r))), mulmod(mload(T22), mulmod(mload(T17), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r)), mulmod(mload(T33), mulmod(mload(T17), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r))), r))))))
-            mstore(T38, mulmod(mload(T17), mulmod(mload(F24), add(mload(F24), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A24), r), sub(r, mod(add(mulmod(mload(T36), mload(T31), r), add(mulmod(mload(A23), mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r), r), mulmod(mload(A24P), add(mload(T21), add(mulmod(mload(T36), mload(T37), r), add(add(sub(r, mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r)), mulmod(mload(T22), mulmod(mload(T17), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r)), mulmod(mload(T33), mulmod(mload(T17), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r)))), r))), r))))
+            mstore(T38, mulmod(mload(C7), mload(C7), r))
             // Constraint 12.
-            s := add(mulmod(s, y, r), add(mulmod(add(mload(A20), sub(r, mulmod(mload(C7), mload(A26), r))), mulmod(mload(T17), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r), addmod(mulmod(mload(A24), mulmod(mload(C7), mulmod(mload(T38), mload(C7), r), r), r), add(add(mulmod(mload(A22), mulmod(mload(C5), mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), r), r), add(add(mulmod(mload(F1), mload(A25), r), sub(r, mulmod(mload(A25P), add(mload(F1P), mulmod(mload(T33), mulmod(mload(F24), add(0x2, sub(r, mload(F24))), r), r)), r))), sub(r, mulmod(mload(A24), add(mulmod(mload(F22), mload(A20), r), mulmod(mload(F23), mload(A21), r)), r)))), mulmod(mload(C6), add(mulmod(mload(T38), mload(A20), r), sub(r, mulmod(mload(A29), mulmod(mload(T17), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r))), r)), r)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A25), r), sub(r, addmod(mulmod(mload(A25P), add(mload(F1P), mulmod(mload(T33), mulmod(mload(F24), add(0x2, sub(r, mload(F24))), r), r)), r), add(sub(r, mulmod(add(mload(A20), sub(r, mulmod(mload(C7), mload(A26), r))), mulmod(mload(T17), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A29), r), mulmod(mload(T17), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r), add(mulmod(mload(A24), add(mulmod(mload(F22), mload(A20), r), mulmod(mload(F23), mload(A21), r)), r), sub(r, mulmod(mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), mulmod(mload(C5), mload(A22), r), r)))), sub(r, mulmod(mulmod(mload(T17), mulmod(mload(F24), add(mload(F24), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A20), r), mulmod(mload(T38), mload(A24), r)), r)))), r))))
             mstore(T39, mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r))
             mstore(T40, add(add(mload(F28), sub(r, mload(T39))), sub(r, mload(F32))))
             mstore(T41, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
@@ -473,7 +472,7 @@ contract NarrowVerifier is Halo2Verifier {
             // Constraint 62.
             s := add(mulmod(s, y, r), mulmod(mload(T36), mload(T74), r))
             // Constraint 63.
-            s := add(mulmod(s, y, r), mulmod(mload(T25), add(mload(T73), sub(r, mload(T47))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T27), add(mload(T73), sub(r, mload(T47))), r))
             mstore(T75, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
             mstore(T76, mulmod(mload(T75), add(mload(A0), add(mload(A4), sub(r, mload(A5)))), r))
             // Constraint 64.
@@ -492,26 +491,25 @@ contract NarrowVerifier is Halo2Verifier {
             // Constraint 70.
             s := add(mulmod(s, y, r), mulmod(mload(F34), mulmod(add(0x1, sub(r, mload(F5))), add(mload(T77), mload(A3)), r), r))
             // Constraint 71.
-            s := add(mulmod(s, y, r), mulmod(add(mload(T27), mload(F35)), add(mload(A5), sub(r, mload(A5P))), r))
-            mstore(T78, mulmod(mload(C7), mload(C7), r))
-            mstore(T79, mulmod(mload(T78), mload(T78), r))
-            mstore(T80, mulmod(mload(T78), mload(C7), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T25), mload(F35)), add(mload(A5), sub(r, mload(A5P))), r))
+            mstore(T78, mulmod(mload(T38), mload(T38), r))
+            mstore(T79, mulmod(mload(T38), mload(C7), r))
             // Constraint 72.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r), add(mload(A18), mulmod(mload(A19), 0x100, r)), r)), add(add(mulmod(mload(F1), mload(A29), r), sub(r, mulmod(mload(A29P), add(add(mload(T27), mload(F4)), mulmod(mload(F26), mload(C3), r)), r))), sub(r, mulmod(mload(F34), add(mulmod(mload(A3), add(mload(T80), mulmod(mload(C7), mload(A2), r)), r), add(mulmod(mload(T77), add(add(mload(A2), mload(T78)), mulmod(mload(T79), mload(F10), r)), r), add(add(0, mulmod(mload(T76), add(add(mload(A0), mload(T78)), mulmod(mload(T79), mload(F9), r)), r)), mulmod(mload(A1), add(mload(T80), mulmod(mload(C7), mload(A0), r)), r)))), r)))))
-            mstore(T81, mulmod(0xff, add(0x1, sub(r, mload(A6))), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A29), r), sub(r, mod(add(mulmod(mload(A29P), add(mload(T25), add(mload(F4), mulmod(mload(F26), mload(C3), r))), r), add(mulmod(mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r), add(mload(A18), mulmod(mload(A19), 0x100, r)), r), mulmod(mload(F34), add(add(mulmod(mload(T76), add(add(mload(A0), mload(T38)), mulmod(mload(T78), mload(F9), r)), r), mulmod(mload(A1), add(mload(T79), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T77), add(add(mload(A2), mload(T38)), mulmod(mload(T78), mload(F10), r)), r), mulmod(mload(A3), add(mload(T79), mulmod(mload(C7), mload(A2), r)), r))), r))), r))))
+            mstore(T80, mulmod(0xff, add(0x1, sub(r, mload(A6))), r))
             // Constraint 73.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A29P), sub(r, mod(add(mulmod(mload(T79), mload(A7), r), add(mulmod(mload(T80), mload(A6), r), add(add(mload(A4), mulmod(mload(C7), add(mload(A5), sub(r, mload(T81))), r)), mulmod(mload(T78), mload(A6), r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A29P), sub(r, mod(add(mulmod(mload(T78), mload(A7), r), add(mulmod(mload(T79), mload(A6), r), add(add(mload(A4), mulmod(mload(C7), add(mload(A5), sub(r, mload(T80))), r)), mulmod(mload(T38), mload(A6), r)))), r))), r))
             // Constraint 74.
             s := add(mulmod(s, y, r), mulmod(add(mload(A6), sub(r, 0x1)), mulmod(mload(F35), mload(A6), r), r))
             // Constraint 75.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A0), sub(r, mod(add(mload(T81), add(sub(r, mload(A5)), add(mload(A4), mulmod(mload(A6), 0x100, r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A0), sub(r, mod(add(mload(T80), add(sub(r, mload(A5)), add(mload(A4), mulmod(mload(A6), 0x100, r)))), r))), r))
             // Constraint 76.
-            s := add(mulmod(s, y, r), add(add(mulmod(mload(F1), mload(A26), r), sub(r, mulmod(mload(A26P), add(mload(T21), mulmod(mload(T34), mload(T37), r)), r))), sub(r, mulmod(mload(T34), add(mulmod(mload(T74), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(T31), r)), r))))
-            mstore(T82, add(mload(C7), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A26), r), sub(r, mod(add(mulmod(mload(A26P), add(mload(T21), mulmod(mload(T34), mload(T37), r)), r), mulmod(mload(T34), add(mulmod(mload(T74), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(T31), r)), r)), r))))
+            mstore(T81, add(mload(C7), sub(r, 0x1)))
             // Constraint 77.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(F35), mload(A8), r)), add(add(mulmod(mload(F1), mload(A27), r), sub(r, mulmod(mload(A27P), add(mload(T21), mulmod(mload(T82), mulmod(mload(T17), mulmod(mload(F13), add(mload(F13), sub(r, 0x1)), r), r), r)), r))), sub(r, mulmod(mulmod(mload(T17), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), addmod(mload(T69), add(mload(T68), add(mload(T67), add(mload(T66), add(mload(T65), mulmod(mload(A0), mload(T41), r))))), r), r)))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A27), r), sub(r, mod(add(mulmod(mload(A27P), add(mload(T21), mulmod(mload(T81), mulmod(mload(T17), mulmod(mload(F13), add(mload(F13), sub(r, 0x1)), r), r), r)), r), add(mulmod(mload(F35), mload(A8), r), mulmod(mulmod(mload(T17), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), addmod(mload(T69), add(mload(T68), add(mload(T67), add(mload(T66), add(mload(T65), mulmod(mload(A0), mload(T41), r))))), r), r))), r))))
             // Constraint 78.
-            s := add(mulmod(s, y, r), add(add(sub(r, mulmod(mload(F12), mload(INSTANCE), r)), add(mulmod(mload(F1), mload(A28), r), sub(r, mulmod(mload(A28P), add(mload(T21), add(mulmod(mload(T35), add(sub(r, 0x1), mulmod(mload(T79), mload(C7), r)), r), mulmod(mload(T82), mulmod(mload(T17), mulmod(mload(F19), add(mload(F19), sub(r, 0x1)), r), r), r))), r)))), sub(r, mulmod(mload(T35), add(mload(T30), mulmod(mload(C7), add(mload(T29), mulmod(mload(C7), add(mload(T28), mulmod(mload(C7), add(mload(T31), mulmod(mload(T73), mload(C7), r)), r)), r)), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A28), r), sub(r, mod(add(mulmod(mload(A28P), add(mload(T21), add(mulmod(mload(T35), add(sub(r, 0x1), mulmod(mload(T78), mload(C7), r)), r), mulmod(mload(T81), mulmod(mload(T17), mulmod(mload(F19), add(mload(F19), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F12), mload(INSTANCE), r), mulmod(mload(T35), add(mload(T30), mulmod(mload(C7), add(mload(T29), mulmod(mload(C7), add(mload(T28), mulmod(mload(C7), add(mload(T31), mulmod(mload(T73), mload(C7), r)), r)), r)), r)), r))), r))))
             // Constraint 79.
             s := add(mulmod(s, y, r), mulmod(add(mload(A27P), sub(r, mload(A28P))), mulmod(mload(F1P), add(0x1, sub(r, mload(F1))), r), r))
         }
@@ -533,10 +531,10 @@ contract NarrowVerifier is Halo2Verifier {
             v := mload(F31)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F25)
+            v := mload(F27)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F27)
+            v := mload(F25)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F23)
@@ -569,16 +567,10 @@ contract NarrowVerifier is Halo2Verifier {
             v := mload(F16)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F15)
+            v := mload(F18)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F14)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F35)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F33)
+            v := mload(F32)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F30)
@@ -587,13 +579,19 @@ contract NarrowVerifier is Halo2Verifier {
             v := mload(F34)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F18)
+            v := mload(F15)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F32)
+            v := mload(F35)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F13)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F33)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F14)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F12)
@@ -663,13 +661,13 @@ contract NarrowVerifier is Halo2Verifier {
             v := mload(A27)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A25)
+            v := mload(A26)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A29)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A26)
+            v := mload(A25)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A24)
@@ -681,10 +679,10 @@ contract NarrowVerifier is Halo2Verifier {
             v := mload(A22)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A20)
+            v := mload(A21)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A21)
+            v := mload(A20)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A19)
@@ -754,13 +752,13 @@ contract NarrowVerifier is Halo2Verifier {
             v := mload(A27P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A25P)
+            v := mload(A26P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A29P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A26P)
+            v := mload(A25P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A24P)
@@ -772,10 +770,10 @@ contract NarrowVerifier is Halo2Verifier {
             v := mload(A22P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A20P)
+            v := mload(A21P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A21P)
+            v := mload(A20P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A19P)
@@ -829,8 +827,8 @@ contract NarrowVerifier is Halo2Verifier {
     /// @inheritdoc BatchLayout
     function _loadOrder() internal pure override {
         assembly ("memory-safe") {
-            mstore(add(ORDER, 0), 0x0d0e0f100c000804010905020a06030b0711121315141617181a1d191b1c0002)
-            mstore(add(ORDER, 32), 0x030607080b04050c0d2012221e21230e0f1011090a1315141816171b191f1d1a)
+            mstore(add(ORDER, 0), 0x0d0e0f100c000804010905020a06030b071112131415161718191d1a1b1c0002)
+            mstore(add(ORDER, 32), 0x030607080b04050c0e210d230f221e20121011090a131514181617191b1f1d1a)
             mstore(add(ORDER, 64), 0x011c000000000000000000000000000000000000000000000000000000000000)
         }
     }

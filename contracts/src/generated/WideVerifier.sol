@@ -91,9 +91,9 @@ contract WideVerifier is Halo2Verifier {
     uint256 private constant A66P = 0x2180;
     uint256 private constant A67 = 0x21a0;
     uint256 private constant A67P = 0x21c0;
-    uint256 private constant A69 = 0x21e0;
-    uint256 private constant A68 = 0x2200;
-    uint256 private constant A68P = 0x2220;
+    uint256 private constant A68 = 0x21e0;
+    uint256 private constant A68P = 0x2200;
+    uint256 private constant A69 = 0x2220;
     uint256 private constant A69P = 0x2240;
     uint256 private constant A70 = 0x2260;
     uint256 private constant A70P = 0x2280;
@@ -101,10 +101,10 @@ contract WideVerifier is Halo2Verifier {
     uint256 private constant A71P = 0x22c0;
     uint256 private constant A72 = 0x22e0;
     uint256 private constant A72P = 0x2300;
-    uint256 private constant A74 = 0x2320;
-    uint256 private constant A77 = 0x2340;
-    uint256 private constant A73 = 0x2360;
-    uint256 private constant A73P = 0x2380;
+    uint256 private constant A73 = 0x2320;
+    uint256 private constant A73P = 0x2340;
+    uint256 private constant A77 = 0x2360;
+    uint256 private constant A74 = 0x2380;
     uint256 private constant A0P = 0x23a0;
     uint256 private constant A1P = 0x23c0;
     uint256 private constant A2P = 0x23e0;
@@ -136,23 +136,23 @@ contract WideVerifier is Halo2Verifier {
     uint256 private constant F4 = 0x2720;
     uint256 private constant F5 = 0x2740;
     uint256 private constant F26 = 0x2760;
-    uint256 private constant F27 = 0x2780;
-    uint256 private constant F46 = 0x27a0;
-    uint256 private constant F32 = 0x27c0;
-    uint256 private constant F48 = 0x27e0;
-    uint256 private constant F44 = 0x2800;
-    uint256 private constant F17 = 0x2820;
-    uint256 private constant F18 = 0x2840;
-    uint256 private constant F19 = 0x2860;
-    uint256 private constant F20 = 0x2880;
-    uint256 private constant F21 = 0x28a0;
-    uint256 private constant F22 = 0x28c0;
-    uint256 private constant F23 = 0x28e0;
-    uint256 private constant F24 = 0x2900;
-    uint256 private constant F47 = 0x2920;
-    uint256 private constant F49 = 0x2940;
-    uint256 private constant F28 = 0x2960;
-    uint256 private constant F29 = 0x2980;
+    uint256 private constant F28 = 0x2780;
+    uint256 private constant F47 = 0x27a0;
+    uint256 private constant F27 = 0x27c0;
+    uint256 private constant F49 = 0x27e0;
+    uint256 private constant F29 = 0x2800;
+    uint256 private constant F48 = 0x2820;
+    uint256 private constant F44 = 0x2840;
+    uint256 private constant F46 = 0x2860;
+    uint256 private constant F32 = 0x2880;
+    uint256 private constant F17 = 0x28a0;
+    uint256 private constant F18 = 0x28c0;
+    uint256 private constant F19 = 0x28e0;
+    uint256 private constant F20 = 0x2900;
+    uint256 private constant F21 = 0x2920;
+    uint256 private constant F22 = 0x2940;
+    uint256 private constant F23 = 0x2960;
+    uint256 private constant F24 = 0x2980;
     uint256 private constant F30 = 0x29a0;
     uint256 private constant F31 = 0x29c0;
     uint256 private constant F9 = 0x29e0;
@@ -169,8 +169,8 @@ contract WideVerifier is Halo2Verifier {
     uint256 private constant F38 = 0x2b40;
     uint256 private constant F36 = 0x2b60;
     uint256 private constant F37 = 0x2b80;
-    uint256 private constant F41 = 0x2ba0;
-    uint256 private constant F39 = 0x2bc0;
+    uint256 private constant F39 = 0x2ba0;
+    uint256 private constant F41 = 0x2bc0;
     uint256 private constant F42 = 0x2be0;
     uint256 private constant F43 = 0x2c00;
     uint256 private constant F45 = 0x2c20;
@@ -344,7 +344,7 @@ contract WideVerifier is Halo2Verifier {
 
     /// @inheritdoc BatchLayout
     function _layout() internal pure override returns (uint256) {
-        return 0x4849fb0a208731b76ddc8368b085fec3162097a781b14e6aea372096451d6724;
+        return 0x206fc6e4dee51e3dd5b7f160d98e3b3f774cf83016928d5c615c95c97e61920f;
     }
 
     /// @inheritdoc BatchLayout
@@ -498,7 +498,7 @@ contract WideVerifier is Halo2Verifier {
             mstore(T45, add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(C2), add(0x1, mulmod(mload(T44), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             mstore(T46, add(0x1, mulmod(mload(T45), mload(C2), r)))
             // Constraint 17.
-            s := add(mulmod(s, y, r), add(add(mulmod(mload(F1), mload(A66), r), sub(r, mulmod(mload(T40), mload(A66P), r))), sub(r, mulmod(mload(F0), add(mload(T43), sub(r, mulmod(mload(T46), 0x80, r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A66), r), sub(r, mod(add(mulmod(mload(T40), mload(A66P), r), mulmod(mload(F0), add(mload(T43), sub(r, mulmod(mload(T46), 0x80, r))), r)), r))))
             mstore(T47, 0x183227397098d014dc2822db40c0ac2e9419f4243cdcb848a1f0fac9f8000001)
             mstore(T48, mulmod(mload(T39), mload(T39), r))
             mstore(T49, add(mload(A7), mulmod(mload(C2), add(mload(A6), mulmod(mload(C2), add(mload(A5), mulmod(mload(C2), add(mload(A4), mulmod(mload(C2), add(mload(A3), mulmod(mload(C2), add(mload(A2), mulmod(mload(C2), add(mload(A1), mulmod(mload(A0), mload(C2), r)), r)), r)), r)), r)), r)), r)))
@@ -508,38 +508,38 @@ contract WideVerifier is Halo2Verifier {
             mstore(T53, add(mload(A30), mulmod(mload(C2), add(mload(A29), mulmod(mload(C2), add(mload(A28), mulmod(mload(C2), add(mload(A27), mulmod(mload(C2), add(mload(A26), mulmod(mload(C2), add(mload(A25), mulmod(mload(C2), add(mload(A24), mulmod(mload(T52), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             mstore(T54, add(mload(A31), mulmod(mload(T53), mload(C2), r)))
             // Constraint 18.
-            s := add(mulmod(s, y, r), addmod(add(sub(r, mulmod(mload(F5), mload(T46), r)), add(sub(r, mulmod(mload(F0), mload(T54), r)), add(sub(r, mulmod(mload(F4), mload(T51), r)), add(mulmod(mload(F1), mload(A67), r), sub(r, mulmod(mload(A67P), add(mload(T40), mulmod(mulmod(mload(T48), mload(T39), r), mulmod(mload(T47), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r)), r)))))), sub(r, mulmod(mload(F26), add(add(mload(T43), add(mulmod(mload(T48), mload(T51), r), mulmod(mload(T39), mload(T54), r))), sub(r, mulmod(0x1000000, mulmod(mload(T46), add(mload(T48), add(0x1, mload(T39))), r), r))), r)), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A67), r), sub(r, mod(add(add(add(mulmod(mload(F5), mload(T46), r), add(mulmod(mload(F4), mload(T51), r), mulmod(mload(F0), mload(T54), r))), mulmod(mload(A67P), add(mload(T40), mulmod(mulmod(mload(T48), mload(T39), r), mulmod(mload(T47), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r)), r)), mulmod(mload(F26), add(add(mload(T43), add(mulmod(mload(T48), mload(T51), r), mulmod(mload(T39), mload(T54), r))), sub(r, mulmod(add(0x1, add(mload(T48), mload(T39))), mulmod(mload(T46), 0x1000000, r), r))), r)), r))))
             mstore(T55, mulmod(mload(F1), mload(F1P), r))
             mstore(T56, add(mload(C4), sub(r, 0x1)))
             mstore(T57, mulmod(mload(T47), mulmod(mload(F47), add(0x3, sub(r, mload(F47))), r), r))
             mstore(T58, mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r))
             // Constraint 19.
-            s := add(mulmod(s, y, r), add(sub(r, mod(add(mulmod(mload(T57), mload(A69), r), mulmod(mload(A19), mulmod(mload(F49), mload(C7), r), r)), r)), add(sub(r, mulmod(mload(T58), mload(A66), r)), add(mulmod(mload(F1), mload(A68), r), sub(r, mulmod(mload(A68P), add(add(add(mload(T55), sub(r, mulmod(mload(F28), add(0x2, sub(r, mload(F28))), r))), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F28), add(mload(F28), sub(r, 0x1)), r), r), r)), add(sub(r, mload(T57)), mulmod(mload(C2), mulmod(mload(T47), mulmod(mload(F47), add(mload(F47), sub(r, 0x1)), r), r), r))), r))))))
-            mstore(T59, mulmod(mload(T47), mulmod(mload(F32), add(mload(F32), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A68), r), sub(r, mod(add(mulmod(mload(F49), mulmod(mload(C7), mload(A19), r), r), add(add(mulmod(mload(T58), mload(A66), r), mulmod(mload(T57), mload(A69), r)), mulmod(mload(A68P), add(mload(T55), add(add(sub(r, mload(T57)), add(sub(r, mulmod(mload(F28), add(0x2, sub(r, mload(F28))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F28), add(mload(F28), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T47), mulmod(mload(F47), add(mload(F47), sub(r, 0x1)), r), r), r))), r))), r))))
+            mstore(T59, mulmod(mload(T47), mulmod(mload(F44), add(mload(F44), sub(r, 0x1)), r), r))
             mstore(T60, mulmod(mload(C3), mload(C3), r))
             mstore(T61, mulmod(mload(T60), mload(T60), r))
-            mstore(T62, mulmod(mload(T47), mulmod(mload(F44), add(mload(F44), sub(r, 0x1)), r), r))
-            mstore(T63, mulmod(mload(T61), mload(T61), r))
+            mstore(T62, mulmod(mload(T61), mload(T61), r))
+            mstore(T63, mulmod(mload(T47), mulmod(mload(F32), add(mload(F32), sub(r, 0x1)), r), r))
             mstore(T64, add(add(mload(A12), sub(r, mulmod(mload(F23), 0x80, r))), mulmod(mload(C3), add(add(mload(A10), sub(r, mulmod(mload(F22), 0x80, r))), mulmod(mload(C3), add(add(mload(A8), sub(r, mulmod(mload(F21), 0x80, r))), mulmod(mload(C3), add(add(mload(A6), sub(r, mulmod(mload(F20), 0x80, r))), mulmod(mload(C3), add(add(mload(A4), sub(r, mulmod(mload(F19), 0x80, r))), mulmod(mload(C3), add(add(mload(A2), sub(r, mulmod(mload(F18), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(mload(F17), 0x80, r))), r)), r)), r)), r)), r)), r)))
             // Constraint 20.
-            s := add(mulmod(s, y, r), add(add(sub(r, mulmod(mload(T58), mload(A67), r)), add(mulmod(mload(F1), mload(A69), r), sub(r, mulmod(mload(A69P), addmod(add(sub(r, mod(add(mload(F48), sub(r, mload(T62))), r)), add(sub(r, mload(F46)), add(mulmod(mload(T59), mload(T61), r), mulmod(mload(T62), add(mload(T63), sub(r, 0x1)), r)))), add(add(mload(T55), sub(r, mulmod(mload(F29), add(0x2, sub(r, mload(F29))), r))), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F29), add(mload(F29), sub(r, 0x1)), r), r), r)), r), r)))), sub(r, mod(add(mulmod(mload(F48), add(mulmod(mload(T64), mload(C3), r), add(mload(A14), sub(r, mulmod(mload(F24), 0x80, r)))), r), add(mulmod(mload(F46), add(mload(A23), mulmod(mload(C3), add(mload(A22), mulmod(mload(A21), mload(C3), r)), r)), r), mulmod(mload(A20), mulmod(mload(T59), mulmod(mload(T60), mload(C3), r), r), r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A69), r), sub(r, mod(add(add(mulmod(mload(F48), add(mulmod(mload(T64), mload(C3), r), add(mload(A14), sub(r, mulmod(mload(F24), 0x80, r)))), r), add(mulmod(mload(F46), add(mload(A23), mulmod(mload(C3), add(mload(A22), mulmod(mload(A21), mload(C3), r)), r)), r), mulmod(mload(T63), mulmod(mload(A20), mulmod(mload(T60), mload(C3), r), r), r))), add(mulmod(mload(T58), mload(A67), r), mulmod(mload(A69P), add(mload(T55), addmod(add(add(sub(r, mload(F48)), mulmod(mload(T59), mload(T62), r)), add(sub(r, mload(F46)), mulmod(mload(T63), mload(T61), r))), add(sub(r, mulmod(mload(F29), add(0x2, sub(r, mload(F29))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F29), add(mload(F29), sub(r, 0x1)), r), r), r)), r)), r))), r))))
             mstore(T65, mulmod(mload(T47), mulmod(mload(F30), add(0x3, sub(r, mload(F30))), r), r))
             mstore(T66, add(mload(C5), sub(r, 0x1)))
             // Constraint 21.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T65), mload(A69), r)), add(mulmod(mload(F1), mload(A70), r), sub(r, mulmod(mload(A70P), add(add(mulmod(mload(T56), mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r), r), add(add(mload(T55), sub(r, mload(T65))), mulmod(mload(C3), mulmod(mload(T47), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r), r))), mulmod(mload(T66), mulmod(mload(T47), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), r)), r)))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A70), r), sub(r, mod(add(mulmod(mload(T65), mload(A69), r), mulmod(mload(A70P), add(mload(T55), add(add(mulmod(mload(T56), mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r), r), add(sub(r, mload(T65)), mulmod(mload(C3), mulmod(mload(T47), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r), r))), mulmod(mload(T66), mulmod(mload(T47), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), r))), r)), r))))
             mstore(T67, add(mload(F16), mulmod(mload(C3), add(mload(F15), mulmod(mload(C3), add(mload(F14), mulmod(mload(C3), add(mload(F13), mulmod(mload(C3), add(mload(F12), mulmod(mload(C3), add(mload(F11), mulmod(mload(C3), add(mload(F10), mulmod(mload(F9), mload(C3), r)), r)), r)), r)), r)), r)), r)))
             mstore(T68, add(mload(F23), mulmod(mload(C3), add(mload(F22), mulmod(mload(C3), add(mload(F21), mulmod(mload(C3), add(mload(F20), mulmod(mload(C3), add(mload(F19), mulmod(mload(C3), add(mload(F18), mulmod(mload(C3), add(mload(F17), mulmod(mload(T67), mload(C3), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 22.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(add(mload(F24), mulmod(mload(T68), mload(C3), r)), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F33), add(0x2, sub(r, mload(F33))), r), r)), r)), add(mulmod(mload(F1), mload(A71), r), sub(r, mulmod(mload(A71P), mulmod(mulmod(mload(F32), add(0x2, sub(r, mload(F32))), r), mulmod(mload(T63), mload(T63), r), r), r)))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A71), r), sub(r, mod(add(mulmod(add(mload(F24), mulmod(mload(T68), mload(C3), r)), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F33), add(0x2, sub(r, mload(F33))), r), r)), r), mulmod(mload(A71P), mulmod(mulmod(mload(F32), add(0x2, sub(r, mload(F32))), r), mulmod(mload(T62), mload(T62), r), r), r)), r))))
             mstore(T69, mulmod(mload(F46), mload(F4), r))
             mstore(T70, mulmod(mload(F46), mload(F2), r))
-            mstore(T71, add(sub(r, mload(T70)), add(add(mload(F46), sub(r, mload(T59))), sub(r, mload(T69)))))
+            mstore(T71, add(sub(r, mload(T70)), add(add(mload(F46), sub(r, mload(T63))), sub(r, mload(T69)))))
             mstore(T72, add(mload(C2), sub(r, 0x1)))
             // Constraint 23.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(T71), mload(A20), r)), add(sub(r, mulmod(mload(A71), mulmod(mload(F34), add(0x2, sub(r, mload(F34))), r), r)), add(mulmod(mload(F1), mload(A72), r), sub(r, mulmod(mload(A72P), add(mulmod(mload(T71), mload(T72), r), add(add(add(mload(T55), sub(r, mulmod(mload(F35), add(0x2, sub(r, mload(F35))), r))), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F35), add(mload(F35), sub(r, 0x1)), r), r), r)), mulmod(mload(T66), mulmod(mload(T47), mulmod(mload(F34), add(mload(F34), sub(r, 0x1)), r), r), r))), r))))))
-            mstore(T73, mulmod(mload(T47), mulmod(mload(F38), add(mload(F38), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A72), r), sub(r, mod(add(mulmod(mload(T71), mload(A20), r), add(mulmod(mload(A71), mulmod(mload(F34), add(0x2, sub(r, mload(F34))), r), r), mulmod(mload(A72P), add(mload(T55), add(mulmod(mload(T71), mload(T72), r), add(add(sub(r, mulmod(mload(F35), add(0x2, sub(r, mload(F35))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F35), add(mload(F35), sub(r, 0x1)), r), r), r)), mulmod(mload(T66), mulmod(mload(T47), mulmod(mload(F34), add(mload(F34), sub(r, 0x1)), r), r), r)))), r))), r))))
+            mstore(T73, mulmod(mload(C7), mload(C7), r))
             // Constraint 24.
-            s := add(mulmod(s, y, r), add(mulmod(add(mload(A68), sub(r, mulmod(mload(C7), mload(A74), r))), mulmod(mload(T47), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), r), addmod(mulmod(mload(A72), mulmod(mload(C7), mulmod(mload(T73), mload(C7), r), r), r), add(add(mulmod(mload(A70), mulmod(mload(C5), mulmod(mload(F39), add(0x2, sub(r, mload(F39))), r), r), r), add(add(mulmod(mload(F1), mload(A73), r), sub(r, mulmod(mload(A73P), add(mload(F1P), mulmod(mload(T66), mulmod(mload(F38), add(0x2, sub(r, mload(F38))), r), r)), r))), sub(r, mulmod(mload(A72), add(mulmod(mload(F36), mload(A68), r), mulmod(mload(F37), mload(A69), r)), r)))), mulmod(mload(C6), add(mulmod(mload(T73), mload(A68), r), sub(r, mulmod(mload(A77), mulmod(mload(T47), mulmod(mload(F41), add(mload(F41), sub(r, 0x1)), r), r), r))), r)), r)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A73), r), sub(r, addmod(mulmod(mload(A73P), add(mload(F1P), mulmod(mload(T66), mulmod(mload(F38), add(0x2, sub(r, mload(F38))), r), r)), r), add(sub(r, mulmod(add(mload(A68), sub(r, mulmod(mload(C7), mload(A74), r))), mulmod(mload(T47), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A77), r), mulmod(mload(T47), mulmod(mload(F41), add(mload(F41), sub(r, 0x1)), r), r), r), add(mulmod(mload(A72), add(mulmod(mload(F36), mload(A68), r), mulmod(mload(F37), mload(A69), r)), r), sub(r, mulmod(mulmod(mload(F39), add(0x2, sub(r, mload(F39))), r), mulmod(mload(C5), mload(A70), r), r)))), sub(r, mulmod(mulmod(mload(T47), mulmod(mload(F38), add(mload(F38), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A68), r), mulmod(mload(T73), mload(A72), r)), r)))), r))))
             mstore(T74, add(mload(F46), add(mload(F42), mload(F43))))
             // Constraint 25.
             s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A12), sub(r, mulmod(mload(A6), mload(A6), r))), r))
@@ -743,7 +743,7 @@ contract WideVerifier is Halo2Verifier {
             // Constraint 86.
             s := add(mulmod(s, y, r), mulmod(mload(T71), mload(T151), r))
             // Constraint 87.
-            s := add(mulmod(s, y, r), mulmod(mload(T59), add(mload(A19), sub(r, mload(T81))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T63), add(mload(A19), sub(r, mload(T81))), r))
             mstore(T152, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
             mstore(T153, mulmod(mload(T152), add(mload(A0), add(mload(A16), sub(r, mload(A17)))), r))
             // Constraint 88.
@@ -818,26 +818,26 @@ contract WideVerifier is Halo2Verifier {
             // Constraint 119.
             s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F24))), add(mload(T160), mload(A15)), r), r))
             // Constraint 120.
-            s := add(mulmod(s, y, r), mulmod(add(mload(T62), mload(F49)), add(mload(A17), sub(r, mload(A17P))), r))
-            mstore(T161, mulmod(mload(C7), mload(C7), r))
-            mstore(T162, mulmod(mload(T161), mload(T161), r))
-            mstore(T163, mulmod(mload(T161), mload(C7), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T59), mload(F49)), add(mload(A17), sub(r, mload(A17P))), r))
+            mstore(T161, mulmod(mload(T73), mload(T73), r))
+            mstore(T162, mulmod(mload(T73), mload(C7), r))
+            mstore(T163, add(mulmod(mload(A77P), add(mload(T59), add(mload(F4), mulmod(mload(F40), mload(C3), r))), r), add(mulmod(mulmod(mload(F41), add(0x2, sub(r, mload(F41))), r), add(mload(A66), mulmod(mload(A67), 0x100, r)), r), mulmod(mload(F48), add(add(mulmod(mload(T160), add(add(mload(A14), mload(T73)), mulmod(mload(T161), mload(F16), r)), r), mulmod(mload(A15), add(mload(T162), mulmod(mload(C7), mload(A14), r)), r)), add(add(mulmod(mload(T159), add(add(mload(A12), mload(T73)), mulmod(mload(T161), mload(F15), r)), r), mulmod(mload(A13), add(mload(T162), mulmod(mload(C7), mload(A12), r)), r)), addmod(add(mulmod(mload(T158), add(add(mload(A10), mload(T73)), mulmod(mload(T161), mload(F14), r)), r), mulmod(mload(A11), add(mload(T162), mulmod(mload(C7), mload(A10), r)), r)), add(add(mulmod(mload(T157), add(add(mload(A8), mload(T73)), mulmod(mload(T161), mload(F13), r)), r), mulmod(mload(A9), add(mload(T162), mulmod(mload(C7), mload(A8), r)), r)), add(add(mulmod(mload(T156), add(add(mload(A6), mload(T73)), mulmod(mload(T161), mload(F12), r)), r), mulmod(mload(A7), add(mload(T162), mulmod(mload(C7), mload(A6), r)), r)), addmod(add(mulmod(mload(T155), add(add(mload(A4), mload(T73)), mulmod(mload(T161), mload(F11), r)), r), mulmod(mload(A5), add(mload(T162), mulmod(mload(C7), mload(A4), r)), r)), add(add(mulmod(mload(T153), add(add(mload(A0), mload(T73)), mulmod(mload(T161), mload(F9), r)), r), mulmod(mload(A1), add(mload(T162), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T154), add(add(mload(A2), mload(T73)), mulmod(mload(T161), mload(F10), r)), r), mulmod(mload(A3), add(mload(T162), mulmod(mload(C7), mload(A2), r)), r))), r))), r))), r))))
             // Constraint 121.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mulmod(mload(F41), add(0x2, sub(r, mload(F41))), r), add(mload(A66), mulmod(mload(A67), 0x100, r)), r)), add(add(mulmod(mload(F1), mload(A77), r), sub(r, mulmod(mload(A77P), add(add(mload(T62), mload(F4)), mulmod(mload(F40), mload(C3), r)), r))), sub(r, mulmod(mload(F48), add(mulmod(mload(A15), add(mload(T163), mulmod(mload(C7), mload(A14), r)), r), addmod(mulmod(mload(T160), add(add(mload(A14), mload(T161)), mulmod(mload(T162), mload(F16), r)), r), add(mulmod(mload(A13), add(mload(T163), mulmod(mload(C7), mload(A12), r)), r), add(mulmod(mload(T159), add(add(mload(A12), mload(T161)), mulmod(mload(T162), mload(F15), r)), r), add(mulmod(mload(A11), add(mload(T163), mulmod(mload(C7), mload(A10), r)), r), add(mulmod(mload(T158), add(add(mload(A10), mload(T161)), mulmod(mload(T162), mload(F14), r)), r), addmod(mulmod(mload(A9), add(mload(T163), mulmod(mload(C7), mload(A8), r)), r), add(mulmod(mload(T157), add(add(mload(A8), mload(T161)), mulmod(mload(T162), mload(F13), r)), r), add(mulmod(mload(A7), add(mload(T163), mulmod(mload(C7), mload(A6), r)), r), add(mulmod(mload(T156), add(add(mload(A6), mload(T161)), mulmod(mload(T162), mload(F12), r)), r), add(mulmod(mload(A5), add(mload(T163), mulmod(mload(C7), mload(A4), r)), r), addmod(mulmod(mload(T155), add(add(mload(A4), mload(T161)), mulmod(mload(T162), mload(F11), r)), r), add(mulmod(mload(A3), add(mload(T163), mulmod(mload(C7), mload(A2), r)), r), add(mulmod(mload(T154), add(add(mload(A2), mload(T161)), mulmod(mload(T162), mload(F10), r)), r), add(add(0, mulmod(mload(T153), add(add(mload(A0), mload(T161)), mulmod(mload(T162), mload(F9), r)), r)), mulmod(mload(A1), add(mload(T163), mulmod(mload(C7), mload(A0), r)), r)))), r))))), r))))), r)), r)))))
+            s := add(mulmod(s, y, r), add(sub(r, mod(mload(T163), r)), mulmod(mload(F1), mload(A77), r)))
             mstore(T164, mulmod(0xff, add(0x1, sub(r, mload(A18))), r))
             // Constraint 122.
-            s := add(mulmod(s, y, r), mulmod(mload(F49), add(mload(A77P), sub(r, mod(add(mulmod(mload(T162), mload(A19), r), add(mulmod(mload(T163), mload(A18), r), add(add(mload(A16), mulmod(mload(C7), add(mload(A17), sub(r, mload(T164))), r)), mulmod(mload(T161), mload(A18), r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), add(mload(A77P), sub(r, mod(add(mulmod(mload(T161), mload(A19), r), add(mulmod(mload(T162), mload(A18), r), add(add(mload(A16), mulmod(mload(C7), add(mload(A17), sub(r, mload(T164))), r)), mulmod(mload(T73), mload(A18), r)))), r))), r))
             // Constraint 123.
             s := add(mulmod(s, y, r), mulmod(add(mload(A18), sub(r, 0x1)), mulmod(mload(F49), mload(A18), r), r))
             // Constraint 124.
             s := add(mulmod(s, y, r), mulmod(mload(F49), add(mload(A0), sub(r, mod(add(mload(T164), add(sub(r, mload(A17)), add(mload(A16), mulmod(mload(A18), 0x100, r)))), r))), r))
             // Constraint 125.
-            s := add(mulmod(s, y, r), add(add(mulmod(mload(F1), mload(A74), r), sub(r, mulmod(mload(A74P), add(mload(T55), mulmod(mload(T69), mload(T72), r)), r))), sub(r, mulmod(mload(T69), add(mulmod(mload(T151), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(A20), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A74), r), sub(r, mod(add(mulmod(mload(A74P), add(mload(T55), mulmod(mload(T69), mload(T72), r)), r), mulmod(mload(T69), add(mulmod(mload(T151), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(A20), r)), r)), r))))
             mstore(T165, add(mload(C7), sub(r, 0x1)))
             // Constraint 126.
-            s := add(mulmod(s, y, r), add(sub(r, mulmod(mload(F49), mload(A32), r)), add(sub(r, mulmod(mload(T145), mulmod(mload(T47), mulmod(mload(F45), add(mload(F45), sub(r, 0x1)), r), r), r)), add(mulmod(mload(F1), mload(A75), r), sub(r, mulmod(mload(A75P), add(mload(T55), mulmod(mload(T165), mulmod(mload(T47), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r)), r))))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A75), r), sub(r, mod(add(add(mulmod(mload(F49), mload(A32), r), mulmod(mload(T145), mulmod(mload(T47), mulmod(mload(F45), add(mload(F45), sub(r, 0x1)), r), r), r)), mulmod(mload(A75P), add(mload(T55), mulmod(mload(T165), mulmod(mload(T47), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r)), r)), r))))
             // Constraint 127.
-            s := add(mulmod(s, y, r), add(add(sub(r, mulmod(mload(F26), mload(INSTANCE), r)), add(mulmod(mload(F1), mload(A76), r), sub(r, mulmod(mload(A76P), add(mload(T55), add(mulmod(mload(T70), add(sub(r, 0x1), mulmod(mload(T162), mload(C7), r)), r), mulmod(mload(T165), mulmod(mload(T47), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r)))), sub(r, mulmod(mload(T70), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A76), r), sub(r, mod(add(mulmod(mload(A76P), add(mload(T55), add(mulmod(mload(T70), add(sub(r, 0x1), mulmod(mload(T161), mload(C7), r)), r), mulmod(mload(T165), mulmod(mload(T47), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F26), mload(INSTANCE), r), mulmod(mload(T70), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))), r))))
             // Constraint 128.
             s := add(mulmod(s, y, r), mulmod(add(mload(A75P), sub(r, mload(A76P))), mulmod(mload(F1P), add(0x1, sub(r, mload(F1))), r), r))
         }
@@ -862,10 +862,10 @@ contract WideVerifier is Halo2Verifier {
             v := mload(F42)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F39)
+            v := mload(F41)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F41)
+            v := mload(F39)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F37)
@@ -916,18 +916,6 @@ contract WideVerifier is Halo2Verifier {
             v := mload(F30)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F29)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F28)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F49)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F47)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
             v := mload(F24)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
@@ -952,19 +940,31 @@ contract WideVerifier is Halo2Verifier {
             v := mload(F17)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(F44)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F48)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
             v := mload(F32)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F46)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
+            v := mload(F44)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F48)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F29)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F49)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
             v := mload(F27)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F47)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F28)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F26)
@@ -1172,13 +1172,13 @@ contract WideVerifier is Halo2Verifier {
             v := mload(A75)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A73)
+            v := mload(A74)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A77)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A74)
+            v := mload(A73)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A72)
@@ -1190,10 +1190,10 @@ contract WideVerifier is Halo2Verifier {
             v := mload(A70)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A68)
+            v := mload(A69)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A69)
+            v := mload(A68)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A67)
@@ -1263,13 +1263,13 @@ contract WideVerifier is Halo2Verifier {
             v := mload(A75P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A73P)
+            v := mload(A74P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A77P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A74P)
+            v := mload(A73P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A72P)
@@ -1281,10 +1281,10 @@ contract WideVerifier is Halo2Verifier {
             v := mload(A70P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A68P)
+            v := mload(A69P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
-            v := mload(A69P)
+            v := mload(A68P)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(A67P)
@@ -1343,8 +1343,8 @@ contract WideVerifier is Halo2Verifier {
         assembly ("memory-safe") {
             mstore(add(ORDER, 0), 0x20103121322233233424352536062637072738082818390929193a0a2a1a3b0b)
             mstore(add(ORDER, 32), 0x2b1b3c0c2c1c3d0d2d1d3e0e2e1e3f0f2f1f4030000111021203130414051516)
-            mstore(add(ORDER, 64), 0x1741424345444647484a4d494b4c0002030607081904051a1b2e20302c111213)
-            mstore(add(ORDER, 96), 0x14151617182f311c1d1e1f090a0b0c0d0e0f1021232226242529272a2b2d2801)
+            mstore(add(ORDER, 64), 0x174142434445464748494d4a4b4c0002030607081904051a1c2f1b311d302c2e)
+            mstore(add(ORDER, 96), 0x2011121314151617181e1f090a0b0c0d0e0f1021232226242527292a2b2d2801)
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Bytes, Bytes32, OrderView, ReceiptView};
+use super::encoding::{Address, Bytes, Bytes32};
+use super::tasks::{OrderView, ReceiptView};
 
 /// Life of a batch. `Proven` and `Expired` are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

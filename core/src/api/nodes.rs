@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Bytes, Bytes32, ReceiptView};
+use super::encoding::{Address, Bytes, Bytes32};
+use super::tasks::ReceiptView;
 
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Amount, Bytes, Bytes32};
+use super::encoding::{Address, Amount, Bytes, Bytes32};
 use crate::task::{Reason, TaskState};
 
 /// A user's order, as it is signed by EIP-712. Its digest is the task's id.

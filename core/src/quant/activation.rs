@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::requantize::ZERO_POINT;
+
 /// A function on int8 given by its 256 values, the value for `q` at index `q + 128`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activation(pub Vec<i8>);
@@ -22,6 +24,6 @@ impl Activation {
     /// Looks `q` up.
     #[must_use]
     pub fn apply(&self, q: i8) -> i8 {
-        self.0[(i32::from(q) + super::ZERO_POINT) as usize]
+        self.0[(i32::from(q) + ZERO_POINT) as usize]
     }
 }

@@ -1,6 +1,7 @@
 //! The reference executor. Plain integers, no floats.
 
-use super::{requantize, Graph, Node, Shape, Source};
+use super::graph::{Graph, Node, Shape, Source};
+use super::requantize::requantize;
 
 /// Every tensor of one inference.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What the quotients of a graph's nodes can be.
 
-use super::Graph;
+use super::graph::Graph;
 
 /// Values that int8 has.
 const INT8: (i64, i64) = (-128, 127);

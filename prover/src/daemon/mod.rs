@@ -16,7 +16,7 @@ use dn_core::commitment::{from_bytes, to_bytes};
 use dn_sdk::{read_or_create_key, ClientError, Node};
 use dn_service::{metrics, Failure, Shutdown};
 
-use crate::{Proof, Prover};
+use crate::prove::{Proof, Prover};
 use residents::Residents;
 
 /// Pause between two questions for work.

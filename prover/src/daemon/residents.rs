@@ -12,7 +12,7 @@ use dn_import::Package;
 use dn_sdk::Client;
 use tokio::time::Instant;
 
-use crate::Prover;
+use crate::prove::Prover;
 
 /// Keys that could not be made are not tried again for so long: making them takes minutes of CPU.
 const RETRY: Duration = Duration::from_secs(60);

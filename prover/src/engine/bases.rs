@@ -15,7 +15,7 @@ use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::{SerdeCurveAffine as _, SerdeFormat};
 use rayon::prelude::*;
 
-use super::Arithmetic;
+use super::arithmetic::Arithmetic;
 
 /// Commitments to the Lagrange polynomials.
 #[derive(Debug)]

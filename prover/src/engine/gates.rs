@@ -7,7 +7,7 @@
 
 use dn_circuits::field::from_core;
 use dn_core::commitment::from_bytes;
-use dn_core::protocol::{Node, Protocol, Query};
+use dn_core::protocol::{Op, Protocol, Query};
 use dn_vector::column::splat_all;
 use dn_vector::{Column, Octet, PRODUCT_BOUND, REDUCED};
 use ff::Field;
@@ -45,14 +45,14 @@ enum Step {
 /// The gates, compiled.
 #[derive(Debug)]
 pub(crate) struct Gates {
-    /// Uniform nodes; operands are indices among them.
-    uniforms: Vec<Node>,
+    /// Uniform ops; operands are indices among them.
+    uniforms: Vec<Op>,
     constants: Vec<Fr>,
     steps: Vec<Step>,
     registers: usize,
 }
 
-/// Compiles node by node, in order.
+/// Compiles op by op, in order.
 struct Compiler<'a> {
     protocol: &'a Protocol,
     sources: Vec<Source>,
@@ -79,7 +79,7 @@ impl Gates {
         };
         let mut compiler = Compiler {
             protocol,
-            sources: Vec::with_capacity(protocol.nodes.len()),
+            sources: Vec::with_capacity(protocol.ops.len()),
             bounds: Vec::new(),
             last_use: last_use(protocol),
             free: Vec::new(),
@@ -88,7 +88,7 @@ impl Gates {
         for (i, constraint) in protocol.constraints.iter().enumerate() {
             let at = *constraint as usize;
             while compiler.sources.len() <= at {
-                compiler.node();
+                compiler.op();
             }
             let source = compiler.sources[at];
             compiler.gates.steps.push(Step::Constraint(source));
@@ -131,15 +131,15 @@ impl Gates {
 
     fn uniforms(&self, challenges: &[Fr]) -> Vec<Fr> {
         let mut values: Vec<Fr> = Vec::with_capacity(self.uniforms.len());
-        for node in &self.uniforms {
+        for op in &self.uniforms {
             let at = |i: u32| values[i as usize];
-            values.push(match *node {
-                Node::Constant(i) => self.constants[i as usize],
-                Node::Challenge(i) => challenges[i as usize],
-                Node::Neg(a) => -at(a),
-                Node::Sum(a, b) => at(a) + at(b),
-                Node::Product(a, b) => at(a) * at(b),
-                Node::Fixed(_) | Node::Advice(_) | Node::Instance => {
+            values.push(match *op {
+                Op::Constant(i) => self.constants[i as usize],
+                Op::Challenge(i) => challenges[i as usize],
+                Op::Neg(a) => -at(a),
+                Op::Sum(a, b) => at(a) + at(b),
+                Op::Product(a, b) => at(a) * at(b),
+                Op::Fixed(_) | Op::Advice(_) | Op::Instance => {
                     unreachable!("columns are not uniform")
                 }
             });
@@ -218,14 +218,14 @@ impl<V: Octet> Rows<'_, V> {
     }
 }
 
-/// In the place of a last use: the node is a constraint, and nothing reads it behind that.
+/// In the place of a last use: the op is a constraint, and nothing reads it behind that.
 const CONSTRAINT: usize = usize::MAX;
 
-/// For each node, the last node that reads it, or [`CONSTRAINT`].
+/// For each op, the last op that reads it, or [`CONSTRAINT`].
 fn last_use(protocol: &Protocol) -> Vec<usize> {
-    let mut last = vec![0; protocol.nodes.len()];
-    for (i, node) in protocol.nodes.iter().enumerate() {
-        operands(node).for_each(|operand| last[operand] = i);
+    let mut last = vec![0; protocol.ops.len()];
+    for (i, op) in protocol.ops.iter().enumerate() {
+        operands(op).for_each(|operand| last[operand] = i);
     }
     let mut latest = 0;
     for constraint in protocol.constraints.iter().map(|c| *c as usize) {
@@ -237,45 +237,43 @@ fn last_use(protocol: &Protocol) -> Vec<usize> {
     last
 }
 
-/// The distinct operands of a node.
-fn operands(node: &Node) -> impl Iterator<Item = usize> {
-    let (a, b) = match *node {
-        Node::Neg(a) => (Some(a), None),
-        Node::Sum(a, b) | Node::Product(a, b) => (Some(a), (b != a).then_some(b)),
-        Node::Constant(_)
-        | Node::Fixed(_)
-        | Node::Advice(_)
-        | Node::Instance
-        | Node::Challenge(_) => (None, None),
+/// The distinct operands of an op.
+fn operands(op: &Op) -> impl Iterator<Item = usize> {
+    let (a, b) = match *op {
+        Op::Neg(a) => (Some(a), None),
+        Op::Sum(a, b) | Op::Product(a, b) => (Some(a), (b != a).then_some(b)),
+        Op::Constant(_) | Op::Fixed(_) | Op::Advice(_) | Op::Instance | Op::Challenge(_) => {
+            (None, None)
+        }
     };
     a.into_iter().chain(b).map(|i| i as usize)
 }
 
 impl Compiler<'_> {
-    fn node(&mut self) {
+    fn op(&mut self) {
         let at = self.sources.len();
-        let node = self.protocol.nodes[at];
+        let op = self.protocol.ops[at];
         let advice = self.protocol.advice_columns();
         let column = |queries: &[Query], query: u32, from: usize| {
             let query = queries[query as usize];
             assert!(matches!(query.rotation, 0 | -1), "a rotation that the layout does not use");
             Source::Column(from + query.column as usize, query.rotation == -1)
         };
-        let source = match node {
-            Node::Constant(_) | Node::Challenge(_) => self.uniform(node),
-            Node::Advice(i) => column(&self.protocol.advice_queries, i, 0),
-            Node::Fixed(i) => column(&self.protocol.fixed_queries, i, advice),
-            Node::Instance => Source::Column(advice + self.protocol.fixed.len(), false),
-            Node::Neg(a) => match self.sources[a as usize] {
-                Source::Uniform(u) => self.uniform(Node::Neg(u as u32)),
+        let source = match op {
+            Op::Constant(_) | Op::Challenge(_) => self.uniform(op),
+            Op::Advice(i) => column(&self.protocol.advice_queries, i, 0),
+            Op::Fixed(i) => column(&self.protocol.fixed_queries, i, advice),
+            Op::Instance => Source::Column(advice + self.protocol.fixed.len(), false),
+            Op::Neg(a) => match self.sources[a as usize] {
+                Source::Uniform(u) => self.uniform(Op::Neg(u as u32)),
                 a @ (Source::Register(_) | Source::Column(..)) => {
                     let bound = self.bound(a);
                     self.step(bound.next_power_of_two(), |to| Step::Neg(a, bound, to))
                 }
             },
-            Node::Sum(a, b) => match (self.sources[a as usize], self.sources[b as usize]) {
+            Op::Sum(a, b) => match (self.sources[a as usize], self.sources[b as usize]) {
                 (Source::Uniform(u), Source::Uniform(v)) => {
-                    self.uniform(Node::Sum(u as u32, v as u32))
+                    self.uniform(Op::Sum(u as u32, v as u32))
                 }
                 (a, b) => {
                     self.reduce_until(a, b, |x, y| x + y <= LIMIT);
@@ -283,9 +281,9 @@ impl Compiler<'_> {
                     self.step(bound, |to| Step::Sum(a, b, to))
                 }
             },
-            Node::Product(a, b) => match (self.sources[a as usize], self.sources[b as usize]) {
+            Op::Product(a, b) => match (self.sources[a as usize], self.sources[b as usize]) {
                 (Source::Uniform(u), Source::Uniform(v)) => {
-                    self.uniform(Node::Product(u as u32, v as u32))
+                    self.uniform(Op::Product(u as u32, v as u32))
                 }
                 (a, b) => {
                     self.reduce_until(a, b, |x, y| x * y <= PRODUCT_BOUND);
@@ -294,11 +292,11 @@ impl Compiler<'_> {
             },
         };
         self.sources.push(source);
-        self.release(&node, at);
+        self.release(&op, at);
     }
 
-    fn uniform(&mut self, node: Node) -> Source {
-        self.gates.uniforms.push(node);
+    fn uniform(&mut self, op: Op) -> Source {
+        self.gates.uniforms.push(op);
         Source::Uniform(self.gates.uniforms.len() - 1)
     }
 
@@ -334,9 +332,9 @@ impl Compiler<'_> {
         Source::Register(to)
     }
 
-    /// Frees the registers of operands that nothing reads behind node `at`.
-    fn release(&mut self, node: &Node, at: usize) {
-        for operand in operands(node) {
+    /// Frees the registers of operands that nothing reads behind op `at`.
+    fn release(&mut self, op: &Op, at: usize) {
+        for operand in operands(op) {
             if self.last_use[operand] == at {
                 self.free_register(self.sources[operand]);
             }

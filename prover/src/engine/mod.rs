@@ -6,9 +6,12 @@
 //! ([`gates`]), that columns come from the witness without a synthesis pass, and that arithmetic is done
 //! eight elements at a time ([`dn_vector`]).
 
-mod bases;
+pub(crate) mod arithmetic;
+pub(crate) mod bases;
 mod gates;
 mod opening;
+#[cfg(test)]
+mod pinned;
 
 use std::io;
 
@@ -21,9 +24,9 @@ use dn_circuits::transcript::KeccakWrite;
 use dn_circuits::{protocol, Plan, Witness};
 use dn_core::protocol::{Protocol, Query};
 use dn_vector::column::{self, combine, inner_product, pack, powers_in_order, unpack};
-use dn_vector::{Column, Coset, Octet, Portable};
+use dn_vector::{Column, Coset, Octet};
 use ff::{Field, WithSmallOrderMulGroup};
-use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine, G1};
+use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::group::Curve;
 use halo2_proofs::plonk::VerifyingKey;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
@@ -31,46 +34,14 @@ use halo2_proofs::transcript::{
     EncodedChallenge, Transcript, TranscriptWrite, TranscriptWriterBuffer,
 };
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 use rayon::prelude::*;
 
+use crate::error::ProveError;
 use crate::phase::Phase;
-use crate::prove::ProveError;
-pub(crate) use bases::Bases;
+use arithmetic::Arithmetic;
+use bases::Bases;
 use gates::Gates;
 use opening::{Domain, Opened, Opening, Polynomial};
-
-/// The instructions that arithmetic compiles to.
-pub(crate) trait Arithmetic: std::fmt::Debug + Send + Sync + 'static {
-    /// For people.
-    const NAME: &'static str;
-    /// Of scalars.
-    type Fr: Octet<Field = Fr>;
-    /// Of coordinates.
-    type Fq: Octet<Field = Fq>;
-}
-
-/// Any machine's.
-#[derive(Debug)]
-pub(crate) struct Plain;
-
-impl Arithmetic for Plain {
-    const NAME: &'static str = "portable";
-    type Fr = Portable<Fr>;
-    type Fq = Portable<Fq>;
-}
-
-/// AVX-512 IFMA.
-#[cfg(target_arch = "x86_64")]
-#[derive(Debug)]
-pub(crate) struct Avx512;
-
-#[cfg(target_arch = "x86_64")]
-impl Arithmetic for Avx512 {
-    const NAME: &'static str = "avx512-ifma";
-    type Fr = dn_vector::Ifma<Fr>;
-    type Fq = dn_vector::Ifma<Fq>;
-}
 
 /// Makes the proofs of one key.
 pub(crate) trait Prove: std::fmt::Debug + Send + Sync {
@@ -80,11 +51,13 @@ pub(crate) trait Prove: std::fmt::Debug + Send + Sync {
     /// Memory that the fixed columns take.
     fn fixed_bytes(&self) -> u64;
 
-    /// The transcript of a proof. A wrong witness gives a wrong proof: the caller verifies it.
+    /// The transcript of a proof that is blinded by `rng`. A wrong witness gives a wrong proof: the caller
+    /// verifies it.
     fn prove(
         &self,
         plan: &Plan,
         witness: Witness,
+        rng: ChaCha20Rng,
         begin: &mut dyn FnMut(Phase) -> Result<(), ProveError>,
     ) -> Result<Vec<u8>, ProveError>;
 }
@@ -273,9 +246,9 @@ impl<A: Arithmetic> Prove for Engine<A> {
         &self,
         plan: &Plan,
         witness: Witness,
+        mut rng: ChaCha20Rng,
         begin: &mut dyn FnMut(Phase) -> Result<(), ProveError>,
     ) -> Result<Vec<u8>, ProveError> {
-        let mut rng = ChaCha20Rng::from_entropy();
         let mut transcript = Writer::init(Vec::new());
         let instances: Vec<Fr> = witness.statement.instances().into_iter().map(from_core).collect();
         transcript.common_scalar(self.digest)?;

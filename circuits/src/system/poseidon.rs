@@ -33,8 +33,9 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use light_poseidon::parameters::bn254_x5::get_poseidon_parameters;
 
 use crate::cells::Cells;
-use crate::columns;
 use crate::field::{from_core, CoreFr};
+
+use super::columns;
 
 /// State width.
 pub const WIDTH: usize = 6;
@@ -43,9 +44,9 @@ const HALF_FULL: usize = 4;
 /// Partial rounds.
 const PARTIAL: usize = 60;
 
-/// A row's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowKind {
+/// What a row of a permutation computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Round {
     /// The first full round, whose state is the message; in the narrow layout its first half.
     Message,
     /// One full round.
@@ -106,9 +107,9 @@ pub(crate) const fn rows(width: Width) -> usize {
     }
 }
 
-/// Kinds of the rows of one permutation.
-pub(crate) fn kinds(width: Width) -> Vec<RowKind> {
-    use RowKind::{Full, Leave, Message, PartialFirst, PartialNext, Powers, Squares, SquaresLast};
+/// What the rows of one permutation compute.
+pub(crate) fn rounds(width: Width) -> Vec<Round> {
+    use Round::{Full, Leave, Message, PartialFirst, PartialNext, Powers, Squares, SquaresLast};
     let partial = [vec![PartialFirst], vec![PartialNext; PARTIAL / partials(width) - 1]].concat();
     match width {
         Width::Narrow => {
@@ -134,8 +135,8 @@ pub struct Constants {
     pub partial_x: Vec<Vec<Fr>>,
     /// The state behind a partial row over the same.
     pub partial_state: Vec<Vec<Fr>>,
-    /// Kind of every row.
-    pub kinds: Vec<RowKind>,
+    /// What every row computes.
+    pub rounds: Vec<Round>,
     /// Constants `c_k` of every row; zero where a row has none.
     pub round: Vec<[Fr; WIDTH]>,
 }
@@ -180,18 +181,10 @@ impl Constants {
         let ark: Vec<[Fr; WIDTH]> =
             p.ark.chunks(WIDTH).map(|c| std::array::from_fn(|i| from_core(c[i]))).collect();
         let (partial_x, partial_state) = partial_forms(&m, partials(width));
-        let kinds = kinds(width);
-        assert_eq!(kinds.len(), rows(width));
-        let round = row_constants(&m, &ark, &kinds, partials(width));
-        Self { width, m, m_inverse: invert(&m), partial_x, partial_state, kinds, round }
-    }
-
-    /// The message of a block, read from its first row.
-    pub(crate) fn message(&self, row: &[Fr], i: usize) -> Fr {
-        match self.width {
-            Width::Narrow => row[i] - self.round[0][i],
-            Width::Default | Width::Wide => row[partial_places(self.width).st + i],
-        }
+        let rounds = rounds(width);
+        assert_eq!(rounds.len(), rows(width));
+        let round = row_constants(&m, &ark, &rounds, partials(width));
+        Self { width, m, m_inverse: invert(&m), partial_x, partial_state, rounds, round }
     }
 
     /// What the first cells of a row behind the partial rounds hold for a state.
@@ -214,28 +207,28 @@ impl Constants {
     ) -> (Cells, Fr) {
         let mut rows = Cells::zeros(0, columns::cells(self.width));
         let places = partial_places(self.width);
-        for (i, (kind, c)) in self.kinds.iter().zip(&self.round).enumerate() {
+        for (i, (kind, c)) in self.rounds.iter().zip(&self.round).enumerate() {
             let off = |slip| off(i, slip);
             let before = rows.len().checked_sub(1).map(|i| rows[i].to_vec());
             let row = rows.push();
             state.iter_mut().enumerate().for_each(|(k, s)| *s += off(Slip::State(k)));
             match kind {
-                RowKind::Leave => row[..WIDTH].copy_from_slice(&self.unmixed(&state)),
-                RowKind::Message | RowKind::Full if self.width != Width::Narrow => {
-                    if *kind == RowKind::Message {
+                Round::Leave => row[..WIDTH].copy_from_slice(&self.unmixed(&state)),
+                Round::Message | Round::Full if self.width != Width::Narrow => {
+                    if *kind == Round::Message {
                         row[places.st..places.st + WIDTH].copy_from_slice(&state);
                     }
                     let x: [Fr; WIDTH] = std::array::from_fn(|k| state[k] + c[k]);
                     (0..WIDTH).for_each(|k| sbox(row, &FULL, (k, x[k]), &off));
                     state = apply(&self.m, row);
                 }
-                RowKind::Message | RowKind::Full | RowKind::Squares | RowKind::SquaresLast => {
+                Round::Message | Round::Full | Round::Squares | Round::SquaresLast => {
                     for k in 0..WIDTH {
                         row[k] = state[k] + c[k];
                         row[WIDTH + k] = row[k].square() + off(Slip::Square(k));
                     }
                 }
-                RowKind::Powers => {
+                Round::Powers => {
                     let squares = before.unwrap_or_default();
                     for k in 0..WIDTH {
                         row[WIDTH + k] = squares[WIDTH + k].square() + off(Slip::Fourth(k));
@@ -243,7 +236,7 @@ impl Constants {
                     }
                     state = apply(&self.m, row);
                 }
-                RowKind::PartialFirst | RowKind::PartialNext => {
+                Round::PartialFirst | Round::PartialNext => {
                     row[places.st..places.st + WIDTH].copy_from_slice(&state);
                     for (k, form) in self.partial_x.iter().enumerate() {
                         let x = self.linear(form, row) + c[k];
@@ -311,22 +304,22 @@ fn partial_forms(m: &[[Fr; WIDTH]; WIDTH], partials: usize) -> (Forms, Forms) {
 fn row_constants(
     m: &[[Fr; WIDTH]; WIDTH],
     ark: &[[Fr; WIDTH]],
-    kinds: &[RowKind],
+    rounds: &[Round],
     partials: usize,
 ) -> Vec<[Fr; WIDTH]> {
     let mut round = ark.iter();
     let mut next = || *round.next().expect("a constant for every round");
     let mut carried = [Fr::ZERO; WIDTH];
-    let mut of = |kind: &RowKind| {
+    let mut of = |kind: &Round| {
         let mut row = [Fr::ZERO; WIDTH];
         match kind {
-            RowKind::Leave | RowKind::Powers => {}
-            RowKind::Message | RowKind::Full | RowKind::Squares | RowKind::SquaresLast => {
+            Round::Leave | Round::Powers => {}
+            Round::Message | Round::Full | Round::Squares | Round::SquaresLast => {
                 let c = next();
                 row = std::array::from_fn(|k| c[k] + carried[k]);
                 carried = [Fr::ZERO; WIDTH];
             }
-            RowKind::PartialFirst | RowKind::PartialNext => {
+            Round::PartialFirst | Round::PartialNext => {
                 for constant in &mut row[..partials] {
                     let c = next();
                     *constant = carried[0] + c[0];
@@ -338,7 +331,7 @@ fn row_constants(
         }
         row
     };
-    kinds.iter().map(&mut of).collect()
+    rounds.iter().map(&mut of).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dn_core::quant::{requantize, Graph, ZERO_POINT};
+use halo2_proofs::halo2curves::bn256::Fr;
 
 /// Values that a probe's score packs: one for the probe, then correct, then the margin.
 pub const SCORE_CORRECT: u64 = 1 << 16;
@@ -71,6 +72,11 @@ fn half(shift: u32) -> i64 {
 #[must_use]
 pub fn stored(q: i8) -> u64 {
     (i64::from(q) + i64::from(ZERO_POINT)).unsigned_abs()
+}
+
+/// The stored byte of 0, which folds of values leave out.
+pub(crate) fn zero_point() -> Fr {
+    Fr::from(ZERO_BYTE)
 }
 
 /// The stored byte of 0.

@@ -1,14 +1,15 @@
-//! Cells of the nodes' rows.
+//! Cells of the layers' rows.
 
 use dn_core::quant::{Graph, Node, Trace};
 use rayon::prelude::*;
 
-use super::{Filler, Small, WitnessError};
-use crate::columns::MAX_LANES;
-use crate::field::signed;
-use crate::layout::{products, SPILL_OFFSET};
-use crate::plan::{spill_index, Plan};
-use crate::table::{chosen, stored, NOT_CHOSEN};
+use super::error::WitnessError;
+use super::filler::Filler;
+use crate::plan::exponents::products;
+use crate::plan::Plan;
+use crate::system::columns::MAX_LANES;
+use crate::system::rows::small::Small;
+use crate::system::rows::{activation, pooled, spill, window};
 
 /// A product that falls on a spilled coefficient: its index, the input position, the tap.
 type Product = (usize, usize, usize);
@@ -45,8 +46,8 @@ fn spilled(
 
 /// The products of each source of a node that fall on spilled coefficients.
 fn terms(graph: &Graph, plan: &Plan, node: usize) -> Vec<Vec<Product>> {
-    let index = spill_index(&plan.layout, node);
-    let width = plan.layout.grids[node].width;
+    let index = plan.exponents.spilled(node);
+    let width = plan.exponents.grids[node].width;
     let n = &graph.nodes[node];
     let of = |s: &dn_core::quant::Source| {
         let mut found = Vec::new();
@@ -63,7 +64,7 @@ fn terms(graph: &Graph, plan: &Plan, node: usize) -> Vec<Vec<Product>> {
 }
 
 impl Filler<'_> {
-    pub(super) fn node(
+    pub(super) fn layer(
         &mut self,
         graph: &Graph,
         node: usize,
@@ -74,7 +75,7 @@ impl Filler<'_> {
         } else {
             self.activations(&graph.nodes[node], node, traces)?;
         }
-        let count = self.plan.layout.grids[node].spilled.len();
+        let count = self.plan.exponents.grids[node].spilled.len();
         let terms = terms(graph, self.plan, node);
         let n = &graph.nodes[node];
         let sums: Vec<Vec<i32>> =
@@ -86,15 +87,14 @@ impl Filler<'_> {
     fn activations(&mut self, n: &Node, node: usize, traces: &[Trace]) -> Result<(), WitnessError> {
         let plan = self.plan;
         let division = &plan.table.divisions[node];
-        let tags = (division.tag_hi, plan.table.tag_lo);
+        let tags = activation::tags(&plan.table, node);
         for (value, first) in plan.sections.nodes[node].accumulators.iter().enumerate() {
             let channel = value / n.shape.positions();
             for (chunk, items) in traces.chunks(self.lanes).enumerate() {
                 let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
-                    small.out[lane] = stored(item.tensors[node + 1][value]);
-                    let acc = item.accumulators[node][value];
-                    (small.hi[lane], small.lo[lane]) = division.split(channel, acc);
+                    let split = division.split(channel, item.accumulators[node][value]);
+                    activation::fill(&mut small, lane, split, item.tensors[node + 1][value]);
                 }
                 self.lookup_row(first + chunk, tags, &small)?;
             }
@@ -121,24 +121,22 @@ impl Filler<'_> {
                     .iter()
                     .map(|item| window.iter().map(|at| split(item, at).0).max().unwrap_or(0))
                     .collect();
-                let mut pooled = Small::default();
+                let mut small = Small::default();
                 for (lane, item) in items.iter().enumerate() {
-                    pooled.hi[lane] = largest[lane];
-                    pooled.out[lane] = stored(item.tensors[node + 1][value]);
+                    pooled::fill(&mut small, lane, largest[lane], item.tensors[node + 1][value]);
                 }
-                self.lookup_row(first + chunk, (division.tag_hi, 0), &pooled)?;
+                self.lookup_row(first + chunk, pooled::tags(&plan.table, node), &small)?;
                 let mut open = [true; MAX_LANES];
                 for at in &window {
                     let mut small = Small::default();
                     for (lane, item) in items.iter().enumerate() {
                         let (hi, lo) = split(item, at);
-                        small.hi[lane] = largest[lane] - hi;
-                        small.lo[lane] = lo;
-                        let is_chosen = open[lane] && small.hi[lane] == 0;
-                        small.out[lane] = if is_chosen { chosen(pool) } else { NOT_CHOSEN };
+                        let difference = largest[lane] - hi;
+                        let is_chosen = open[lane] && difference == 0;
+                        window::fill(&mut small, lane, difference, lo, is_chosen.then_some(pool));
                         open[lane] &= !is_chosen;
                     }
-                    let tags = (division.tag_window.unwrap_or(0), plan.table.tag_lo);
+                    let tags = window::tags(&plan.table, node);
                     self.lookup_row(rows.accumulators[*at] + chunk, tags, &small)?;
                 }
             }
@@ -157,7 +155,7 @@ impl Filler<'_> {
                 for (lane, cell) in cells.iter_mut().enumerate() {
                     let item = (at * lanes + lane).checked_sub(pad * lanes);
                     let value = item.map_or(0, |i| i64::from(sums[i][channel * count + index]));
-                    *cell = signed(value + SPILL_OFFSET as i64);
+                    *cell = spill::fill(value);
                 }
             }
         }

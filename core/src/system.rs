@@ -11,8 +11,8 @@ use crate::protocol::{Protocol, Query, Word};
 
 /// The Solidity verifier does not know this shape.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the layout has an unsupported {what}")]
-pub struct LayoutError {
+#[error("the constraint system has an unsupported {what}")]
+pub struct SystemError {
     /// Which part.
     pub what: &'static str,
 }
@@ -28,9 +28,9 @@ pub struct Opening {
     pub before: Option<usize>,
 }
 
-/// A supported layout.
+/// A supported constraint system.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct System {
     /// Hash of everything that the generated code depends on.
     pub hash: Word,
     /// Advice columns of both phases.
@@ -41,24 +41,24 @@ pub struct Layout {
     pub fixed: Vec<Opening>,
 }
 
-impl Layout {
-    /// The layout of `protocol`, which must have passed [`Protocol::check`].
+impl System {
+    /// The system of `protocol`, which must have passed [`Protocol::check`].
     ///
     /// # Errors
     /// Names the first unsupported part.
-    pub fn of(protocol: &Protocol) -> Result<Self, LayoutError> {
+    pub fn of(protocol: &Protocol) -> Result<Self, SystemError> {
         let [first, second] = &protocol.phases[..] else {
-            return Err(LayoutError { what: "number of phases" });
+            return Err(SystemError { what: "number of phases" });
         };
         let columns = first.advice.iter().chain(&second.advice);
         let in_order = columns.enumerate().all(|(i, c)| i == *c as usize);
         if !in_order || !second.challenges.is_empty() {
-            return Err(LayoutError { what: "order of columns" });
+            return Err(SystemError { what: "order of columns" });
         }
         let advice = openings(&protocol.advice_queries, 0)?;
         let fixed = openings(&protocol.fixed_queries, protocol.advice_queries.len())?;
         if advice.is_empty() {
-            return Err(LayoutError { what: "lack of advice columns" });
+            return Err(SystemError { what: "lack of advice columns" });
         }
         let advice_columns = [first.advice.len(), second.advice.len()];
         Ok(Self { hash: hash(protocol), advice_columns, advice, fixed })
@@ -72,8 +72,8 @@ impl Layout {
 }
 
 /// One opening per queried column.
-fn openings(queries: &[Query], values_at: usize) -> Result<Vec<Opening>, LayoutError> {
-    let unsupported = LayoutError { what: "rotation" };
+fn openings(queries: &[Query], values_at: usize) -> Result<Vec<Opening>, SystemError> {
+    let unsupported = SystemError { what: "rotation" };
     let mut all: Vec<Opening> = Vec::new();
     for Query { column, .. } in queries {
         if all.iter().any(|o| o.column == *column) {
@@ -96,7 +96,7 @@ fn openings(queries: &[Query], values_at: usize) -> Result<Vec<Opening>, LayoutE
 
 fn hash(p: &Protocol) -> Word {
     let columns = (&p.phases, p.fixed.len(), p.quotient_pieces);
-    let parts = (columns, &p.advice_queries, &p.fixed_queries, &p.constants, &p.nodes);
+    let parts = (columns, &p.advice_queries, &p.fixed_queries, &p.constants, &p.ops);
     let bytes = serde_json::to_vec(&(parts, &p.constraints)).expect("plain data serialises");
     Keccak256::digest(bytes).into()
 }

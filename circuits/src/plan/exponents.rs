@@ -14,13 +14,11 @@
 //! largest one, `last`. Products at an `e` that is no output are *spilled* into cells of their own.
 //! `width` is just large enough that no such product meets an output.
 
+use std::collections::HashMap;
+
 use dn_core::quant::{Geometry, Graph, Node, Shape, Source};
 
-use crate::plan::PlanError;
-
-/// Added to spilled values so that their cells are rarely negative, which would make them dear to
-/// commit to: `Graph::validate` bounds accumulators, though not each part of one, by `2^24`.
-pub(crate) const SPILL_OFFSET: u64 = 1 << 24;
+use super::frame::PlanError;
 
 /// How a tensor is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +53,7 @@ pub(crate) struct Reader<'a> {
 
 /// The exponents of a model, and how its tensors depend on each other.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub(crate) struct Exponents {
     /// By tensor.
     pub(crate) readings: Vec<Reading>,
     /// By node.
@@ -183,8 +181,8 @@ fn grid(graph: &Graph, node: &Node, width: i64) -> Result<Grid, PlanError> {
     Ok(Grid { width, last: high, spilled })
 }
 
-impl Layout {
-    /// The layout of a validated graph.
+impl Exponents {
+    /// The exponents of a validated graph.
     pub(crate) fn new(graph: &Graph) -> Result<Self, PlanError> {
         let tensors = graph.nodes.len() + 1;
         let mut widths: Vec<i64> = graph.nodes.iter().map(|n| narrowest(graph, n)).collect();
@@ -218,12 +216,17 @@ impl Layout {
         for node in &graph.nodes {
             levels.push(levels[levels.len() - 1] + if node.pool > 1 { 2 } else { 1 });
         }
-        let mut layout = Self { readings: readings?, grids: grids?, levels, depth: 1 };
+        let mut all = Self { readings: readings?, grids: grids?, levels, depth: 1 };
         for (i, node) in graph.nodes.iter().enumerate() {
-            let distance = |s: &Source| layout.claim(graph, i) - layout.levels[s.tensor];
-            layout.depth = node.sources.iter().map(distance).fold(layout.depth, usize::max);
+            let distance = |s: &Source| all.claim(graph, i) - all.levels[s.tensor];
+            all.depth = node.sources.iter().map(distance).fold(all.depth, usize::max);
         }
-        Ok(layout)
+        Ok(all)
+    }
+
+    /// Spilled coefficients of a node, by exponent.
+    pub(crate) fn spilled(&self, node: usize) -> HashMap<i64, usize> {
+        self.grids[node].spilled.iter().enumerate().map(|(i, e)| (*e, i)).collect()
     }
 
     /// The claim about the accumulators of a node.

@@ -20,36 +20,42 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 
-use crate::columns::{Acc, Ch, Columns, Fx, View};
+use super::columns::{Acc, Cell, Ch, Columns};
+use super::poseidon::Constants;
+use super::row::Row as _;
+use super::steering::Fx;
+use super::view::View;
 
 /// Name of the helper gate. MockProver poisons its blinding rows, where real proofs hold zero.
 pub(crate) const HELPER_GATE: &str = "lookup helper";
 
-pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
+pub(super) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns, constants: &Constants) {
     cs.create_gate(HELPER_GATE, |meta| {
-        let mut v = View::new(meta, columns);
+        let mut v = View::new(meta, columns, constants);
         let (q, beta, gamma) = (v.fx(Fx::Lookup), v.challenge(Ch::Beta), v.challenge(Ch::Gamma));
         let gamma2 = gamma.clone() * gamma.clone();
         let key_a = q.clone() * beta.clone() + v.fx(Fx::TagA);
         let key_b = q.clone() * beta + v.fx(Fx::TagB);
-        (0..v.lanes())
+        (0..v.lane_count())
             .map(|l| {
-                let a = key_a.clone() + gamma.clone() * v.hi(l) + gamma2.clone() * v.out(l);
-                let b = key_b.clone() + gamma.clone() * v.lo(l);
+                let a = key_a.clone()
+                    + gamma.clone() * v.at(Cell::Hi(l))
+                    + gamma2.clone() * v.at(Cell::Out(l));
+                let b = key_b.clone() + gamma.clone() * v.at(Cell::Lo(l));
                 v.helper(l) * (a.clone() * b.clone()) - q.clone() * (a + b)
             })
             .collect::<Vec<_>>()
     });
     cs.create_gate("lookup sum", |meta| {
-        let mut v = View::new(meta, columns);
+        let mut v = View::new(meta, columns, constants);
         let (beta, gamma) = (v.challenge(Ch::Beta), v.challenge(Ch::Gamma));
         let gamma2 = gamma.clone() * gamma.clone();
         let key = beta + v.fx(Fx::Table0) + gamma * v.fx(Fx::Table1) + gamma2 * v.fx(Fx::Table2);
-        let helpers = (1..v.lanes()).fold(v.helper(0), |sum, l| sum + v.helper(l));
+        let helpers = (1..v.lane_count()).fold(v.helper(0), |sum, l| sum + v.helper(l));
         let (active, before) = (v.fx(Fx::Active), v.active_prev());
-        let step: Expression<Fr> = active.clone() * v.acc(Acc::Sum)
+        let step: Expression<Fr> = active.clone() * v.here(Acc::Sum)
             - v.fx(Fx::Lookup) * helpers
-            - before * v.acc_prev(Acc::Sum);
+            - before * v.before(Acc::Sum);
         vec![step * key + active * v.multiplicity()]
     });
 }

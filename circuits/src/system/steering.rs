@@ -12,12 +12,31 @@ use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::Expression;
 
-use crate::columns::weight_lanes;
 use dn_core::Width;
+
+/// Weights side by side in one row.
+pub(crate) const fn weight_lanes(width: Width) -> usize {
+    match width {
+        Width::Narrow => 2,
+        Width::Default => 8,
+        Width::Wide => 16,
+    }
+}
+
+/// Column of constant `k` of a hash row: weights where there are enough, else what else is idle there.
+pub(crate) fn round_constant(width: Width, k: usize) -> usize {
+    let weights = weight_lanes(width);
+    let idle = [Fx::Offset, Fx::TagA, Fx::TagB, Fx::Scale];
+    if k < weights {
+        Fx::Weight0.index(width) + k
+    } else {
+        idle[k - weights].index(width)
+    }
+}
 
 /// The fixed columns, by what they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fx {
+pub(crate) enum Fx {
     /// 1 where the two lookups of every lane apply.
     Lookup,
     /// 1 on every used row.
@@ -126,8 +145,8 @@ pub enum Fx {
     Score,
 }
 
-/// Pairs that are never set together.
-const EXCLUSIVE: [(Fx, Fx); 14] = [
+/// Pairs that no kind of row has together ([`super::rows`] proves it), and that share a column.
+pub(super) const EXCLUSIVE: [(Fx, Fx); 14] = [
     (Fx::Chunk, Fx::SpillFold),
     (Fx::Position, Fx::Publish),
     (Fx::ImageReset, Fx::ImageStep),
@@ -145,11 +164,11 @@ const EXCLUSIVE: [(Fx, Fx); 14] = [
 ];
 
 /// Pairs of which the second implies the first.
-const NESTED: [(Fx, Fx); 2] = [(Fx::Channel, Fx::ChannelFold), (Fx::Item, Fx::ItemFold)];
+pub(crate) const NESTED: [(Fx, Fx); 2] = [(Fx::Channel, Fx::ChannelFold), (Fx::Item, Fx::ItemFold)];
 
 /// Whole columns that are one: where the first is not zero beside public inputs, nothing reads what
 /// it spills; where the second is not zero behind them, the public input is 0.
-const SAME: [(Fx, Fx); 1] = [(Fx::Spill, Fx::ReadScale)];
+pub(crate) const SAME: [(Fx, Fx); 1] = [(Fx::Spill, Fx::ReadScale)];
 
 /// Number of fixed columns.
 #[must_use]
@@ -184,7 +203,93 @@ impl Share {
     }
 }
 
+/// Number of marks, the weights being one.
+pub(crate) const MARKS: usize = Fx::Score as usize + 1;
+
 impl Fx {
+    /// Its bit in a set of marks.
+    pub(crate) const fn bit(self) -> u64 {
+        1 << self as u32
+    }
+
+    /// Whether it has its column to itself, which may then have any value.
+    pub(crate) const fn is_whole(self) -> bool {
+        let mut i = 0;
+        while i < EXCLUSIVE.len() {
+            if EXCLUSIVE[i].0 as u32 == self as u32 || EXCLUSIVE[i].1 as u32 == self as u32 {
+                return false;
+            }
+            i += 1;
+        }
+        let mut i = 0;
+        while i < NESTED.len() {
+            if NESTED[i].0 as u32 == self as u32 || NESTED[i].1 as u32 == self as u32 {
+                return false;
+            }
+            i += 1;
+        }
+        true
+    }
+
+    /// Every one, in order.
+    pub(crate) const ALL: [Self; MARKS] = {
+        use Fx::*;
+        [
+            Lookup,
+            Active,
+            TagA,
+            TagB,
+            Scale,
+            Offset,
+            Table0,
+            Table1,
+            Table2,
+            Weight0,
+            Chunk,
+            Spill,
+            SpillFold,
+            Position,
+            ImageReset,
+            ImageStep,
+            OutputsReset,
+            OutputsStep,
+            Channel,
+            ChannelFold,
+            TensorStep,
+            TensorClaim,
+            WeightFold,
+            Word,
+            Tap,
+            KernelReset,
+            KernelStep,
+            KernelClaim,
+            Product,
+            ProductHeld,
+            Claim,
+            Close,
+            WordStep,
+            Pack,
+            WordsDone,
+            Full,
+            Partial,
+            PartialFirst,
+            PartialLast,
+            Absorb,
+            AbsorbNext,
+            Item,
+            ItemFold,
+            CloseWords,
+            CloseCopies,
+            Publish,
+            PublishHash,
+            Read,
+            ReadScale,
+            Classes,
+            ClassesNext,
+            Score,
+        ]
+    };
+
     /// The pair that it belongs to, and whether it is nested.
     fn pair(self) -> Option<((Self, Self), bool)> {
         let has = |p: &&(Self, Self)| p.0 == self || p.1 == self;
@@ -206,8 +311,7 @@ impl Fx {
     }
 
     /// Index among the fixed columns.
-    #[must_use]
-    pub fn index(self, width: Width) -> usize {
+    pub(crate) fn index(self, width: Width) -> usize {
         let pairs = || EXCLUSIVE.iter().chain(&NESTED).chain(&SAME);
         let column = pairs().find(|p| p.1 == self).map_or(self, |p| p.0) as usize;
         let seconds = pairs().filter(|p| (p.1 as usize) < column).count();

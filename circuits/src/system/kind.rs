@@ -1,0 +1,50 @@
+//! Kinds of rows. Each has a file in [`super::rows`].
+
+use super::poseidon::Round;
+
+/// What the cells of a row hold. Kernels, the table and public inputs stand beside rows of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Nothing, in front of and behind everything else.
+    Idle,
+    /// Nothing, where folds of a layer need more rows than its values.
+    Gap,
+    /// One or two values of the input.
+    Input,
+    /// Values of a layer.
+    Activation,
+    /// Values in front of a pool.
+    Window,
+    /// Largest values of windows.
+    Pooled,
+    /// Coefficients that no output takes.
+    Spill,
+    /// Classes of a task.
+    Classes,
+    /// The score of a task.
+    Score,
+    /// First row of a block of a message.
+    Message,
+    /// First row of a branch of a digest's tree.
+    Branch,
+    /// Another row of a permutation.
+    Round(Round),
+}
+
+impl Kind {
+    /// One of each.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Idle,
+        Self::Gap,
+        Self::Input,
+        Self::Activation,
+        Self::Window,
+        Self::Pooled,
+        Self::Spill,
+        Self::Classes,
+        Self::Score,
+        Self::Message,
+        Self::Branch,
+        Self::Round(Round::Full),
+    ];
+}

@@ -1,0 +1,92 @@
+//! Kinds of rows, one file each: cells with their bounds, marks, filling, constraints, and what the kind does to
+//! registers.
+//!
+//! The tables of the book are written from these files (`tables`); that marks may share a column is proven from
+//! them when the crate is built.
+
+pub(crate) mod about;
+pub(crate) mod activation;
+pub(crate) mod branch;
+pub(crate) mod classes;
+pub(crate) mod gap;
+pub(crate) mod input;
+pub(crate) mod instance;
+pub(crate) mod message;
+pub(crate) mod pooled;
+pub(crate) mod round;
+pub(crate) mod round_narrow;
+pub(crate) mod score;
+mod sharing;
+pub(crate) mod small;
+pub(crate) mod spill;
+pub(crate) mod tables;
+pub(crate) mod tracks;
+pub(crate) mod window;
+
+use super::columns::Acc;
+use super::kind::Kind;
+use super::row::{total, Row};
+
+use about::About;
+
+impl Kind {
+    /// The kind's file.
+    pub(crate) const fn about(self) -> &'static About {
+        match self {
+            Self::Idle => &gap::IDLE,
+            Self::Gap => &gap::ABOUT,
+            Self::Input => &input::ABOUT,
+            Self::Activation => &activation::ABOUT,
+            Self::Window => &window::ABOUT,
+            Self::Pooled => &pooled::ABOUT,
+            Self::Spill => &spill::ABOUT,
+            Self::Classes => &classes::ABOUT,
+            Self::Score => &score::ABOUT,
+            Self::Message => &message::ABOUT,
+            Self::Branch => &branch::ABOUT,
+            Self::Round(_) => &round::ABOUT,
+        }
+    }
+
+    /// Why a cell of the first phase may hold anything that the table allows, if it may.
+    #[cfg(test)]
+    pub(crate) fn free(self, layout: dn_core::Width, column: usize) -> Option<&'static str> {
+        let cell = super::columns::Cell::of(column, layout);
+        match self {
+            Self::Idle | Self::Gap => Some("no gate reads it"),
+            Self::Input | Self::Activation | Self::Window | Self::Pooled | Self::Spill => None,
+            Self::Classes => classes::free(cell),
+            Self::Score => score::free(cell),
+            Self::Message | Self::Branch => message::free(layout, column),
+            Self::Round(round) => round::free(round, layout, column),
+        }
+    }
+}
+
+/// What marks of single kinds change of what becomes of a register's value.
+#[inline(always)]
+pub(super) fn turns<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
+    total([
+        input::turns(r, acc),
+        spill::turns(r, acc),
+        classes::turns(r, acc),
+        message::turns(r, acc),
+        branch::turns(r, acc),
+        instance::turns(r, acc),
+    ])
+}
+
+/// What single kinds add to a register.
+#[inline(always)]
+pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
+    total([
+        input::terms(r, acc),
+        spill::terms(r, acc),
+        classes::terms(r, acc),
+        score::terms(r, acc),
+        message::terms(r, acc),
+        branch::terms(r, acc),
+        round::terms(r, acc),
+        instance::terms(r, acc),
+    ])
+}

@@ -1,0 +1,155 @@
+//! Proofs of one seed, bit by bit: whoever only moves code finds them as they were.
+//!
+//! A proof depends on the constraints' values and their order, but also on how halo2 prints them, which
+//! the key's digest hashes, and on which query comes first. Here the digest is a constant and queries stand in
+//! the order of the columns, so the same constraints written in another way give the same bytes.
+
+use std::fmt::Write as _;
+
+use dn_circuits::field::CoreFr;
+use dn_circuits::{Frame, Slot, Width};
+use dn_core::protocol::Op;
+use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
+use dn_core::statement::Form;
+use sha3::{Digest, Keccak256};
+
+use rand_core::SeedableRng as _;
+
+use super::arithmetic::Plain;
+use super::*;
+use crate::Prover;
+
+/// Hashes of key and proof of every net and layout. `DN_UPDATE_PROOFS=1 cargo test -p dn-prover pinned` writes
+/// them again, which is right where the statement, a row or a constraint is another one.
+const PINNED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/proofs.txt");
+
+/// A stream of small integers.
+struct Stream(u64);
+
+impl Stream {
+    fn next(&mut self, below: u64) -> i64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % below) as i64
+    }
+
+    fn weights(&mut self, n: usize) -> Vec<i16> {
+        (0..n).map(|_| self.next(31) as i16 - 15).collect()
+    }
+}
+
+/// Two dense layers behind an input whose commitment takes two permutations.
+fn dense() -> Graph {
+    let (mut s, input, hidden) = (Stream(67), Shape::vector(100), Shape::vector(9));
+    let relu = Activation::relu();
+    let first = Node::dense((0, input), s.weights(900), vec![3; 9], 9, relu);
+    let second = Node::dense((1, hidden), s.weights(90), vec![-7; 10], 8, Activation::identity());
+    Graph { input, nodes: vec![first, second] }
+}
+
+fn conv(s: &mut Stream, graph: &Graph, (stride, pool): (usize, usize)) -> Node {
+    let tensor = graph.nodes.len();
+    let from = graph.shape(tensor);
+    let side = from.height / stride;
+    let geometry = Geometry { stride: [stride; 2], pad: [1; 2], ..Geometry::plain([3; 2]) };
+    Node {
+        shape: Shape { channels: 2, height: side, width: side },
+        sources: vec![Source { tensor, geometry, weights: s.weights(18 * from.channels) }],
+        bias: vec![20, -30],
+        shift: vec![8, 9],
+        pool,
+        activation: Activation::relu(),
+    }
+}
+
+/// Padded and strided convolutions, a residual sum, a pool, classes.
+fn images() -> Graph {
+    let mut s = Stream(61);
+    let input = Shape { channels: 1, height: 8, width: 8 };
+    let mut graph = Graph { input, nodes: Vec::new() };
+    for layer in [(2, 1), (1, 1), (1, 2)] {
+        let node = conv(&mut s, &graph, layer);
+        graph.nodes.push(node);
+    }
+    let identity = Geometry { groups: 2, ..Geometry::plain([1; 2]) };
+    graph.nodes[2].sources.push(Source { tensor: 1, geometry: identity, weights: vec![90; 2] });
+    let from = graph.shape(3);
+    let last =
+        Node::dense((3, from), s.weights(9 * from.len()), vec![7; 9], 8, Activation::identity());
+    graph.nodes.push(last);
+    graph
+}
+
+/// Queries in the order of the columns.
+fn in_order(mut p: Protocol) -> Protocol {
+    let sorted = |queries: &[Query]| -> (Vec<Query>, Vec<u32>) {
+        let mut order: Vec<usize> = (0..queries.len()).collect();
+        order.sort_by_key(|i| (queries[*i].column, queries[*i].rotation));
+        let mut place = vec![0; queries.len()];
+        (0u32..).zip(&order).for_each(|(to, from)| place[*from] = to);
+        (order.iter().map(|i| queries[*i]).collect(), place)
+    };
+    let ((advice, advice_at), (fixed, fixed_at)) =
+        (sorted(&p.advice_queries), sorted(&p.fixed_queries));
+    for op in &mut p.ops {
+        match op {
+            Op::Advice(i) => *i = advice_at[*i as usize],
+            Op::Fixed(i) => *i = fixed_at[*i as usize],
+            _ => {}
+        }
+    }
+    (p.advice_queries, p.fixed_queries) = (advice, fixed);
+    p
+}
+
+fn hash(graph: &Graph, frame: Frame) -> String {
+    let folder = std::env::temp_dir().join(format!("dn-pinned-{}", std::process::id()));
+    let name = format!("{}-{}-{:?}", graph.nodes.len(), frame.width.name(), frame.form);
+    let prover = Prover::new(graph.clone(), frame, &folder, &name, None).unwrap();
+    let crate::Keys { plan, params, .. } = prover.keys();
+    let vk = prover.keys().vk();
+    let mut engine = Engine::new(plan, params, Bases::<Plain>::new(params).unwrap(), vk);
+    engine.protocol = in_order(engine.protocol);
+    engine.gates = Gates::new(&engine.protocol);
+    engine.digest = Fr::from(7);
+    let mut s = Stream(5);
+    let task = |i: usize| Slot {
+        input: (0..graph.input_len()).map(|_| (s.next(256) - 128) as i8).collect(),
+        salt: CoreFr::from(1000 + i as u64),
+        label: i.is_multiple_of(3).then_some((i % graph.output_len()) as u16),
+    };
+    let tasks: Vec<Slot> = (0..frame.slots - 2).map(task).collect();
+    let witness = Witness::new(graph, plan, &tasks, CoreFr::from(3u8)).unwrap();
+    let rng = rand_chacha::ChaCha20Rng::from_seed([9; 32]);
+    let proof = engine.prove(plan, witness, rng, &mut |_| Ok(())).unwrap();
+    let key = vk.to_bytes(halo2_proofs::SerdeFormat::RawBytes);
+    let of = |bytes: &[u8]| hex::encode(&Keccak256::digest(bytes)[..16]);
+    let (rows, fixed) = (plan.rows, fixed_columns(plan.width));
+    let constraints = engine.protocol.constraints.len();
+    let advice = engine.protocol.advice_columns();
+    format!(
+        "{name} rows {rows} advice {advice} fixed {fixed} constraints {constraints} key {} proof {}",
+        of(&key),
+        of(&proof)
+    )
+}
+
+#[test]
+fn pinned_proofs_of_one_seed_are_what_they_were() {
+    let mut found = String::new();
+    for width in Width::ALL {
+        for (graph, batch, form) in
+            [(dense(), 16, Form::Listed), (dense(), 16, Form::Digest), (images(), 32, Form::Listed)]
+        {
+            graph.validate().unwrap();
+            writeln!(found, "{}", hash(&graph, Frame::of(batch, width).with(form))).unwrap();
+        }
+    }
+    std::fs::remove_dir_all(std::env::temp_dir().join(format!("dn-pinned-{}", std::process::id())))
+        .unwrap();
+    if std::env::var_os("DN_UPDATE_PROOFS").is_some() {
+        std::fs::write(PINNED, &found).unwrap();
+    }
+    let pinned = std::fs::read_to_string(PINNED).unwrap();
+    assert!(pinned == found, "other proofs than in testdata/proofs.txt:\n{found}");
+}
