@@ -3,6 +3,7 @@
 mod import;
 mod inspect;
 mod open;
+mod operators;
 mod prove;
 mod run;
 mod verify;
@@ -22,6 +23,7 @@ use crate::error::Failure;
 pub(crate) use import::import;
 pub(crate) use inspect::inspect;
 pub(crate) use open::open;
+pub(crate) use operators::operators;
 pub(crate) use prove::prove;
 pub(crate) use run::run;
 pub(crate) use verify::verify;

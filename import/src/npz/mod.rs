@@ -1,19 +1,20 @@
-//! Arrays in numpy's `.npz` format.
+//! Arrays in numpy's `.npz` and `.npy` formats.
+
+mod array;
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use npyz::npz::{NpzArchive, NpzWriter};
-use npyz::{DType, NpyFile, TypeChar, WriterBuilder};
+use npyz::{NpyFile, WriterBuilder};
 use thiserror::Error;
 use zip::write::FileOptions;
 use zip::DateTime;
 
-use crate::{Calibration, Package};
+use array::{Array, ArrayError};
 
-/// Largest number of values in one array.
-const MAX_VALUES: u64 = 1 << 28;
+use crate::{Calibration, Package};
 
 /// Why an array file cannot be used.
 #[derive(Debug, Error)]
@@ -28,16 +29,18 @@ pub enum NpzError {
         source: std::io::Error,
     },
     /// The array is missing.
-    #[error("there is no array {name:?}")]
+    #[error("there is no array {name:?}; the file has: {found}")]
     Missing {
         /// Its name.
-        name: &'static str,
+        name: String,
+        /// Names of the arrays that are there.
+        found: String,
     },
     /// The array has an unsupported type or shape.
     #[error("array {name:?}: {reason}")]
     Array {
         /// Its name.
-        name: &'static str,
+        name: String,
         /// Why.
         reason: String,
     },
@@ -66,8 +69,10 @@ impl NpzError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::InputLength { .. } => "give array x with one row of that length per example",
-            Self::Io { .. } | Self::Missing { .. } | Self::Array { .. } => {
-                "write the arrays with numpy.savez(file, x=..., y=...)"
+            Self::Io { .. } => "check the path; numpy.savez(file, x=..., y=...) writes such a file",
+            Self::Missing { .. } => "name the arrays: numpy.savez(file, x=..., y=...)",
+            Self::Array { .. } => {
+                "x holds numbers, one example per entry of its first axis; y, which may be left out, one integer per example"
             }
         }
     }
@@ -75,27 +80,82 @@ impl NpzError {
 
 type Archive = NpzArchive<BufReader<File>>;
 
-/// Reads `x`, flattened to one row per example, and `y` if it is there.
+/// First bytes of a single array's file.
+const NPY_MAGIC: &[u8] = b"\x93NUMPY";
+
+/// Reads `x`, flattened to one row per example, and `y` if it is there. A file named `.npy` holds
+/// `x` alone.
 ///
 /// # Errors
 /// When the file is malformed or an array has an unsupported type.
 pub fn read(path: &Path) -> Result<Calibration, NpzError> {
+    read_named(path, &[])
+}
+
+/// As [`read`]; where there is no `x`, the arrays of these names are joined, example by example,
+/// one behind the other.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_named(path: &Path, names: &[String]) -> Result<Calibration, NpzError> {
     let io = |source| NpzError::Io { path: path.to_path_buf(), source };
+    if is_npy(path).map_err(io)? {
+        let file = NpyFile::new(BufReader::new(File::open(path).map_err(io)?)).map_err(io)?;
+        return examples(&[checked("x", array::read(file), io)?], None);
+    }
     let mut archive = NpzArchive::open(path).map_err(io)?;
-    let (shape, values) = array(&mut archive, "x", io)?.ok_or(NpzError::Missing { name: "x" })?;
-    let rows = usize::try_from(shape.first().copied().unwrap_or(0)).unwrap_or(0);
-    if rows == 0 || values.is_empty() {
-        return Err(NpzError::Array { name: "x", reason: "it is empty".into() });
+    let y = find(&mut archive, "y", io)?;
+    if let Some(x) = find(&mut archive, "x", io)? {
+        return examples(&[x], y);
     }
-    let width = values.len() / rows;
-    let x = values.chunks_exact(width).map(|r| r.iter().map(|v| *v as f32).collect()).collect();
-    let labels = array(&mut archive, "y", io)?;
-    let y = labels.map(|(_, values)| values.into_iter().map(|v| v as i64).collect::<Vec<_>>());
+    let mut parts = Vec::new();
+    for name in names {
+        parts.push(find(&mut archive, name, io)?.ok_or_else(|| missing(&archive, name))?);
+    }
+    if parts.is_empty() {
+        return Err(missing(&archive, "x"));
+    }
+    examples(&parts, y)
+}
+
+fn missing(archive: &Archive, name: &str) -> NpzError {
+    let mut found: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    found.sort_unstable();
+    NpzError::Missing { name: name.to_owned(), found: found.join(", ") }
+}
+
+/// Whether the file holds one array. It must then be named so.
+fn is_npy(path: &Path) -> std::io::Result<bool> {
+    let mut start = [0; 6];
+    let mut file = File::open(path)?;
+    let is_array = file.read_exact(&mut start).is_ok() && start == NPY_MAGIC;
+    if is_array && path.extension().is_none_or(|e| e != "npy") {
+        let reason =
+            "it holds a single array: name it .npy, or write it with numpy.savez(file, x=...)";
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
+    }
+    Ok(is_array)
+}
+
+/// Rows of the arrays side by side.
+fn examples(parts: &[Array], y: Option<Array>) -> Result<Calibration, NpzError> {
+    let bad = |name: &str, reason: String| NpzError::Array { name: name.to_owned(), reason };
+    let rows = parts[0].shape.first().copied().unwrap_or(0);
+    if rows == 0 || parts.iter().any(|p| p.values.is_empty()) {
+        return Err(bad("x", "it is empty".to_owned()));
+    }
+    if parts.iter().any(|p| p.shape[0] != rows) {
+        return Err(bad("x", "the inputs' arrays do not have as many examples".to_owned()));
+    }
+    let row = |i: usize| {
+        let part = |p: &Array| p.values[i * p.width()..(i + 1) * p.width()].to_vec();
+        parts.iter().flat_map(part).map(|v| v as f32).collect()
+    };
+    let y = y.map(|y| y.values.into_iter().map(|v| v as i64).collect::<Vec<_>>());
     if y.as_ref().is_some_and(|y| y.len() != rows) {
-        let reason = format!("it does not have {rows} entries");
-        return Err(NpzError::Array { name: "y", reason });
+        return Err(bad("y", format!("it does not have {rows} entries")));
     }
-    Ok(Calibration { x, y })
+    Ok(Calibration { x: (0..rows).map(row).collect(), y })
 }
 
 /// Reads examples for a model: [`read`], and every row has the length of the model's input.
@@ -111,48 +171,23 @@ pub fn read_for(path: &Path, package: &Package) -> Result<Calibration, NpzError>
     }
 }
 
-type Shaped = (Vec<u64>, Vec<f64>);
-
-fn array(
+fn find(
     archive: &mut Archive,
-    name: &'static str,
+    name: &str,
     io: impl Fn(std::io::Error) -> NpzError + Copy,
-) -> Result<Option<Shaped>, NpzError> {
+) -> Result<Option<Array>, NpzError> {
     let Some(file) = archive.by_name(name).map_err(io)? else { return Ok(None) };
-    let shape = file.shape().to_vec();
-    let count = shape.iter().try_fold(1u64, |n, d| n.checked_mul(*d));
-    if count.is_none_or(|n| n > MAX_VALUES) {
-        return Err(NpzError::Array { name, reason: "it is too large".into() });
-    }
-    if file.header().order() == npyz::Order::Fortran && shape.len() > 1 {
-        let reason = "it is in Fortran order; save numpy.ascontiguousarray of it".into();
-        return Err(NpzError::Array { name, reason });
-    }
-    Ok(Some((shape, values(file, name, io)?)))
+    checked(name, array::read(file), io).map(Some)
 }
 
-fn values<R: std::io::Read>(
-    file: NpyFile<R>,
-    name: &'static str,
-    io: impl Fn(std::io::Error) -> NpzError + Copy,
-) -> Result<Vec<f64>, NpzError> {
-    let dtype = file.dtype();
-    let unsupported =
-        || NpzError::Array { name, reason: format!("type {} is not supported", dtype.descr()) };
-    let DType::Plain(plain) = &dtype else { return Err(unsupported()) };
-    macro_rules! read_as {
-        ($t:ty) => {
-            file.into_vec::<$t>().map_err(io)?.into_iter().map(|v| v as f64).collect()
-        };
-    }
-    Ok(match (plain.type_char(), plain.size_field()) {
-        (TypeChar::Float, 4) => read_as!(f32),
-        (TypeChar::Float, 8) => read_as!(f64),
-        (TypeChar::Int, 1) => read_as!(i8),
-        (TypeChar::Int, 4) => read_as!(i32),
-        (TypeChar::Int, 8) => read_as!(i64),
-        (TypeChar::Uint, 1) => read_as!(u8),
-        _ => return Err(unsupported()),
+fn checked(
+    name: &str,
+    array: Result<Array, ArrayError>,
+    io: impl Fn(std::io::Error) -> NpzError,
+) -> Result<Array, NpzError> {
+    array.map_err(|e| match e {
+        ArrayError::Io(e) => io(e),
+        ArrayError::Reason(reason) => NpzError::Array { name: name.to_owned(), reason },
     })
 }
 
