@@ -78,11 +78,15 @@ impl Build {
         self
     }
 
-    /// The file.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    /// The file's content.
+    pub(crate) fn model(&self) -> Model {
         let opset_import = vec![OperatorSet { domain: String::new(), version: 13 }];
         Model { graph: Some(self.graph.clone()), opset_import, functions: Vec::new() }
-            .encode_to_vec()
+    }
+
+    /// The file.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.model().encode_to_vec()
     }
 
     /// Seeded inputs.

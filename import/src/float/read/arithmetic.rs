@@ -107,7 +107,7 @@ impl Reader {
         }
     }
 
-    fn two_views(&mut self, op: &str, a: &View, b: &View) -> Result<View, String> {
+    pub(super) fn two_views(&mut self, op: &str, a: &View, b: &View) -> Result<View, String> {
         let (a, b) = self.spread_both(a, b)?;
         if let Some(pairs) = self.alike(&a, &b) {
             let with: fn(Vec<Scalar>, Vec<Scalar>) -> Scalar = match op {
@@ -323,11 +323,12 @@ impl Reader {
 
     /// `And`, `Or` and `Not` of numbers 0 and 1.
     pub(super) fn logic(&mut self, node: &onnx::Node) -> Result<Vec<View>, String> {
-        let views: Vec<View> = node.operands().map(|n| self.view(n)).collect::<Result<_, _>>()?;
-        let result = match (node.op_type.as_str(), &views[..]) {
-            ("Not", [view]) => self.function(view, &[Scalar::Affine(-1.0, 1.0)])?,
-            (op, [a, b]) => {
-                let sum = self.weighted(&[(a.clone(), 1.0), (b.clone(), 1.0)])?;
+        let operands: Vec<Operand> =
+            node.operands().map(|n| self.either(n)).collect::<Result<_, _>>()?;
+        let result = match (node.op_type.as_str(), &operands[..]) {
+            ("Not", [Operand::View(view)]) => self.function(view, &[Scalar::Affine(-1.0, 1.0)])?,
+            (op, [_, _]) => {
+                let sum = self.sum("Add", &operands)?;
                 self.function(&sum, &[Scalar::Above(if op == "And" { 1.5 } else { 0.5 })])?
             }
             _ => return Err("it needs two operands".to_owned()),

@@ -11,7 +11,6 @@ pub(super) fn image_of(view: &View) -> Result<[usize; 3], String> {
     match view.dims[..] {
         [1, c, w] => Ok([c, 1, w]),
         [1, c, h, w] => Ok([c, h, w]),
-        [1, _, _, _, _] => Err("three spatial dimensions are not supported".to_owned()),
         _ => Err(format!("{:?} is neither a signal nor an image", view.dims)),
     }
 }
@@ -82,7 +81,15 @@ fn same_padding(window: &mut Window, [_, rows, columns]: [usize; 3], mode: &str)
 impl Reader {
     pub(super) fn conv(&mut self, node: &onnx::Node) -> Result<View, String> {
         let view = self.operand(node, 0)?;
-        let image = image_of(&view)?;
+        if view.dims.len() == 5 {
+            return self.conv_volume(node, &view);
+        }
+        self.conv_on(node, &view)
+    }
+
+    /// The convolution of an image or a signal.
+    pub(super) fn conv_on(&mut self, node: &onnx::Node, view: &View) -> Result<View, String> {
+        let image = image_of(view)?;
         let (dims, weights) = self.constant(node, 1)?;
         if dims.len() != view.dims.len() {
             return Err(format!("weights {dims:?} do not fit an input {:?}", view.dims));
@@ -91,7 +98,7 @@ impl Reader {
         if node.ints("kernel_shape").is_some_and(|k| !k.is_empty() && k != kernel) {
             return Err(format!("kernel_shape differs from the weights {dims:?}"));
         }
-        let window = window(node, &kernel, &view)?;
+        let window = window(node, &kernel, view)?;
         let input = geometry::shape(image[0], [image[1], image[2]])?;
         let (outputs, groups) = (dims[0], usize::try_from(node.int("group", 1)).unwrap_or(0));
         if groups == 0 || outputs == 0 || !outputs.is_multiple_of(groups) {
@@ -109,8 +116,8 @@ impl Reader {
         };
         let shape = geometry::shape(outputs, window.output(input)?)?;
         let values = match groups {
-            1 => self.image(&view, image)?,
-            _ => vec![self.whole(&view, image)?],
+            1 => self.image(view, image)?,
+            _ => vec![self.whole(view, image)?],
         };
         let (taps, mut first) = (window.kernel[0] * window.kernel[1], 0);
         let mut terms = Vec::new();
@@ -123,6 +130,6 @@ impl Reader {
             first += channels;
         }
         let value = self.push_linear(shape, Linear { terms, bias })?;
-        Ok(View::stack(vec![value], like(&view, shape)))
+        Ok(View::stack(vec![value], like(view, shape)))
     }
 }

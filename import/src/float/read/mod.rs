@@ -27,6 +27,7 @@ mod rewrite;
 mod select;
 mod transposed;
 mod view;
+mod volume;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;

@@ -106,14 +106,14 @@ use Group::{Function, Largest, Learned, Linear, Quantised, View as Seen};
 const TWO: &str = "of constants, of functions of the same numbers, or with a constant";
 
 static OPERATORS: &[Operator] = &[
-    entry(Linear, "Conv", "constant weights; one or two spatial dimensions", CONV),
+    entry(Linear, "Conv", "constant weights; up to three spatial dimensions", CONV),
     entry(Linear, "ConvTranspose", "constant weights; one or two spatial dimensions", |r, n| {
         r.conv_transpose(n).map(one)
     }),
     entry(Linear, "Gemm", "constant weights; transA = 0", |r, n| r.gemm(n).map(one)),
     entry(Linear, "MatMul", "one operand constant", |r, n| r.mat_mul(n).map(one)),
     entry(Linear, "BatchNormalization", "training_mode = 0", |r, n| r.batch_norm(n).map(one)),
-    entry(Linear, "AveragePool", "one or two spatial dimensions", |r, n| {
+    entry(Linear, "AveragePool", "up to three spatial dimensions", |r, n| {
         r.average_pool(n).map(one)
     }),
     entry(Linear, "GlobalAveragePool", "", REDUCE),
@@ -125,7 +125,12 @@ static OPERATORS: &[Operator] = &[
     entry(Linear, "Mean", "", ARITHMETIC),
     entry(Linear, "Mul", TWO, ARITHMETIC),
     entry(Linear, "Div", TWO, ARITHMETIC),
-    entry(Linear, "Resize", "nearest, or linear over two axes; constant scales or sizes", RESIZE),
+    entry(
+        Linear,
+        "Resize",
+        "nearest, or linear or cubic over two axes; constant scales or sizes",
+        RESIZE,
+    ),
     entry(Linear, "Upsample", "nearest or linear; constant scales", RESIZE),
     entry(Function, "Relu", "", FUNCTION),
     entry(Function, "LeakyRelu", "", FUNCTION),
@@ -176,7 +181,7 @@ static OPERATORS: &[Operator] = &[
     entry(Linear, "ReduceSumSquare", "", REDUCE),
     entry(Linear, "ReduceLogSum", "", REDUCE),
     entry(Linear, "ReduceLogSumExp", "", REDUCE),
-    entry(Largest, "MaxPool", "one or two spatial dimensions", |r, n| r.max_pool(n).map(one)),
+    entry(Largest, "MaxPool", "up to three spatial dimensions", |r, n| r.max_pool(n).map(one)),
     entry(Largest, "GlobalMaxPool", "", REDUCE),
     entry(Largest, "ReduceMax", "", REDUCE),
     entry(Largest, "ReduceMin", "", REDUCE),

@@ -72,6 +72,9 @@ impl Reader {
     ) -> Result<View, String> {
         let dims = broadcast(&broadcast(&scale.dims, &offset.dims)?, &view.dims)?;
         if dims != view.dims {
+            if self.batch > 1 && dims.len() == view.dims.len() && dims[0] == self.batch {
+                return Err("a constant has one entry per example of the batch".to_owned());
+            }
             self.afford(dims.iter().copied())?;
             let index = spread_index(&view.dims, &dims);
             let wide = self.pick(view, &index, dims, 0.0)?;

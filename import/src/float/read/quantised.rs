@@ -194,7 +194,10 @@ impl Reader {
                 };
                 let w = real(&w, &ws, wz.as_deref(), at)?;
                 let w = self.store(&result, w.dims, w.values);
-                let mut input = vec![x, w];
+                let real_x = format!("{result}@x");
+                let of = |at: usize| node.operand(at).unwrap_or_default();
+                let first = make("DequantizeLinear", &[&x, of(1), of(2)], &real_x);
+                let mut input = vec![real_x, w];
                 if node.op_type != "QLinearMatMul" && node.operand(bias_at).is_some() {
                     let bias = self.required(node, bias_at)?;
                     let scale = self.required(node, 1)?.values.first().copied().unwrap_or(1.0);
@@ -217,7 +220,7 @@ impl Reader {
                     output: vec![inner],
                     ..node.clone()
                 };
-                (vec![layer], end)
+                (vec![first, layer], end)
             }
             "QLinearAdd" => {
                 let inner = format!("{result}@real");

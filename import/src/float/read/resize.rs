@@ -72,10 +72,15 @@ impl Reader {
                 let index = chosen.index.unwrap_or_default();
                 self.pick(&view, &index, chosen.dims, 0.0)
             }
-            "linear" | "bilinear" => {
+            kind @ ("linear" | "bilinear" | "cubic") => {
                 let mut rows = Vec::new();
                 for side in &sides {
-                    rows.push(if side.from == side.to { None } else { Some(linear(mode, side)?) });
+                    let map = match (side.from == side.to && side.scale == 1.0, kind) {
+                        (true, _) => None,
+                        (_, "cubic") => Some(cubic(node, mode, side)?),
+                        _ => Some(linear(mode, side)?),
+                    };
+                    rows.push(map);
                 }
                 self.along(&view, rows)
             }
@@ -163,6 +168,32 @@ fn linear(mode: &str, side: &Side) -> Result<Vec<Row>, String> {
         let high = (low + 1.0).min(last) as usize;
         let both = [(0, low as usize, 1.0 - share), (0, high, share)];
         Ok(both.into_iter().filter(|(_, _, w)| *w != 0.0).collect())
+    };
+    (0..side.to).map(row).collect()
+}
+
+/// Weights of the four neighbours of each output.
+fn cubic(node: &onnx::Node, mode: &str, side: &Side) -> Result<Vec<Row>, String> {
+    let a = f64::from(node.float("cubic_coeff_a", -0.75));
+    let excludes = node.int("exclude_outside", 0) != 0;
+    let weight = |t: f64| {
+        let t = t.abs();
+        if t <= 1.0 {
+            ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
+        } else {
+            ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a
+        }
+    };
+    let row = |o: usize| -> Result<Row, String> {
+        let x = coordinate(mode, side, o)?;
+        let low = x.floor();
+        let last = side.from as f64 - 1.0;
+        let all = (-1..=2).map(|i| (low + f64::from(i), weight(low + f64::from(i) - x)));
+        let kept: Vec<(f64, f64)> =
+            all.filter(|(at, _)| !excludes || (0.0..=last).contains(at)).collect();
+        let sum: f64 = kept.iter().map(|(_, w)| w).sum();
+        let entry = |(at, w): (f64, f64)| (0, at.clamp(0.0, last) as usize, (w / sum) as f32);
+        Ok(kept.into_iter().map(entry).collect())
     };
     (0..side.to).map(row).collect()
 }

@@ -43,14 +43,17 @@ impl Attributes {
             }
             let span = (extent - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1;
             let full = (span + extra[axis]) as i64;
-            let side = axis + sides - 2;
+            // A signal has no rows: its only side is the second axis.
+            let side = (axis + sides).checked_sub(2);
             let (front, back) = match (wanted, node.text("auto_pad"), pads) {
                 (Some(shape), mode, _) => halves(full - shape[axis] as i64, mode),
                 (None, mode @ ("SAME_UPPER" | "SAME_LOWER"), _) => {
                     halves(full - (extent * stride[axis]) as i64, mode)
                 }
-                (None, _, Some(pads)) if sides + axis >= 2 => (pads[side], pads[side + sides]),
-                _ => (0, 0),
+                (None, _, pads) => {
+                    let both = side.zip(pads).map(|(at, pads)| (pads[at], pads[at + sides]));
+                    both.unwrap_or((0, 0))
+                }
             };
             let out = full.checked_sub(front).and_then(|n| n.checked_sub(back));
             pad[axis] = front;
@@ -63,6 +66,9 @@ impl Attributes {
 
 /// Paddings that add up to `total`.
 fn halves(total: i64, mode: &str) -> (i64, i64) {
+    if total < 0 {
+        return (0, total);
+    }
     let (small, large) = (total / 2, total - total / 2);
     if mode == "SAME_UPPER" {
         (small, large)
