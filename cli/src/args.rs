@@ -127,6 +127,8 @@ pub(crate) struct Devnet {
 pub(crate) enum ModelCommand {
     /// Quantise an ONNX file into a model package.
     Import(Import),
+    /// List the operators that can be imported.
+    Operators,
     /// Show what a package holds and what proving it takes.
     Inspect(Inspect),
     /// Run a package with the integer reference executor.
@@ -146,9 +148,15 @@ pub(crate) enum ModelCommand {
 pub(crate) struct Import {
     /// The ONNX file.
     pub(crate) onnx: PathBuf,
-    /// Arrays `x` and, for accuracy, `y`.
+    /// Array `x`, or one array per input under its name, and, for accuracy, `y`.
     #[arg(long)]
     pub(crate) calibration: PathBuf,
+    /// Extent of a symbolic dimension, as `height=8`, or `input.2=8` by input and axis; can be given several times.
+    #[arg(long = "shape", value_name = "NAME=EXTENT", value_parser = extent)]
+    pub(crate) shapes: Vec<(String, usize)>,
+    /// A tensor that is an output; can be given several times. By default all outputs, one behind the other.
+    #[arg(long = "output-name", value_name = "NAME")]
+    pub(crate) output_names: Vec<String>,
     /// Report accuracy on these arrays instead of the calibration data.
     #[arg(long)]
     pub(crate) heldout: Option<PathBuf>,
@@ -161,6 +169,12 @@ pub(crate) struct Import {
     /// The package to write.
     #[arg(short, long)]
     pub(crate) output: PathBuf,
+}
+
+/// A name and an extent.
+fn extent(text: &str) -> Result<(String, usize), String> {
+    let pair = text.rsplit_once('=').and_then(|(name, n)| Some((name.to_owned(), n.parse().ok()?)));
+    pair.filter(|(_, n)| *n > 0).ok_or_else(|| "expected NAME=EXTENT, as height=8".to_owned())
 }
 
 /// What a layout is chosen for.

@@ -35,25 +35,7 @@ impl Failure {
 
 impl From<ImportError> for Failure {
     fn from(e: ImportError) -> Self {
-        let (code, hint) = match &e {
-            ImportError::Decode(_) => ("onnx_malformed", "export the model again as ONNX"),
-            ImportError::Graph { .. } => {
-                ("onnx_unsupported", "a graph needs one input of fixed size but for the batch, and one output")
-            }
-            ImportError::Node { .. } => (
-                "onnx_unsupported",
-                "supported: Conv, Gemm, MatMul, batch normalisation, pools, residual sums, views and element-wise \
-                 functions; the message names what to replace",
-            ),
-            ImportError::Calibration { .. } => {
-                ("calibration", "give raw model inputs as array x, one row per example")
-            }
-            ImportError::Quantized(_) => {
-                ("quantization", "the model is too wide for exact int32 arithmetic; split the layer")
-            }
-            ImportError::Package(_) => ("package", "report this model: its package cannot be written"),
-        };
-        Self::of(code, &e, hint)
+        Self::of(e.code(), &e, e.hint())
     }
 }
 

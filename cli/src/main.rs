@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Model(ModelCommand::Import(a)) => model::import(a, &cli.global),
+        Command::Model(ModelCommand::Operators) => Ok(model::operators()),
         Command::Model(ModelCommand::Inspect(a)) => model::inspect(a, &cli.global),
         Command::Model(ModelCommand::Run(a)) => model::run(a, &cli.global),
         Command::Model(ModelCommand::Prove(a)) => model::prove(a, &cli.global),

@@ -27,6 +27,12 @@ pub enum ImportError {
         /// Why.
         reason: String,
     },
+    /// Several nodes are malformed or unsupported.
+    #[error("{}", list(failures))]
+    Nodes {
+        /// The nodes, in their order.
+        failures: Vec<Failed>,
+    },
     /// The calibration data does not fit the model.
     #[error("calibration data: {reason}")]
     Calibration {
@@ -39,6 +45,99 @@ pub enum ImportError {
     /// The package cannot be written.
     #[error("write the package")]
     Package(#[from] PackageError),
+}
+
+/// A node that cannot be imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// Name of the node, or of its first output.
+    pub node: String,
+    /// Its operator.
+    pub op: String,
+    /// Why.
+    pub reason: String,
+    /// The form of the operator that is supported; empty if that is not known.
+    pub form: String,
+}
+
+/// Most groups of nodes that one message lists.
+const MAX_LISTED: usize = 24;
+
+/// One line per operator and reason, with the nodes that share them.
+fn list(failures: &[Failed]) -> String {
+    let mut groups: Vec<(&Failed, Vec<&str>)> = Vec::new();
+    for failed in failures {
+        let same = |(first, _): &&mut (&Failed, Vec<&str>)| {
+            (&first.op, &first.reason) == (&failed.op, &failed.reason)
+        };
+        match groups.iter_mut().find(same) {
+            Some((_, nodes)) => nodes.push(&failed.node),
+            None => groups.push((failed, vec![&failed.node])),
+        }
+    }
+    let line = |(failed, nodes): &(&Failed, Vec<&str>)| {
+        let more =
+            if nodes.len() > 1 { format!(" and {} more", nodes.len() - 1) } else { String::new() };
+        format!("\n  {} {:?}{more}: {}", failed.op, failed.node, failed.told())
+    };
+    let lines: String = groups.iter().take(MAX_LISTED).map(line).collect();
+    let rest = groups.len().saturating_sub(MAX_LISTED);
+    let rest = if rest > 0 { format!("\n  and {rest} other kinds") } else { String::new() };
+    format!("{} nodes cannot be imported:{lines}{rest}", failures.len())
+}
+
+impl Failed {
+    /// The reason, with the form that is supported.
+    fn told(&self) -> String {
+        if self.form.is_empty() {
+            self.reason.clone()
+        } else {
+            format!("{} (supported: {})", self.reason, self.form)
+        }
+    }
+}
+
+impl ImportError {
+    /// Stable identifier that programs print.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Decode(_) => "onnx_malformed",
+            Self::Graph { .. } | Self::Node { .. } | Self::Nodes { .. } => "onnx_unsupported",
+            Self::Calibration { .. } => "calibration",
+            Self::Quantized(_) => "quantization",
+            Self::Package(_) => "package",
+        }
+    }
+
+    /// What the user can do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Decode(_) => "give an ONNX file, as torch.onnx.export or tf2onnx writes it; a checkpoint is none",
+            Self::Graph { .. } => "change what the message names when the model is exported",
+            Self::Node { .. } | Self::Nodes { .. } => {
+                "replace what the message names; deepnode model operators lists what is supported"
+            }
+            Self::Calibration { .. } => "give raw model inputs as array x, one row per example",
+            Self::Quantized(GraphError::Empty) => {
+                "an input or a layer has more than 4096 rows or columns: make images smaller, or fold a long signal"
+            }
+            Self::Quantized(_) => "the model is too wide for exact int32 arithmetic; split the layer",
+            Self::Package(_) => "report this model: its package cannot be written",
+        }
+    }
+
+    /// The error of nodes that failed, at least one.
+    pub(crate) fn of(failures: Vec<Failed>) -> Self {
+        match &failures[..] {
+            [one] => {
+                let reason = one.told();
+                Self::Node { node: one.node.clone(), op: one.op.clone(), reason }
+            }
+            _ => Self::Nodes { failures },
+        }
+    }
 }
 
 /// A file that is not a model package.

@@ -4,21 +4,18 @@
 //! are errors that name the node and the reason.
 //!
 //! ```text
-//! linear      Conv (1-D, 2-D), Gemm, MatMul, BatchNormalization, AveragePool, GlobalAveragePool,
-//!             ReduceMean over the image, Pad with zeros, Add, Sub, Sum and Mean of tensors,
-//!             Add, Sub, Mul, Div with a constant per channel
-//! functions   Relu, LeakyRelu, PRelu (one slope), Sigmoid, Tanh, Clip, Elu, Selu, HardSigmoid,
-//!             HardSwish, Softplus, Softsign, Mish, Gelu, Erf, Exp, Sqrt, Pow, Abs, Neg, Max and
-//!             Min with a number, arithmetic with numbers, x f(x) and x + f(x)
-//! pools       MaxPool, GlobalMaxPool; padded ones of values that are not negative only
-//! views       Concat of channels, Flatten, Reshape, Squeeze, Unsqueeze, Identity, Dropout
-//! dropped     Softmax and LogSoftmax as the last node: the order of the outputs stays
+//! onnx/     the file: protobuf, and the numbers of its tensors, wherever they lie
+//! float/    the graph as linear maps, functions of one number and largest values
+//! lower/    these as the nodes of the integer graph
+//! quantize/ their weights and tables
 //! ```
 //!
-//! The batch is the first dimension, of any size; all other dimensions of the input are fixed.
+//! [`operators`] lists what can be read. One example is computed at a time, so the batch may have
+//! any size; all other extents are fixed by the file or by [`Reading::sizes`].
 
 mod error;
 mod float;
+mod half;
 mod lower;
 pub mod npz;
 pub mod onnx;
@@ -29,10 +26,11 @@ use dn_core::quant::execute;
 use dn_core::Width;
 use rayon::prelude::*;
 
-pub use error::{ImportError, PackageError};
+pub use error::{Failed, ImportError, PackageError};
+pub use float::{operators, Group, Input, Operator, Reading};
 pub use package::Package;
 
-use float::FloatModel;
+use float::{Facts, FloatModel};
 
 /// Inputs that set the scales, with labels if accuracy is to be reported.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -108,7 +106,89 @@ pub fn arg_max<T: PartialOrd>(values: &[T]) -> usize {
     (0..values.len()).reduce(|best, i| if values[i] > values[best] { i } else { best }).unwrap_or(0)
 }
 
-/// Reads an ONNX file and quantises it by calibration data.
+/// A model in float, as a file holds it.
+#[derive(Clone, Debug)]
+pub struct OnnxModel {
+    model: FloatModel,
+    facts: Facts,
+}
+
+impl OnnxModel {
+    /// Reads an ONNX file.
+    ///
+    /// # Errors
+    /// When the file is malformed or unsupported.
+    pub fn read(bytes: &[u8], reading: &Reading) -> Result<Self, ImportError> {
+        let (model, facts) = FloatModel::read(bytes, reading)?;
+        Ok(Self { model, facts })
+    }
+
+    /// Its inputs; an example holds their numbers one behind the other.
+    #[must_use]
+    pub fn inputs(&self) -> &[Input] {
+        &self.facts.inputs
+    }
+
+    /// Names and dimensions of its outputs, which lie one behind the other, too.
+    #[must_use]
+    pub fn outputs(&self) -> &[(String, Vec<usize>)] {
+        &self.facts.outputs
+    }
+
+    /// What was dropped or changed when it was read, for people.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.facts.notes
+    }
+
+    /// The output for one raw input.
+    ///
+    /// # Panics
+    /// If the input's length is not that of the model's.
+    #[must_use]
+    pub fn run(&self, x: &[f32]) -> Vec<f32> {
+        self.model.run(x)
+    }
+
+    /// Quantises it by calibration data.
+    ///
+    /// # Errors
+    /// When the data does not fit the model, or no integers represent it.
+    pub fn quantise(self, calibration: &Calibration, name: &str) -> Result<Imported, ImportError> {
+        let float = self.model;
+        let bad = |reason: String| ImportError::Calibration { reason };
+        if calibration.x.is_empty() {
+            return Err(bad("there are no examples".into()));
+        }
+        let expected = float.input.len();
+        if let Some(row) = calibration.x.iter().find(|r| r.len() != expected) {
+            return Err(bad(format!(
+                "an example has {} values, the model takes {expected}",
+                row.len()
+            )));
+        }
+        if calibration.x.iter().flatten().any(|v| !v.is_finite()) {
+            return Err(bad("a value is not finite".into()));
+        }
+        if calibration.y.as_ref().is_some_and(|y| y.len() != calibration.x.len()) {
+            return Err(bad("there are not as many labels as examples".into()));
+        }
+        let q = quantize::quantize(
+            &lower::lower(&float.clone().lifted(&calibration.x))?,
+            &calibration.x,
+        )?;
+        let package = Package {
+            name: name.to_owned(),
+            graph: q.graph,
+            input_scale: q.input_scale,
+            output_scale: q.output_scale,
+            width: Width::default(),
+        };
+        Ok(Imported { package, float })
+    }
+}
+
+/// Reads an ONNX file that stands alone and quantises it by calibration data.
 ///
 /// # Errors
 /// When the file is malformed or unsupported, or the data does not fit the model.
@@ -117,31 +197,5 @@ pub fn import_onnx(
     calibration: &Calibration,
     name: &str,
 ) -> Result<Imported, ImportError> {
-    let float = FloatModel::read(bytes)?;
-    let bad = |reason: String| ImportError::Calibration { reason };
-    if calibration.x.is_empty() {
-        return Err(bad("there are no examples".into()));
-    }
-    let expected = float.input.len();
-    if let Some(row) = calibration.x.iter().find(|r| r.len() != expected) {
-        return Err(bad(format!(
-            "an example has {} values, the model takes {expected}",
-            row.len()
-        )));
-    }
-    if calibration.x.iter().flatten().any(|v| !v.is_finite()) {
-        return Err(bad("a value is not finite".into()));
-    }
-    if calibration.y.as_ref().is_some_and(|y| y.len() != calibration.x.len()) {
-        return Err(bad("there are not as many labels as examples".into()));
-    }
-    let q = quantize::quantize(&lower::lower(&float)?, &calibration.x)?;
-    let package = Package {
-        name: name.to_owned(),
-        graph: q.graph,
-        input_scale: q.input_scale,
-        output_scale: q.output_scale,
-        width: Width::default(),
-    };
-    Ok(Imported { package, float })
+    OnnxModel::read(bytes, &Reading::default())?.quantise(calibration, name)
 }

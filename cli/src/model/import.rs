@@ -1,9 +1,11 @@
 //! `deepnode model import`
 
+use std::path::Path;
+
 use dn_circuits::estimate::best_width;
 use dn_core::statement::Form;
 use dn_core::Width;
-use dn_import::{import_onnx, npz, Package};
+use dn_import::{npz, OnnxModel, Package, Reading};
 use dn_prover::ProveError;
 use dn_service::Report;
 
@@ -15,9 +17,20 @@ use crate::output::spinner;
 /// Quantises an ONNX file and reports accuracy and what proving will take.
 pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure> {
     let progress = spinner("quantising");
-    let calibration = npz::read(&args.calibration)?;
+    let reading = Reading {
+        folder: args
+            .onnx
+            .parent()
+            .map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p }.to_owned()),
+        sizes: args.shapes.iter().cloned().collect(),
+        outputs: args.output_names.clone(),
+    };
+    let model = OnnxModel::read(&read(&args.onnx)?, &reading)?;
+    let names: Vec<String> = model.inputs().iter().map(|i| i.name.clone()).collect();
+    let (outputs, notes) = (model.outputs().to_vec(), model.notes().to_vec());
+    let calibration = npz::read_named(&args.calibration, &names)?;
     let name = args.onnx.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    let mut imported = import_onnx(&read(&args.onnx)?, &calibration, &name)?;
+    let mut imported = model.quantise(&calibration, &name)?;
     imported.package.width = match (args.layout, args.optimize) {
         (Some(layout), _) => layout.into(),
         (None, Some(objective)) => {
@@ -43,9 +56,23 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
         .set("package_bytes", bytes.len())
         .set("macs", package.graph.macs())
         .set("examples", examples.x.len());
+    if outputs.len() > 1 {
+        report.set("outputs", outputs_text(&outputs));
+    }
+    if !notes.is_empty() {
+        report.set("notes", notes.join("; "));
+    }
     if let Some(accuracy) = accuracy {
         report.set("accuracy_float", accuracy.float).set("accuracy", accuracy.int8);
     }
     estimates(&mut report, package, auto_batch(package, AUTO_LIMIT, Form::Listed)?)?;
     Ok(report)
+}
+
+/// Names of outputs with their numbers of values, in order.
+fn outputs_text(outputs: &[(String, Vec<usize>)]) -> String {
+    let one = |(name, dims): &(String, Vec<usize>)| {
+        format!("{name} ({})", dims.iter().product::<usize>())
+    };
+    outputs.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -9,6 +9,7 @@
 //! Value 0 is the input, value `i + 1` the result of operation `i`. The model is executed as it is
 //! for the float accuracy; [`crate::lower`] turns it into the nodes of the integer graph.
 
+mod floor;
 pub(crate) mod geometry;
 mod read;
 mod run;
@@ -19,6 +20,8 @@ use dn_core::quant::{Geometry, Shape};
 use crate::error::ImportError;
 
 pub(crate) use geometry::Window;
+pub(crate) use read::Facts;
+pub use read::{operators, Group, Input, Operator, Reading};
 pub(crate) use run::linear;
 pub(crate) use scalar::{apply_all, Scalar};
 
@@ -61,6 +64,14 @@ impl Kind {
         match self {
             Self::Linear(linear) => linear.terms.iter().map(|t| t.value).collect(),
             Self::Scalar { of, .. } | Self::MaxPool { of, .. } => vec![*of],
+        }
+    }
+
+    /// Reads other values.
+    pub(crate) fn rename(&mut self, with: impl Fn(usize) -> usize) {
+        match self {
+            Self::Linear(linear) => linear.terms.iter_mut().for_each(|t| t.value = with(t.value)),
+            Self::Scalar { of, .. } | Self::MaxPool { of, .. } => *of = with(*of),
         }
     }
 }
@@ -121,12 +132,7 @@ impl FloatModel {
         let mut kept = 0;
         let ops = std::mem::take(&mut self.ops);
         for (i, mut op) in ops.into_iter().enumerate().filter(|(i, _)| needed[i + 1]) {
-            match &mut op.kind {
-                Kind::Linear(linear) => {
-                    linear.terms.iter_mut().for_each(|t| t.value = index[t.value])
-                }
-                Kind::Scalar { of, .. } | Kind::MaxPool { of, .. } => *of = index[*of],
-            }
+            op.kind.rename(|value| index[value]);
             self.ops.push(op);
             kept += 1;
             index[i + 1] = kept;

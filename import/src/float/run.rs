@@ -12,6 +12,14 @@ impl FloatModel {
     /// # Panics
     /// If the input's length is not that of the model's.
     pub(crate) fn run(&self, input: &[f32]) -> Vec<f32> {
+        self.trace(input).pop().unwrap_or_default()
+    }
+
+    /// All values for an input, the input first.
+    ///
+    /// # Panics
+    /// If the input's length is not that of the model's.
+    pub(super) fn trace(&self, input: &[f32]) -> Vec<Vec<f32>> {
         assert_eq!(input.len(), self.input.len(), "input length");
         let mut values = vec![input.to_vec()];
         for op in &self.ops {
@@ -26,7 +34,7 @@ impl FloatModel {
             };
             values.push(y);
         }
-        values.pop().unwrap_or_default()
+        values
     }
 }
 

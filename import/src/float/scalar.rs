@@ -1,5 +1,7 @@
 //! Functions of one number between linear operations.
 
+use std::sync::Arc;
+
 /// A scalar function.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scalar {
@@ -22,6 +24,27 @@ pub(crate) enum Scalar {
     Erf,
     Sqrt,
     Power(f32),
+    Log,
+    Sin,
+    Cos,
+    Tan,
+    Atan,
+    Floor,
+    Ceil,
+    /// Halves to the even neighbour.
+    Round,
+    Sign,
+    Celu(f32),
+    /// `x` above the threshold, else 0.
+    ThresholdedRelu(f32),
+    /// Threshold and bias: numbers near 0 become 0, others come closer to it.
+    Shrink(f32, f32),
+    /// 1 above the threshold, else 0.
+    Above(f32),
+    /// 1 from the threshold on, else 0.
+    AtLeast(f32),
+    /// Entry of a table at the nearest index; beyond its ends, the last one.
+    Lookup(Arc<[f32]>),
     Mish,
     /// With the error function.
     Gelu,
@@ -31,12 +54,22 @@ pub(crate) enum Scalar {
     Product(Vec<Scalar>, Vec<Scalar>),
     /// Sum of two chains on the same number, the second times a factor.
     Sum(Vec<Scalar>, Vec<Scalar>, f32),
+    /// The first chain divided by the second.
+    Quotient(Vec<Scalar>, Vec<Scalar>),
+    /// The larger of two chains.
+    Larger(Vec<Scalar>, Vec<Scalar>),
+    /// The second chain where the first is not 0, else the third.
+    Select(Vec<Scalar>, Vec<Scalar>, Vec<Scalar>),
 }
 
 /// Number of functions in a chain, those inside of products and sums included.
 pub(crate) fn size(chain: &[Scalar]) -> usize {
     let one = |f: &Scalar| match f {
-        Scalar::Product(f, g) | Scalar::Sum(f, g, _) => 1 + size(f) + size(g),
+        Scalar::Product(f, g)
+        | Scalar::Sum(f, g, _)
+        | Scalar::Quotient(f, g)
+        | Scalar::Larger(f, g) => 1 + size(f) + size(g),
+        Scalar::Select(c, f, g) => 1 + size(c) + size(f) + size(g),
         _ => 1,
     };
     chain.iter().map(one).sum()
@@ -84,6 +117,28 @@ impl Scalar {
             Self::Erf => erf(x),
             Self::Sqrt => x.sqrt(),
             Self::Power(p) => x.powf(*p),
+            Self::Log => x.ln(),
+            Self::Sin => x.sin(),
+            Self::Cos => x.cos(),
+            Self::Tan => x.tan(),
+            Self::Atan => x.atan(),
+            Self::Floor => x.floor(),
+            Self::Ceil => x.ceil(),
+            Self::Round => x.round_ties_even(),
+            Self::Sign if x == 0.0 => 0.0,
+            Self::Sign => x.signum(),
+            Self::Celu(a) => x.max(0.0) + (a * (x / a).exp_m1()).min(0.0),
+            Self::ThresholdedRelu(a) if x > *a => x,
+            Self::ThresholdedRelu(_) => 0.0,
+            Self::Shrink(threshold, bias) if x < -threshold => x + bias,
+            Self::Shrink(threshold, bias) if x > *threshold => x - bias,
+            Self::Shrink(..) => 0.0,
+            Self::Above(c) => f32::from(u8::from(x > *c)),
+            Self::AtLeast(c) => f32::from(u8::from(x >= *c)),
+            Self::Lookup(table) => {
+                let last = table.len().saturating_sub(1) as f32;
+                table.get(x.round().clamp(0.0, last) as usize).copied().unwrap_or(0.0)
+            }
             Self::Mish => x * softplus(x).tanh(),
             Self::Gelu => 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
             Self::GeluTanh => {
@@ -92,6 +147,10 @@ impl Scalar {
             }
             Self::Product(f, g) => apply_all(f, x) * apply_all(g, x),
             Self::Sum(f, g, factor) => apply_all(f, x) + factor * apply_all(g, x),
+            Self::Quotient(f, g) => apply_all(f, x) / apply_all(g, x),
+            Self::Larger(f, g) => apply_all(f, x).max(apply_all(g, x)),
+            Self::Select(c, f, _) if apply_all(c, x) != 0.0 => apply_all(f, x),
+            Self::Select(_, _, g) => apply_all(g, x),
         }
     }
 
@@ -106,7 +165,16 @@ impl Scalar {
             | Self::Exp
             | Self::Erf
             | Self::Clip(..)
+            | Self::Atan
+            | Self::Floor
+            | Self::Ceil
+            | Self::Round
+            | Self::Sign
+            | Self::Above(_)
+            | Self::AtLeast(_)
+            | Self::Log
             | Self::Sqrt => true,
+            Self::Celu(a) => *a > 0.0,
             Self::Affine(a, _) | Self::LeakyRelu(a) | Self::Elu(a) | Self::HardSigmoid(a, _) => {
                 *a >= 0.0
             }
@@ -117,8 +185,17 @@ impl Scalar {
             | Self::Mish
             | Self::Gelu
             | Self::GeluTanh
+            | Self::Sin
+            | Self::Cos
+            | Self::Tan
+            | Self::ThresholdedRelu(_)
+            | Self::Shrink(..)
+            | Self::Lookup(_)
             | Self::Product(..)
-            | Self::Sum(..) => false,
+            | Self::Sum(..)
+            | Self::Quotient(..)
+            | Self::Larger(..)
+            | Self::Select(..) => false,
         }
     }
 
@@ -131,6 +208,8 @@ impl Scalar {
             | Self::Abs
             | Self::Exp
             | Self::Sqrt
+            | Self::Above(_)
+            | Self::AtLeast(_)
             | Self::HardSigmoid(..) => true,
             Self::Clip(lo, hi) => *lo >= 0.0 && *hi >= 0.0,
             _ => false,

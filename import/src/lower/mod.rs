@@ -151,7 +151,8 @@ impl Builder {
             Kind::Linear(mut linear) => {
                 linear.terms.iter_mut().for_each(|t| t.value = self.tensor[t.value]);
                 let chain = Vec::new();
-                Ok(self.push(Unit { origin, shape, linear, pool: 1, chain, exact: None }))
+                let exact = term::only_moves(&linear, shape).then_some(0);
+                Ok(self.push(Unit { origin, shape, linear, pool: 1, chain, exact }))
             }
             Kind::Scalar { of, chain } => {
                 let tensor = self.owned(of).unwrap_or_else(|| self.copy(&origin, of));
@@ -223,7 +224,9 @@ mod tests {
     fn units_compute_what_the_operations_compute() {
         for name in ["lenet_avg", "lenet_max", "resnet_tiny", "mobilenet_tiny"] {
             let path = format!("{}/../models/nets/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
-            let model = FloatModel::read(&std::fs::read(path).unwrap()).unwrap();
+            let model = FloatModel::read(&std::fs::read(path).unwrap(), &crate::Reading::default())
+                .unwrap()
+                .0;
             let lowered = lower(&model).unwrap();
             let x: Vec<f32> = (0..model.input.len()).map(|i| (i * i % 241) as f32).collect();
             let (expected, values) = (model.run(&x), lowered.run(&x));

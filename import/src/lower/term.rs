@@ -4,7 +4,7 @@ use dn_core::quant::Shape;
 
 use super::Unit;
 use crate::float::geometry::reads;
-use crate::float::Term;
+use crate::float::{Linear, Term};
 
 /// Zero taps to add (positive) or taps to drop (negative) in front and behind, per axis.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -16,6 +16,17 @@ struct Change {
 /// Multiply-accumulates of a term.
 pub(super) fn macs(weights: usize, output: Shape) -> usize {
     weights.saturating_mul(output.positions())
+}
+
+/// Whether an operation only moves numbers of one tensor: each output is one of them, or zero.
+pub(super) fn only_moves(linear: &Linear, shape: Shape) -> bool {
+    let [term] = &linear.terms[..] else { return false };
+    let is_one = |row: &[f32]| {
+        let mut weights = row.iter().filter(|w| **w != 0.0);
+        weights.next().is_none_or(|w| *w == 1.0) && weights.next().is_none()
+    };
+    linear.bias.iter().all(|b| *b == 0.0)
+        && term.weights.chunks_exact(term.weights.len() / shape.channels).all(is_one)
 }
 
 /// Taps in front and behind that read padding only, for every output.

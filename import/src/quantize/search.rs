@@ -181,7 +181,8 @@ mod tests {
         ];
         for (model, examples) in nets {
             let bytes = std::fs::read(root.join(model)).unwrap();
-            let model = lower(&FloatModel::read(&bytes).unwrap()).unwrap();
+            let model =
+                lower(&FloatModel::read(&bytes, &crate::Reading::default()).unwrap().0).unwrap();
             let x = crate::npz::read(&root.join(examples)).unwrap().x;
             let calibrated = Calibrated::new(&model, &x).unwrap();
             let choice = calibrated.plain();

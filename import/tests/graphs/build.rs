@@ -1,8 +1,8 @@
 //! Builds ONNX files by hand.
 
 use dn_import::onnx::{
-    Attribute, Dimension, Graph, Model, Node, Tensor, TensorShape, TensorType, Type, ValueInfo,
-    FLOAT, INT64,
+    Attribute, Dimension, Graph, Model, Node, OperatorSet, Tensor, TensorShape, TensorType, Type,
+    ValueInfo, FLOAT, INT64,
 };
 use dn_import::{import_onnx, Calibration, ImportError, Imported};
 use prost::Message;
@@ -73,13 +73,20 @@ impl Build {
             name: format!("the {output}"),
             op_type: op.to_owned(),
             attribute: attributes.to_vec(),
+            domain: String::new(),
         });
         self
     }
 
+    /// The file's content.
+    pub(crate) fn model(&self) -> Model {
+        let opset_import = vec![OperatorSet { domain: String::new(), version: 13 }];
+        Model { graph: Some(self.graph.clone()), opset_import, functions: Vec::new() }
+    }
+
     /// The file.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        Model { graph: Some(self.graph.clone()) }.encode_to_vec()
+        self.model().encode_to_vec()
     }
 
     /// Seeded inputs.

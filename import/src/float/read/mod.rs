@@ -1,43 +1,94 @@
 //! Reads an ONNX graph into a [`FloatModel`].
 //!
-//! Every ONNX tensor is a [`View`]: some values of the model, one behind the other, and the
-//! dimensions under which the graph sees them. `Concat`, `Flatten` and `Reshape` only make views.
-//! The first dimension is the batch and is left out everywhere.
+//! One example is computed at a time: the batch is an axis of extent 1. Every ONNX tensor that
+//! depends on the input is a [`View`]; all others are computed here.
 
+mod arithmetic;
+mod axes;
 mod convolution;
-mod integers;
+mod dense;
+mod fold;
+mod functions;
+mod input;
+mod join;
+mod layout;
+mod learned;
+mod moves;
+mod normalise;
+mod operators;
 mod pointwise;
 mod pool;
+mod prepare;
+mod quantised;
+mod reduce;
 mod reshape;
+mod resize;
+mod rewrite;
+mod select;
+mod transposed;
 mod view;
+mod volume;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::rc::Rc;
 
-use dn_core::quant::Shape;
+use dn_core::quant::{Shape, MAX_LEN};
 use prost::Message;
 
 use super::{geometry, scalar, FloatModel, Kind, Linear, Op, Origin, Scalar};
-use crate::error::ImportError;
-use crate::onnx;
+use crate::error::{Failed, ImportError};
+use crate::onnx::{self, Numbers};
 
+pub use input::Input;
+pub use operators::{operators, Group, Operator};
+use prepare::{prepare, Prepared};
 pub(super) use view::View;
 
 /// Most functions between two linear operations.
 const MAX_FUNCTIONS: usize = 256;
+/// Most numbers of one view.
+const MAX_VIEW: usize = 1 << 24;
+/// Most numbers of all views, constants and weights together that reading makes.
+const MAX_WORK: usize = 1 << 28;
 
 /// A constant: extents and values.
 type Constant = (Vec<usize>, Vec<f32>);
+
+/// How a file is read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Folder of the file, where it may keep its weights.
+    pub folder: Option<PathBuf>,
+    /// Extents for symbolic dimensions, by symbol or by `input.axis`.
+    pub sizes: HashMap<String, usize>,
+    /// Names of the outputs, in order; all outputs of the graph if empty.
+    pub outputs: Vec<String>,
+}
+
+/// What a file says about a model, beside the operations.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Facts {
+    /// Inputs, which lie one behind the other.
+    pub(crate) inputs: Vec<Input>,
+    /// Outputs, likewise: name and dimensions with the batch.
+    pub(crate) outputs: Vec<(String, Vec<usize>)>,
+    /// What was dropped or changed, for people.
+    pub(crate) notes: Vec<String>,
+}
 
 impl FloatModel {
     /// Reads an ONNX file.
     ///
     /// # Errors
-    /// [`ImportError::Decode`], [`ImportError::Graph`], or [`ImportError::Node`] with the first
-    /// node that is malformed or not supported.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ImportError> {
+    /// [`ImportError::Decode`], [`ImportError::Graph`], [`ImportError::Node`] or
+    /// [`ImportError::Nodes`] with what is malformed or not supported.
+    pub(crate) fn read(bytes: &[u8], reading: &Reading) -> Result<(Self, Facts), ImportError> {
+        if bytes.is_empty() {
+            return Err(unsupported("the file is empty"));
+        }
         let model = onnx::Model::decode(bytes).map_err(ImportError::Decode)?;
-        let graph = model.graph.ok_or_else(|| unsupported("there is no graph"))?;
-        Reader::read(graph)
+        Reader::read(prepare(model, &reading.outputs)?, reading)
     }
 }
 
@@ -47,116 +98,229 @@ fn unsupported(reason: impl Into<String>) -> ImportError {
 
 struct Reader {
     model: FloatModel,
-    constants: HashMap<String, onnx::Tensor>,
-    /// Integers computed from shapes; 0 stands for the batch.
-    integers: HashMap<String, integers::Integers>,
+    folder: Option<PathBuf>,
+    /// Version of ONNX's own operator set.
+    opset: i64,
+    /// The batch that the file is made for; 1 if it is open.
+    batch: usize,
+    initializers: HashMap<String, onnx::Tensor>,
+    constants: HashMap<String, Rc<Numbers>>,
+    /// Types of constants that nodes hold.
+    types: HashMap<String, i32>,
     views: HashMap<String, View>,
-    /// Name of the graph's output.
-    output: String,
+    /// Computed tensors that hold codes in the file; here, the numbers that these stand for.
+    quantised: HashSet<String>,
+    /// Tensors behind which nothing is computed.
+    ends: HashSet<String>,
+    /// Tensors that could not be computed.
+    failed: HashSet<String>,
+    failures: Vec<Failed>,
+    notes: Vec<String>,
+    /// Numbers made so far.
+    work: usize,
     /// The node that is being read.
     origin: Origin,
 }
 
 impl Reader {
-    fn read(graph: onnx::Graph) -> Result<FloatModel, ImportError> {
-        let constants: HashMap<String, onnx::Tensor> =
-            graph.initializer.into_iter().map(|t| (t.name.clone(), t)).collect();
-        let mut inputs = graph.input.into_iter().filter(|i| !constants.contains_key(&i.name));
-        let (Some(input), None) = (inputs.next(), inputs.next()) else {
-            return Err(unsupported("exactly one input is needed"));
-        };
-        let [output] = &graph.output[..] else {
-            return Err(unsupported("exactly one output is needed"));
-        };
-        let dims = input_dims(&input).map_err(unsupported)?;
-        let shape = view::image_shape(&dims).map_err(|r| unsupported(format!("input: {r}")))?;
+    fn read(prepared: Prepared, reading: &Reading) -> Result<(FloatModel, Facts), ImportError> {
+        let Prepared { graph, opset, outputs, notes } = prepared;
         let mut reader = Self {
-            model: FloatModel { input: shape, ops: Vec::new() },
-            constants,
-            integers: HashMap::new(),
-            views: HashMap::from([(input.name, View { parts: vec![0], dims })]),
-            output: output.name.clone(),
+            model: FloatModel { input: Shape::vector(1), ops: Vec::new() },
+            folder: reading.folder.clone(),
+            opset,
+            batch: 1,
+            initializers: graph.initializer.into_iter().map(|t| (t.name.clone(), t)).collect(),
+            constants: HashMap::new(),
+            types: HashMap::new(),
+            views: HashMap::new(),
+            quantised: HashSet::new(),
+            ends: ends(&graph.node, &outputs),
+            failed: HashSet::new(),
+            failures: Vec::new(),
+            notes,
+            work: 0,
             origin: Origin::default(),
         };
-        for node in graph.node {
-            reader.node(&node)?;
+        let inputs = reader.inputs(&graph.input, &graph.node, reading)?;
+        for node in &graph.node {
+            reader.node(node);
         }
-        reader.finish()
+        reader.finish(inputs, &outputs)
     }
 
-    fn node(&mut self, node: &onnx::Node) -> Result<(), ImportError> {
-        let Some(output) = node.output.first().filter(|name| !name.is_empty()) else {
-            let name = node.name.clone();
-            let origin = Origin { node: name, op: node.op_type.clone() };
-            return Err(origin.error("it has no output"));
-        };
-        let name = if node.name.is_empty() { output } else { &node.name };
-        self.origin = Origin { node: name.clone(), op: node.op_type.clone() };
-        if let Some(tensor) = node.constant() {
-            self.constants.insert(output.clone(), tensor);
-        } else if let Some(tensor) = self.alias(node) {
-            self.constants.insert(output.clone(), tensor);
-        } else if let Some(integers) = self.fold_integers(node) {
-            self.integers.insert(output.clone(), integers);
+    /// Lays the inputs one behind the other.
+    fn inputs(
+        &mut self,
+        all: &[onnx::ValueInfo],
+        nodes: &[onnx::Node],
+        reading: &Reading,
+    ) -> Result<Vec<Input>, ImportError> {
+        let read: HashSet<&str> = nodes.iter().flat_map(onnx::Node::operands).collect();
+        let mut declared = Vec::new();
+        for info in all.iter().filter(|i| !self.initializers.contains_key(&i.name)) {
+            match input::declared(info, &reading.sizes) {
+                Ok(found) => declared.push(found),
+                Err(_) if !read.contains(info.name.as_str()) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let total: usize = declared.iter().map(|d| d.input.dims.iter().product::<usize>()).sum();
+        if declared.is_empty() || total > MAX_LEN {
+            return Err(unsupported("there is no input, or the inputs are too large"));
+        }
+        self.batch = declared.iter().map(|d| d.batch).max().unwrap_or(1);
+        if let [only] = &declared[..] {
+            let view = View::stack(vec![0], only.dims.clone());
+            let [channels, rows, columns] = view.image_dims().unwrap_or([total, 1, 1]);
+            self.model.input = geometry::shape(channels, [rows, columns]).map_err(unsupported)?;
+            self.views.insert(only.input.name.clone(), view);
         } else {
-            let view = self.apply(node).map_err(|reason| self.origin.error(reason))?;
-            self.views.insert(output.clone(), view);
+            self.model.input = Shape::vector(total);
+            let whole = View::stack(vec![0], vec![total]);
+            let mut first = 0;
+            for d in &declared {
+                let index: Vec<usize> =
+                    (first..first + d.input.dims.iter().product::<usize>()).collect();
+                first += index.len();
+                let view = self.pick(&whole, &index, d.dims.clone(), 0.0).map_err(unsupported)?;
+                self.views.insert(d.input.name.clone(), view);
+            }
+        }
+        Ok(declared.into_iter().map(|d| d.input).collect())
+    }
+
+    /// Reads a node, or notes why it cannot be read.
+    fn node(&mut self, node: &onnx::Node) {
+        self.origin = Origin { node: node.label(), op: node.op_type.clone() };
+        let depends = node.operands().any(|name| self.failed.contains(name));
+        let reason = if depends {
+            // Its operands are unknown, so only its operator can be judged.
+            Self::refusal(node)
+        } else {
+            self.single(node).err()
+        };
+        if depends || reason.is_some() {
+            self.failed.extend(node.results().map(str::to_owned));
+        }
+        if let Some(reason) = reason {
+            let form = Self::operator(node).map_or("", |o| o.form).to_owned();
+            let Origin { node, op } = self.origin.clone();
+            self.failures.push(Failed { node, op, reason, form });
+        }
+    }
+
+    fn single(&mut self, node: &onnx::Node) -> Result<(), String> {
+        if node.results().next().is_none() {
+            return Err("it has no output".to_owned());
+        }
+        let is_known = Self::operator(node).is_some();
+        if is_known {
+            if let Some(results) = self.fold(node)? {
+                for (name, numbers) in node.output.iter().zip(results) {
+                    self.types.extend(node.constant().map(|t| (name.clone(), t.data_type)));
+                    self.constants.insert(name.clone(), Rc::new(numbers));
+                }
+                return Ok(());
+            }
+        }
+        if let Some(reason) = Self::refusal(node) {
+            return Err(reason);
+        }
+        if let Some(nodes) = self.rewritten(node)? {
+            return nodes.iter().try_for_each(|n| self.single(n));
+        }
+        let read = Self::operator(node).and_then(|o| o.read);
+        let results = read.ok_or("this operator is not supported")?(self, node)?;
+        let codes = node.op_type != "DequantizeLinear"
+            && node.operands().any(|name| self.quantised.contains(name));
+        for (name, view) in node.output.iter().zip(results) {
+            if codes {
+                self.quantised.insert(name.clone());
+            }
+            self.views.insert(name.clone(), view);
         }
         Ok(())
     }
 
-    /// The constant that an `Identity` passes on.
-    fn alias(&self, node: &onnx::Node) -> Option<onnx::Tensor> {
-        let name = node.operand(0).filter(|_| node.op_type == "Identity")?;
-        self.constants.get(name).cloned()
-    }
-
-    fn apply(&mut self, node: &onnx::Node) -> Result<View, String> {
-        match node.op_type.as_str() {
-            "Conv" => self.conv(node),
-            "Gemm" => self.gemm(node),
-            "MatMul" => self.mat_mul(node),
-            "BatchNormalization" => self.batch_norm(node),
-            "MaxPool" => self.max_pool(node),
-            "AveragePool" => self.average_pool(node),
-            "GlobalAveragePool" | "GlobalMaxPool" => self.global_pool(node),
-            "ReduceMean" => self.reduce_mean(node),
-            "Add" | "Sum" | "Sub" | "Mul" | "Div" | "Mean" | "Max" | "Min" => self.arithmetic(node),
-            "Concat" => self.concat(node),
-            "Pad" => self.pad(node),
-            "Identity" | "Dropout" => self.operand(node, 0),
-            "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => self.reshape(node),
-            "Softmax" | "LogSoftmax" => self.softmax(node),
-            _ => self.scalar(node),
+    fn finish(
+        mut self,
+        inputs: Vec<Input>,
+        names: &[(String, String)],
+    ) -> Result<(FloatModel, Facts), ImportError> {
+        if !self.failures.is_empty() {
+            return Err(ImportError::of(std::mem::take(&mut self.failures)));
         }
-    }
-
-    fn finish(mut self) -> Result<FloatModel, ImportError> {
-        let view = self.views.get(&self.output).cloned();
-        let view = view.ok_or_else(|| {
-            unsupported(format!("no node produces the graph's output {:?}", self.output))
-        })?;
-        self.origin = Origin { node: self.output.clone(), op: "output".to_owned() };
-        let value = self.whole(&view).map_err(|reason| self.origin.error(reason))?;
-        if value == 0 {
-            return Err(unsupported("there is no operator between input and output"));
+        let (mut views, mut outputs) = (Vec::new(), Vec::new());
+        for (base, name) in names {
+            let view = self.views.get(base).cloned().ok_or_else(|| {
+                unsupported(match self.numbers(base) {
+                    Ok(Some(_)) => format!("output {name:?} does not depend on the input"),
+                    _ => format!("no node produces the graph's output {name:?}"),
+                })
+            })?;
+            outputs.push((name.clone(), view.dims.clone()));
+            views.push(view);
         }
+        if views.is_empty() {
+            return Err(unsupported("the graph has no output"));
+        }
+        let last = names.last().map(|(_, name)| name.clone()).unwrap_or_default();
+        self.origin = Origin { node: last, op: "output".to_owned() };
+        let value = self.output(&views).map_err(|reason| self.origin.error(reason))?;
+        let value = match value {
+            // The model only chose and ordered numbers, or all of it was dropped.
+            0 => self.copied().map_err(|reason| self.origin.error(reason))?,
+            value => value,
+        };
         self.model.keep_only(value);
-        Ok(self.model)
+        Ok((self.model, Facts { inputs, outputs, notes: self.notes }))
     }
 
-    /// Normalised exponentials keep the order of their inputs, so the last one is dropped.
-    fn softmax(&self, node: &onnx::Node) -> Result<View, String> {
-        if node.output.first() == Some(&self.output) {
-            self.operand(node, 0)
-        } else {
-            Err("it is supported as the last node only, where it is dropped".to_owned())
+    /// The input, copied.
+    fn copied(&mut self) -> Result<usize, String> {
+        let shape = self.model.input;
+        let terms = vec![super::pointwise(0, vec![1.0; shape.channels])];
+        self.push_linear(shape, Linear { terms, bias: vec![0.0; shape.channels] })
+    }
+
+    /// Operators that choose and order numbers.
+    fn select(&mut self, node: &onnx::Node) -> Result<Vec<View>, String> {
+        let view = self.operand(node, 0)?;
+        let selections = self.selection(node, &view.dims).ok_or("it moves no numbers")??;
+        let mut views = Vec::new();
+        for selection in selections {
+            views.push(match &selection.index {
+                None => view.under(selection.dims),
+                Some(index) => self.pick(&view, index, selection.dims, selection.fill as f32)?,
+            });
         }
+        Ok(views)
+    }
+
+    /// Whether a tensor is an output, or only seen in other ways behind.
+    fn is_output(&self, name: &str) -> bool {
+        self.ends.contains(name)
+    }
+
+    /// Whether a `Gather` looks computed indices up in a constant.
+    fn is_table(&self, node: &onnx::Node) -> bool {
+        node.operand(1).is_some_and(|name| self.views.contains_key(name))
+            && node.operand(0).is_some_and(|name| !self.views.contains_key(name))
+    }
+
+    /// Counts numbers that are made against the bound on all of them.
+    fn spend(&mut self, numbers: usize) -> Result<(), String> {
+        self.work = self.work.saturating_add(numbers);
+        if numbers > MAX_VIEW || self.work > MAX_WORK {
+            return Err("the model is too large to be read".to_owned());
+        }
+        Ok(())
     }
 
     fn view(&self, name: &str) -> Result<View, String> {
         self.views.get(name).cloned().ok_or_else(|| {
-            if self.constants.contains_key(name) || self.integers.contains_key(name) {
+            if matches!(self.numbers(name), Ok(Some(_))) {
                 format!("operand {name:?} must not be a constant")
             } else {
                 format!("operand {name:?} is not computed before this node")
@@ -168,20 +332,25 @@ impl Reader {
         self.view(node.operand(at).ok_or_else(|| format!("operand {at} is missing"))?)
     }
 
+    /// A constant operand, whose values are finite.
     fn constant(&self, node: &onnx::Node, at: usize) -> Result<Constant, String> {
         let name = node.operand(at).ok_or_else(|| format!("operand {at} is missing"))?;
-        let tensor =
-            self.constants.get(name).ok_or_else(|| format!("{name:?} is not a constant"))?;
-        tensor.floats().map_err(|reason| format!("constant {name:?}: {reason}"))
-    }
-
-    /// An operand that may be absent.
-    fn optional(&self, node: &onnx::Node, at: usize) -> Result<Option<Constant>, String> {
-        node.operand(at).map(|_| self.constant(node, at)).transpose()
+        let numbers = self.numbers(name)?;
+        let numbers = numbers.ok_or_else(|| format!("{name:?} is not a constant"))?;
+        let values: Vec<f32> = numbers.values.iter().map(|v| *v as f32).collect();
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(format!("constant {name:?}: a value is not finite"));
+        }
+        Ok((numbers.dims.clone(), values))
     }
 
     /// A constant with `len` values; one value stands for all.
-    fn per_channel(&self, node: &onnx::Node, at: usize, len: usize) -> Result<Vec<f32>, String> {
+    fn per_channel_constant(
+        &self,
+        node: &onnx::Node,
+        at: usize,
+        len: usize,
+    ) -> Result<Vec<f32>, String> {
         let (dims, values) = self.constant(node, at)?;
         match values.len() {
             1 => Ok(vec![values[0]; len]),
@@ -197,7 +366,9 @@ impl Reader {
                 let input = self.model.shape(term.value);
                 let len = geometry::weights_len(&term.geometry, input, shape)?;
                 debug_assert_eq!(len, term.weights.len());
+                self.work = self.work.saturating_add(len);
             }
+            self.spend(0)?;
         }
         self.model.ops.push(Op { origin: self.origin.clone(), shape, kind });
         Ok(self.model.ops.len())
@@ -224,36 +395,16 @@ impl Reader {
         }
         self.push(self.model.shape(value), Kind::Scalar { of, chain })
     }
-
-    /// Applies `op` to each value of a view.
-    fn each(
-        &mut self,
-        view: &View,
-        mut op: impl FnMut(&mut Self, usize) -> Result<usize, String>,
-    ) -> Result<View, String> {
-        let parts: Result<Vec<usize>, String> = view.parts.iter().map(|v| op(self, *v)).collect();
-        Ok(View { parts: parts?, dims: view.dims.clone() })
-    }
 }
 
-/// Dimensions of the graph's input without the batch.
-fn input_dims(input: &onnx::ValueInfo) -> Result<Vec<usize>, String> {
-    let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
-    let shape = tensor.and_then(|t| t.shape.as_ref());
-    let shape = shape.ok_or_else(|| format!("input {:?} has no shape", input.name))?;
-    let [_batch, dims @ ..] = &shape.dim[..] else {
-        return Err(format!("input {:?} has no batch dimension", input.name));
-    };
-    let extent = |(axis, d): (usize, &onnx::Dimension)| {
-        let symbol = d.dim_param.as_deref().unwrap_or("?");
-        let known = d.dim_value.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
-        known.ok_or_else(|| {
-            format!(
-                "dimension {} of input {:?} is {symbol:?}: export the model with a fixed size",
-                axis + 1,
-                input.name
-            )
-        })
-    };
-    dims.iter().enumerate().map(extent).collect()
+/// Outputs, and what is only passed on to them.
+fn ends(nodes: &[onnx::Node], outputs: &[(String, String)]) -> HashSet<String> {
+    let mut ends: HashSet<String> = outputs.iter().map(|(base, _)| base.clone()).collect();
+    for node in nodes.iter().rev() {
+        let passes = matches!(node.op_type.as_str(), "Identity" | "Cast" | "Reshape" | "Flatten");
+        if passes && node.results().all(|name| ends.contains(name)) {
+            ends.extend(node.operand(0).map(str::to_owned));
+        }
+    }
+    ends
 }

@@ -1,0 +1,274 @@
+//! Quantised models: the numbers that codes stand for are read, and quantised again by calibration.
+//!
+//! ```text
+//! QuantizeLinear        a clip to the range of its codes
+//! DequantizeLinear      nothing; of a constant, the constant's numbers
+//! DynamicQuantizeLinear nothing, with scale 1 and zero point 0
+//! QLinear..., ...Integer   the layer with the weights that its codes stand for
+//! ```
+
+use std::rc::Rc;
+
+use super::axes::axis;
+use super::rewrite::{node as make, with_float, with_int};
+use super::view::View;
+use super::Reader;
+use crate::float::Scalar;
+use crate::onnx::{self, Node, Numbers, INT16, INT32, INT8, UINT16, UINT8};
+
+/// Smallest and largest code of a type.
+fn codes(data_type: i32) -> Result<(f64, f64), String> {
+    Ok(match data_type {
+        INT8 => (-128.0, 127.0),
+        UINT8 | 0 => (0.0, 255.0),
+        INT16 => (-32_768.0, 32_767.0),
+        UINT16 => (0.0, 65_535.0),
+        INT32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
+        other => return Err(format!("codes of data type {other} are not supported")),
+    })
+}
+
+/// `f(x, scale, zero point)` with one pair for all, or one per entry of axis `at`.
+fn each(
+    x: &Numbers,
+    (scale, zero): (&Numbers, Option<&Numbers>),
+    at: i64,
+    f: impl Fn(f64, f64, f64) -> f64,
+) -> Result<Numbers, String> {
+    let count = scale.values.len();
+    let one = |n: &Numbers, i: usize| n.values[if n.values.len() == 1 { 0 } else { i }];
+    let zero_at = |i: usize| zero.map_or(0.0, |z| one(z, i));
+    let inner = match count {
+        0 => return Err("the scale is empty".to_owned()),
+        1 => x.values.len().max(1),
+        _ => {
+            let at = axis(at, x.dims.len())?;
+            if x.dims[at] != count || zero.is_some_and(|z| ![1, count].contains(&z.values.len())) {
+                return Err(format!("{count} scales do not fit axis {at} of {:?}", x.dims));
+            }
+            x.dims[at + 1..].iter().product()
+        }
+    };
+    let value = |(n, v): (usize, &f64)| {
+        let i = n / inner % count;
+        f(*v, one(scale, i), zero_at(i))
+    };
+    let values = x.values.iter().enumerate().map(value).collect();
+    Ok(Numbers { dims: x.dims.clone(), values, is_integer: false })
+}
+
+fn real(x: &Numbers, scale: &Numbers, zero: Option<&Numbers>, at: i64) -> Result<Numbers, String> {
+    each(x, (scale, zero), at, |x, s, z| (x - z) * s)
+}
+
+impl Reader {
+    /// The numbers that constant codes stand for.
+    pub(super) fn dequantized(
+        &self,
+        node: &onnx::Node,
+        operands: &[Rc<Numbers>],
+    ) -> Result<Numbers, String> {
+        if node.int("block_size", 0) != 0 {
+            return Err("scales per block are not supported".to_owned());
+        }
+        match operands {
+            [x, scale] => real(x, scale, None, node.int("axis", 1)),
+            [x, scale, zero, ..] => real(x, scale, Some(zero), node.int("axis", 1)),
+            _ => Err("the scale is missing".to_owned()),
+        }
+    }
+
+    /// Codes of constant numbers.
+    pub(super) fn quantised_constant(
+        &self,
+        node: &onnx::Node,
+        operands: &[Rc<Numbers>],
+    ) -> Result<Numbers, String> {
+        let [x, scale, rest @ ..] = operands else { return Err("the scale is missing".to_owned()) };
+        let (low, high) = self.code_range(node)?;
+        let zero = rest.first().map(|z| &**z);
+        each(x, (scale, zero), node.int("axis", 1), |x, s, z| {
+            ((x / s).round_ties_even() + z).clamp(low, high)
+        })
+    }
+
+    /// Codes of a `QuantizeLinear`: the type of its zero point.
+    fn code_range(&self, node: &onnx::Node) -> Result<(f64, f64), String> {
+        let given = node.int("output_dtype", 0) as i32;
+        codes(node.operand(2).map_or(given, |name| self.data_type(name)))
+    }
+
+    /// Type of a constant's values; that of bytes if it is not known.
+    fn data_type(&self, name: &str) -> i32 {
+        let tensor = self.initializers.get(name).map(|t| t.data_type);
+        tensor.or_else(|| self.types.get(name).copied()).unwrap_or(UINT8)
+    }
+
+    fn required(&self, node: &onnx::Node, at: usize) -> Result<Rc<Numbers>, String> {
+        let name = node.operand(at).ok_or_else(|| format!("operand {at} is missing"))?;
+        self.numbers(name)?.ok_or_else(|| format!("{name:?} is not a constant"))
+    }
+
+    fn zero_point(&self, node: &onnx::Node, at: usize) -> Result<Option<Rc<Numbers>>, String> {
+        node.operand(at).map(|name| self.numbers(name)).transpose().map(Option::flatten)
+    }
+
+    pub(super) fn quantize(&mut self, node: &onnx::Node) -> Result<View, String> {
+        let view = self.operand(node, 0)?;
+        let scale = self.required(node, 1)?;
+        let zero = self.zero_point(node, 2)?;
+        self.quantised.extend(node.results().map(str::to_owned));
+        let is_input = self.values(&view).iter().all(|v| *v == 0);
+        let ([scale], false) = (&scale.values[..], is_input) else { return Ok(view) };
+        let zero = zero.map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
+        let (low, high) = self.code_range(node)?;
+        let bound = |code: f64| ((code - zero) * scale) as f32;
+        self.function(&view, &[Scalar::Clip(bound(low), bound(high))])
+    }
+
+    pub(super) fn dequantize(&mut self, node: &onnx::Node) -> Result<View, String> {
+        let view = self.operand(node, 0)?;
+        if node.operand(0).is_some_and(|name| self.quantised.contains(name)) {
+            return Ok(view);
+        }
+        // Codes that come from outside.
+        let scale = self.required(node, 1)?;
+        let zero = self.zero_point(node, 2)?;
+        let (Some(scale), 1) = (scale.values.first(), scale.values.len()) else {
+            return Err("one scale per channel of computed codes is not supported".to_owned());
+        };
+        let zero = zero.map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
+        self.function(&view, &[Scalar::Affine(*scale as f32, (-zero * scale) as f32)])
+    }
+
+    /// The operand itself; its scale and zero point are 1 and 0.
+    pub(super) fn dynamic_quantize(&mut self, node: &onnx::Node) -> Result<View, String> {
+        let view = self.operand(node, 0)?;
+        self.quantised.extend(node.output.first().cloned());
+        for (at, value) in [(1, 1.0), (2, 0.0)] {
+            if let Some(name) = node.output.get(at) {
+                let number = Numbers { dims: Vec::new(), values: vec![value], is_integer: at == 2 };
+                self.constants.insert(name.clone(), Rc::new(number));
+            }
+        }
+        Ok(view)
+    }
+
+    /// A layer on codes as the layer on the numbers that they stand for.
+    pub(super) fn quantised_layer(
+        &mut self,
+        node: &onnx::Node,
+    ) -> Result<Option<Vec<Node>>, String> {
+        let result = node.output.first().cloned().unwrap_or_default();
+        let x = node.operand(0).unwrap_or_default().to_owned();
+        let weight_axis = if node.op_type.contains("Conv") { 0 } else { -1 };
+        let (nodes, end) = match node.op_type.as_str() {
+            "MatMulInteger" | "ConvInteger" => {
+                let one = Numbers { dims: Vec::new(), values: vec![1.0], is_integer: false };
+                let (w, zero) = (self.required(node, 1)?, self.zero_point(node, 3)?);
+                let w = shifted(&w, zero.as_deref(), weight_axis)?;
+                let w = real(&w, &one, None, 0)?;
+                let w = self.store(&result, w.dims, w.values);
+                let op = node.op_type.trim_end_matches("Integer").to_owned();
+                let zero = self
+                    .zero_point(node, 2)?
+                    .map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
+                let inner = format!("{result}@codes");
+                let shift = self.store(&inner, Vec::new(), vec![zero]);
+                let layer = Node {
+                    op_type: op,
+                    input: vec![inner.clone(), w],
+                    output: vec![result.clone()],
+                    ..node.clone()
+                };
+                return Ok(Some(vec![make("Sub", &[&x, &shift], &inner), layer]));
+            }
+            "QLinearConv" | "QLinearMatMul" | "QGemm" => {
+                let bias_at = if node.op_type == "QGemm" { 6 } else { 8 };
+                let (w, ws, wz) =
+                    (self.required(node, 3)?, self.required(node, 4)?, self.zero_point(node, 5)?);
+                let at = if node.op_type == "QGemm" && node.int("transB", 0) != 0 {
+                    0
+                } else {
+                    weight_axis
+                };
+                let w = real(&w, &ws, wz.as_deref(), at)?;
+                let w = self.store(&result, w.dims, w.values);
+                let real_x = format!("{result}@x");
+                let of = |at: usize| node.operand(at).unwrap_or_default();
+                let first = make("DequantizeLinear", &[&x, of(1), of(2)], &real_x);
+                let mut input = vec![real_x, w];
+                if node.op_type != "QLinearMatMul" && node.operand(bias_at).is_some() {
+                    let bias = self.required(node, bias_at)?;
+                    let scale = self.required(node, 1)?.values.first().copied().unwrap_or(1.0);
+                    let count = ws.values.len().max(1);
+                    let value = |(i, b): (usize, &f64)| b * scale * ws.values[i % count];
+                    let values = bias.values.iter().enumerate().map(value).collect();
+                    input.push(self.store(&result, bias.dims.clone(), values));
+                }
+                let op = match node.op_type.as_str() {
+                    "QLinearConv" => "Conv",
+                    "QGemm" => "Gemm",
+                    _ => "MatMul",
+                };
+                let end = if node.op_type == "QGemm" { 7 } else { 6 };
+                let inner = format!("{result}@real");
+                let layer = Node {
+                    op_type: op.to_owned(),
+                    domain: String::new(),
+                    input,
+                    output: vec![inner],
+                    ..node.clone()
+                };
+                (vec![first, layer], end)
+            }
+            "QLinearAdd" => {
+                let inner = format!("{result}@real");
+                let [a, b] = [0, 3].map(|at| self.real_operand(node, at));
+                (vec![make("Add", &[&a?, &b?], &inner)], 6)
+            }
+            "QLinearGlobalAveragePool" if node.int("channels_last", 0) == 0 => {
+                (vec![make("GlobalAveragePool", &[&x], &format!("{result}@real"))], 3)
+            }
+            "QLinearSigmoid" => (vec![make("Sigmoid", &[&x], &format!("{result}@real"))], 3),
+            "QLinearLeakyRelu" => {
+                let function = make("LeakyRelu", &[&x], &format!("{result}@real"));
+                (vec![with_float(function, "alpha", node.float("alpha", 0.01))], 3)
+            }
+            "QLinearConcat" => {
+                let names: Vec<String> = (2..node.input.len())
+                    .step_by(3)
+                    .map(|at| self.real_operand(node, at))
+                    .collect::<Result<_, _>>()?;
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let join = make("Concat", &names, &format!("{result}@real"));
+                (vec![with_int(join, "axis", node.int("axis", 1))], 0)
+            }
+            _ => return Ok(None),
+        };
+        let inner = format!("{result}@real");
+        let name = |at: usize| node.operand(at).unwrap_or_default();
+        let quantize = make("QuantizeLinear", &[&inner, name(end), name(end + 1)], &result);
+        Ok(Some(nodes.into_iter().chain([quantize]).collect()))
+    }
+
+    /// The name of an operand in codes, or of the numbers that constant codes stand for.
+    fn real_operand(&mut self, node: &onnx::Node, at: usize) -> Result<String, String> {
+        let name = node.operand(at).ok_or_else(|| format!("operand {at} is missing"))?.to_owned();
+        let Some(codes) = self.numbers(&name)? else { return Ok(name) };
+        let (scale, zero) = (self.required(node, at + 1)?, self.zero_point(node, at + 2)?);
+        let numbers = real(&codes, &scale, zero.as_deref(), -1)?;
+        Ok(self.store(&name, numbers.dims, numbers.values))
+    }
+}
+
+/// Codes without their zero points, one for all or one per entry of an axis.
+fn shifted(w: &Numbers, zero: Option<&Numbers>, at: i64) -> Result<Numbers, String> {
+    let Some(zero) = zero else { return Ok(w.clone()) };
+    let ones = Numbers {
+        dims: zero.dims.clone(),
+        values: vec![1.0; zero.values.len()],
+        is_integer: false,
+    };
+    each(w, (&ones, Some(zero)), at, |x, _, z| x - z)
+}

@@ -1,0 +1,236 @@
+//! Arrays in numpy's `.npz` and `.npy` formats.
+
+mod array;
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use npyz::npz::{NpzArchive, NpzWriter};
+use npyz::{NpyFile, WriterBuilder};
+use thiserror::Error;
+use zip::write::FileOptions;
+use zip::DateTime;
+
+use array::{Array, ArrayError};
+
+use crate::{Calibration, Package};
+
+/// Why an array file cannot be used.
+#[derive(Debug, Error)]
+pub enum NpzError {
+    /// The file cannot be read or written.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The array is missing.
+    #[error("there is no array {name:?}; the file has: {found}")]
+    Missing {
+        /// Its name.
+        name: String,
+        /// Names of the arrays that are there.
+        found: String,
+    },
+    /// The array has an unsupported type or shape.
+    #[error("array {name:?}: {reason}")]
+    Array {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The examples do not have the model's length.
+    #[error("an example has {got} values, the model takes {expected}")]
+    InputLength {
+        /// Length found.
+        got: usize,
+        /// Length required.
+        expected: usize,
+    },
+}
+
+impl NpzError {
+    /// Stable identifier that programs print.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InputLength { .. } => "input_shape",
+            Self::Io { .. } | Self::Missing { .. } | Self::Array { .. } => "npz",
+        }
+    }
+
+    /// What the user can do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::InputLength { .. } => "give array x with one row of that length per example",
+            Self::Io { .. } => "check the path; numpy.savez(file, x=..., y=...) writes such a file",
+            Self::Missing { .. } => "name the arrays: numpy.savez(file, x=..., y=...)",
+            Self::Array { .. } => {
+                "x holds numbers, one example per entry of its first axis; y, which may be left out, one integer per example"
+            }
+        }
+    }
+}
+
+type Archive = NpzArchive<BufReader<File>>;
+
+/// First bytes of a single array's file.
+const NPY_MAGIC: &[u8] = b"\x93NUMPY";
+
+/// Reads `x`, flattened to one row per example, and `y` if it is there. A file named `.npy` holds
+/// `x` alone.
+///
+/// # Errors
+/// When the file is malformed or an array has an unsupported type.
+pub fn read(path: &Path) -> Result<Calibration, NpzError> {
+    read_named(path, &[])
+}
+
+/// As [`read`]; where there is no `x`, the arrays of these names are joined, example by example,
+/// one behind the other.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_named(path: &Path, names: &[String]) -> Result<Calibration, NpzError> {
+    let io = |source| NpzError::Io { path: path.to_path_buf(), source };
+    if is_npy(path).map_err(io)? {
+        let file = NpyFile::new(BufReader::new(File::open(path).map_err(io)?)).map_err(io)?;
+        return examples(&[checked("x", array::read(file), io)?], None);
+    }
+    let mut archive = NpzArchive::open(path).map_err(io)?;
+    let y = find(&mut archive, "y", io)?;
+    if let Some(x) = find(&mut archive, "x", io)? {
+        return examples(&[x], y);
+    }
+    let mut parts = Vec::new();
+    for name in names {
+        parts.push(find(&mut archive, name, io)?.ok_or_else(|| missing(&archive, name))?);
+    }
+    if parts.is_empty() {
+        return Err(missing(&archive, "x"));
+    }
+    examples(&parts, y)
+}
+
+fn missing(archive: &Archive, name: &str) -> NpzError {
+    let mut found: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    found.sort_unstable();
+    NpzError::Missing { name: name.to_owned(), found: found.join(", ") }
+}
+
+/// Whether the file holds one array. It must then be named so.
+fn is_npy(path: &Path) -> std::io::Result<bool> {
+    let mut start = [0; 6];
+    let mut file = File::open(path)?;
+    let is_array = file.read_exact(&mut start).is_ok() && start == NPY_MAGIC;
+    if is_array && path.extension().is_none_or(|e| e != "npy") {
+        let reason =
+            "it holds a single array: name it .npy, or write it with numpy.savez(file, x=...)";
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
+    }
+    Ok(is_array)
+}
+
+/// Rows of the arrays side by side.
+fn examples(parts: &[Array], y: Option<Array>) -> Result<Calibration, NpzError> {
+    let bad = |name: &str, reason: String| NpzError::Array { name: name.to_owned(), reason };
+    let rows = parts[0].shape.first().copied().unwrap_or(0);
+    if rows == 0 || parts.iter().any(|p| p.values.is_empty()) {
+        return Err(bad("x", "it is empty".to_owned()));
+    }
+    if parts.iter().any(|p| p.shape[0] != rows) {
+        return Err(bad("x", "the inputs' arrays do not have as many examples".to_owned()));
+    }
+    let row = |i: usize| {
+        let part = |p: &Array| p.values[i * p.width()..(i + 1) * p.width()].to_vec();
+        parts.iter().flat_map(part).map(|v| v as f32).collect()
+    };
+    let y = y.map(|y| y.values.into_iter().map(|v| v as i64).collect::<Vec<_>>());
+    if y.as_ref().is_some_and(|y| y.len() != rows) {
+        return Err(bad("y", format!("it does not have {rows} entries")));
+    }
+    Ok(Calibration { x: (0..rows).map(row).collect(), y })
+}
+
+/// Reads examples for a model: [`read`], and every row has the length of the model's input.
+///
+/// # Errors
+/// As [`read`], and [`NpzError::InputLength`].
+pub fn read_for(path: &Path, package: &Package) -> Result<Calibration, NpzError> {
+    let examples = read(path)?;
+    let expected = package.graph.input_len();
+    match examples.x.iter().find(|row| row.len() != expected) {
+        None => Ok(examples),
+        Some(row) => Err(NpzError::InputLength { got: row.len(), expected }),
+    }
+}
+
+fn find(
+    archive: &mut Archive,
+    name: &str,
+    io: impl Fn(std::io::Error) -> NpzError + Copy,
+) -> Result<Option<Array>, NpzError> {
+    let Some(file) = archive.by_name(name).map_err(io)? else { return Ok(None) };
+    checked(name, array::read(file), io).map(Some)
+}
+
+fn checked(
+    name: &str,
+    array: Result<Array, ArrayError>,
+    io: impl Fn(std::io::Error) -> NpzError,
+) -> Result<Array, NpzError> {
+    array.map_err(|e| match e {
+        ArrayError::Io(e) => io(e),
+        ArrayError::Reason(reason) => NpzError::Array { name: name.to_owned(), reason },
+    })
+}
+
+/// Writes examples of equal length as `x` (float32, `[examples, values]`).
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_examples(path: &Path, x: &[Vec<f32>]) -> Result<(), NpzError> {
+    let io = |source| NpzError::Io { path: path.to_path_buf(), source };
+    let shape = [x.len() as u64, x.first().map_or(0, Vec::len) as u64];
+    let options = FileOptions::default().last_modified_time(DateTime::default());
+    let mut npz = NpzWriter::new(BufWriter::new(File::create(path).map_err(io)?));
+    let write = |npz: &mut NpzWriter<BufWriter<File>>| -> std::io::Result<()> {
+        let mut array = npz.array("x", options)?.default_dtype().shape(&shape).begin_nd()?;
+        array.extend(x.iter().flatten().copied())?;
+        array.finish()?;
+        npz.zip_writer().finish()?.flush()
+    };
+    write(&mut npz).map_err(io)
+}
+
+/// Writes the outputs `q` of a package as `logits` (float32) and `q` (int8), both
+/// `[examples, outputs]`.
+///
+/// The same outputs give the same bytes: entries carry no time.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_outputs(path: &Path, package: &Package, q: &[Vec<i8>]) -> Result<(), NpzError> {
+    let io = |source| NpzError::Io { path: path.to_path_buf(), source };
+    let width = q.first().map_or(0, Vec::len) as u64;
+    let shape = [q.len() as u64, width];
+    let options = FileOptions::default().last_modified_time(DateTime::default());
+    let file = BufWriter::new(File::create(path).map_err(io)?);
+    let mut npz = NpzWriter::new(file);
+    let write = |npz: &mut NpzWriter<BufWriter<File>>| -> std::io::Result<()> {
+        let mut array = npz.array("logits", options)?.default_dtype().shape(&shape).begin_nd()?;
+        array.extend(q.iter().flat_map(|row| package.dequantize_output(row)))?;
+        array.finish()?;
+        let mut array = npz.array("q", options)?.default_dtype().shape(&shape).begin_nd()?;
+        array.extend(q.iter().flatten().copied())?;
+        array.finish()?;
+        npz.zip_writer().finish()?.flush()
+    };
+    write(&mut npz).map_err(io)
+}
