@@ -65,7 +65,7 @@ fn difference(own: &Protocol, file: &Protocol) -> &'static str {
         "reference string"
     } else if own.k != file.k || own.omega != file.omega {
         "domain"
-    } else if own.constraints != file.constraints || own.nodes != file.nodes {
+    } else if own.constraints != file.constraints || own.ops != file.ops {
         "constraint system"
     } else if own.fixed != file.fixed {
         "table of fixed values"
