@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use dn_circuits::PlanError;
 use dn_core::proof_file::ProofFileError;
 use dn_import::npz::NpzError;
 use dn_import::{ImportError, PackageError};
@@ -54,6 +55,10 @@ impl From<NpzError> for Failure {
 impl From<ProveError> for Failure {
     fn from(e: ProveError) -> Self {
         let (code, hint) = match &e {
+            ProveError::Plan(PlanError::Outputs { .. }) => (
+                "plan",
+                "import it with fewer outputs (--output-name), or cut its last layer: no batch size changes this",
+            ),
             ProveError::Plan(_) => ("plan", "choose a smaller batch or a smaller model"),
             ProveError::Witness(_) => ("input_shape", "give inputs of the model's length"),
             ProveError::Srs(_) => ("srs", "use a larger powers-of-tau file or a smaller batch"),

@@ -114,16 +114,17 @@ impl ImportError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Decode(_) => "give an ONNX file, as torch.onnx.export or tf2onnx writes it; a checkpoint is none",
+            Self::Decode(_) => {
+                "give an ONNX file, as torch.onnx.export or tf2onnx writes it; a checkpoint is none"
+            }
             Self::Graph { .. } => "change what the message names when the model is exported",
             Self::Node { .. } | Self::Nodes { .. } => {
                 "replace what the message names; deepnode model operators lists what is supported"
             }
             Self::Calibration { .. } => "give raw model inputs as array x, one row per example",
-            Self::Quantized(GraphError::Empty) => {
-                "an input or a layer has more than 4096 rows or columns: make images smaller, or fold a long signal"
+            Self::Quantized(_) => {
+                "the model is too wide for exact int32 arithmetic; split the layer"
             }
-            Self::Quantized(_) => "the model is too wide for exact int32 arithmetic; split the layer",
             Self::Package(_) => "report this model: its package cannot be written",
         }
     }

@@ -42,6 +42,16 @@ pub struct Calibration {
 }
 
 impl Calibration {
+    /// A single example that lies there without a batch, of `len` values, as one row.
+    #[must_use]
+    pub fn or_one(self, len: usize) -> Self {
+        let is_one = self.x.len() == len && len > 1 && self.x.iter().all(|row| row.len() == 1);
+        if is_one && self.y.is_none() {
+            return Self { x: vec![self.x.concat()], y: None };
+        }
+        self
+    }
+
     /// Share of `outputs` whose arg-max is the label, in `[0, 1]`; `None` without labels.
     #[must_use]
     pub fn accuracy(&self, outputs: &[Vec<i8>]) -> Option<f64> {
@@ -156,11 +166,13 @@ impl OnnxModel {
     /// When the data does not fit the model, or no integers represent it.
     pub fn quantise(self, calibration: &Calibration, name: &str) -> Result<Imported, ImportError> {
         let float = self.model;
+        let names: Vec<String> = self.facts.inputs.into_iter().map(|i| i.name).collect();
         let bad = |reason: String| ImportError::Calibration { reason };
         if calibration.x.is_empty() {
             return Err(bad("there are no examples".into()));
         }
         let expected = float.input.len();
+        let calibration = &calibration.clone().or_one(expected);
         if let Some(row) = calibration.x.iter().find(|r| r.len() != expected) {
             return Err(bad(format!(
                 "an example has {} values, the model takes {expected}",
@@ -173,6 +185,7 @@ impl OnnxModel {
         if calibration.y.as_ref().is_some_and(|y| y.len() != calibration.x.len()) {
             return Err(bad("there are not as many labels as examples".into()));
         }
+        float.check_extents()?;
         let q = quantize::quantize(
             &lower::lower(&float.clone().lifted(&calibration.x))?,
             &calibration.x,
@@ -183,6 +196,7 @@ impl OnnxModel {
             input_scale: q.input_scale,
             output_scale: q.output_scale,
             width: Width::default(),
+            inputs: if names.len() > 1 { names } else { Vec::new() },
         };
         Ok(Imported { package, float })
     }

@@ -35,6 +35,8 @@ pub struct Package {
     pub output_scale: f32,
     /// Layout of its proofs.
     pub width: Width,
+    /// Names of the tensors that lie one behind the other in an input; none if it is one tensor.
+    pub inputs: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +48,8 @@ struct Header {
     output_scale: f32,
     #[serde(default, skip_serializing_if = "Width::is_default")]
     width: Width,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    inputs: Vec<String>,
     input: Shape,
     nodes: Vec<NodeHeader>,
 }
@@ -101,6 +105,7 @@ impl Package {
             input_scale: self.input_scale,
             output_scale: self.output_scale,
             width: self.width,
+            inputs: self.inputs.clone(),
             input: self.graph.input,
             nodes: self.graph.nodes.iter().map(NodeHeader::of).collect(),
         };
@@ -157,7 +162,7 @@ impl Package {
             return Err(PackageError::Scale);
         }
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
-        let Header { name, input_scale, output_scale, width, input, nodes, .. } = header;
+        let Header { name, input_scale, output_scale, width, inputs, input, nodes, .. } = header;
         let mut graph = Graph { input, nodes: Vec::new() };
         let mut arrays = 0;
         for (i, node) in nodes.into_iter().enumerate() {
@@ -169,7 +174,7 @@ impl Package {
             return Err(PackageError::Tensor { name: name.to_owned() });
         }
         graph.validate()?;
-        Ok(Self { name, graph, input_scale, output_scale, width })
+        Ok(Self { name, graph, input_scale, output_scale, width, inputs })
     }
 }
 

@@ -105,7 +105,8 @@ mod tests {
         let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
         let graph = Graph { input, nodes: vec![node] };
         let (name, width) = ("two".into(), Width::Default);
-        let package = Package { name, graph, input_scale: 1.0, output_scale: 1.0, width };
+        let package =
+            Package { name, graph, input_scale: 1.0, output_scale: 1.0, width, inputs: Vec::new() };
         Loaded { package, id: ID }
     }
 

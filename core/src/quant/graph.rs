@@ -29,7 +29,7 @@ pub const MAX_SHIFT: u32 = 16;
 pub const MAX_LEN: usize = 1 << 26;
 
 /// Largest height, width, padding, stride, and distance between a kernel's first and last tap.
-pub const MAX_EXTENT: usize = 1 << 12;
+pub const MAX_EXTENT: usize = 1 << 16;
 
 /// Most pairs of a position and a tap of one source.
 const MAX_READS: usize = 1 << 28;

@@ -15,7 +15,7 @@ mod read;
 mod run;
 mod scalar;
 
-use dn_core::quant::{Geometry, Shape};
+use dn_core::quant::{Geometry, Shape, MAX_EXTENT};
 
 use crate::error::ImportError;
 
@@ -109,6 +109,24 @@ impl FloatModel {
     /// Extents of a value.
     pub(crate) fn shape(&self, value: usize) -> Shape {
         value.checked_sub(1).map_or(self.input, |i| self.ops[i].shape)
+    }
+
+    /// Checks that all values are images that the integer model can hold.
+    ///
+    /// # Errors
+    /// [`ImportError::Node`] with the first operation whose result is too long.
+    pub(crate) fn check_extents(&self) -> Result<(), ImportError> {
+        let input = Origin { node: "input".to_owned(), op: "input".to_owned() };
+        let results = self.ops.iter().map(|op| (&op.origin, op.shape));
+        for (origin, shape) in std::iter::once((&input, self.input)).chain(results) {
+            let Shape { height, width, .. } = shape;
+            if height.max(width) > MAX_EXTENT {
+                return Err(origin.error(format!(
+                    "it has {height} rows and {width} columns; an image has at most {MAX_EXTENT} of each"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// How often each value is read; the output once more.

@@ -104,8 +104,11 @@ pub fn read_named(path: &Path, names: &[String]) -> Result<Calibration, NpzError
         return examples(&[checked("x", array::read(file), io)?], None);
     }
     let mut archive = NpzArchive::open(path).map_err(io)?;
-    let y = find(&mut archive, "y", io)?;
-    if let Some(x) = find(&mut archive, "x", io)? {
+    let all: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    let has_all = names.len() > 1 && names.iter().all(|name| all.contains(name));
+    let is_input = has_all && names.iter().any(|name| name == "y");
+    let y = if is_input { None } else { find(&mut archive, "y", io)? };
+    if let (Some(x), false) = (find(&mut archive, "x", io)?, has_all) {
         return examples(&[x], y);
     }
     let mut parts = Vec::new();
@@ -158,13 +161,14 @@ fn examples(parts: &[Array], y: Option<Array>) -> Result<Calibration, NpzError> 
     Ok(Calibration { x: (0..rows).map(row).collect(), y })
 }
 
-/// Reads examples for a model: [`read`], and every row has the length of the model's input.
+/// Reads examples for a model: [`read_named`] with the model's inputs, and every row has the length of the model's input.
 ///
 /// # Errors
 /// As [`read`], and [`NpzError::InputLength`].
 pub fn read_for(path: &Path, package: &Package) -> Result<Calibration, NpzError> {
-    let examples = read(path)?;
+    let examples = read_named(path, &package.inputs)?;
     let expected = package.graph.input_len();
+    let examples = examples.or_one(expected);
     match examples.x.iter().find(|row| row.len() != expected) {
         None => Ok(examples),
         Some(row) => Err(NpzError::InputLength { got: row.len(), expected }),

@@ -27,7 +27,14 @@ fn main() -> Result<()> {
     npz::write_examples(&folder.join(format!("{name}.npz")), &inputs)?;
     let width = Width::ALL.into_iter().find(|w| w.name() == layout).context("LAYOUT is a name")?;
     let name = name.clone();
-    let package = Package { name: name.clone(), graph, input_scale: 1.0, output_scale: 1.0, width };
+    let package = Package {
+        name: name.clone(),
+        graph,
+        input_scale: 1.0,
+        output_scale: 1.0,
+        width,
+        inputs: Vec::new(),
+    };
     let path = folder.join(format!("{name}.dnpkg"));
     std::fs::write(&path, package.to_bytes()?).with_context(|| path.display().to_string())
 }

@@ -10,7 +10,13 @@ use super::Reader;
 use crate::float::{geometry, pointwise, Kind, Linear, Term};
 
 /// Most weights of operations that only move numbers.
-const MAX_MOVES: usize = 1 << 22;
+pub(super) const MAX_MOVES: usize = 1 << 22;
+
+/// Fails for a number of weights that is too large, before these are made.
+pub(super) fn afford_moves(factors: &[usize]) -> Result<usize, String> {
+    let len = factors.iter().try_fold(1usize, |n, f| n.checked_mul(*f));
+    len.filter(|n| *n <= MAX_MOVES).ok_or_else(too_large)
+}
 
 /// Where each number of an image comes from in one value, if it is not a zero.
 pub(super) struct Moves<'a> {
@@ -57,6 +63,7 @@ impl Reader {
         let mut terms = Vec::new();
         for value in values {
             let channels = self.model.shape(value).channels;
+            afford_moves(&[shape.channels, channels])?;
             let place = |n: usize| f32::from(u8::from(n / channels == first + n % channels));
             let weights = (0..shape.channels * channels).map(place).collect();
             terms.push(Term { value, geometry: Geometry::plain([1, 1]), weights });
@@ -212,6 +219,7 @@ impl Reader {
         geometry.kernel[axis] = extent;
         geometry.pad[axis] = extent - 1;
         let plane = extent * extent;
+        afford_moves(&[to.channels, plane])?;
         let is_tap = |n: usize| n % plane / extent + n % extent == extent - 1;
         let weights = (0..to.channels * plane).map(|n| f32::from(u8::from(is_tap(n)))).collect();
         self.push_move(to, value, geometry, weights)

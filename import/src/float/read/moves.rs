@@ -2,7 +2,7 @@
 
 use dn_core::quant::{Geometry, Shape};
 
-use super::layout::Moves;
+use super::layout::{afford_moves, Moves, MAX_MOVES};
 use super::view::Cell;
 use super::Reader;
 
@@ -84,7 +84,7 @@ fn kernel(
     geometry.groups = from.channels / inputs;
     let taps = geometry.taps();
     let len = origins.len().checked_mul(inputs)?.checked_mul(taps)?;
-    if len > dn_core::quant::MAX_LEN {
+    if len > MAX_MOVES {
         return None;
     }
     let mut weights = vec![0.0; len];
@@ -114,6 +114,7 @@ impl Reader {
             let identity = plan.channels.iter().enumerate().all(|(i, c)| i == *c);
             let mut value = value;
             if !identity || shape.channels != from.channels {
+                afford_moves(&[shape.channels, from.channels])?;
                 let one = |n: usize| {
                     f32::from(u8::from(plan.channels[n / from.channels] == n % from.channels))
                 };
@@ -153,6 +154,7 @@ impl Reader {
         } else {
             (folded.width, to.width) = (1, rows.len());
         }
+        afford_moves(&[channels, rows.len(), block, extent])?;
         let mut plane = vec![0.0; rows.len() * block * extent];
         for (o, row) in rows.iter().enumerate() {
             row.iter().for_each(|(c, i, w)| plane[(o * block + c) * extent + i] += w);

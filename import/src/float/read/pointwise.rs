@@ -5,7 +5,7 @@ use std::rc::Rc;
 use dn_core::quant::{Geometry, Shape};
 
 use super::axes::{broadcast, spread_index};
-use super::layout::too_large;
+use super::layout::afford_moves;
 use super::view::{Body, View};
 use super::Reader;
 use crate::float::{Linear, Scalar, Term};
@@ -203,9 +203,7 @@ impl Reader {
         for value in values {
             let from = self.model.shape(*value);
             let count = from.positions();
-            if from.len().saturating_mul(count) > 1 << 22 {
-                return Err(too_large());
-            }
+            afford_moves(&[from.len(), count])?;
             let geometry =
                 Geometry { groups: from.channels, ..Geometry::plain([from.height, from.width]) };
             let mut weights = vec![0.0; from.len() * count];

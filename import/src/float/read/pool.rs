@@ -99,6 +99,9 @@ impl Reader {
         for axis in [1, 0] {
             let from = self.model.shape(value);
             let extent = if axis == 0 { from.height } else { from.width };
+            if out[axis].saturating_mul(window.kernel[axis]) > super::MAX_VIEW {
+                return Err("the windows are too large".to_owned());
+            }
             let row = |o: usize| mean_row(window, axis, extent, o, counts_padding);
             let rows: Vec<Row> = (0..out[axis]).map(row).collect();
             value = self.axis_map(value, axis, &rows)?;

@@ -199,7 +199,7 @@ impl Prepared {
             "Softmax" | "LogSoftmax" => {
                 "the outputs are logits in the same order; where it works on groups, order holds within each"
             }
-            "Normalizer" => "the outputs are scores in the same order that do not add up to 1",
+            "Normalizer" | "Div" => "the outputs are scores in the same order that do not add up to 1",
             _ => "the outputs are plain numbers, one per class",
         };
         self.notes.push(format!("{op} {label:?} is dropped: {effect}"));
@@ -244,6 +244,13 @@ impl Prepared {
                     tail.dropped.push(at);
                     name = next.to_owned();
                 }
+                // Each score as a share of their sum.
+                "Div" if self.is_share(node, producer) => {
+                    let Some(next) = node.operand(0) else { break };
+                    tail.visited.append(&mut passed);
+                    tail.dropped.push(at);
+                    name = next.to_owned();
+                }
                 "ArgMax" => {
                     let Some(next) = node.operand(0) else { break };
                     tail.visited.append(&mut passed);
@@ -264,6 +271,16 @@ impl Prepared {
             }
         }
         tail
+    }
+
+    /// Whether a quotient is that of numbers and their own sum.
+    fn is_share(&self, node: &Node, producer: &HashMap<String, usize>) -> bool {
+        let sum =
+            node.operand(1).and_then(|name| producer.get(name)).map(|at| &self.graph.node[*at]);
+        sum.is_some_and(|n| {
+            matches!(n.op_type.as_str(), "ReduceSum" | "ReduceL1")
+                && n.operand(0) == node.operand(0)
+        })
     }
 
     /// Drops nodes that no output needs.

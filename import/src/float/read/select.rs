@@ -235,7 +235,7 @@ fn range(start: i64, end: i64, step: i64, extent: usize) -> Result<Vec<usize>, S
 /// Indices of an axis with numbers in front and behind; negative paddings crop.
 fn padded(extent: usize, front: i64, back: i64, mode: &str) -> Result<Vec<usize>, String> {
     let n = extent as i64;
-    let limit = dn_core::quant::MAX_LEN as i64;
+    let limit = dn_core::quant::MAX_EXTENT as i64;
     if front.saturating_abs() > limit || back.saturating_abs() > limit || n == 0 {
         return Err("a padding is too large".to_owned());
     }

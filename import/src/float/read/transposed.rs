@@ -128,6 +128,9 @@ impl Reader {
             let back = a.output[axis] as i64 + reach - inner - front;
             let (zeros, crop) = (front.max(0), (-front).max(0));
             let end = inner + back.min(0);
+            if inner.max(zeros).max(back) > dn_core::quant::MAX_EXTENT as i64 {
+                return Err("the output is too large".to_owned());
+            }
             let row = |t: i64| -> Row {
                 let is_input = t % a.stride[axis] as i64 == 0;
                 is_input.then(|| (0, t as usize / a.stride[axis], 1.0)).into_iter().collect()
