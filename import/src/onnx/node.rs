@@ -25,6 +25,20 @@ impl Node {
         self.find(name).map_or(&[], |a| &a.floats[..])
     }
 
+    /// The floats of an attribute, or of the tensor of doubles that may stand for it.
+    pub(crate) fn numbers(&self, name: &str) -> Vec<f32> {
+        match self.tensor(&format!("{name}_as_tensor")) {
+            Some(tensor) => tensor.double_data.iter().map(|v| *v as f32).collect(),
+            None => self.floats(name).to_vec(),
+        }
+    }
+
+    /// The texts of an attribute, empty where they are not UTF-8.
+    pub(crate) fn strings(&self, name: &str) -> Vec<&str> {
+        let all = self.find(name).map_or(&[][..], |a| &a.strings[..]);
+        all.iter().map(|s| std::str::from_utf8(s).unwrap_or_default()).collect()
+    }
+
     /// Number of the strings or integers of an attribute.
     pub(crate) fn count(&self, name: &str) -> usize {
         self.find(name).map_or(0, |a| a.strings.len().max(a.ints.len()))

@@ -33,6 +33,7 @@ impl Reader {
             }
             "LinearClassifier" => return self.classifier(node).map(Some),
             "SVMRegressor" => self.support_vectors(node, result)?,
+            "TreeEnsembleClassifier" | "TreeEnsembleRegressor" => self.ensemble(node)?,
             "FeatureVectorizer" => {
                 let names: Vec<&str> = node.operands().collect();
                 vec![with_int(make("Concat", &names, result), "axis", 1)]

@@ -26,6 +26,7 @@ mod resize;
 mod rewrite;
 mod select;
 mod transposed;
+mod trees;
 mod view;
 mod volume;
 

@@ -243,6 +243,13 @@ static OPERATORS: &[Operator] = &[
         "post_transform NONE, LOGISTIC, or SOFTMAX at the end",
     ),
     rewritten(ML, Learned, "SVMRegressor", "a linear kernel"),
+    rewritten(
+        ML,
+        Learned,
+        "TreeEnsembleClassifier",
+        "post_transform NONE, LOGISTIC, or SOFTMAX at the end",
+    ),
+    rewritten(ML, Learned, "TreeEnsembleRegressor", "sums and averages"),
     Operator { domain: ML, ..entry(Function, "Binarizer", "", FUNCTION) },
     Operator { domain: ML, ..entry(Seen, "ArrayFeatureExtractor", "constant columns", SELECT) },
     folded("Constant"),
@@ -267,8 +274,8 @@ static OPERATORS: &[Operator] = &[
 const REFUSED: &[(&[&str], &str)] = &[
     (&["LSTM", "GRU", "RNN"], "recurrent layers multiply computed tensors, which needs a gate that is not built yet; \
         convolutions over time (Conv) are supported"),
-    (&["TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble"], "trees compare features with thresholds, \
-        which needs a gate that is not built yet; linear models and multilayer perceptrons are supported"),
+    (&["TreeEnsemble"], "trees in this form are not read yet; TreeEnsembleClassifier and TreeEnsembleRegressor, which \
+        exporters write for ai.onnx.ml 3, are"),
     (&["LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization",
         "MeanVarianceNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization", "LRN"],
         "it divides by a statistic of each example, which needs a gate that is not built yet; BatchNormalization, \

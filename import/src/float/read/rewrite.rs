@@ -39,6 +39,15 @@ impl Reader {
         name
     }
 
+    /// The same for integers.
+    pub(super) fn store_integers(&mut self, hint: &str, values: &[i64]) -> String {
+        let name = self.store(hint, vec![values.len()], values.iter().map(|v| *v as f64).collect());
+        if let Some(numbers) = self.constants.get_mut(&name).and_then(Rc::get_mut) {
+            numbers.is_integer = true;
+        }
+        name
+    }
+
     /// The nodes that a node stands for; `None` if it is read as it is.
     pub(super) fn rewritten(&mut self, node: &onnx::Node) -> Result<Option<Vec<Node>>, String> {
         let nodes = match (node.domain.as_str(), node.op_type.as_str()) {

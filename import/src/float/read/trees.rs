@@ -1,0 +1,306 @@
+//! Trees, forests and boosted trees as layers.
+//!
+//! ```text
+//! d_j = 1 if x[f_j] <= t_j               every comparison of a tree, once
+//! l_k = 1 if all decisions above leaf k  as many as there are: a sum of d_j and 1 - d_j
+//! y   = base + sum over k of value_k l_k
+//! ```
+//!
+//! So exactly one leaf of each tree is 1, and floats are what the file says. Comparisons of all kinds
+//! become `<=`: `x > t` is its opposite, `x < t` is `x <=` the number before `t`.
+
+use std::collections::HashMap;
+
+use dn_core::quant::MAX_LEN;
+
+use super::rewrite::{node as make, with_int};
+use super::Reader;
+use crate::onnx::Node;
+
+/// Longest way from a root to a leaf.
+const MAX_DEPTH: usize = 64;
+
+/// A comparison, and what it leads to.
+#[derive(Clone, Copy, Debug)]
+struct Branch {
+    feature: usize,
+    /// Taken to `yes` at or below it.
+    threshold: f32,
+    yes: i64,
+    no: i64,
+}
+
+/// One tree: nodes by id, those that are no branches are leaves.
+#[derive(Debug, Default)]
+struct Tree {
+    branches: HashMap<i64, Branch>,
+    root: i64,
+}
+
+/// A leaf: its node, and what must hold above it.
+#[derive(Debug)]
+struct Leaf {
+    node: i64,
+    /// Comparison of its tree, and whether it must hold.
+    path: Vec<(usize, bool)>,
+}
+
+/// The comparisons of a tree, each once, and its leaves.
+#[derive(Debug, Default)]
+struct Flat {
+    comparisons: Vec<(usize, f32)>,
+    leaves: Vec<Leaf>,
+}
+
+impl Tree {
+    fn flat(&self) -> Result<Flat, String> {
+        let mut flat = Flat::default();
+        let mut known = HashMap::new();
+        let mut open = vec![(self.root, Vec::new())];
+        while let Some((node, path)) = open.pop() {
+            let Some(branch) = self.branches.get(&node) else {
+                flat.leaves.push(Leaf { node, path });
+                continue;
+            };
+            if path.len() == MAX_DEPTH {
+                return Err(format!("a tree is deeper than {MAX_DEPTH}"));
+            }
+            let next = flat.comparisons.len();
+            let key = (branch.feature, branch.threshold.to_bits());
+            let at = *known.entry(key).or_insert(next);
+            if at == next {
+                flat.comparisons.push((branch.feature, branch.threshold));
+            }
+            for (child, holds) in [(branch.yes, true), (branch.no, false)] {
+                let mut path = path.clone();
+                // A repeated decision says nothing new; its opposite is never reached.
+                match path.iter().find(|(j, _)| *j == at) {
+                    Some((_, known)) if *known != holds => continue,
+                    Some(_) => {}
+                    None => path.push((at, holds)),
+                }
+                open.push((child, path));
+            }
+        }
+        Ok(flat)
+    }
+}
+
+/// The trees of a node, in the order of the file.
+fn trees(node: &Node) -> Result<Vec<(i64, Tree)>, String> {
+    let ints = |name: &str| node.ints(name).unwrap_or_default();
+    let (tree_ids, ids) = (ints("nodes_treeids"), ints("nodes_nodeids"));
+    let (features, thresholds) = (ints("nodes_featureids"), node.numbers("nodes_values"));
+    let (yes, no) = (ints("nodes_truenodeids"), ints("nodes_falsenodeids"));
+    let modes = node.strings("nodes_modes");
+    let count = ids.len();
+    let lengths =
+        [tree_ids.len(), features.len(), thresholds.len(), yes.len(), no.len(), modes.len()];
+    if count == 0 || lengths.iter().any(|length| *length != count) {
+        return Err("its lists of nodes differ in length".to_owned());
+    }
+    let mut trees: Vec<(i64, Tree)> = Vec::new();
+    let mut index = HashMap::new();
+    for i in 0..count {
+        let at = *index.entry(tree_ids[i]).or_insert(trees.len());
+        if at == trees.len() {
+            trees.push((tree_ids[i], Tree { root: ids[i], ..Tree::default() }));
+        }
+        let threshold = thresholds[i];
+        let (threshold, yes, no) = match modes[i] {
+            "LEAF" => continue,
+            "BRANCH_LEQ" => (threshold, yes[i], no[i]),
+            "BRANCH_GT" => (threshold, no[i], yes[i]),
+            "BRANCH_LT" => (threshold.next_down(), yes[i], no[i]),
+            "BRANCH_GTE" => (threshold.next_down(), no[i], yes[i]),
+            other => return Err(format!("comparisons of kind {other:?} are not supported")),
+        };
+        let feature = usize::try_from(features[i]).map_err(|_| "a feature is negative")?;
+        if !threshold.is_finite() {
+            return Err("a threshold is not finite".to_owned());
+        }
+        let branch = Branch { feature, threshold, yes, no };
+        if trees[at].1.branches.insert(ids[i], branch).is_some() {
+            return Err("a node of a tree is there twice".to_owned());
+        }
+    }
+    Ok(trees)
+}
+
+/// Values of leaves: `(tree, node) -> (output, value)`.
+type Values = HashMap<(i64, i64), Vec<(usize, f32)>>;
+
+fn values(node: &Node, prefix: &str) -> Result<Values, String> {
+    let ints = |name: &str| node.ints(&format!("{prefix}_{name}")).unwrap_or_default();
+    let (tree_ids, ids, outputs) = (ints("treeids"), ints("nodeids"), ints("ids"));
+    let weights = node.numbers(&format!("{prefix}_weights"));
+    if [ids.len(), outputs.len(), weights.len()].iter().any(|n| *n != tree_ids.len()) {
+        return Err("its lists of leaves differ in length".to_owned());
+    }
+    let mut values = Values::new();
+    for i in 0..ids.len() {
+        let output = usize::try_from(outputs[i]).map_err(|_| "an output is negative")?;
+        values.entry((tree_ids[i], ids[i])).or_default().push((output, weights[i]));
+    }
+    Ok(values)
+}
+
+/// How the sums become outputs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Second {
+    /// They are.
+    None,
+    /// There is one; the first class has the rest up to 1.
+    Rest,
+    /// There is one; the first class has its opposite.
+    Opposite,
+}
+
+impl Reader {
+    /// The layers of a `TreeEnsembleRegressor` or `TreeEnsembleClassifier`.
+    pub(super) fn ensemble(&mut self, node: &Node) -> Result<Vec<Node>, String> {
+        let is_classifier = node.op_type == "TreeEnsembleClassifier";
+        let prefix = if is_classifier { "class" } else { "target" };
+        let values = values(node, prefix)?;
+        let labels = node.count("classlabels_int64s").max(node.count("classlabels_strings"));
+        let targets = usize::try_from(node.int("n_targets", 1)).unwrap_or(0);
+        let given = values.values().flatten().map(|(output, _)| *output).max().map_or(0, |o| o + 1);
+        let (outputs, second) = if is_classifier {
+            binary(labels.max(given), &values, node.text("post_transform"))
+        } else {
+            (targets, Second::None)
+        };
+        if outputs == 0 || given > outputs.max(labels) {
+            return Err("a leaf names an output that is not there".to_owned());
+        }
+        // With one sum for two classes it does not matter which of them the leaves name.
+        let values = values.into_iter().map(|(leaf, all)| {
+            let all = all.into_iter().map(|(o, v)| (if outputs == 1 { 0 } else { o }, v));
+            (leaf, all.collect())
+        });
+        let result = node.output.get(usize::from(is_classifier)).cloned().unwrap_or_default();
+        let sums = if second == Second::None { result.clone() } else { format!("{result}@sum") };
+        let raw = format!("{result}@raw");
+        let mut nodes = self.layers(node, &values.collect(), outputs, &raw)?;
+        let post = match node.text("post_transform") {
+            "" | "NONE" => "Identity",
+            "LOGISTIC" => "Sigmoid",
+            "SOFTMAX" | "SOFTMAX_ZERO" if self.is_output(&result) => {
+                self.notes.push(format!(
+                    "the softmax of {} {:?} is dropped: the outputs are logits in the same order",
+                    node.op_type,
+                    node.label()
+                ));
+                "Identity"
+            }
+            other => return Err(format!("post_transform {other:?} is not supported here")),
+        };
+        nodes.push(make(post, &[&raw], &sums));
+        if second != Second::None {
+            let whole =
+                self.store(&result, Vec::new(), vec![f64::from(u8::from(second == Second::Rest))]);
+            let first = format!("{result}@first");
+            nodes.push(make("Sub", &[&whole, &sums], &first));
+            nodes.push(with_int(make("Concat", &[&first, &sums], &result), "axis", 1));
+        }
+        Ok(nodes)
+    }
+
+    fn layers(
+        &mut self,
+        node: &Node,
+        values: &Values,
+        outputs: usize,
+        raw: &str,
+    ) -> Result<Vec<Node>, String> {
+        let trees = trees(node)?;
+        let flat: Vec<Flat> =
+            trees.iter().map(|(_, tree)| tree.flat()).collect::<Result<_, String>>()?;
+        // Groups of a convolution are equally large: trees are filled up to the largest.
+        let most = |count: fn(&Flat) -> usize| flat.iter().map(count).max().unwrap_or(0).max(1);
+        let (decisions, leaves) = (most(|f| f.comparisons.len()), most(|f| f.leaves.len()));
+        let x = node.operand(0).unwrap_or_default();
+        let inputs = self.view(x)?.dims.iter().skip(1).product::<usize>();
+        if flat.len() * decisions * leaves.max(inputs) > MAX_LEN {
+            return Err("its trees have too many decisions: use fewer or smaller ones".to_owned());
+        }
+        let share = match node.text("aggregate_function") {
+            "" | "SUM" => 1.0,
+            "AVERAGE" => 1.0 / flat.len() as f64,
+            other => return Err(format!("aggregate_function {other:?} is not supported")),
+        };
+
+        let columns = flat.len() * decisions;
+        let (mut select, mut thresholds) = (vec![0.0; inputs * columns], vec![1.0; columns]);
+        let (mut paths, mut counts) = (vec![0.0; flat.len() * leaves * decisions], Vec::new());
+        let mut sums = vec![0.0; flat.len() * leaves * outputs];
+        for (t, (flat, (id, _))) in flat.iter().zip(&trees).enumerate() {
+            for (j, (feature, threshold)) in flat.comparisons.iter().enumerate() {
+                if *feature >= inputs {
+                    return Err(format!("feature {feature} of {inputs} is compared"));
+                }
+                select[feature * columns + t * decisions + j] = -1.0;
+                thresholds[t * decisions + j] = f64::from(*threshold);
+            }
+            for k in 0..leaves {
+                let row = t * leaves + k;
+                let Some(leaf) = flat.leaves.get(k) else {
+                    counts.push(-1.0);
+                    continue;
+                };
+                let mut count = 0.5;
+                for (j, holds) in &leaf.path {
+                    paths[row * decisions + j] = if *holds { 1.0 } else { -1.0 };
+                    count -= f64::from(u8::from(*holds));
+                }
+                counts.push(count);
+                for (output, value) in values.get(&(*id, leaf.node)).into_iter().flatten() {
+                    sums[row * outputs + output] += f64::from(*value) * share;
+                }
+            }
+        }
+        let mut base: Vec<f64> =
+            node.numbers("base_values").iter().map(|v| f64::from(*v)).collect();
+        base.resize(outputs, 0.0);
+        let name = |part: &str| format!("{raw}@{part}");
+        let [select, thresholds, paths, counts, sums, base] = [
+            self.store(raw, vec![inputs, columns], select),
+            self.store(raw, vec![columns], thresholds),
+            self.store(raw, vec![flat.len() * leaves, decisions, 1], paths),
+            self.store(raw, vec![flat.len() * leaves], counts),
+            self.store(raw, vec![flat.len() * leaves, outputs], sums),
+            self.store(raw, vec![outputs], base),
+        ];
+        let (zero, long) =
+            (self.store(raw, Vec::new(), vec![0.0]), self.store_integers(raw, &[0, -1, 1]));
+        let flat_again = self.store_integers(raw, &[0, -1]);
+        let at_least = |of: &str, to: &str| make("GreaterOrEqual", &[of, &zero], to);
+        Ok(vec![
+            make("MatMul", &[x, &select], &name("below")),
+            make("Add", &[&name("below"), &thresholds], &name("left")),
+            at_least(&name("left"), &name("bits")),
+            make("Reshape", &[&name("bits"), &long], &name("decisions")),
+            with_int(
+                make("Conv", &[&name("decisions"), &paths, &counts], &name("counts")),
+                "group",
+                flat.len() as i64,
+            ),
+            at_least(&name("counts"), &name("reached")),
+            make("Reshape", &[&name("reached"), &flat_again], &name("leaves")),
+            make("MatMul", &[&name("leaves"), &sums], &name("total")),
+            make("Add", &[&name("total"), &base], raw),
+        ])
+    }
+}
+
+/// How many sums a classifier has, and what becomes of them. Where the leaves of two classes name one
+/// only, the other one has the rest if values are shares, or the opposite if they are scores.
+fn binary(labels: usize, values: &Values, post: &str) -> (usize, Second) {
+    let all = || values.values().flatten();
+    let first = all().next().map_or(0, |(output, _)| *output);
+    if labels != 2 || all().any(|(output, _)| *output != first) {
+        return (labels, Second::None);
+    }
+    let are_shares = post == "LOGISTIC" || all().all(|(_, value)| *value >= 0.0);
+    (1, if are_shares { Second::Rest } else { Second::Opposite })
+}
