@@ -5,3 +5,4 @@ mod build;
 mod door;
 mod operators;
 mod refusals;
+mod scales;
