@@ -157,7 +157,7 @@ pub(crate) struct Import {
     /// A tensor that is an output; can be given several times. By default all outputs, one behind the other.
     #[arg(long = "output-name", value_name = "NAME")]
     pub(crate) output_names: Vec<String>,
-    /// Report accuracy on these arrays instead of the calibration data.
+    /// Compare integers with floats, and report accuracy, on these arrays instead of the calibration data.
     #[arg(long)]
     pub(crate) heldout: Option<PathBuf>,
     /// Layout of the columns of its proofs; by default the one of eight lanes.
@@ -166,6 +166,10 @@ pub(crate) struct Import {
     /// Choose the layout for the least CPU time per inference or the least gas per verification.
     #[arg(long, value_enum)]
     pub(crate) optimize: Option<Optimize>,
+    /// Write the package even if the int8 outputs are further from the float ones than a quarter of their
+    /// spread (root mean square over deviation). Above a twentieth there is a warning.
+    #[arg(long)]
+    pub(crate) accept_error: bool,
     /// The package to write.
     #[arg(short, long)]
     pub(crate) output: PathBuf,
@@ -241,7 +245,8 @@ pub(crate) struct Prove {
     /// Array `x`, one row per example.
     #[arg(long)]
     pub(crate) inputs: PathBuf,
-    /// Inferences in the proof: a number, or `auto` for the cheapest size per inference up to 256.
+    /// Inferences in the proof: a number, or `auto` for the cheapest size per inference up to 256
+    /// that fits the memory of this machine.
     #[arg(long, default_value = "auto")]
     pub(crate) batch: Batch,
     /// State one digest of all commitments: verification costs the same gas for any batch, but the rollup

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use dn_core::quant::GraphError;
 use thiserror::Error;
 
+use crate::examples::ExampleError;
+
 /// Failure of an import.
 #[derive(Debug, Error)]
 pub enum ImportError {
@@ -39,6 +41,9 @@ pub enum ImportError {
         /// Why.
         reason: String,
     },
+    /// The calibration examples are no inputs of the model.
+    #[error("calibration data")]
+    Examples(#[from] ExampleError),
     /// The quantised model breaks a rule of the integer semantics.
     #[error("the quantised model is invalid")]
     Quantized(#[from] GraphError),
@@ -104,7 +109,7 @@ impl ImportError {
         match self {
             Self::Decode(_) => "onnx_malformed",
             Self::Graph { .. } | Self::Node { .. } | Self::Nodes { .. } => "onnx_unsupported",
-            Self::Calibration { .. } => "calibration",
+            Self::Calibration { .. } | Self::Examples(_) => "calibration",
             Self::Quantized(_) => "quantization",
             Self::Package(_) => "package",
         }
@@ -122,6 +127,7 @@ impl ImportError {
                 "replace what the message names; deepnode model operators lists what is supported"
             }
             Self::Calibration { .. } => "give raw model inputs as array x, one row per example",
+            Self::Examples(e) => e.hint(),
             Self::Quantized(_) => {
                 "the model is too wide for exact int32 arithmetic; split the layer"
             }
@@ -173,8 +179,9 @@ pub enum PackageError {
         /// Its name.
         name: String,
     },
-    /// A scale is not a positive finite number.
-    #[error("a scale is not a positive finite number")]
+    /// A scale is not a positive finite number, or there is neither one for all values, nor one per
+    /// channel or per value.
+    #[error("the scales or offsets of the input or the output are wrong in number or value")]
     Scale,
     /// The graph breaks a rule of the integer semantics.
     #[error("the graph is invalid")]

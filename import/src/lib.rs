@@ -13,7 +13,10 @@
 //! [`operators`] lists what can be read. One example is computed at a time, so the batch may have
 //! any size; all other extents are fixed by the file or by [`Reading::sizes`].
 
+mod codes;
 mod error;
+mod examples;
+mod fidelity;
 mod float;
 mod half;
 mod lower;
@@ -26,50 +29,15 @@ use dn_core::quant::execute;
 use dn_core::Width;
 use rayon::prelude::*;
 
+pub use codes::Codes;
 pub use error::{Failed, ImportError, PackageError};
+pub use examples::{arg_max, Calibration, ExampleError};
+pub use fidelity::{Accuracy, Fidelity, Layer};
 pub use float::{operators, Group, Input, Operator, Reading};
 pub use package::Package;
 
 use float::{Facts, FloatModel};
-
-/// Inputs that set the scales, with labels if accuracy is to be reported.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Calibration {
-    /// One row per example, raw model inputs.
-    pub x: Vec<Vec<f32>>,
-    /// Class of each example.
-    pub y: Option<Vec<i64>>,
-}
-
-impl Calibration {
-    /// A single example that lies there without a batch, of `len` values, as one row.
-    #[must_use]
-    pub fn or_one(self, len: usize) -> Self {
-        let is_one = self.x.len() == len && len > 1 && self.x.iter().all(|row| row.len() == 1);
-        if is_one && self.y.is_none() {
-            return Self { x: vec![self.x.concat()], y: None };
-        }
-        self
-    }
-
-    /// Share of `outputs` whose arg-max is the label, in `[0, 1]`; `None` without labels.
-    #[must_use]
-    pub fn accuracy(&self, outputs: &[Vec<i8>]) -> Option<f64> {
-        let labels = self.y.as_ref()?;
-        let pairs = outputs.iter().zip(labels);
-        let right = pairs.filter(|(q, y)| usize::try_from(**y) == Ok(arg_max(q))).count();
-        Some(right as f64 / labels.len().max(1) as f64)
-    }
-}
-
-/// Accuracy of the float and of the quantised model on the same examples.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Accuracy {
-    /// Share of examples whose arg-max is the label, in `[0, 1]`.
-    pub float: f64,
-    /// The same for the quantised model.
-    pub int8: f64,
-}
+use quantize::{Outcome, Outputs};
 
 /// A float model and the package made from it.
 #[derive(Clone, Debug)]
@@ -77,6 +45,7 @@ pub struct Imported {
     /// The quantised model.
     pub package: Package,
     float: FloatModel,
+    outcome: Outcome,
 }
 
 impl Imported {
@@ -89,31 +58,37 @@ impl Imported {
         self.float.run(x)
     }
 
-    /// Accuracy on labelled examples; `None` without labels.
+    /// Accuracy on labelled examples; `None` without labels that are classes.
     ///
     /// # Panics
     /// If an example's length is not that of the model's input.
     #[must_use]
     pub fn accuracy(&self, examples: &Calibration) -> Option<Accuracy> {
-        let labels = examples.y.as_ref()?;
-        let share = |predict: &(dyn Fn(&[f32]) -> usize + Sync)| {
-            let pairs = examples.x.par_iter().zip(labels);
-            let right = pairs.filter(|(x, y)| usize::try_from(**y) == Ok(predict(x))).count();
-            right as f64 / examples.x.len().max(1) as f64
+        examples.y.as_ref()?;
+        let run = |x: &Vec<f32>| {
+            let codes = execute(&self.package.graph, &self.package.quantize_input(x));
+            (self.float.run(x), self.package.dequantize_output(&codes))
         };
-        Some(Accuracy {
-            float: share(&|x| arg_max(&self.float.run(x))),
-            int8: share(&|x| {
-                arg_max(&execute(&self.package.graph, &self.package.quantize_input(x)))
-            }),
-        })
+        let (float, int8): (Vec<_>, Vec<_>) = examples.x.par_iter().map(run).unzip();
+        let pair = examples.accuracy(&float).zip(examples.accuracy(&int8));
+        pair.map(|(float, int8)| Accuracy { float, int8 })
     }
-}
 
-/// Index of the largest value, the first of several.
-#[must_use]
-pub fn arg_max<T: PartialOrd>(values: &[T]) -> usize {
-    (0..values.len()).reduce(|best, i| if values[i] > values[best] { i } else { best }).unwrap_or(0)
+    /// How far the integers are from the floats on examples, of large models on the first ones.
+    ///
+    /// # Panics
+    /// If there is no example, or one's length is not that of the model's input.
+    #[must_use]
+    pub fn fidelity(&self, examples: &Calibration) -> Fidelity {
+        fidelity::compare(&self.outcome, examples)
+    }
+
+    /// Calibration examples that are so far out of line with the others that no scale follows them,
+    /// counted from 0.
+    #[must_use]
+    pub fn out_of_line(&self) -> &[usize] {
+        &self.outcome.dropped
+    }
 }
 
 /// A model in float, as a file holds it.
@@ -171,34 +146,25 @@ impl OnnxModel {
         if calibration.x.is_empty() {
             return Err(bad("there are no examples".into()));
         }
-        let expected = float.input.len();
-        let calibration = &calibration.clone().or_one(expected);
-        if let Some(row) = calibration.x.iter().find(|r| r.len() != expected) {
-            return Err(bad(format!(
-                "an example has {} values, the model takes {expected}",
-                row.len()
-            )));
-        }
-        if calibration.x.iter().flatten().any(|v| !v.is_finite()) {
-            return Err(bad("a value is not finite".into()));
-        }
+        let calibration = &calibration.clone().or_one(float.input.len());
+        calibration.check(float.input)?;
         if calibration.y.as_ref().is_some_and(|y| y.len() != calibration.x.len()) {
             return Err(bad("there are not as many labels as examples".into()));
         }
         float.check_extents()?;
-        let q = quantize::quantize(
-            &lower::lower(&float.clone().lifted(&calibration.x))?,
-            &calibration.x,
-        )?;
-        let package = Package {
-            name: name.to_owned(),
-            graph: q.graph,
-            input_scale: q.input_scale,
-            output_scale: q.output_scale,
-            width: Width::default(),
-            inputs: if names.len() > 1 { names } else { Vec::new() },
+        let count = float.shape(float.ops.len()).len();
+        let outputs = match &calibration.y {
+            Some(_) if count > 1 && calibration.has_classes(count) => Outputs::Scores,
+            None if !calibration.has_quantities => Outputs::Unknown,
+            _ => Outputs::Quantities,
         };
-        Ok(Imported { package, float })
+        let lowered = lower::lower(&float.clone().lifted(&calibration.x))?;
+        let outcome = quantize::quantize(&lowered, &calibration.x, outputs)?;
+        let [input, output] = outcome.ends.clone();
+        let (name, graph) = (name.to_owned(), outcome.graph.clone());
+        let inputs = if names.len() > 1 { names } else { Vec::new() };
+        let package = Package { name, graph, input, output, width: Width::default(), inputs };
+        Ok(Imported { package, float, outcome })
     }
 }
 

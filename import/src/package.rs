@@ -16,10 +16,14 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 
+use crate::codes::Codes;
 use crate::error::PackageError;
-use crate::quantize::to_int8;
 
-const VERSION: u32 = 2;
+/// Version that is written.
+const VERSION: u32 = 3;
+/// The version that has one scale for all values of an end and no offsets. It is read, too: models
+/// that are registered keep their id.
+const UNIFORM: u32 = 2;
 const HEADER: &str = "deepnode";
 
 /// A quantised model with everything that its users share.
@@ -29,10 +33,10 @@ pub struct Package {
     pub name: String,
     /// The integer model.
     pub graph: Graph,
-    /// Float value of one input step.
-    pub input_scale: f32,
-    /// Float value of one output step.
-    pub output_scale: f32,
+    /// Float values of the input's codes.
+    pub input: Codes,
+    /// Float values of the output's codes.
+    pub output: Codes,
     /// Layout of its proofs.
     pub width: Width,
     /// Names of the tensors that lie one behind the other in an input; none if it is one tensor.
@@ -44,8 +48,13 @@ pub struct Package {
 struct Header {
     version: u32,
     name: String,
-    input_scale: f32,
-    output_scale: f32,
+    /// Of input and output; absent in a [`UNIFORM`] package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    codes: Option<[Codes; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input_scale: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_scale: Option<f32>,
     #[serde(default, skip_serializing_if = "Width::is_default")]
     width: Width,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -78,13 +87,13 @@ impl Package {
     /// Quantises a float input: nearest step, halves up, saturated.
     #[must_use]
     pub fn quantize_input(&self, x: &[f32]) -> Vec<i8> {
-        x.iter().map(|v| to_int8(v / self.input_scale)).collect()
+        self.input.quantize(x)
     }
 
     /// Float values of an output.
     #[must_use]
     pub fn dequantize_output(&self, q: &[i8]) -> Vec<f32> {
-        q.iter().map(|q| f32::from(*q) * self.output_scale).collect()
+        self.output.dequantize(q)
     }
 
     /// keccak256 of the package's bytes.
@@ -102,8 +111,9 @@ impl Package {
         let header = Header {
             version: VERSION,
             name: self.name.clone(),
-            input_scale: self.input_scale,
-            output_scale: self.output_scale,
+            codes: Some([self.input.clone(), self.output.clone()]),
+            input_scale: None,
+            output_scale: None,
             width: self.width,
             inputs: self.inputs.clone(),
             input: self.graph.input,
@@ -154,16 +164,10 @@ impl Package {
         let json = json.ok_or(PackageError::Header(None))?;
         let header: Header =
             serde_json::from_str(json).map_err(|e| PackageError::Header(Some(e)))?;
-        if header.version != VERSION {
-            return Err(PackageError::Version { got: header.version, expected: VERSION });
-        }
-        let scales = [header.input_scale, header.output_scale];
-        if !scales.iter().all(|s| s.is_finite() && *s > 0.0) {
-            return Err(PackageError::Scale);
-        }
+        let ends = header.ends()?;
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
-        let Header { name, input_scale, output_scale, width, inputs, input, nodes, .. } = header;
-        let mut graph = Graph { input, nodes: Vec::new() };
+        let Header { name, width, inputs, input: extents, nodes, .. } = header;
+        let mut graph = Graph { input: extents, nodes: Vec::new() };
         let mut arrays = 0;
         for (i, node) in nodes.into_iter().enumerate() {
             arrays += node.sources.len() + 1;
@@ -174,7 +178,24 @@ impl Package {
             return Err(PackageError::Tensor { name: name.to_owned() });
         }
         graph.validate()?;
-        Ok(Self { name, graph, input_scale, output_scale, width, inputs })
+        let [input, output] = ends;
+        let shapes = [graph.input, graph.shape(graph.nodes.len())];
+        if !shapes.iter().zip([&input, &output]).all(|(s, c)| c.fits(s.channels, s.len())) {
+            return Err(PackageError::Scale);
+        }
+        Ok(Self { name, graph, input, output, width, inputs })
+    }
+}
+
+impl Header {
+    /// What the codes of input and output stand for, not checked.
+    fn ends(&self) -> Result<[Codes; 2], PackageError> {
+        match (self.version, &self.codes, self.input_scale, self.output_scale) {
+            (VERSION, Some(codes), None, None) => Ok(codes.clone()),
+            (UNIFORM, None, Some(input), Some(output)) => Ok([input, output].map(Codes::uniform)),
+            (VERSION | UNIFORM, ..) => Err(PackageError::Header(None)),
+            (got, ..) => Err(PackageError::Version { got, expected: VERSION }),
+        }
     }
 }
 
@@ -239,5 +260,55 @@ impl NodeHeader {
             pool: self.pool,
             activation: self.activation,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package() -> Package {
+        let input = Shape::vector(2);
+        let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
+        let graph = Graph { input, nodes: vec![node] };
+        let codes = |scale: Vec<f32>, offset: Vec<f32>| Codes { scale, offset };
+        let input = codes(vec![0.5, 100.0], vec![0.0, 1e4]);
+        let output = codes(vec![0.25], vec![1e6]);
+        Package { name: "two".into(), graph, input, output, width: Width::Default }
+    }
+
+    #[test]
+    fn scales_and_offsets_of_single_values_are_kept_and_checked() {
+        let bytes = package().to_bytes().unwrap();
+        assert_eq!(Package::from_bytes(&bytes).unwrap(), package());
+        let mut three = package();
+        three.input = Codes { scale: vec![1.0; 3], offset: vec![0.0; 3] };
+        let read = Package::from_bytes(&three.to_bytes().unwrap());
+        assert!(matches!(read, Err(PackageError::Scale)));
+    }
+
+    /// A header as version 2 had it, in the place of that of this version.
+    #[test]
+    fn a_package_with_one_scale_for_each_end_is_read() {
+        let bytes = package().to_bytes().unwrap();
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+        let json = &metadata.metadata().as_ref().unwrap()[HEADER];
+        let mut header: serde_json::Value = serde_json::from_str(json).unwrap();
+        let fields = header.as_object_mut().unwrap();
+        fields.remove("codes");
+        fields.insert("version".into(), 2.into());
+        fields.insert("input_scale".into(), 0.5.into());
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let pack = |header: &serde_json::Value| {
+            let metadata = HashMap::from([(HEADER.to_owned(), header.to_string())]);
+            safetensors::serialize(file.tensors(), Some(metadata)).unwrap()
+        };
+        assert!(matches!(Package::from_bytes(&pack(&header)), Err(PackageError::Header(None))));
+        header.as_object_mut().unwrap().insert("output_scale".into(), 2.0.into());
+        let read = Package::from_bytes(&pack(&header)).unwrap();
+        assert_eq!((read.input, read.output), (Codes::uniform(0.5), Codes::uniform(2.0)));
+        header.as_object_mut().unwrap().insert("version".into(), 1.into());
+        let read = Package::from_bytes(&pack(&header));
+        assert!(matches!(read, Err(PackageError::Version { got: 1, expected: 3 })));
     }
 }

@@ -21,4 +21,4 @@ pub use phase::{Observer, Phase};
 pub use prove::{Proof, Prover};
 pub use ptau::{read_ptau, PtauError};
 pub use srs::{Srs, SrsError};
-pub use usage::{cpu_seconds, peak_rss_mb, Usage};
+pub use usage::{available_mb, cpu_seconds, peak_rss_mb, Usage};

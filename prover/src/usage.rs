@@ -39,7 +39,7 @@ pub fn cpu_seconds() -> f64 {
 
 /// Memory that the system could give to this process, in MiB; `None` where it does not tell.
 #[must_use]
-pub(crate) fn available_mb() -> Option<u64> {
+pub fn available_mb() -> Option<u64> {
     let info = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = info.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;

@@ -27,7 +27,8 @@ pub(crate) fn run(args: &Run) -> Result<Report> {
         .set("device", backend.device())
         .set("batch", outputs.len())
         .set("wall_s", wall.as_secs_f64());
-    if let Some(accuracy) = examples.accuracy(&outputs) {
+    let values: Vec<Vec<f32>> = outputs.iter().map(|q| package.dequantize_output(q)).collect();
+    if let Some(accuracy) = examples.accuracy(&values) {
         report.set("accuracy", accuracy);
     }
     Ok(report)

@@ -9,7 +9,7 @@ use dn_import::{npz, OnnxModel, Package, Reading};
 use dn_prover::ProveError;
 use dn_service::Report;
 
-use super::{auto_batch, estimates, id_text, read, write, AUTO_LIMIT};
+use super::{auto_batch, estimates, fidelity, id_text, read, write, AUTO_LIMIT};
 use crate::args::{Global, Import};
 use crate::error::Failure;
 use crate::output::spinner;
@@ -40,13 +40,15 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
         (None, None) => Width::Default,
     };
     let bytes = imported.package.to_bytes()?;
-    write(&args.output, &bytes)?;
     let examples = match &args.heldout {
         Some(path) => npz::read_for(path, &imported.package)?,
-        None => calibration,
+        None => calibration.without(imported.out_of_line()),
     };
-    let accuracy = imported.accuracy(&examples);
+    progress.set_message("comparing integers with floats");
+    let fidelity = imported.fidelity(&examples);
     progress.finish_and_clear();
+    fidelity::judge(&fidelity, &imported, calibration.x.len(), args.accept_error)?;
+    write(&args.output, &bytes)?;
 
     let package = &imported.package;
     let mut report = Report::default();
@@ -55,14 +57,15 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
         .set("name", package.name.clone())
         .set("package_bytes", bytes.len())
         .set("macs", package.graph.macs())
-        .set("examples", examples.x.len());
+        .set("examples", fidelity.examples);
     if outputs.len() > 1 {
         report.set("outputs", outputs_text(&outputs));
     }
     if !notes.is_empty() {
         report.set("notes", notes.join("; "));
     }
-    if let Some(accuracy) = accuracy {
+    fidelity::report(&mut report, &fidelity, &imported);
+    if let Some(accuracy) = fidelity.accuracy {
         report.set("accuracy_float", accuracy.float).set("accuracy", accuracy.int8);
     }
     estimates(&mut report, package, auto_batch(package, AUTO_LIMIT, Form::Listed)?)?;

@@ -27,8 +27,10 @@ pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failur
         .set("input", extents(graph.input))
         .set("nodes", nodes)
         .set("macs", graph.macs())
-        .set("input_scale", package.input_scale)
-        .set("output_scale", package.output_scale);
+        .set("input_scale", package.input.scale.clone())
+        .set("input_offset", package.input.offset.clone())
+        .set("output_scale", package.output.scale.clone())
+        .set("output_offset", package.output.offset.clone());
     let plans: Result<Vec<Value>, Failure> = SIZES.iter().map(|b| plan(package, *b)).collect();
     report.set("plans", plans?);
     estimates(&mut report, package, auto_batch(package, AUTO_LIMIT, Form::Listed)?)?;

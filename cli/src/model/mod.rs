@@ -1,6 +1,7 @@
 //! `deepnode model ...`
 
 mod check_key;
+mod fidelity;
 mod import;
 mod inspect;
 mod open;
@@ -16,10 +17,11 @@ use dn_circuits::estimate::{best_batch, estimate};
 use dn_circuits::Frame;
 use dn_core::statement::Form;
 use dn_import::Package;
-use dn_prover::ProveError;
+use dn_prover::{available_mb, ProveError};
 use dn_service::Report;
 
 use crate::error::Failure;
+use crate::output::warn;
 
 pub(crate) use check_key::check_key;
 pub(crate) use import::import;
@@ -53,6 +55,20 @@ fn id_text(id: &[u8; 32]) -> String {
     format!("0x{}", hex::encode(id))
 }
 
+/// Says how many input values no code stands for: they count as the nearest one that does.
+fn saturation(report: &mut Report, package: &Package, inputs: &[Vec<f32>]) {
+    let counts: Vec<usize> = inputs.iter().map(|x| package.input.saturated(x)).collect();
+    let total: usize = counts.iter().sum();
+    report.set("saturated_inputs", total);
+    if total > 0 {
+        let rows = counts.iter().filter(|n| **n > 0).count();
+        warn(&format!(
+            "{total} input values of {rows} rows lie beyond what the calibration data reached; they count as the nearest \
+             value that has a code"
+        ));
+    }
+}
+
 /// What proving takes at a batch size.
 fn estimates(report: &mut Report, package: &Package, batch: usize) -> Result<(), Failure> {
     let estimate =
@@ -72,8 +88,31 @@ fn estimates(report: &mut Report, package: &Package, batch: usize) -> Result<(),
 /// Largest batch that the planner chooses by itself.
 const AUTO_LIMIT: usize = 256;
 
-/// The planner's batch size for `available` inputs.
+/// Share of the available memory that a proof of the planner's choice may take.
+const MEMORY_SHARE: f64 = 0.75;
+/// How much more per inference a batch of half the size may cost to be preferred.
+const HALF: f64 = 1.05;
+
+/// The planner's batch size for `available` inputs: the cheapest per inference that fits this machine's
+/// memory, and a smaller one that costs about as much.
 fn auto_batch(package: &Package, available: usize, form: Form) -> Result<usize, Failure> {
-    let limit = available.min(AUTO_LIMIT);
-    Ok(best_batch(&package.graph, limit, package.width, form).map_err(ProveError::from)?)
+    let Package { graph, width, .. } = package;
+    let of = |batch: usize| estimate(graph, Frame::of(batch, *width).with(form));
+    let memory_mb = available_mb().map_or(f64::INFINITY, |mb| mb as f64 * MEMORY_SHARE);
+    let mut limit = available.min(AUTO_LIMIT);
+    while limit > width.lanes() && of(limit).map_err(ProveError::from)?.memory_mb > memory_mb {
+        limit = (limit / 2).max(width.lanes());
+    }
+    let best = |limit| best_batch(graph, limit, *width, form);
+    let each = |batch: usize| Ok(of(batch)?.cpu_s / batch as f64);
+    let mut chosen = best(limit).map_err(ProveError::from)?;
+    let least: f64 = each(chosen).map_err(ProveError::Plan)?;
+    while chosen > width.lanes() {
+        let half = best(chosen / 2).map_err(ProveError::from)?;
+        if each(half).map_err(ProveError::Plan)? > HALF * least {
+            break;
+        }
+        chosen = half;
+    }
+    Ok(chosen)
 }

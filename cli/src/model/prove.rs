@@ -13,7 +13,7 @@ use dn_service::Report;
 use rand_core::{OsRng, RngCore};
 use serde_json::{json, Value};
 
-use super::{auto_batch, id_text, load, write, Loaded};
+use super::{auto_batch, id_text, load, saturation, write, Loaded};
 use crate::args::{Batch, Global, Prove};
 use crate::error::Failure;
 use crate::output::{self, spinner, thousandths};
@@ -56,6 +56,7 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
     let file = ProofFile::new(loaded.id, &proof.statement, proof.bytes.clone());
     write(&args.output, &file.to_bytes())?;
     let mut report = report(&loaded, &prover, &proof, batch);
+    saturation(&mut report, &loaded.package, &examples.x[..batch]);
     report.set("phases", phases(&begun, end));
     Ok(report)
 }

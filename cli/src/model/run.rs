@@ -5,7 +5,7 @@ use dn_import::npz;
 use dn_prover::Usage;
 use dn_service::Report;
 
-use super::load;
+use super::{load, saturation};
 use crate::args::{Global, Run};
 use crate::error::Failure;
 use crate::output::thousandths;
@@ -23,7 +23,9 @@ pub(crate) fn run(args: &Run, _global: &Global) -> Result<Report, Failure> {
         .set("batch", outputs.len())
         .set("cpu_s", thousandths(usage.cpu_s))
         .set("wall_s", thousandths(usage.wall_s));
-    if let Some(accuracy) = examples.accuracy(&outputs) {
+    saturation(&mut report, &package, &examples.x);
+    let values: Vec<Vec<f32>> = outputs.iter().map(|q| package.dequantize_output(q)).collect();
+    if let Some(accuracy) = examples.accuracy(&values) {
         report.set("accuracy", accuracy);
     }
     Ok(report)

@@ -94,7 +94,7 @@ mod tests {
     use dn_core::quant::{Activation, Graph, Node, Shape};
     use dn_core::statement::{Score, Statement};
     use dn_core::Width;
-    use dn_import::Package;
+    use dn_import::{Codes, Package};
 
     use super::*;
 
@@ -105,8 +105,14 @@ mod tests {
         let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
         let graph = Graph { input, nodes: vec![node] };
         let (name, width) = ("two".into(), Width::Default);
-        let package =
-            Package { name, graph, input_scale: 1.0, output_scale: 1.0, width, inputs: Vec::new() };
+        let package = Package {
+            name,
+            graph,
+            input: Codes::uniform(1.0),
+            output: Codes::uniform(1.0),
+            width,
+            inputs: Vec::new(),
+        };
         Loaded { package, id: ID }
     }
 

@@ -109,10 +109,14 @@ pub struct ModelView {
     pub input_len: usize,
     /// int8 values in an output.
     pub output_len: usize,
-    /// Float value of one input step, as the package has it.
-    pub input_scale: f32,
-    /// Float value of one output step, as the package has it.
-    pub output_scale: f32,
+    /// Float value of one input step: one for all values, one per channel, or one per value, row-major.
+    pub input_scale: Vec<f32>,
+    /// Float value of input code 0; as many as scales.
+    pub input_offset: Vec<f32>,
+    /// Float value of one output step: one for all values, one per channel, or one per value, row-major.
+    pub output_scale: Vec<f32>,
+    /// Float value of output code 0; as many as scales.
+    pub output_offset: Vec<f32>,
     /// Tasks in a batch.
     pub batch_slots: u32,
     /// Work of one task.

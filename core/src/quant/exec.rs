@@ -86,9 +86,25 @@ fn inside(
         .collect()
 }
 
+/// Whether each output is one product of all of the input with a row of weights, value by value.
+fn is_dense(source: &Source, input: Shape, shape: Shape) -> bool {
+    let g = &source.geometry;
+    let covers = |axis: usize, extent: usize| {
+        g.kernel[axis] == extent && g.pad[axis] == 0 && (g.dilation[axis] == 1 || extent == 1)
+    };
+    let one = shape.positions() == 1 && g.groups == 1;
+    one && covers(0, input.height) && covers(1, input.width)
+}
+
 /// Adds one source to the accumulators, tap by tap.
 fn accumulate(shape: Shape, source: &Source, input: Shape, x: &[i8], acc: &mut [i32]) {
     let g = &source.geometry;
+    if is_dense(source, input, shape) {
+        for (acc, row) in acc.iter_mut().zip(source.weights.chunks_exact(x.len())) {
+            *acc += row.iter().zip(x).map(|(w, x)| i32::from(*w) * i32::from(*x)).sum::<i32>();
+        }
+        return;
+    }
     let [rows, columns] = g.kernel;
     let (inputs, outputs) = (input.channels / g.groups, shape.channels / g.groups);
     for u in 0..rows {

@@ -35,6 +35,9 @@ fn absorb(model: &FloatModel, index: usize) -> Option<Vec<(usize, Linear)>> {
     let value = index + 1;
     let Kind::Linear(inner) = &model.ops[index].kind else { return None };
     let shape = model.ops[index].shape;
+    if is_mean(inner, shape) && inner.terms[0].geometry.taps() > MANY_TAPS {
+        return None;
+    }
     let reading: Vec<usize> = (value..model.ops.len())
         .filter(|i| model.ops[*i].kind.operands().contains(&value))
         .collect();
@@ -105,18 +108,29 @@ fn add_bias(sum: &mut [f32], term: &Term, bias: &[f32], to: Shape) {
     }
 }
 
+/// Taps of a mean that stays a node of its own: joined with its reader, so little would be left of
+/// each weight that rounding decides about it.
+const MANY_TAPS: usize = 64;
+
+/// Whether an operation is the mean over each window of each channel.
+fn is_mean(linear: &Linear, shape: Shape) -> bool {
+    let [term] = &linear.terms[..] else { return false };
+    term.geometry.groups == shape.channels
+        && term.weights.len() == shape.channels * term.geometry.taps()
+        && term.weights.iter().all(|w| *w == term.weights[0])
+        && linear.bias.iter().all(|b| *b == 0.0)
+}
+
 /// Whether an operation is the mean over windows that do not overlap: it may join its reader even
 /// where that repeats weights, since the reader then rounds for both.
 fn is_average(linear: &Linear, shape: Shape) -> bool {
-    let [term] = &linear.terms[..] else { return false };
-    let g = &term.geometry;
-    g.groups == shape.channels
-        && term.weights.len() == shape.channels * g.taps()
-        && term.weights.iter().all(|w| *w == term.weights[0])
-        && (g.stride[0] >= g.kernel[0] || shape.height == 1)
-        && (g.stride[1] >= g.kernel[1] || shape.width == 1)
-        && g.pad == [0; 2]
-        && linear.bias.iter().all(|b| *b == 0.0)
+    is_mean(linear, shape)
+        && linear.terms.iter().all(|term| {
+            let g = &term.geometry;
+            (g.stride[0] >= g.kernel[0] || shape.height == 1)
+                && (g.stride[1] >= g.kernel[1] || shape.width == 1)
+                && g.pad == [0; 2]
+        })
 }
 
 fn gcd(a: usize, b: usize) -> usize {

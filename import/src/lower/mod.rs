@@ -18,6 +18,8 @@ use dn_core::quant::Shape;
 use crate::error::ImportError;
 use crate::float::{linear, pointwise, FloatModel, Kind, Linear, Op, Origin, Scalar, Window};
 
+pub(crate) use term::is_dense;
+
 /// What becomes one node of the integer graph.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Unit {
@@ -38,6 +40,17 @@ impl Unit {
     pub(crate) fn output(&self) -> Shape {
         let Shape { channels, height, width } = self.shape;
         Shape { channels, height: height / self.pool, width: width / self.pool }
+    }
+
+    /// Whether it takes the mean over each window of each channel and nothing else: all of its
+    /// weights are one number.
+    pub(crate) fn is_mean(&self) -> bool {
+        let [term] = &self.linear.terms[..] else { return false };
+        self.exact.is_none()
+            && self.chain.is_empty()
+            && term.geometry.groups == self.shape.channels
+            && term.weights.len() == self.shape.channels * term.geometry.taps()
+            && term.weights.iter().all(|w| *w == term.weights[0] && *w > 0.0)
     }
 
     /// The same values as those of `tensor`.
@@ -68,6 +81,15 @@ impl Lowered {
     /// Extents of a tensor.
     pub(crate) fn shape(&self, tensor: usize) -> Shape {
         tensor.checked_sub(1).map_or(self.input, |i| self.units[i].output())
+    }
+
+    /// Multiply-accumulates of one inference.
+    pub(crate) fn macs(&self) -> usize {
+        let of = |u: &Unit| {
+            let weights: usize = u.linear.terms.iter().map(|t| t.weights.len()).sum();
+            weights.saturating_mul(u.shape.positions())
+        };
+        self.units.iter().map(of).fold(0, usize::saturating_add)
     }
 
     /// Runs all units on one input.

@@ -87,7 +87,7 @@ pub(super) fn trim(term: &mut Term, input: Shape, output: Shape) {
 }
 
 /// Whether the kernel covers its input: a dense layer.
-pub(super) fn is_dense(term: &Term, input: Shape, output: Shape) -> bool {
+pub(crate) fn is_dense(term: &Term, input: Shape, output: Shape) -> bool {
     let g = &term.geometry;
     output.positions() == 1
         && g.kernel == [input.height, input.width]

@@ -14,7 +14,7 @@ use zip::DateTime;
 
 use array::{Array, ArrayError};
 
-use crate::{Calibration, Package};
+use crate::{Calibration, ExampleError, Package};
 
 /// Why an array file cannot be used.
 #[derive(Debug, Error)]
@@ -44,14 +44,9 @@ pub enum NpzError {
         /// Why.
         reason: String,
     },
-    /// The examples do not have the model's length.
-    #[error("an example has {got} values, the model takes {expected}")]
-    InputLength {
-        /// Length found.
-        got: usize,
-        /// Length required.
-        expected: usize,
-    },
+    /// The examples are no inputs of the model.
+    #[error(transparent)]
+    Example(#[from] ExampleError),
 }
 
 impl NpzError {
@@ -59,7 +54,8 @@ impl NpzError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::InputLength { .. } => "input_shape",
+            Self::Example(ExampleError::NotFinite { .. }) => "input_value",
+            Self::Example(_) => "input_shape",
             Self::Io { .. } | Self::Missing { .. } | Self::Array { .. } => "npz",
         }
     }
@@ -68,7 +64,7 @@ impl NpzError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::InputLength { .. } => "give array x with one row of that length per example",
+            Self::Example(e) => e.hint(),
             Self::Io { .. } => "check the path; numpy.savez(file, x=..., y=...) writes such a file",
             Self::Missing { .. } => "name the arrays: numpy.savez(file, x=..., y=...)",
             Self::Array { .. } => {
@@ -154,25 +150,25 @@ fn examples(parts: &[Array], y: Option<Array>) -> Result<Calibration, NpzError> 
         let part = |p: &Array| p.values[i * p.width()..(i + 1) * p.width()].to_vec();
         parts.iter().flat_map(part).map(|v| v as f32).collect()
     };
-    let y = y.map(|y| y.values.into_iter().map(|v| v as i64).collect::<Vec<_>>());
-    if y.as_ref().is_some_and(|y| y.len() != rows) {
+    if y.as_ref().is_some_and(|y| y.values.len() != rows) {
         return Err(bad("y", format!("it does not have {rows} entries")));
     }
-    Ok(Calibration { x: (0..rows).map(row).collect(), y })
+    let has_quantities = y.as_ref().is_some_and(|y| y.values.iter().any(|v| v.fract() != 0.0));
+    let classes = y.filter(|_| !has_quantities);
+    let y = classes.map(|y| y.values.into_iter().map(|v| v as i64).collect());
+    let extents = if let [one] = parts { one.shape[1..].to_vec() } else { Vec::new() };
+    Ok(Calibration { x: (0..rows).map(row).collect(), y, has_quantities, extents })
 }
 
-/// Reads examples for a model: [`read_named`] with the model's inputs, and every row has the length of the model's input.
+/// Reads examples for a model: [`read_named`] with the model's inputs, and every row is an input of the
+/// model.
 ///
 /// # Errors
-/// As [`read`], and [`NpzError::InputLength`].
+/// As [`read`], and [`NpzError::Example`].
 pub fn read_for(path: &Path, package: &Package) -> Result<Calibration, NpzError> {
-    let examples = read_named(path, &package.inputs)?;
-    let expected = package.graph.input_len();
-    let examples = examples.or_one(expected);
-    match examples.x.iter().find(|row| row.len() != expected) {
-        None => Ok(examples),
-        Some(row) => Err(NpzError::InputLength { got: row.len(), expected }),
-    }
+    let examples = read_named(path, &package.inputs)?.or_one(package.graph.input_len());
+    examples.check(package.graph.input)?;
+    Ok(examples)
 }
 
 fn find(

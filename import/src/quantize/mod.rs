@@ -7,37 +7,53 @@
 //! table     q -> round(f(q s_v) / s_y)
 //! ```
 //!
-//! Everything is symmetric (zero is code 0) and all rounding is to the nearest, halves up.
+//! Inside, everything is symmetric (zero is code 0), and all rounding is to the nearest, halves up.
 //!
-//! Two things are free: the scales, and the largest shift of any channel. They start plainly, where
-//! each scale covers the largest magnitude that matters; then [`search`] moves them wherever the
-//! model's outputs come closer to the float outputs on the calibration data and proving does not
-//! get dearer. The result is a function of the model and that data alone.
+//! First [`statistics`] looks at what values do on the calibration data, without the examples that
+//! are out of line ([`outliers`]). [`equal`] folds into the weights what the circuit does not see:
+//! steps of single features, channels and outputs, and offsets at the ends. Then two things are free:
+//! the scales, and the largest shift of any channel. They start plainly, where each scale covers the
+//! largest magnitude that matters; [`search`] moves them wherever the model's outputs come closer to
+//! the float outputs and proving does not get dearer, and [`bias`] takes out what rounding does to
+//! the means. The result is a function of the model and that data alone.
 
+mod bias;
+mod equal;
+mod outliers;
 mod range;
 mod rounding;
 mod search;
+mod statistics;
 
-use dn_core::quant::{Activation, Graph, Node};
-use rayon::prelude::*;
+use dn_core::quant::{Activation, Graph, Node, MAX_SHIFT};
 
+use crate::codes::Codes;
 use crate::error::ImportError;
 use crate::float::Scalar;
 use crate::lower::{Lowered, Unit};
 
+use equal::Equalised;
+pub(crate) use equal::Outputs;
 pub(crate) use range::to_int8;
 use range::Range;
 use rounding::Rounding;
+use statistics::Statistics;
 
 /// Bounds of the plain largest shift of a model.
 const SHIFTS: [u32; 2] = [9, 11];
+/// Weights of one sum up to which those shifts are enough.
+const MANY_WEIGHTS: usize = 2048;
+/// Root mean square of usual codes.
+const USUAL_CODE: f64 = 50.0;
 
-/// A quantised graph with the scales of its ends.
+/// A quantised graph with the scales of its tensors.
 #[derive(Clone, Debug)]
-pub(crate) struct Quantized {
-    pub(crate) graph: Graph,
-    pub(crate) input_scale: f32,
-    pub(crate) output_scale: f32,
+struct Quantized {
+    graph: Graph,
+    /// Of the input and behind each unit.
+    scales: Vec<f32>,
+    /// In front of the functions of each unit.
+    inner: Vec<f32>,
 }
 
 /// What is free to choose.
@@ -53,83 +69,136 @@ struct Choice {
 /// A model with what its values reach on the calibration data.
 struct Calibrated<'a> {
     model: &'a Lowered,
-    input: Range,
+    input_scale: f32,
     /// By unit: in front of the functions and behind them.
-    ranges: Ranges,
+    ranges: &'a [(Range, Range)],
+    /// By unit: the least scale in front of the functions that leaves few enough quotients.
+    floors: &'a [f32],
 }
 
-/// Ranges in front of the functions and behind them.
-type Ranges = Vec<(Range, Range)>;
-
-fn join(a: Ranges, b: Ranges) -> Ranges {
-    a.into_iter().zip(b).map(|(a, b)| (a.0.join(b.0), a.1.join(b.1))).collect()
+/// A quantised model with all that its report needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// The graph, on codes.
+    pub(crate) graph: Graph,
+    /// What the codes of input and output stand for.
+    pub(crate) ends: [Codes; 2],
+    /// The float model with multipliers folded into its weights.
+    pub(crate) model: Lowered,
+    /// What its input and output stand for.
+    pub(crate) numbers: [Codes; 2],
+    /// Whether the outputs are compared with each other.
+    pub(crate) is_scores: bool,
+    /// Scale of each tensor in it.
+    pub(crate) scales: Vec<f32>,
+    /// Examples that are out of line and did not count.
+    pub(crate) dropped: Vec<usize>,
 }
 
 /// Quantises `model` by its values on `inputs`.
 ///
 /// # Errors
-/// [`ImportError::Calibration`] without inputs, [`ImportError::Node`] for a unit that no shift
-/// represents, [`ImportError::Quantized`] for a graph that breaks a rule.
-pub(crate) fn quantize(model: &Lowered, inputs: &[Vec<f32>]) -> Result<Quantized, ImportError> {
-    let calibrated = Calibrated::new(model, inputs)?;
+/// [`ImportError::Calibration`] for inputs that say nothing, [`ImportError::Node`] for a unit that
+/// no shift represents, [`ImportError::Quantized`] for a graph that breaks a rule.
+pub(crate) fn quantize(
+    model: &Lowered,
+    inputs: &[Vec<f32>],
+    outputs: Outputs,
+) -> Result<Outcome, ImportError> {
+    let statistics = Statistics::new(model, inputs)?;
+    let equalised = equal::equalise(model, &statistics, outputs);
+    let calibrated = Calibrated::new(&equalised);
     let choice = calibrated.plain();
-    let quantized = calibrated.build(&choice)?;
-    Ok(search::refine(&calibrated, inputs, choice, quantized))
+    let plain = calibrated.build(&choice)?;
+    let number = |x: &[f32]| equalised.input.numbers(x);
+    let kept: Vec<Vec<f32>> = statistics.kept.iter().map(|i| number(&inputs[*i])).collect();
+    let Quantized { graph, scales, .. } = search::refine(&calibrated, &kept, choice, plain);
+    let ends = [equalised.input.times(scales[0]), equalised.output.times(scales[scales.len() - 1])];
+    let Equalised { model, input, output, is_scores, .. } = equalised;
+    let numbers = [input, output];
+    let dropped = statistics.dropped;
+    Ok(Outcome { graph, ends, model, numbers, is_scores, scales, dropped })
 }
 
 impl<'a> Calibrated<'a> {
-    fn new(model: &'a Lowered, inputs: &[Vec<f32>]) -> Result<Self, ImportError> {
-        let ranges = |x: &Vec<f32>| -> Ranges {
-            let values = model.run(x);
-            values.iter().map(|v| (Range::of(&v.pooled), Range::of(&v.output))).collect()
-        };
-        let ranges = inputs.par_iter().map(ranges).reduce_with(join);
-        let input = inputs.iter().map(|x| Range::of(x)).reduce(Range::join);
-        let (Some(ranges), Some(input)) = (ranges, input) else {
-            return Err(ImportError::Calibration { reason: "there are no examples".to_owned() });
-        };
-        for (unit, (before, after)) in model.units.iter().zip(&ranges) {
-            if ![before.low, before.high, after.low, after.high].iter().all(|v| v.is_finite()) {
-                let reason = "its values are not finite on the calibration data";
-                return Err(unit.origin.error(reason));
-            }
-        }
-        Ok(Self { model, input, ranges })
+    fn new(equalised: &'a Equalised) -> Self {
+        let Equalised { model, input_scale, ranges, floors, .. } = equalised;
+        Self { model, input_scale: *input_scale, ranges, floors }
     }
 
     /// Scales that cover everything that matters, and a largest shift whose table is small beside
     /// the model's activations.
     fn plain(&self) -> Choice {
-        let units = self.model.units.iter().zip(&self.ranges);
-        let inner = units.map(|(unit, (before, _))| before.that_matters(&unit.chain).scale());
+        let units = self.model.units.iter().zip(self.ranges).zip(self.floors);
+        let inner = units.map(|((unit, (before, _)), floor)| {
+            before.that_matters(&unit.chain).scale().max(*floor)
+        });
         let activations: usize = self.model.units.iter().map(|u| u.shape.len()).sum();
         Choice {
-            scales: std::iter::once(self.input.scale()).chain(inner).collect(),
-            largest_shift: activations.max(1).ilog2().clamp(SHIFTS[0], SHIFTS[1]),
+            scales: std::iter::once(self.input_scale).chain(inner).collect(),
+            largest_shift: activations.max(1).ilog2().clamp(SHIFTS[0], SHIFTS[1]).max(self.wide()),
         }
+    }
+
+    /// The shift at which what is rounded off so many weights stays near half a code, for sums of
+    /// very many.
+    fn wide(&self) -> u32 {
+        let units = self.model.units.iter().filter(|u| u.exact.is_none() && !u.is_mean());
+        let weights = units.map(|u| {
+            u.linear.terms.iter().map(|t| t.weights.len() / u.shape.channels).sum::<usize>()
+        });
+        let most = weights.max().unwrap_or(0);
+        if most <= MANY_WEIGHTS {
+            return 0;
+        }
+        let rounded = (most as f64 / 12.0).sqrt() * USUAL_CODE;
+        ((2.0 * rounded).log2().ceil() as u32).min(MAX_SHIFT)
     }
 
     /// The graph of a choice.
     fn build(&self, choice: &Choice) -> Result<Quantized, ImportError> {
         let model = self.model;
-        let mut scales = vec![choice.scales[0]];
+        let (mut scales, mut inners) = (vec![choice.scales[0]], Vec::new());
         let mut graph = Graph { input: model.input, nodes: Vec::new() };
         for (i, unit) in model.units.iter().enumerate() {
             let inner = match unit.exact {
                 Some(_) => scales[unit.linear.terms[0].value],
-                None => choice.scales[i + 1],
+                None => whole(unit, &scales, choice, i),
             };
-            let (activation, outer) = table(&unit.chain, inner, self.ranges[i].1);
+            let (before, after) = self.ranges[i];
+            let (mut activation, outer) = table(&unit.chain, inner, after);
+            if unit.exact.is_none() && outer == inner && i + 1 < model.units.len() {
+                end_at(&mut activation, (before.magnitude() / inner).ceil());
+            }
             let largest_shift = choice.largest_shift;
             let rounding = Rounding { model, unit, scales: &scales, inner, largest_shift };
             let (sources, bias, shift) = rounding.node()?;
             let Unit { shape, pool, .. } = *unit;
             graph.nodes.push(Node { shape, sources, bias, shift, pool, activation });
             scales.push(outer);
+            inners.push(inner);
         }
         graph.validate()?;
-        Ok(Quantized { graph, input_scale: scales[0], output_scale: scales[scales.len() - 1] })
+        Ok(Quantized { graph, scales, inner: inners })
     }
+}
+
+/// The scale that a choice has in front of a unit's functions. The weights of a mean are one number;
+/// it becomes an integer, so that nothing of it is rounded, and the scale follows.
+fn whole(unit: &Unit, scales: &[f32], choice: &Choice, i: usize) -> f32 {
+    let wanted = choice.scales[i + 1];
+    if !unit.is_mean() {
+        return wanted;
+    }
+    let term = &unit.linear.terms[0];
+    let one = term.weights[0] * scales[term.value] * (1u32 << choice.largest_shift) as f32;
+    one / (one / wanted).floor().max(1.0)
+}
+
+/// Ends a table at the codes that the range needs: what reads it has so many quotients less.
+fn end_at(Activation(table): &mut Activation, magnitude: f32) {
+    let code = magnitude.clamp(1.0, 127.0) as i8;
+    table.iter_mut().for_each(|q| *q = (*q).clamp(-code, code));
 }
 
 /// The codes of `chain` from codes of scale `inner`, and their scale.

@@ -28,8 +28,33 @@ impl Range {
         Self { low: self.low.min(other.low), high: self.high.max(other.high) }
     }
 
+    /// The largest absolute value.
+    pub(super) fn magnitude(self) -> f32 {
+        self.low.abs().max(self.high.abs())
+    }
+
+    pub(super) fn is_finite(self) -> bool {
+        self.low.is_finite() && self.high.is_finite()
+    }
+
+    /// Half of the distance from the lowest to the highest.
+    pub(super) fn half(self) -> f32 {
+        (self.high - self.low) / 2.0
+    }
+
+    /// With room on both sides, `margin` times the range about its middle.
+    pub(super) fn widened(self, margin: f32) -> Self {
+        let room = (margin - 1.0) * self.half();
+        Self { low: self.low - room, high: self.high + room }
+    }
+
+    /// The range of `values / divisor`.
+    pub(super) fn over(self, divisor: f32) -> Self {
+        Self { low: self.low / divisor, high: self.high / divisor }
+    }
+
     pub(super) fn scale(self) -> f32 {
-        scale(self.low.abs().max(self.high.abs()))
+        scale(self.magnitude())
     }
 
     /// The part of the range, up to one sample, outside of which `chain` is constant.

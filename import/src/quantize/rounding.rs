@@ -12,6 +12,8 @@ use crate::lower::{Lowered, Unit};
 /// Largest weight that a channel's shift aims at. With eleven bits it is the rounding of
 /// activations that limits accuracy.
 const WEIGHT_LIMIT: f64 = 2047.0;
+/// A channel that inputs cannot move further may have no weights.
+const FEW_CODES: f64 = 4.0;
 /// Largest weight of any term.
 const ANY_LIMIT: f64 = 16_384.0;
 
@@ -43,6 +45,11 @@ impl Rounding<'_> {
             let (s, (rows, b)) = chosen.ok_or_else(|| {
                 self.unit.origin.error("its outputs are too small for its weights")
             })?;
+            if rows.iter().flatten().all(|w| *w == 0) && self.moves(channel) {
+                return Err(self.unit.origin.error(
+                    "the weights of a channel all round to zero: there are too many of them for their sum",
+                ));
+            }
             weights.iter_mut().zip(rows).for_each(|(all, row)| all.extend(row));
             bias.push(b);
             shift.push(s);
@@ -62,6 +69,12 @@ impl Rounding<'_> {
         let exact = self.unit.exact.is_some();
         let factor = if exact { 1.0 } else { factor };
         term.weights[channel * len..][..len].iter().map(move |w| f64::from(*w) * factor)
+    }
+
+    /// Whether the inputs can move a channel by more than a few codes.
+    fn moves(&self, channel: usize) -> bool {
+        let terms = self.unit.linear.terms.iter();
+        127.0 * terms.flat_map(|t| self.row(t, channel)).map(f64::abs).sum::<f64>() > FEW_CODES
     }
 
     /// The largest shift that the sizes of the weights allow.

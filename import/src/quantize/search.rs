@@ -13,7 +13,7 @@
 use dn_core::quant::{resume, Graph};
 use rayon::prelude::*;
 
-use super::{to_int8, Calibrated, Choice, Quantized};
+use super::{bias, to_int8, Calibrated, Choice, Quantized};
 
 /// Fewer examples say too little.
 const MIN_EXAMPLES: usize = 32;
@@ -21,8 +21,14 @@ const MIN_EXAMPLES: usize = 32;
 const MACS: u64 = 1 << 26;
 /// Models for which the fewest examples are more than that take the plain choice.
 const MAX_MACS: u64 = 1 << 28;
+/// Share of the plain choice's rows, with all of int8 in every tensor, that a choice may take: the
+/// plain one leaves room beyond the examples, which precision may use up.
+const BUDGET: (i64, i64) = (23, 20);
 /// Factors of scales: the fourth, eighth and sixteenth root of 2.
 const STEPS: [f32; 3] = [1.189_207_1, 1.090_507_7, 1.044_273_8];
+/// Share of its first value below which no scale goes: what is cut off on the examples says too
+/// little about what would be on others.
+const LEAST: f32 = 0.9;
 /// Rounds over all scales with one factor.
 const SWEEPS: usize = 2;
 
@@ -42,10 +48,11 @@ pub(super) fn refine(
     let output = |x: &Vec<f32>| calibrated.model.run(x).pop().map(|v| v.output);
     let targets = inputs.par_iter().map(|x| output(x).unwrap_or_default()).collect();
     let graph = &quantized.graph;
-    let budget = rows(graph, Graph::widest_quotient_range);
+    let budget = rows(graph, Graph::widest_quotient_range) * BUDGET.0 / BUDGET.1;
     let (tensors, error) = (vec![Vec::new(); inputs.len()], f64::INFINITY);
+    let first = choice.scales.clone();
     let best = Best { choice, quantized, tensors, error };
-    let mut search = Search { calibrated, inputs, targets, budget, best };
+    let mut search = Search { calibrated, inputs, targets, budget, first, best };
     (search.best.tensors, search.best.error) = search.run(&search.best.quantized);
     for step in STEPS {
         for _ in 0..SWEEPS {
@@ -54,6 +61,7 @@ pub(super) fn refine(
             }
         }
     }
+    search.centre();
     search.best.quantized
 }
 
@@ -74,6 +82,8 @@ struct Search<'a> {
     targets: Vec<Vec<f32>>,
     /// Most rows.
     budget: i64,
+    /// Scales of the plain choice.
+    first: Vec<f32>,
     best: Best,
 }
 
@@ -87,6 +97,19 @@ struct Best {
 }
 
 impl Search<'_> {
+    /// Moves the biases, if that helps.
+    fn centre(&mut self) {
+        let quantized = bias::centre(self.calibrated, self.inputs, &self.best.quantized);
+        if quantized.graph.validate().is_err() {
+            return;
+        }
+        let (tensors, error) = self.run(&quantized);
+        if error < self.best.error {
+            let choice = self.best.choice.clone();
+            self.best = Best { choice, quantized, tensors, error };
+        }
+    }
+
     /// Moves everything once. True if something was moved.
     fn sweep(&mut self, step: f32) -> bool {
         let mut moved = self.repeat(|choice| choice.largest_shift += 1);
@@ -114,6 +137,9 @@ impl Search<'_> {
 
     /// Takes a choice that is possible, within the budget, and better.
     fn take(&mut self, choice: Choice) -> bool {
+        if choice.scales.iter().zip(&self.first).any(|(scale, first)| *scale < LEAST * first) {
+            return false;
+        }
         let Ok(quantized) = self.calibrated.build(&choice) else { return false };
         if rows(&quantized.graph, Graph::quotient_range) > self.budget {
             return false;
@@ -129,11 +155,12 @@ impl Search<'_> {
     /// Tensors of each example, and the error. Nodes that are those of the best choice are not run
     /// again.
     fn run(&self, quantized: &Quantized) -> (Vec<Vec<Vec<i8>>>, f64) {
-        let Quantized { graph, input_scale, output_scale } = quantized;
+        let Quantized { graph, scales, .. } = quantized;
+        let (input_scale, output_scale) = (scales[0], scales[scales.len() - 1]);
         let best = &self.best.quantized;
         let pairs = graph.nodes.iter().zip(&best.graph.nodes);
         let same = 1 + pairs.take_while(|(a, b)| a == b).count();
-        let same = if *input_scale == best.input_scale { same } else { 0 };
+        let same = if input_scale == best.scales[0] { same } else { 0 };
         let tensors = |(x, known): (&Vec<f32>, &Vec<Vec<i8>>)| {
             let mut tensors = known[..same.min(known.len())].to_vec();
             if tensors.is_empty() {
@@ -163,12 +190,15 @@ mod tests {
     use super::*;
     use crate::float::FloatModel;
     use crate::lower::{lower, Lowered};
+    use crate::quantize::equal::{self, Outputs};
+    use crate::quantize::statistics::Statistics;
 
     fn distance(model: &Lowered, q: &Quantized, x: &[f32]) -> f64 {
-        let codes: Vec<i8> = x.iter().map(|v| to_int8(v / q.input_scale)).collect();
+        let codes: Vec<i8> = x.iter().map(|v| to_int8(v / q.scales[0])).collect();
         let output = execute(&q.graph, &codes);
         let target = model.run(x).pop().unwrap().output;
-        let one = |(q_, t): (&i8, &f32)| f64::from(f32::from(*q_) * q.output_scale - t).powi(2);
+        let scale = q.scales[q.scales.len() - 1];
+        let one = |(q, t): (&i8, &f32)| f64::from(f32::from(*q) * scale - t).powi(2);
         output.iter().zip(&target).map(one).sum()
     }
 
@@ -184,14 +214,18 @@ mod tests {
             let model =
                 lower(&FloatModel::read(&bytes, &crate::Reading::default()).unwrap().0).unwrap();
             let x = crate::npz::read(&root.join(examples)).unwrap().x;
-            let calibrated = Calibrated::new(&model, &x).unwrap();
+            let statistics = Statistics::new(&model, &x).unwrap();
+            let equalised = equal::equalise(&model, &statistics, Outputs::Scores);
+            let x: Vec<Vec<f32>> = x.iter().map(|x| equalised.input.numbers(x)).collect();
+            let calibrated = Calibrated::new(&equalised);
             let choice = calibrated.plain();
             let plain = calibrated.build(&choice).unwrap();
             let refine = || refine(&calibrated, &x, choice.clone(), plain.clone());
             let refined = refine();
-            let error = |q: &Quantized| x.iter().map(|x| distance(&model, q, x)).sum::<f64>();
-            assert!(error(&refined) < 0.9 * error(&plain));
-            let budget = rows(&plain.graph, Graph::widest_quotient_range);
+            let error =
+                |q: &Quantized| x.iter().map(|x| distance(&equalised.model, q, x)).sum::<f64>();
+            assert!(error(&refined) < error(&plain));
+            let budget = rows(&plain.graph, Graph::widest_quotient_range) * BUDGET.0 / BUDGET.1;
             assert!(rows(&refined.graph, Graph::quotient_range) <= budget);
             assert_eq!(refine().graph, refined.graph);
         }

@@ -92,7 +92,7 @@ impl Build {
     /// Seeded inputs.
     pub(crate) fn examples(&mut self) -> Calibration {
         let row = |b: &mut Self| (0..b.input_len).map(|_| b.number()).collect();
-        Calibration { x: (0..48).map(|_| row(self)).collect(), y: None }
+        Calibration { x: (0..48).map(|_| row(self)).collect(), ..Calibration::default() }
     }
 
     /// Imports with seeded calibration data.

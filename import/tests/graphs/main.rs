@@ -5,4 +5,5 @@ mod build;
 mod door;
 mod operators;
 mod refusals;
+mod scales;
 mod views;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{bail, Context, Result};
 use dn_core::Width;
-use dn_import::{npz, Package};
+use dn_import::{npz, Codes, Package};
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -27,14 +27,9 @@ fn main() -> Result<()> {
     npz::write_examples(&folder.join(format!("{name}.npz")), &inputs)?;
     let width = Width::ALL.into_iter().find(|w| w.name() == layout).context("LAYOUT is a name")?;
     let name = name.clone();
-    let package = Package {
-        name: name.clone(),
-        graph,
-        input_scale: 1.0,
-        output_scale: 1.0,
-        width,
-        inputs: Vec::new(),
-    };
+    let (input, output) = (Codes::uniform(1.0), Codes::uniform(1.0));
+    let inputs = Vec::new();
+    let package = Package { name: name.clone(), graph, input, output, width, inputs };
     let path = folder.join(format!("{name}.dnpkg"));
     std::fs::write(&path, package.to_bytes()?).with_context(|| path.display().to_string())
 }
