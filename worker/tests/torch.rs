@@ -129,10 +129,12 @@ fn a_kernel_that_reaches_far_beyond_its_input_takes_little_memory() {
 
 #[test]
 fn a_model_that_fills_memory_with_one_input_is_refused() {
-    let line = |channels| Shape { channels, height: MAX_EXTENT, width: 1 };
-    let geometry = Geometry::plain([MAX_EXTENT, 1]);
+    // As many pairs of a position and a tap as a graph may have.
+    let side = 1 << 12;
+    let line = |channels| Shape { channels, height: side, width: 1 };
+    let geometry = Geometry::plain([side, 1]);
     let mut graph = one_kernel(line(128), line(1), geometry);
-    graph.nodes[0].sources[0].weights = vec![0; 128 * MAX_EXTENT];
+    graph.nodes[0].sources[0].weights = vec![0; 128 * side];
     graph.validate().unwrap();
     assert!(matches!(Torch::load(&graph), Err(BackendError::Memory { .. })));
 }

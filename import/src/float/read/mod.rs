@@ -5,6 +5,9 @@
 
 mod arithmetic;
 mod axes;
+mod blocks;
+mod build;
+mod choice;
 mod convolution;
 mod dense;
 mod fold;
@@ -15,12 +18,14 @@ mod layout;
 mod learned;
 mod moves;
 mod normalise;
+mod numbers;
 mod operators;
 mod pointwise;
 mod pool;
 mod prepare;
 mod quantised;
 mod reduce;
+mod refusal;
 mod reshape;
 mod resize;
 mod rewrite;
@@ -37,7 +42,7 @@ use std::rc::Rc;
 use dn_core::quant::{Shape, MAX_LEN};
 use prost::Message;
 
-use super::{geometry, scalar, FloatModel, Kind, Linear, Op, Origin, Scalar};
+use super::{geometry, FloatModel, Linear, Origin};
 use crate::error::{Failed, ImportError};
 use crate::onnx::{self, Numbers};
 
@@ -310,15 +315,6 @@ impl Reader {
             && node.operand(0).is_some_and(|name| !self.views.contains_key(name))
     }
 
-    /// Counts numbers that are made against the bound on all of them.
-    fn spend(&mut self, numbers: usize) -> Result<(), String> {
-        self.work = self.work.saturating_add(numbers);
-        if numbers > MAX_VIEW || self.work > MAX_WORK {
-            return Err("the model is too large to be read".to_owned());
-        }
-        Ok(())
-    }
-
     fn view(&self, name: &str) -> Result<View, String> {
         self.views.get(name).cloned().ok_or_else(|| {
             if matches!(self.numbers(name), Ok(Some(_))) {
@@ -358,43 +354,6 @@ impl Reader {
             n if n == len => Ok(values),
             _ => Err(format!("operand {at} has dimensions {dims:?}, {len} values are needed")),
         }
-    }
-
-    /// Adds an operation; gives its value.
-    fn push(&mut self, shape: Shape, kind: Kind) -> Result<usize, String> {
-        if let Kind::Linear(linear) = &kind {
-            for term in &linear.terms {
-                let input = self.model.shape(term.value);
-                let len = geometry::weights_len(&term.geometry, input, shape)?;
-                debug_assert_eq!(len, term.weights.len());
-                self.work = self.work.saturating_add(len);
-            }
-            self.spend(0)?;
-        }
-        self.model.ops.push(Op { origin: self.origin.clone(), shape, kind });
-        Ok(self.model.ops.len())
-    }
-
-    fn push_linear(&mut self, shape: Shape, linear: Linear) -> Result<usize, String> {
-        self.push(shape, Kind::Linear(linear))
-    }
-
-    /// A value as a chain of functions on another value.
-    fn chain(&self, value: usize) -> (usize, Vec<Scalar>) {
-        match value.checked_sub(1).map(|i| &self.model.ops[i].kind) {
-            Some(Kind::Scalar { of, chain }) => (*of, chain.clone()),
-            _ => (value, Vec::new()),
-        }
-    }
-
-    /// Appends functions to a value.
-    fn push_scalar(&mut self, value: usize, functions: &[Scalar]) -> Result<usize, String> {
-        let (of, mut chain) = self.chain(value);
-        chain.extend_from_slice(functions);
-        if scalar::size(&chain) > MAX_FUNCTIONS {
-            return Err(format!("more than {MAX_FUNCTIONS} functions follow each other"));
-        }
-        self.push(self.model.shape(value), Kind::Scalar { of, chain })
     }
 }
 

@@ -160,96 +160,91 @@ impl Reader {
         node: &onnx::Node,
     ) -> Result<Option<Vec<Node>>, String> {
         let result = node.output.first().cloned().unwrap_or_default();
-        let x = node.operand(0).unwrap_or_default().to_owned();
-        let weight_axis = if node.op_type.contains("Conv") { 0 } else { -1 };
-        let (nodes, end) = match node.op_type.as_str() {
-            "MatMulInteger" | "ConvInteger" => {
-                let one = Numbers { dims: Vec::new(), values: vec![1.0], is_integer: false };
-                let (w, zero) = (self.required(node, 1)?, self.zero_point(node, 3)?);
-                let w = shifted(&w, zero.as_deref(), weight_axis)?;
-                let w = real(&w, &one, None, 0)?;
-                let w = self.store(&result, w.dims, w.values);
-                let op = node.op_type.trim_end_matches("Integer").to_owned();
-                let zero = self
-                    .zero_point(node, 2)?
-                    .map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
-                let inner = format!("{result}@codes");
-                let shift = self.store(&inner, Vec::new(), vec![zero]);
-                let layer = Node {
-                    op_type: op,
-                    input: vec![inner.clone(), w],
-                    output: vec![result.clone()],
-                    ..node.clone()
-                };
-                return Ok(Some(vec![make("Sub", &[&x, &shift], &inner), layer]));
-            }
-            "QLinearConv" | "QLinearMatMul" | "QGemm" => {
-                let bias_at = if node.op_type == "QGemm" { 6 } else { 8 };
-                let (w, ws, wz) =
-                    (self.required(node, 3)?, self.required(node, 4)?, self.zero_point(node, 5)?);
-                let at = if node.op_type == "QGemm" && node.int("transB", 0) != 0 {
-                    0
-                } else {
-                    weight_axis
-                };
-                let w = real(&w, &ws, wz.as_deref(), at)?;
-                let w = self.store(&result, w.dims, w.values);
-                let real_x = format!("{result}@x");
-                let of = |at: usize| node.operand(at).unwrap_or_default();
-                let first = make("DequantizeLinear", &[&x, of(1), of(2)], &real_x);
-                let mut input = vec![real_x, w];
-                if node.op_type != "QLinearMatMul" && node.operand(bias_at).is_some() {
-                    let bias = self.required(node, bias_at)?;
-                    let scale = self.required(node, 1)?.values.first().copied().unwrap_or(1.0);
-                    let count = ws.values.len().max(1);
-                    let value = |(i, b): (usize, &f64)| b * scale * ws.values[i % count];
-                    let values = bias.values.iter().enumerate().map(value).collect();
-                    input.push(self.store(&result, bias.dims.clone(), values));
-                }
-                let op = match node.op_type.as_str() {
-                    "QLinearConv" => "Conv",
-                    "QGemm" => "Gemm",
-                    _ => "MatMul",
-                };
-                let end = if node.op_type == "QGemm" { 7 } else { 6 };
-                let inner = format!("{result}@real");
-                let layer = Node {
-                    op_type: op.to_owned(),
-                    domain: String::new(),
-                    input,
-                    output: vec![inner],
-                    ..node.clone()
-                };
-                (vec![first, layer], end)
-            }
+        let inner = format!("{result}@real");
+        let x = node.operand(0).unwrap_or_default();
+        // The nodes for the numbers, and the operand that is their scale.
+        let (nodes, scale) = match node.op_type.as_str() {
+            "MatMulInteger" | "ConvInteger" => return self.integer_layer(node).map(Some),
+            "QLinearConv" | "QLinearMatMul" => (self.weighted_layer(node, &inner)?, 6),
+            "QGemm" => (self.weighted_layer(node, &inner)?, 7),
             "QLinearAdd" => {
-                let inner = format!("{result}@real");
                 let [a, b] = [0, 3].map(|at| self.real_operand(node, at));
                 (vec![make("Add", &[&a?, &b?], &inner)], 6)
             }
             "QLinearGlobalAveragePool" if node.int("channels_last", 0) == 0 => {
-                (vec![make("GlobalAveragePool", &[&x], &format!("{result}@real"))], 3)
+                (vec![make("GlobalAveragePool", &[x], &inner)], 3)
             }
-            "QLinearSigmoid" => (vec![make("Sigmoid", &[&x], &format!("{result}@real"))], 3),
+            "QLinearSigmoid" => (vec![make("Sigmoid", &[x], &inner)], 3),
             "QLinearLeakyRelu" => {
-                let function = make("LeakyRelu", &[&x], &format!("{result}@real"));
+                let function = make("LeakyRelu", &[x], &inner);
                 (vec![with_float(function, "alpha", node.float("alpha", 0.01))], 3)
             }
             "QLinearConcat" => {
-                let names: Vec<String> = (2..node.input.len())
-                    .step_by(3)
-                    .map(|at| self.real_operand(node, at))
-                    .collect::<Result<_, _>>()?;
+                let parts = (2..node.input.len()).step_by(3);
+                let names: Vec<String> =
+                    parts.map(|at| self.real_operand(node, at)).collect::<Result<_, _>>()?;
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                let join = make("Concat", &names, &format!("{result}@real"));
+                let join = make("Concat", &names, &inner);
                 (vec![with_int(join, "axis", node.int("axis", 1))], 0)
             }
             _ => return Ok(None),
         };
-        let inner = format!("{result}@real");
         let name = |at: usize| node.operand(at).unwrap_or_default();
-        let quantize = make("QuantizeLinear", &[&inner, name(end), name(end + 1)], &result);
+        let quantize = make("QuantizeLinear", &[&inner, name(scale), name(scale + 1)], &result);
         Ok(Some(nodes.into_iter().chain([quantize]).collect()))
+    }
+
+    /// `MatMulInteger`, `ConvInteger`: operand and weights without their zero points.
+    fn integer_layer(&mut self, node: &onnx::Node) -> Result<Vec<Node>, String> {
+        let result = node.output.first().cloned().unwrap_or_default();
+        let (weights, zero) = (self.required(node, 1)?, self.zero_point(node, 3)?);
+        let weights = shifted(&weights, zero.as_deref(), weight_axis(node))?;
+        let weights = self.store(&result, weights.dims, weights.values);
+        let zero = self.zero_point(node, 2)?;
+        let zero = zero.map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
+        let inner = format!("{result}@codes");
+        let shift = self.store(&inner, Vec::new(), vec![zero]);
+        let layer = Node {
+            op_type: node.op_type.trim_end_matches("Integer").to_owned(),
+            input: vec![inner.clone(), weights],
+            output: vec![result],
+            ..node.clone()
+        };
+        let x = node.operand(0).unwrap_or_default();
+        Ok(vec![make("Sub", &[x, &shift], &inner), layer])
+    }
+
+    /// `QLinearConv`, `QLinearMatMul`, `QGemm`: operand, weights and bias as real numbers.
+    fn weighted_layer(&mut self, node: &onnx::Node, result: &str) -> Result<Vec<Node>, String> {
+        let (op, bias_at) = match node.op_type.as_str() {
+            "QLinearConv" => ("Conv", 8),
+            "QGemm" => ("Gemm", 6),
+            _ => ("MatMul", usize::MAX),
+        };
+        let (codes, scales) = (self.required(node, 3)?, self.required(node, 4)?);
+        let zero = self.zero_point(node, 5)?;
+        let weights = real(&codes, &scales, zero.as_deref(), weight_axis(node))?;
+        let weights = self.store(result, weights.dims, weights.values);
+        let x = format!("{result}@x");
+        let of = |at: usize| node.operand(at).unwrap_or_default();
+        let first = make("DequantizeLinear", &[of(0), of(1), of(2)], &x);
+        let mut input = vec![x, weights];
+        if node.operand(bias_at).is_some() {
+            let bias = self.required(node, bias_at)?;
+            let scale = self.required(node, 1)?.values.first().copied().unwrap_or(1.0);
+            let count = scales.values.len().max(1);
+            let value = |(i, b): (usize, &f64)| b * scale * scales.values[i % count];
+            let values = bias.values.iter().enumerate().map(value).collect();
+            input.push(self.store(result, bias.dims.clone(), values));
+        }
+        let layer = Node {
+            op_type: op.to_owned(),
+            domain: String::new(),
+            input,
+            output: vec![result.to_owned()],
+            ..node.clone()
+        };
+        Ok(vec![first, layer])
     }
 
     /// The name of an operand in codes, or of the numbers that constant codes stand for.
@@ -259,6 +254,16 @@ impl Reader {
         let (scale, zero) = (self.required(node, at + 1)?, self.zero_point(node, at + 2)?);
         let numbers = real(&codes, &scale, zero.as_deref(), -1)?;
         Ok(self.store(&name, numbers.dims, numbers.values))
+    }
+}
+
+/// The axis of outputs of a layer's weights.
+fn weight_axis(node: &onnx::Node) -> i64 {
+    let is_first = node.op_type.contains("Conv") || node.int("transB", 0) != 0;
+    if is_first {
+        0
+    } else {
+        -1
     }
 }
 
