@@ -80,7 +80,7 @@ mod tests {
 
     use dn_core::quant::{Activation, Graph, Node, Shape};
     use dn_core::Width;
-    use dn_import::Package;
+    use dn_import::{Codes, Package};
 
     use super::*;
 
@@ -90,7 +90,8 @@ mod tests {
         let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
         let graph = Graph { input, nodes: vec![node] };
         let (name, width) = ("two".into(), Width::Narrow);
-        let package = Package { name, graph, input_scale: 1.0, output_scale: 1.0, width };
+        let package =
+            Package { name, graph, input: Codes::uniform(1.0), output: Codes::uniform(1.0), width };
         let args = CheckKey {
             package: folder.join("two.dnpkg"),
             key: folder.join("two.protocol"),

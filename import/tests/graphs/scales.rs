@@ -54,6 +54,19 @@ fn outputs_have_offsets_and_scales_of_their_own() {
     }
 }
 
+/// An untrained generator: its pixels hardly leave the middle.
+#[test]
+fn the_range_of_a_last_function_is_used_up() {
+    let mut b = Build::new(&[6]);
+    let weights = (0..6 * 4).map(|_| 0.02 * b.number()).collect();
+    b.constant("w", &[6, 4], weights).node("MatMul", &["x", "w"], "h", &[]);
+    b.node("Sigmoid", &["h"], "y", &[]);
+    let examples = b.examples();
+    let imported = dn_import::import_onnx(&b.bytes(), &examples, "middle").unwrap();
+    assert!((imported.package.output.offset[0] - 0.5).abs() < 0.05);
+    assert!(imported.fidelity(&examples).error < 0.03);
+}
+
 #[test]
 fn scores_keep_one_scale() {
     let (imported, _) = import(&[1.0; 6], &[0.0, 1.0, -1.0], &[1.0, 1.0, 1.0]);

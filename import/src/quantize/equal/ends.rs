@@ -1,7 +1,7 @@
 //! Steps and offsets of the input and of the output.
 
 use super::steps::{self, Need, Tolerance};
-use super::{reads_outside, Equaliser, Outputs, Spread, Tensor, Unit, FEW, TOP};
+use super::{is_homogeneous, reads_outside, Equaliser, Outputs, Spread, Tensor, Unit, FEW, TOP};
 use crate::lower::is_dense;
 use crate::quantize::range::Range;
 
@@ -18,6 +18,11 @@ const SLIGHT: f64 = 0.125;
 /// Whether a unit's numbers are sums: the last one may then have any scales and offsets.
 pub(super) fn is_linear(unit: &Unit) -> bool {
     unit.exact.is_none() && unit.chain.is_empty()
+}
+
+/// Whether its last function ends in a table of its own, which may subtract an offset.
+pub(super) fn is_curved(unit: &Unit) -> bool {
+    unit.exact.is_none() && !is_homogeneous(&unit.chain)
 }
 
 /// What shares a step at the input.
@@ -118,7 +123,7 @@ fn are_apart(spreads: &[Spread], whole: Range) -> bool {
 }
 
 /// The offset in whose middle a range lies; 0 where that gains little.
-fn middle(range: Range) -> f64 {
+pub(super) fn middle(range: Range) -> f64 {
     let (low, high) = (f64::from(range.low), f64::from(range.high));
     let middle = (low + high) / 2.0;
     if middle.abs() < SLIGHT * (high - low) / 2.0 {

@@ -1,6 +1,7 @@
 //! Folds multipliers and offsets into weights and biases.
 
-use super::{rows, Place, Tensor};
+use super::{ends, rows, Place, Tensor};
+use crate::float::Scalar;
 use crate::lower::{Lowered, Unit};
 
 /// The model on numbers `(x - offset) / multiplier` in the place of `x`, for every tensor.
@@ -32,10 +33,14 @@ fn fold_unit(
         return unit;
     }
     let channels = unit.shape.channels;
+    let is_curved = ends::is_curved(&unit);
+    if is_curved && own_offset[0] != 0.0 {
+        unit.chain.push(Scalar::Affine(1.0, -own_offset[0] as f32));
+    }
     let divisor = |o: usize| own[o * own.len() / channels];
     let mut bias: Vec<f64> = unit.linear.bias.iter().map(|b| f64::from(*b)).collect();
     for (o, b) in bias.iter_mut().enumerate() {
-        *b -= own_offset[o * own_offset.len() / channels];
+        *b -= if is_curved { 0.0 } else { own_offset[o * own_offset.len() / channels] };
     }
     let mut terms = unit.linear.terms.clone();
     for term in &mut terms {
@@ -63,7 +68,7 @@ mod tests {
     use dn_core::quant::{Geometry, Shape};
 
     use super::*;
-    use crate::float::{Linear, Origin, Scalar, Term};
+    use crate::float::{Linear, Origin, Term};
 
     /// A convolution of two channels, grouped, then a dense layer: both read and make steps.
     #[test]

@@ -99,9 +99,16 @@ pub(super) fn equalise(model: &Lowered, statistics: &Statistics, outputs: Output
             e.unit(i)
         };
         let (before, after) = &statistics.units[i];
-        let shift = if i == last { &output_offset[..] } else { &[0.0] };
-        let joined = |spreads: &[Spread]| joined(spreads, &tensor.multipliers, shift);
-        ranges.push((joined(before).widened(e.margin()), joined(after)));
+        let is_shifted = i == last && ends::is_curved(&model.units[i]) && e.examples() >= FEW;
+        if is_shifted {
+            output_offset = vec![ends::middle(joined(after, &[1.0], &[0.0]))];
+        }
+        let none = &[0.0][..];
+        let behind = if i == last { &output_offset[..] } else { none };
+        let before = joined(before, &tensor.multipliers, if is_shifted { none } else { behind });
+        let after = joined(after, &tensor.multipliers, behind);
+        let after = if is_shifted { after.widened(e.margin()) } else { after };
+        ranges.push((before.widened(e.margin()), after));
         floors.push(floor as f32);
         e.tensors.push(tensor);
     }
