@@ -90,7 +90,8 @@ mod tests {
         let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
         let graph = Graph { input, nodes: vec![node] };
         let (name, width) = ("two".into(), Width::Narrow);
-        let package = Package { name, graph, input_scale: 1.0, output_scale: 1.0, width };
+        let package =
+            Package { name, graph, inputs: Vec::new(), input_scale: 1.0, output_scale: 1.0, width };
         let args = CheckKey {
             package: folder.join("two.dnpkg"),
             key: folder.join("two.protocol"),

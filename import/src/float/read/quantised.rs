@@ -161,67 +161,9 @@ impl Reader {
     ) -> Result<Option<Vec<Node>>, String> {
         let result = node.output.first().cloned().unwrap_or_default();
         let x = node.operand(0).unwrap_or_default().to_owned();
-        let weight_axis = if node.op_type.contains("Conv") { 0 } else { -1 };
         let (nodes, end) = match node.op_type.as_str() {
-            "MatMulInteger" | "ConvInteger" => {
-                let one = Numbers { dims: Vec::new(), values: vec![1.0], is_integer: false };
-                let (w, zero) = (self.required(node, 1)?, self.zero_point(node, 3)?);
-                let w = shifted(&w, zero.as_deref(), weight_axis)?;
-                let w = real(&w, &one, None, 0)?;
-                let w = self.store(&result, w.dims, w.values);
-                let op = node.op_type.trim_end_matches("Integer").to_owned();
-                let zero = self
-                    .zero_point(node, 2)?
-                    .map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
-                let inner = format!("{result}@codes");
-                let shift = self.store(&inner, Vec::new(), vec![zero]);
-                let layer = Node {
-                    op_type: op,
-                    input: vec![inner.clone(), w],
-                    output: vec![result.clone()],
-                    ..node.clone()
-                };
-                return Ok(Some(vec![make("Sub", &[&x, &shift], &inner), layer]));
-            }
-            "QLinearConv" | "QLinearMatMul" | "QGemm" => {
-                let bias_at = if node.op_type == "QGemm" { 6 } else { 8 };
-                let (w, ws, wz) =
-                    (self.required(node, 3)?, self.required(node, 4)?, self.zero_point(node, 5)?);
-                let at = if node.op_type == "QGemm" && node.int("transB", 0) != 0 {
-                    0
-                } else {
-                    weight_axis
-                };
-                let w = real(&w, &ws, wz.as_deref(), at)?;
-                let w = self.store(&result, w.dims, w.values);
-                let real_x = format!("{result}@x");
-                let of = |at: usize| node.operand(at).unwrap_or_default();
-                let first = make("DequantizeLinear", &[&x, of(1), of(2)], &real_x);
-                let mut input = vec![real_x, w];
-                if node.op_type != "QLinearMatMul" && node.operand(bias_at).is_some() {
-                    let bias = self.required(node, bias_at)?;
-                    let scale = self.required(node, 1)?.values.first().copied().unwrap_or(1.0);
-                    let count = ws.values.len().max(1);
-                    let value = |(i, b): (usize, &f64)| b * scale * ws.values[i % count];
-                    let values = bias.values.iter().enumerate().map(value).collect();
-                    input.push(self.store(&result, bias.dims.clone(), values));
-                }
-                let op = match node.op_type.as_str() {
-                    "QLinearConv" => "Conv",
-                    "QGemm" => "Gemm",
-                    _ => "MatMul",
-                };
-                let end = if node.op_type == "QGemm" { 7 } else { 6 };
-                let inner = format!("{result}@real");
-                let layer = Node {
-                    op_type: op.to_owned(),
-                    domain: String::new(),
-                    input,
-                    output: vec![inner],
-                    ..node.clone()
-                };
-                (vec![first, layer], end)
-            }
+            "MatMulInteger" | "ConvInteger" => return self.integer_layer(node).map(Some),
+            "QLinearConv" | "QLinearMatMul" | "QGemm" => self.linear_layer(node)?,
             "QLinearAdd" => {
                 let inner = format!("{result}@real");
                 let [a, b] = [0, 3].map(|at| self.real_operand(node, at));
@@ -252,6 +194,73 @@ impl Reader {
         Ok(Some(nodes.into_iter().chain([quantize]).collect()))
     }
 
+    /// A layer on codes without a scale: the same layer on codes less their zero points.
+    fn integer_layer(&mut self, node: &onnx::Node) -> Result<Vec<Node>, String> {
+        let result = node.output.first().cloned().unwrap_or_default();
+        let x = node.operand(0).unwrap_or_default().to_owned();
+        let one = Numbers { dims: Vec::new(), values: vec![1.0], is_integer: false };
+        let (w, zero) = (self.required(node, 1)?, self.zero_point(node, 3)?);
+        let w = shifted(&w, zero.as_deref(), weight_axis(node))?;
+        let w = real(&w, &one, None, 0)?;
+        let w = self.store(&result, w.dims, w.values);
+        let op = node.op_type.trim_end_matches("Integer").to_owned();
+        let zero =
+            self.zero_point(node, 2)?.map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
+        let inner = format!("{result}@codes");
+        let shift = self.store(&inner, Vec::new(), vec![zero]);
+        let layer = Node {
+            op_type: op,
+            input: vec![inner.clone(), w],
+            output: vec![result.clone()],
+            ..node.clone()
+        };
+        Ok(vec![make("Sub", &[&x, &shift], &inner), layer])
+    }
+
+    /// A layer on codes with scales, on the numbers that they stand for, and the operand that has the scale of its
+    /// result.
+    fn linear_layer(&mut self, node: &onnx::Node) -> Result<(Vec<Node>, usize), String> {
+        let result = node.output.first().cloned().unwrap_or_default();
+        let x = node.operand(0).unwrap_or_default().to_owned();
+        let bias_at = if node.op_type == "QGemm" { 6 } else { 8 };
+        let (w, ws, wz) =
+            (self.required(node, 3)?, self.required(node, 4)?, self.zero_point(node, 5)?);
+        let at = if node.op_type == "QGemm" && node.int("transB", 0) != 0 {
+            0
+        } else {
+            weight_axis(node)
+        };
+        let w = real(&w, &ws, wz.as_deref(), at)?;
+        let w = self.store(&result, w.dims, w.values);
+        let real_x = format!("{result}@x");
+        let of = |at: usize| node.operand(at).unwrap_or_default();
+        let first = make("DequantizeLinear", &[&x, of(1), of(2)], &real_x);
+        let mut input = vec![real_x, w];
+        if node.op_type != "QLinearMatMul" && node.operand(bias_at).is_some() {
+            let bias = self.required(node, bias_at)?;
+            let scale = self.required(node, 1)?.values.first().copied().unwrap_or(1.0);
+            let count = ws.values.len().max(1);
+            let value = |(i, b): (usize, &f64)| b * scale * ws.values[i % count];
+            let values = bias.values.iter().enumerate().map(value).collect();
+            input.push(self.store(&result, bias.dims.clone(), values));
+        }
+        let op = match node.op_type.as_str() {
+            "QLinearConv" => "Conv",
+            "QGemm" => "Gemm",
+            _ => "MatMul",
+        };
+        let end = if node.op_type == "QGemm" { 7 } else { 6 };
+        let inner = format!("{result}@real");
+        let layer = Node {
+            op_type: op.to_owned(),
+            domain: String::new(),
+            input,
+            output: vec![inner],
+            ..node.clone()
+        };
+        Ok((vec![first, layer], end))
+    }
+
     /// The name of an operand in codes, or of the numbers that constant codes stand for.
     fn real_operand(&mut self, node: &onnx::Node, at: usize) -> Result<String, String> {
         let name = node.operand(at).ok_or_else(|| format!("operand {at} is missing"))?.to_owned();
@@ -271,4 +280,13 @@ fn shifted(w: &Numbers, zero: Option<&Numbers>, at: i64) -> Result<Numbers, Stri
         is_integer: false,
     };
     each(w, (&ones, Some(zero)), at, |x, _, z| x - z)
+}
+
+/// The axis of a layer's outputs in its weights.
+fn weight_axis(node: &onnx::Node) -> i64 {
+    if node.op_type.contains("Conv") {
+        0
+    } else {
+        -1
+    }
 }
