@@ -80,3 +80,20 @@ fn modules_are_named_after_what_they_hold() {
         assert!(!is_vague, "{} says nothing about its content", path.display());
     }
 }
+
+/// Recipes lead to files that are there.
+#[test]
+fn recipes_name_files_that_exist() {
+    let text = fs::read_to_string(root().join("docs/how-to.md")).unwrap();
+    let is_path = |word: &&str| word.contains('.') && !word.contains([' ', '(', '=']);
+    let (mut named, mut fenced) = (0, false);
+    for line in text.lines() {
+        fenced ^= line.starts_with("```");
+        for path in line.split('`').skip(1).step_by(2).filter(|_| !fenced).filter(is_path) {
+            let is_field = path.starts_with("ABOUT.");
+            assert!(is_field || root().join(path).exists(), "docs/how-to.md names {path}");
+            named += 1;
+        }
+    }
+    assert!(named > 25, "the recipes are written in another way");
+}

@@ -210,7 +210,7 @@ impl Models {
             fixed_queries: Vec::new(),
             quotient_pieces: 0,
             constants: Vec::new(),
-            nodes: Vec::new(),
+            ops: Vec::new(),
             constraints: Vec::new(),
         };
         Self::new([Model { view, package: Vec::new(), protocol }])

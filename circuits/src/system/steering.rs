@@ -34,9 +34,29 @@ pub(crate) fn round_constant(width: Width, k: usize) -> usize {
     }
 }
 
-/// The fixed columns, by what they do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fx {
+/// Declares the fixed columns, in order, so that all that counts or lists them follows.
+macro_rules! columns {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The fixed columns, by what they do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Fx {
+            $($(#[$doc])* $name,)*
+        }
+
+        /// Number of them, the weights being one.
+        pub(crate) const MARKS: usize = [$(Fx::$name),*].len();
+
+        impl Fx {
+            /// Every one, in order.
+            pub(crate) const ALL: [Self; MARKS] = [$(Self::$name),*];
+        }
+    };
+}
+
+/// A set of marks is one number.
+const _: () = assert!(MARKS <= u64::BITS as usize, "too many marks for a set");
+
+columns! {
     /// 1 where the two lookups of every lane apply.
     Lookup,
     /// 1 on every used row.
@@ -173,7 +193,7 @@ pub(crate) const SAME: [(Fx, Fx); 1] = [(Fx::Spill, Fx::ReadScale)];
 /// Number of fixed columns.
 #[must_use]
 pub const fn fixed_columns(width: Width) -> usize {
-    Fx::Score as usize + weight_lanes(width) - EXCLUSIVE.len() - NESTED.len() - SAME.len()
+    MARKS - 1 + weight_lanes(width) - EXCLUSIVE.len() - NESTED.len() - SAME.len()
 }
 
 /// How a fixed column is read.
@@ -203,9 +223,6 @@ impl Share {
     }
 }
 
-/// Number of marks, the weights being one.
-pub(crate) const MARKS: usize = Fx::Score as usize + 1;
-
 impl Fx {
     /// Its bit in a set of marks.
     pub(crate) const fn bit(self) -> u64 {
@@ -230,65 +247,6 @@ impl Fx {
         }
         true
     }
-
-    /// Every one, in order.
-    pub(crate) const ALL: [Self; MARKS] = {
-        use Fx::*;
-        [
-            Lookup,
-            Active,
-            TagA,
-            TagB,
-            Scale,
-            Offset,
-            Table0,
-            Table1,
-            Table2,
-            Weight0,
-            Chunk,
-            Spill,
-            SpillFold,
-            Position,
-            ImageReset,
-            ImageStep,
-            OutputsReset,
-            OutputsStep,
-            Channel,
-            ChannelFold,
-            TensorStep,
-            TensorClaim,
-            WeightFold,
-            Word,
-            Tap,
-            KernelReset,
-            KernelStep,
-            KernelClaim,
-            Product,
-            ProductHeld,
-            Claim,
-            Close,
-            WordStep,
-            Pack,
-            WordsDone,
-            Full,
-            Partial,
-            PartialFirst,
-            PartialLast,
-            Absorb,
-            AbsorbNext,
-            Item,
-            ItemFold,
-            CloseWords,
-            CloseCopies,
-            Publish,
-            PublishHash,
-            Read,
-            ReadScale,
-            Classes,
-            ClassesNext,
-            Score,
-        ]
-    };
 
     /// The pair that it belongs to, and whether it is nested.
     fn pair(self) -> Option<((Self, Self), bool)> {
@@ -355,7 +313,7 @@ mod tests {
             let mut pairs = EXCLUSIVE.iter().chain(&NESTED).chain(&SAME);
             let same = |(a, b): &(Fx, Fx)| a.index(width) == b.index(width);
             assert!(pairs.all(|p| (p.0 as usize) < p.1 as usize && same(p)));
-            assert_eq!(Fx::Score.index(width), fixed_columns(width) - 1);
+            assert_eq!(Fx::ALL[MARKS - 1].index(width), fixed_columns(width) - 1);
         }
     }
 }

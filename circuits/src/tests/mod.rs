@@ -28,6 +28,7 @@ mod nets;
 mod quality;
 mod rows;
 mod soundness;
+mod votes;
 mod weakening;
 
 pub(crate) use weakening::configure_weakened;

@@ -9,8 +9,9 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 
 use super::checker::Checker;
-use super::forgeries::{ends, folds, hashes, votes, Forgery};
+use super::forgeries::{ends, folds, hashes, Forgery};
 use super::nets::Net;
+use super::votes::votes;
 use crate::system::columns::{Columns, CHALLENGES};
 use crate::system::gates;
 use crate::system::rows::classes::{classes, real_mark};

@@ -91,7 +91,7 @@ mod tests {
         let graph = Graph { input, nodes: vec![node] };
         let (name, width) = ("two".into(), Width::Narrow);
         let package =
-            Package { name, graph, input: Codes::uniform(1.0), output: Codes::uniform(1.0), width };
+            Package { name, graph, input: Codes::uniform(1.0), output: Codes::uniform(1.0), width, inputs: Vec::new() };
         let args = CheckKey {
             package: folder.join("two.dnpkg"),
             key: folder.join("two.protocol"),
