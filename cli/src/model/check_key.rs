@@ -90,8 +90,14 @@ mod tests {
         let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
         let graph = Graph { input, nodes: vec![node] };
         let (name, width) = ("two".into(), Width::Narrow);
-        let package =
-            Package { name, graph, input: Codes::uniform(1.0), output: Codes::uniform(1.0), width, inputs: Vec::new() };
+        let package = Package {
+            name,
+            graph,
+            input: Codes::uniform(1.0),
+            output: Codes::uniform(1.0),
+            width,
+            inputs: Vec::new(),
+        };
         let args = CheckKey {
             package: folder.join("two.dnpkg"),
             key: folder.join("two.protocol"),
