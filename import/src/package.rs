@@ -274,7 +274,14 @@ mod tests {
         let codes = |scale: Vec<f32>, offset: Vec<f32>| Codes { scale, offset };
         let input = codes(vec![0.5, 100.0], vec![0.0, 1e4]);
         let output = codes(vec![0.25], vec![1e6]);
-        Package { name: "two".into(), graph, input, output, width: Width::Default }
+        Package {
+            name: "two".into(),
+            graph,
+            inputs: Vec::new(),
+            input,
+            output,
+            width: Width::Default,
+        }
     }
 
     #[test]

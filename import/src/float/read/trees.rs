@@ -224,11 +224,7 @@ impl Reader {
         if flat.len() * decisions * leaves.max(inputs) > MAX_LEN {
             return Err("its trees have too many decisions: use fewer or smaller ones".to_owned());
         }
-        let share = match node.text("aggregate_function") {
-            "" | "SUM" => 1.0,
-            "AVERAGE" => 1.0 / flat.len() as f64,
-            other => return Err(format!("aggregate_function {other:?} is not supported")),
-        };
+        let share = share(node, flat.len())?;
 
         let columns = flat.len() * decisions;
         let (mut select, mut thresholds) = (vec![0.0; inputs * columns], vec![1.0; columns]);
@@ -259,9 +255,7 @@ impl Reader {
                 }
             }
         }
-        let mut base: Vec<f64> =
-            node.numbers("base_values").iter().map(|v| f64::from(*v)).collect();
-        base.resize(outputs, 0.0);
+        let base = base(node, outputs);
         let name = |part: &str| format!("{raw}@{part}");
         let [select, thresholds, paths, counts, sums, base] = [
             self.store(raw, vec![inputs, columns], select),
@@ -303,4 +297,20 @@ fn binary(labels: usize, values: &Values, post: &str) -> (usize, Second) {
     }
     let are_shares = post == "LOGISTIC" || all().all(|(_, value)| *value >= 0.0);
     (1, if are_shares { Second::Rest } else { Second::Opposite })
+}
+
+/// What one tree of `trees` counts for.
+fn share(node: &Node, trees: usize) -> Result<f64, String> {
+    match node.text("aggregate_function") {
+        "" | "SUM" => Ok(1.0),
+        "AVERAGE" => Ok(1.0 / trees as f64),
+        other => Err(format!("aggregate_function {other:?} is not supported")),
+    }
+}
+
+/// What every output begins with.
+fn base(node: &Node, outputs: usize) -> Vec<f64> {
+    let mut base: Vec<f64> = node.numbers("base_values").iter().map(|v| f64::from(*v)).collect();
+    base.resize(outputs, 0.0);
+    base
 }
