@@ -183,6 +183,12 @@ pub enum PackageError {
     /// channel or per value.
     #[error("the scales or offsets of the input or the output are wrong in number or value")]
     Scale,
+    /// The outputs' lengths are not those of the numbers.
+    #[error("the outputs have {got} numbers in all, the model has another number")]
+    Outputs {
+        /// Sum of the lengths.
+        got: usize,
+    },
     /// The graph breaks a rule of the integer semantics.
     #[error("the graph is invalid")]
     Graph(#[from] GraphError),

@@ -24,6 +24,7 @@ pub mod npz;
 pub mod onnx;
 mod package;
 mod quantize;
+mod readout;
 
 use dn_core::quant::execute;
 use dn_core::Width;
@@ -35,6 +36,7 @@ pub use examples::{arg_max, Calibration, ExampleError};
 pub use fidelity::{Accuracy, Fidelity, Layer};
 pub use float::{operators, Group, Input, Operator, Reading};
 pub use package::Package;
+pub use readout::{Output, Readout};
 
 use float::{Facts, FloatModel};
 use quantize::{Outcome, Outputs};
@@ -142,6 +144,11 @@ impl OnnxModel {
     pub fn quantise(self, calibration: &Calibration, name: &str) -> Result<Imported, ImportError> {
         let float = self.model;
         let names: Vec<String> = self.facts.inputs.into_iter().map(|i| i.name).collect();
+        let readouts = self.facts.readouts;
+        let named = self.facts.outputs.into_iter().zip(readouts).map(|((name, dims), readout)| {
+            Output { name, len: dims.iter().skip(1).product(), readout }
+        });
+        let named: Vec<Output> = named.collect();
         let bad = |reason: String| ImportError::Calibration { reason };
         if calibration.x.is_empty() {
             return Err(bad("there are no examples".into()));
@@ -163,7 +170,10 @@ impl OnnxModel {
         let [input, output] = outcome.ends.clone();
         let (name, graph) = (name.to_owned(), outcome.graph.clone());
         let inputs = if names.len() > 1 { names } else { Vec::new() };
-        let package = Package { name, graph, input, output, width: Width::default(), inputs };
+        let is_plain = named.len() < 2 && named.iter().all(|o| o.readout == Readout::Plain);
+        let outputs = if is_plain { Vec::new() } else { named };
+        let width = Width::default();
+        let package = Package { name, graph, input, output, width, inputs, outputs };
         Ok(Imported { package, float, outcome })
     }
 }

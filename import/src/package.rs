@@ -18,6 +18,7 @@ use sha3::{Digest, Keccak256};
 
 use crate::codes::Codes;
 use crate::error::PackageError;
+use crate::readout::Output;
 
 /// Version that is written.
 const VERSION: u32 = 3;
@@ -41,6 +42,9 @@ pub struct Package {
     pub width: Width,
     /// Names of the tensors that lie one behind the other in an input; none if it is one tensor.
     pub inputs: Vec<String>,
+    /// What lies one behind the other in an output; none if that is one tensor whose numbers are its
+    /// values.
+    pub outputs: Vec<Output>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,6 +63,8 @@ struct Header {
     width: Width,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     inputs: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    outputs: Vec<Output>,
     input: Shape,
     nodes: Vec<NodeHeader>,
 }
@@ -96,6 +102,22 @@ impl Package {
         self.output.dequantize(q)
     }
 
+    /// The outputs' values for one example, as the file that was imported promises them.
+    #[must_use]
+    pub fn values(&self, q: &[i8]) -> Vec<Vec<f32>> {
+        let numbers = self.dequantize_output(q);
+        if self.outputs.is_empty() {
+            return vec![numbers];
+        }
+        let mut rest = &numbers[..];
+        let read = |output: &Output| {
+            let (own, others) = rest.split_at(output.len.min(rest.len()));
+            rest = others;
+            output.readout.apply(own)
+        };
+        self.outputs.iter().map(read).collect()
+    }
+
     /// keccak256 of the package's bytes.
     #[must_use]
     pub fn model_id(bytes: &[u8]) -> [u8; 32] {
@@ -116,6 +138,7 @@ impl Package {
             output_scale: None,
             width: self.width,
             inputs: self.inputs.clone(),
+            outputs: self.outputs.clone(),
             input: self.graph.input,
             nodes: self.graph.nodes.iter().map(NodeHeader::of).collect(),
         };
@@ -166,7 +189,7 @@ impl Package {
             serde_json::from_str(json).map_err(|e| PackageError::Header(Some(e)))?;
         let ends = header.ends()?;
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
-        let Header { name, width, inputs, input: extents, nodes, .. } = header;
+        let Header { name, width, inputs, outputs, input: extents, nodes, .. } = header;
         let mut graph = Graph { input: extents, nodes: Vec::new() };
         let mut arrays = 0;
         for (i, node) in nodes.into_iter().enumerate() {
@@ -183,7 +206,11 @@ impl Package {
         if !shapes.iter().zip([&input, &output]).all(|(s, c)| c.fits(s.channels, s.len())) {
             return Err(PackageError::Scale);
         }
-        Ok(Self { name, graph, input, output, width, inputs })
+        let numbers = outputs.iter().map(|o| o.len).fold(0, usize::saturating_add);
+        if !outputs.is_empty() && numbers != graph.shape(graph.nodes.len()).len() {
+            return Err(PackageError::Outputs { got: numbers });
+        }
+        Ok(Self { name, graph, input, output, width, inputs, outputs })
     }
 }
 
@@ -278,6 +305,7 @@ mod tests {
             name: "two".into(),
             graph,
             inputs: Vec::new(),
+            outputs: Vec::new(),
             input,
             output,
             width: Width::Default,

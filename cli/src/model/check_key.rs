@@ -97,6 +97,7 @@ mod tests {
             output: Codes::uniform(1.0),
             width,
             inputs: Vec::new(),
+            outputs: Vec::new(),
         };
         let args = CheckKey {
             package: folder.join("two.dnpkg"),

@@ -112,6 +112,7 @@ mod tests {
             output: Codes::uniform(1.0),
             width,
             inputs: Vec::new(),
+            outputs: Vec::new(),
         };
         Loaded { package, id: ID }
     }

@@ -53,6 +53,21 @@ impl Unit {
             && term.weights.iter().all(|w| *w == term.weights[0] && *w > 0.0)
     }
 
+    /// Where its functions begin with a step: the threshold, and whether it belongs to the upper side.
+    pub(crate) fn step(&self) -> Option<(f32, bool)> {
+        // `factor x + offset` is compared.
+        let (mut factor, mut offset) = (1.0, 0.0);
+        for function in &self.chain {
+            match function {
+                Scalar::Affine(a, b) if *a > 0.0 => (factor, offset) = (a * factor, a * offset + b),
+                Scalar::AtLeast(threshold) => return Some(((threshold - offset) / factor, true)),
+                Scalar::Above(threshold) => return Some(((threshold - offset) / factor, false)),
+                _ => return None,
+            }
+        }
+        None
+    }
+
     /// The same values as those of `tensor`.
     fn copy(origin: Origin, tensor: usize, shape: Shape) -> Self {
         let terms = vec![pointwise(tensor, vec![1.0; shape.channels])];

@@ -7,7 +7,7 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use npyz::npz::{NpzArchive, NpzWriter};
-use npyz::{NpyFile, WriterBuilder};
+use npyz::{AutoSerialize, NpyFile, WriterBuilder};
 use thiserror::Error;
 use zip::write::FileOptions;
 use zip::DateTime;
@@ -197,20 +197,18 @@ fn checked(
 /// When the file cannot be written.
 pub fn write_examples(path: &Path, x: &[Vec<f32>]) -> Result<(), NpzError> {
     let io = |source| NpzError::Io { path: path.to_path_buf(), source };
-    let shape = [x.len() as u64, x.first().map_or(0, Vec::len) as u64];
-    let options = FileOptions::default().last_modified_time(DateTime::default());
     let mut npz = NpzWriter::new(BufWriter::new(File::create(path).map_err(io)?));
-    let write = |npz: &mut NpzWriter<BufWriter<File>>| -> std::io::Result<()> {
-        let mut array = npz.array("x", options)?.default_dtype().shape(&shape).begin_nd()?;
-        array.extend(x.iter().flatten().copied())?;
-        array.finish()?;
+    let rows: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
+    let mut write = || -> std::io::Result<()> {
+        write_array(&mut npz, "x", &rows)?;
         npz.zip_writer().finish()?.flush()
     };
-    write(&mut npz).map_err(io)
+    write().map_err(io)
 }
 
-/// Writes the outputs `q` of a package as `logits` (float32) and `q` (int8), both
-/// `[examples, outputs]`.
+/// Writes the outputs `q` of a package, `[examples, values]` each: their values as float32 under
+/// their names, where the file has several; those of the first one as `logits` too; and all codes as
+/// `q` (int8).
 ///
 /// The same outputs give the same bytes: entries carry no time.
 ///
@@ -218,19 +216,31 @@ pub fn write_examples(path: &Path, x: &[Vec<f32>]) -> Result<(), NpzError> {
 /// When the file cannot be written.
 pub fn write_outputs(path: &Path, package: &Package, q: &[Vec<i8>]) -> Result<(), NpzError> {
     let io = |source| NpzError::Io { path: path.to_path_buf(), source };
-    let width = q.first().map_or(0, Vec::len) as u64;
-    let shape = [q.len() as u64, width];
-    let options = FileOptions::default().last_modified_time(DateTime::default());
-    let file = BufWriter::new(File::create(path).map_err(io)?);
-    let mut npz = NpzWriter::new(file);
-    let write = |npz: &mut NpzWriter<BufWriter<File>>| -> std::io::Result<()> {
-        let mut array = npz.array("logits", options)?.default_dtype().shape(&shape).begin_nd()?;
-        array.extend(q.iter().flat_map(|row| package.dequantize_output(row)))?;
-        array.finish()?;
-        let mut array = npz.array("q", options)?.default_dtype().shape(&shape).begin_nd()?;
-        array.extend(q.iter().flatten().copied())?;
-        array.finish()?;
+    let values: Vec<Vec<Vec<f32>>> = q.iter().map(|row| package.values(row)).collect();
+    let names = package.outputs.iter().map(|output| output.name.as_str());
+    let names = names.enumerate().filter(|(_, name)| !matches!(*name, "logits" | "q"));
+    let several = names.filter(|_| package.outputs.len() > 1);
+    let mut npz = NpzWriter::new(BufWriter::new(File::create(path).map_err(io)?));
+    let write = || -> std::io::Result<()> {
+        for (at, name) in std::iter::once((0, "logits")).chain(several) {
+            let rows: Vec<&[f32]> = values.iter().map(|row| &row[at][..]).collect();
+            write_array(&mut npz, name, &rows)?;
+        }
+        let rows: Vec<&[i8]> = q.iter().map(Vec::as_slice).collect();
+        write_array(&mut npz, "q", &rows)?;
         npz.zip_writer().finish()?.flush()
     };
-    write(&mut npz).map_err(io)
+    write().map_err(io)
+}
+
+fn write_array<T: AutoSerialize + Copy>(
+    npz: &mut NpzWriter<BufWriter<File>>,
+    name: &str,
+    rows: &[&[T]],
+) -> std::io::Result<()> {
+    let shape = [rows.len() as u64, rows.first().map_or(0, |row| row.len()) as u64];
+    let options = FileOptions::default().last_modified_time(DateTime::default());
+    let mut array = npz.array(name, options)?.default_dtype().shape(&shape).begin_nd()?;
+    array.extend(rows.iter().flat_map(|row| row.iter().copied()))?;
+    array.finish()
 }

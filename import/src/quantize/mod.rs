@@ -18,6 +18,7 @@
 //! the means. The result is a function of the model and that data alone.
 
 mod bias;
+mod decisions;
 mod equal;
 mod outliers;
 mod range;
@@ -105,6 +106,7 @@ pub(crate) fn quantize(
     inputs: &[Vec<f32>],
     outputs: Outputs,
 ) -> Result<Outcome, ImportError> {
+    let model = &decisions::scaled(model, inputs);
     let statistics = Statistics::new(model, inputs)?;
     let equalised = equal::equalise(model, &statistics, outputs);
     let calibrated = Calibrated::new(&equalised);

@@ -99,6 +99,18 @@ impl Rounding<'_> {
             && term.weights.chunks_exact(taps).all(|plane| plane.iter().all(|w| *w == plane[0]))
     }
 
+    /// What puts the border between two codes onto the threshold of a step: numbers on either side of
+    /// it are decided as floats are, however coarse the codes are. `least` is the accumulator's unit.
+    fn to_threshold(&self, least: f64) -> f64 {
+        let Some((threshold, is_above)) = self.unit.step() else { return 0.0 };
+        let threshold = f64::from(threshold) / f64::from(self.inner);
+        if is_above {
+            threshold.ceil() - 0.5 - threshold
+        } else {
+            threshold.floor() + 0.5 - threshold - least
+        }
+    }
+
     /// Rows of weights, one per term, and the bias at a shift, if they keep all bounds.
     fn channel(&self, channel: usize, shift: u32) -> Option<(Vec<Vec<i16>>, i32)> {
         let step = f64::from(1u32 << shift);
@@ -109,7 +121,10 @@ impl Rounding<'_> {
         let rows = rows?;
         let bias = match self.unit.exact {
             Some(bias) => f64::from(bias),
-            None => round(f64::from(self.unit.linear.bias[channel]) / f64::from(self.inner)),
+            None => {
+                let steps = f64::from(self.unit.linear.bias[channel]) / f64::from(self.inner);
+                round(steps + self.to_threshold(1.0 / step))
+            }
         };
         let sum: i64 = rows.iter().flatten().map(|w| i64::from(*w).abs()).sum();
         let reach = (128 * sum) as f64 + bias.abs() + step;

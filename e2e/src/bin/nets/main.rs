@@ -28,8 +28,8 @@ fn main() -> Result<()> {
     let width = Width::ALL.into_iter().find(|w| w.name() == layout).context("LAYOUT is a name")?;
     let name = name.clone();
     let (input, output) = (Codes::uniform(1.0), Codes::uniform(1.0));
-    let inputs = Vec::new();
-    let package = Package { name: name.clone(), graph, input, output, width, inputs };
+    let (inputs, outputs) = (Vec::new(), Vec::new());
+    let package = Package { name: name.clone(), graph, input, output, width, inputs, outputs };
     let path = folder.join(format!("{name}.dnpkg"));
     std::fs::write(&path, package.to_bytes()?).with_context(|| path.display().to_string())
 }

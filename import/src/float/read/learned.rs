@@ -3,6 +3,7 @@
 use super::rewrite::{node as make, with_int};
 use super::Reader;
 use crate::onnx::{self, Node};
+use crate::readout::Readout;
 
 fn doubles(values: &[f32]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v)).collect()
@@ -72,16 +73,24 @@ impl Reader {
             "" | "NONE" => make("Identity", &[&raw], result),
             "LOGISTIC" => make("Sigmoid", &[&raw], result),
             "SOFTMAX" | "SOFTMAX_ZERO" if self.is_output(result) => {
-                self.notes.push(format!(
-                    "the softmax of {} {:?} is dropped: the outputs are logits in the same order",
-                    node.op_type,
-                    node.label()
-                ));
+                self.leave_softmax(node, result);
                 make("Identity", &[&raw], result)
             }
             other => return Err(format!("post_transform {other:?} is not supported here")),
         });
         Ok(nodes)
+    }
+
+    /// Leaves the softmax of a model at the end of the graph to the reader of its output `result`.
+    pub(super) fn leave_softmax(&mut self, node: &Node, result: &str) {
+        self.notes.push(format!(
+            "the softmax of {} {:?} is dropped: the outputs are logits in the same order",
+            node.op_type,
+            node.label()
+        ));
+        // Only views and shares follow, and shares of numbers that add up to 1 are these numbers.
+        let ends = self.ends.iter().map(String::as_str).chain([result]);
+        self.readouts.extend(ends.map(|end| (end.to_owned(), Readout::Softmax)));
     }
 
     /// The scores; the label is dropped.

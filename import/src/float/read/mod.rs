@@ -45,6 +45,7 @@ use prost::Message;
 use super::{geometry, FloatModel, Linear, Origin};
 use crate::error::{Failed, ImportError};
 use crate::onnx::{self, Numbers};
+use crate::readout::Readout;
 
 pub use input::Input;
 pub use operators::{operators, Group, Operator};
@@ -79,6 +80,8 @@ pub(crate) struct Facts {
     pub(crate) inputs: Vec<Input>,
     /// Outputs, likewise: name and dimensions with the batch.
     pub(crate) outputs: Vec<(String, Vec<usize>)>,
+    /// How each of them is read.
+    pub(crate) readouts: Vec<Readout>,
     /// What was dropped or changed, for people.
     pub(crate) notes: Vec<String>,
 }
@@ -121,6 +124,8 @@ struct Reader {
     /// Tensors that could not be computed.
     failed: HashSet<String>,
     failures: Vec<Failed>,
+    /// Of outputs whose end is left to their reader.
+    readouts: HashMap<String, Readout>,
     notes: Vec<String>,
     /// Numbers made so far.
     work: usize,
@@ -130,7 +135,7 @@ struct Reader {
 
 impl Reader {
     fn read(prepared: Prepared, reading: &Reading) -> Result<(FloatModel, Facts), ImportError> {
-        let Prepared { graph, opset, outputs, notes } = prepared;
+        let Prepared { graph, opset, outputs, readouts, notes } = prepared;
         let mut reader = Self {
             model: FloatModel { input: Shape::vector(1), ops: Vec::new() },
             folder: reading.folder.clone(),
@@ -144,6 +149,7 @@ impl Reader {
             ends: ends(&graph.node, &outputs),
             failed: HashSet::new(),
             failures: Vec::new(),
+            readouts,
             notes,
             work: 0,
             origin: Origin::default(),
@@ -280,7 +286,9 @@ impl Reader {
             value => value,
         };
         self.model.keep_only(value);
-        Ok((self.model, Facts { inputs, outputs, notes: self.notes }))
+        let readout = |(base, _): &(String, String)| self.readouts.get(base).copied();
+        let readouts = names.iter().map(|name| readout(name).unwrap_or_default()).collect();
+        Ok((self.model, Facts { inputs, outputs, readouts, notes: self.notes }))
     }
 
     /// The input, copied.

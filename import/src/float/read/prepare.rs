@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::ImportError;
 use crate::onnx::{Attribute, Function, Graph, Model, Node};
+use crate::readout::Readout;
 
 use super::unsupported;
 
@@ -21,6 +22,8 @@ pub(super) struct Prepared {
     pub(super) opset: i64,
     /// Names of the tensors that are the outputs, with those that the file gives them.
     pub(super) outputs: Vec<(String, String)>,
+    /// How outputs of classifiers are read, by the tensors' names.
+    pub(super) readouts: HashMap<String, Readout>,
     /// What was dropped, for people.
     pub(super) notes: Vec<String>,
 }
@@ -67,7 +70,8 @@ pub(super) fn prepare(model: Model, chosen: &[String]) -> Result<Prepared, Impor
         outputs = chosen.to_vec();
     }
     let graph = Graph { node: nodes, ..graph };
-    let mut prepared = Prepared { graph, opset, outputs: Vec::new(), notes: Vec::new() };
+    let mut prepared =
+        Prepared { graph, opset, outputs: Vec::new(), readouts: HashMap::new(), notes: Vec::new() };
     prepared.drop_tails(&outputs)?;
     prepared.keep_needed();
     Ok(prepared)
@@ -170,7 +174,17 @@ impl Prepared {
                  index of the largest"
             )));
         }
+        // A file that names the class beside them promises probabilities.
+        let is_classifier = tails.iter().any(|t| t.is_label);
         for (name, tail) in outputs.iter().zip(&tails) {
+            let dropped = tail.dropped.iter().map(|at| self.readout(*at));
+            let readout = dropped.fold(Readout::Plain, |read, own| match own {
+                Readout::Plain => read,
+                own => own,
+            });
+            if is_classifier && readout != Readout::Plain {
+                self.readouts.insert(tail.base.clone(), readout);
+            }
             if tail.is_label {
                 self.notes.push(format!("output {name:?} is dropped: it names the class"));
                 continue;
@@ -189,6 +203,17 @@ impl Prepared {
             }
         }
         Ok(())
+    }
+
+    /// What a reader does in place of a node of a tail.
+    fn readout(&self, at: usize) -> Readout {
+        let node = &self.graph.node[at];
+        match node.op_type.as_str() {
+            "Softmax" => Readout::Softmax,
+            "Div" => Readout::Share,
+            "Normalizer" if node.text("norm") == "L1" => Readout::Share,
+            _ => Readout::Plain,
+        }
     }
 
     /// Turns a node of a tail into one that passes its operand on.

@@ -186,11 +186,7 @@ impl Reader {
             "" | "NONE" => "Identity",
             "LOGISTIC" => "Sigmoid",
             "SOFTMAX" | "SOFTMAX_ZERO" if self.is_output(&result) => {
-                self.notes.push(format!(
-                    "the softmax of {} {:?} is dropped: the outputs are logits in the same order",
-                    node.op_type,
-                    node.label()
-                ));
+                self.leave_softmax(node, &result);
                 "Identity"
             }
             other => return Err(format!("post_transform {other:?} is not supported here")),
