@@ -233,7 +233,8 @@ pub(crate) struct Run {
     /// Array `x`, one row per example; `y` for accuracy.
     #[arg(long)]
     pub(crate) inputs: PathBuf,
-    /// Arrays to write: `logits` float32 and `q` int8.
+    /// Arrays to write: `logits`, the values of the first output, float32; every output under its name where
+    /// there are several; and the codes of all, `q`, int8.
     #[arg(short, long)]
     pub(crate) output: PathBuf,
 }

@@ -19,6 +19,9 @@ pub struct Fidelity {
     /// Root mean square of the outputs' differences, over the deviation of the float outputs from
     /// their mean. Outputs with scales of their own are compared in these.
     pub error: f64,
+    /// The same over the deviation of all outputs of all examples from their common mean: small where
+    /// outputs differ much more from each other than from example to example.
+    pub overall: f64,
     /// The same for each output channel by itself.
     pub outputs: Vec<f64>,
     /// Share of examples with the same class, in `[0, 1]`; `None` where outputs are no scores.
@@ -147,12 +150,24 @@ pub(crate) fn compare(outcome: &Outcome, examples: &Calibration) -> Fidelity {
     Fidelity {
         examples: count,
         error: errors[last],
+        overall: overall(&float, &int8),
         outputs: channels.iter().map(own).collect(),
         agreement: is_scores.then(|| same() as f64 / count as f64),
         accuracy: accuracy.map(|(float, int8)| Accuracy { float, int8 }),
         saturated_inputs: tensors[0].saturated / tensors[0].count,
         layers: layers(outcome, &tensors, &errors),
     }
+}
+
+/// Root mean square of all differences over the deviation of all float values.
+fn overall(float: &[Vec<f32>], int8: &[Vec<f32>]) -> f64 {
+    let values = || float.iter().flatten().map(|v| f64::from(*v));
+    let count = values().count() as f64;
+    let mean = values().sum::<f64>() / count;
+    let deviation = (values().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let others = int8.iter().flatten().map(|v| f64::from(*v));
+    let difference = values().zip(others).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / count;
+    difference.sqrt() / deviation.max(f64::MIN_POSITIVE)
 }
 
 fn layers(outcome: &Outcome, tensors: &[Sums], errors: &[f64]) -> Vec<Layer> {

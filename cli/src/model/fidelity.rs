@@ -11,6 +11,9 @@ use crate::output::{thousandths, warn};
 pub(crate) const WARN: f64 = 0.05;
 /// Error above which an import fails unless it is accepted.
 pub(crate) const FAIL: f64 = 0.25;
+/// Error over the spread of all outputs below which an import does not fail: what varies from example to
+/// example is then little beside what does not.
+const SLIGHT: f64 = 0.02;
 /// Fewer calibration examples say little about what inputs reach.
 const FEW_EXAMPLES: usize = 32;
 /// Share of saturated input values above which an import warns.
@@ -24,6 +27,7 @@ pub(super) fn report(report: &mut Report, fidelity: &Fidelity, imported: &Import
     let worst: Vec<Value> = fidelity.worst(WORST).into_iter().map(layer).collect();
     report
         .set("error", thousandths(fidelity.error))
+        .set("error_overall", thousandths(fidelity.overall))
         .set("error_by_output", outputs)
         .set("agreement", fidelity.agreement.map(thousandths))
         .set("saturated_inputs", thousandths(fidelity.saturated_inputs))
@@ -65,7 +69,7 @@ pub(super) fn judge(
     }
     let message = message(fidelity);
     let advice = advice(fidelity, examples);
-    if fidelity.error > FAIL && !accept {
+    if fidelity.error > FAIL && fidelity.overall > SLIGHT && !accept {
         return Err(Failure::new("quantization_error", format!("{message}; {advice}"), HINT));
     }
     warn(&format!("{message}; {advice}"));

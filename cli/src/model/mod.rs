@@ -91,7 +91,7 @@ const AUTO_LIMIT: usize = 256;
 /// Share of the available memory that a proof of the planner's choice may take.
 const MEMORY_SHARE: f64 = 0.75;
 /// How much more per inference a batch of half the size may cost to be preferred.
-const HALF: f64 = 1.05;
+const HALF: f64 = 1.1;
 
 /// The planner's batch size for `available` inputs: the cheapest per inference that fits this machine's
 /// memory, and a smaller one that costs about as much.
