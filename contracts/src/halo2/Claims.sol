@@ -21,24 +21,34 @@ abstract contract Claims is VerifyingKey {
         uint256 quotient;
     }
 
-    /// @dev First public input where commitments are listed; `core/src/statement.rs`.
-    uint256 private constant LISTED = 0x646e2d626174636801;
-    /// @dev The same where a digest stands for them.
-    uint256 private constant DIGEST_OF = LISTED + 1;
     /// @dev Largest margin of an answer, in int8 steps.
     uint256 private constant MAX_MARGIN = 255;
 
-    /// @dev Whether an honest batch can have these public inputs, as far as they tell by themselves. The circuit binds
-    /// one packed sum of the score's three numbers: only these bounds make them unique.
-    function _isPossible(uint256[] calldata instances) private pure returns (bool) {
-        uint256 count = instances.length < 4 ? 0 : instances[2];
-        if (count == 0) return false;
-        if (instances[0] == DIGEST_OF) return instances.length == 4;
-        if (instances[0] != LISTED || instances.length < 8 || instances.length % 2 != 0) return false;
-        uint256 slots = (instances.length - 6) / 2;
-        if (count > slots) return false;
-        (uint256 probes, uint256 correct) = (instances[3 + slots], instances[4 + slots]);
-        return probes <= count && correct <= probes && instances[5 + slots] <= MAX_MARGIN * correct;
+    /// @dev Whether an honest batch can have these public inputs, as far as they tell by themselves: version, count, score,
+    /// listed commitments, all of which are `3 + slots + 3 + slots` words. The circuit binds one packed sum of the score's
+    /// three numbers: only these bounds make them unique.
+    function _isPossible(uint256[] calldata instances) private pure returns (bool ok) {
+        assembly ("memory-safe") {
+            let at := instances.offset
+            let length := instances.length
+            let count := calldataload(add(at, 0x40))
+            switch calldataload(at)
+            // Commitments are listed; `core/src/statement.rs`.
+            case 0x646e2d626174636801 {
+                let slots := shr(1, sub(length, 6))
+                let score := add(at, shl(5, add(slots, 3)))
+                let probes := calldataload(score)
+                let correct := calldataload(add(score, 0x20))
+                ok := and(gt(length, 7), iszero(and(length, 1)))
+                ok := and(ok, iszero(gt(count, slots)))
+                ok := and(ok, iszero(gt(probes, count)))
+                ok := and(ok, iszero(gt(correct, probes)))
+                ok := and(ok, iszero(gt(calldataload(add(score, 0x40)), mul(MAX_MARGIN, correct))))
+            }
+            // A digest stands for them.
+            case 0x646e2d626174636802 { ok := eq(length, 4) }
+            ok := and(ok, gt(count, 0))
+        }
     }
 
     /// @dev Reads a proof and evaluates its gates. The key is in memory.
