@@ -13,7 +13,7 @@ pub mod wire;
 pub use account::Account;
 pub use client::{Client, ClientError};
 pub use key::{read_key, read_or_create_key, KeyError};
-pub use node::{Heart, Held, Node, NodeError};
+pub use node::{patiently, Heart, Held, Node, NodeError};
 pub use order::{
     domain, header_instance, recover, recover_hash, sign, task_id, Access, Order, Receipt, Register,
 };

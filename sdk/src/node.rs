@@ -93,8 +93,31 @@ pub enum NodeError {
     Heart(#[from] std::io::Error),
 }
 
+/// How long a program that starts waits for a sequencer that starts, too.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Asks a sequencer that may just be starting: again while it does not answer, for ten seconds.
+///
+/// # Errors
+/// A refusal at once, any other error when there was time enough.
+pub async fn patiently<T>(
+    mut ask: impl AsyncFnMut() -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Err(error) if error.is_temporary() && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
 impl Node {
-    /// Registers a node and keeps its session alive.
+    /// Registers a node and keeps its session alive. A sequencer that is starting is waited for.
     ///
     /// # Errors
     /// When the sequencer cannot be reached or refuses.
@@ -104,10 +127,44 @@ impl Node {
         signer: &PrivateKeySigner,
     ) -> Result<Self, NodeError> {
         let mut client = Client::new(url)?;
-        let session = client.register(role, signer).await?;
+        let session = patiently(async || client.register(role, signer).await).await?;
         let every = Duration::from_millis(session.heartbeat_ms.max(100));
         let held = Held::default();
         let heart = Heart::start(&client, held.clone(), every)?;
         Ok(Self { client, session, held, _heart: heart })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sequencer_that_starts_is_waited_for_and_a_refusal_is_not() {
+        let mut asked = 0;
+        let answer = patiently(async || {
+            asked += 1;
+            if asked < 5 {
+                Err(ClientError::Status(StatusCode::SERVICE_UNAVAILABLE))
+            } else {
+                Ok(asked)
+            }
+        });
+        assert_eq!(answer.await.ok(), Some(5));
+
+        let mut asked = 0;
+        let refused: Result<(), ClientError> = patiently(async || {
+            asked += 1;
+            Err(ClientError::Status(StatusCode::FORBIDDEN))
+        })
+        .await;
+        assert!(refused.is_err() && asked == 1);
+
+        let start = tokio::time::Instant::now();
+        let silent: Result<(), ClientError> =
+            patiently(async || Err(ClientError::Status(StatusCode::BAD_GATEWAY))).await;
+        assert!(silent.is_err() && start.elapsed() >= PATIENCE);
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use dn_core::api::{BatchState, ChainView};
-use dn_sdk::{read_or_create_key, Account, Client};
+use dn_sdk::{patiently, read_or_create_key, Account, Client};
 use dn_service::{metrics, Failure, Shutdown};
 
 use doubts::Doubts;
@@ -54,7 +54,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let account = Account::connect(key, &config.rpc_url)
         .ok_or_else(|| Failure::new("bad_url", format!("{} is not a URL", config.rpc_url), hint))?;
     let client = Client::new(&config.sequencer)?;
-    let chain = client.chain().await.map_err(|error| {
+    let chain = patiently(async || client.chain().await).await.map_err(|error| {
         let hint = "check --sequencer, and that the sequencer is up";
         anyhow::Error::new(error).context(Failure::new("no_sequencer", "no sequencer", hint))
     })?;
