@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use dn_core::quant::{execute_batch, Activation, Graph, Node, Shape};
-use dn_import::{import_onnx, npz, Package};
+use dn_import::{import_onnx, npz, Codes, Package};
 use serde_json::Value;
 
 fn digits(name: &str) -> PathBuf {
@@ -106,7 +106,8 @@ fn failures_have_a_code_and_a_hint() {
     let (_, path) = package(&folder);
     let (heldout, y) = (digits("heldout.npz"), folder.join("y.npz"));
     let short = folder.join("short.npz");
-    let three = Package { graph: three_wide(), ..package(&folder).0 };
+    let (input, output) = (Codes::uniform(1.0), Codes::uniform(1.0));
+    let three = Package { graph: three_wide(), input, output, ..package(&folder).0 };
     fs::write(folder.join("three.dnpkg"), three.to_bytes().unwrap()).unwrap();
     fs::write(&short, b"not an archive").unwrap();
     let cases = [
