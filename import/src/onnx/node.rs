@@ -26,10 +26,10 @@ impl Node {
     }
 
     /// The floats of an attribute, or of the tensor of doubles that may stand for it.
-    pub(crate) fn numbers(&self, name: &str) -> Vec<f32> {
+    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>, String> {
         match self.tensor(&format!("{name}_as_tensor")) {
-            Some(tensor) => tensor.double_data.iter().map(|v| *v as f32).collect(),
-            None => self.floats(name).to_vec(),
+            Some(tensor) => Ok(tensor.numbers(None)?.values),
+            None => Ok(self.floats(name).iter().map(|v| f64::from(*v)).collect()),
         }
     }
 

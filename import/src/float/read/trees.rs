@@ -9,7 +9,7 @@
 //! So exactly one leaf of each tree is 1, and floats are what the file says. Comparisons of all kinds
 //! become `<=`: `x > t` is its opposite, `x < t` is `x <=` the number before `t`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dn_core::quant::MAX_LEN;
 
@@ -30,11 +30,11 @@ struct Branch {
     no: i64,
 }
 
-/// One tree: nodes by id, those that are no branches are leaves.
+/// One tree: nodes by id.
 #[derive(Debug, Default)]
 struct Tree {
     branches: HashMap<i64, Branch>,
-    root: i64,
+    leaves: HashSet<i64>,
 }
 
 /// A leaf: its node, and what must hold above it.
@@ -53,12 +53,29 @@ struct Flat {
 }
 
 impl Tree {
+    /// The node that no other one leads to.
+    fn root(&self) -> Result<i64, String> {
+        let children: HashSet<i64> = self.branches.values().flat_map(|b| [b.yes, b.no]).collect();
+        let all = self.branches.keys().chain(&self.leaves);
+        match all.filter(|id| !children.contains(id)).collect::<Vec<_>>()[..] {
+            [root] => Ok(*root),
+            _ => Err("a tree does not have one root".to_owned()),
+        }
+    }
+
     fn flat(&self) -> Result<Flat, String> {
         let mut flat = Flat::default();
         let mut known = HashMap::new();
-        let mut open = vec![(self.root, Vec::new())];
+        let mut open = vec![(self.root()?, Vec::new())];
+        let mut seen = HashSet::new();
         while let Some((node, path)) = open.pop() {
+            if !seen.insert(node) {
+                return Err("a node of a tree has two parents".to_owned());
+            }
             let Some(branch) = self.branches.get(&node) else {
+                if !self.leaves.contains(&node) {
+                    return Err(format!("a tree has no node {node}"));
+                }
                 flat.leaves.push(Leaf { node, path });
                 continue;
             };
@@ -90,7 +107,7 @@ impl Tree {
 fn trees(node: &Node) -> Result<Vec<(i64, Tree)>, String> {
     let ints = |name: &str| node.ints(name).unwrap_or_default();
     let (tree_ids, ids) = (ints("nodes_treeids"), ints("nodes_nodeids"));
-    let (features, thresholds) = (ints("nodes_featureids"), node.numbers("nodes_values"));
+    let (features, thresholds) = (ints("nodes_featureids"), node.numbers("nodes_values")?);
     let (yes, no) = (ints("nodes_truenodeids"), ints("nodes_falsenodeids"));
     let modes = node.strings("nodes_modes");
     let count = ids.len();
@@ -104,25 +121,35 @@ fn trees(node: &Node) -> Result<Vec<(i64, Tree)>, String> {
     for i in 0..count {
         let at = *index.entry(tree_ids[i]).or_insert(trees.len());
         if at == trees.len() {
-            trees.push((tree_ids[i], Tree { root: ids[i], ..Tree::default() }));
+            trees.push((tree_ids[i], Tree::default()));
         }
-        let threshold = thresholds[i];
+        let tree = &mut trees[at].1;
+        // The largest input at or below it.
+        let nearest = thresholds[i] as f32;
+        let is_above = f64::from(nearest) > thresholds[i];
+        let threshold = if is_above { nearest.next_down() } else { nearest };
+        let below =
+            || if f64::from(threshold) < thresholds[i] { threshold } else { threshold.next_down() };
+        let is_new = !tree.branches.contains_key(&ids[i]) && !tree.leaves.contains(&ids[i]);
+        if !is_new {
+            return Err("a node of a tree is there twice".to_owned());
+        }
         let (threshold, yes, no) = match modes[i] {
-            "LEAF" => continue,
+            "LEAF" => {
+                tree.leaves.insert(ids[i]);
+                continue;
+            }
             "BRANCH_LEQ" => (threshold, yes[i], no[i]),
             "BRANCH_GT" => (threshold, no[i], yes[i]),
-            "BRANCH_LT" => (threshold.next_down(), yes[i], no[i]),
-            "BRANCH_GTE" => (threshold.next_down(), no[i], yes[i]),
+            "BRANCH_LT" => (below(), yes[i], no[i]),
+            "BRANCH_GTE" => (below(), no[i], yes[i]),
             other => return Err(format!("comparisons of kind {other:?} are not supported")),
         };
         let feature = usize::try_from(features[i]).map_err(|_| "a feature is negative")?;
         if !threshold.is_finite() {
             return Err("a threshold is not finite".to_owned());
         }
-        let branch = Branch { feature, threshold, yes, no };
-        if trees[at].1.branches.insert(ids[i], branch).is_some() {
-            return Err("a node of a tree is there twice".to_owned());
-        }
+        tree.branches.insert(ids[i], Branch { feature, threshold, yes, no });
     }
     Ok(trees)
 }
@@ -133,14 +160,14 @@ type Values = HashMap<(i64, i64), Vec<(usize, f32)>>;
 fn values(node: &Node, prefix: &str) -> Result<Values, String> {
     let ints = |name: &str| node.ints(&format!("{prefix}_{name}")).unwrap_or_default();
     let (tree_ids, ids, outputs) = (ints("treeids"), ints("nodeids"), ints("ids"));
-    let weights = node.numbers(&format!("{prefix}_weights"));
+    let weights = node.numbers(&format!("{prefix}_weights"))?;
     if [ids.len(), outputs.len(), weights.len()].iter().any(|n| *n != tree_ids.len()) {
         return Err("its lists of leaves differ in length".to_owned());
     }
     let mut values = Values::new();
     for i in 0..ids.len() {
         let output = usize::try_from(outputs[i]).map_err(|_| "an output is negative")?;
-        values.entry((tree_ids[i], ids[i])).or_default().push((output, weights[i]));
+        values.entry((tree_ids[i], ids[i])).or_default().push((output, weights[i] as f32));
     }
     Ok(values)
 }
@@ -251,7 +278,7 @@ impl Reader {
                 }
             }
         }
-        let base = base(node, outputs);
+        let base = base(node, outputs)?;
         let name = |part: &str| format!("{raw}@{part}");
         let [select, thresholds, paths, counts, sums, base] = [
             self.store(raw, vec![inputs, columns], select),
@@ -305,8 +332,71 @@ fn share(node: &Node, trees: usize) -> Result<f64, String> {
 }
 
 /// What every output begins with.
-fn base(node: &Node, outputs: usize) -> Vec<f64> {
-    let mut base: Vec<f64> = node.numbers("base_values").iter().map(|v| f64::from(*v)).collect();
+fn base(node: &Node, outputs: usize) -> Result<Vec<f64>, String> {
+    let mut base: Vec<f64> = node.numbers("base_values")?;
     base.resize(outputs, 0.0);
-    base
+    Ok(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::Attribute;
+
+    fn attribute(name: &str, change: impl FnOnce(&mut Attribute)) -> Attribute {
+        let mut attribute = Attribute { name: name.to_owned(), ..Attribute::default() };
+        change(&mut attribute);
+        attribute
+    }
+
+    /// A node with one tree of `(id, mode, threshold, yes, no)`.
+    fn ensemble(nodes: &[(i64, &str, f32, i64, i64)]) -> Node {
+        let ints = |name: &str, of: fn(&(i64, &str, f32, i64, i64)) -> i64| {
+            attribute(name, |a| a.ints = nodes.iter().map(of).collect())
+        };
+        let modes = |a: &mut Attribute| {
+            a.strings = nodes.iter().map(|n| n.1.as_bytes().to_vec()).collect();
+        };
+        let all = vec![
+            ints("nodes_treeids", |_| 0),
+            ints("nodes_nodeids", |n| n.0),
+            ints("nodes_featureids", |_| 0),
+            ints("nodes_truenodeids", |n| n.3),
+            ints("nodes_falsenodeids", |n| n.4),
+            attribute("nodes_values", |a| a.floats = nodes.iter().map(|n| n.2).collect()),
+            attribute("nodes_modes", modes),
+        ];
+        Node { attribute: all, ..Node::default() }
+    }
+
+    fn flat(nodes: &[(i64, &str, f32, i64, i64)]) -> Result<Flat, String> {
+        trees(&ensemble(nodes))?[0].1.flat()
+    }
+
+    #[test]
+    fn a_tree_begins_at_the_node_that_nobody_leads_to() {
+        let leaf = |id| (id, "LEAF", 0.0, 0, 0);
+        let flat = flat(&[leaf(1), leaf(2), (7, "BRANCH_LT", 1.5, 1, 2)]).unwrap();
+        assert_eq!(flat.comparisons, [(0, 1.5f32.next_down())]);
+        let paths: Vec<_> = flat.leaves.iter().map(|l| (l.node, l.path.clone())).collect();
+        assert_eq!(paths, [(2, vec![(0, false)]), (1, vec![(0, true)])]);
+    }
+
+    /// Neither may end in a walk without end, or in one that grows twofold with each node.
+    #[test]
+    fn what_is_no_tree_is_refused() {
+        let leaf = |id| (id, "LEAF", 0.0, 0, 0);
+        let branch = |id, yes, no| (id, "BRANCH_LEQ", id as f32, yes, no);
+        for (nodes, why) in [
+            (vec![branch(0, 0, 1), leaf(1)], "one root"),
+            (vec![branch(0, 1, 2), branch(1, 1, 2), leaf(2)], "two parents"),
+            (vec![branch(0, 1, 1), leaf(1)], "two parents"),
+            (vec![branch(0, 1, 2), leaf(1)], "no node 2"),
+            (vec![branch(0, 1, 2), leaf(1), leaf(2), leaf(2)], "there twice"),
+            (vec![branch(0, 1, 2), leaf(1), leaf(2), leaf(3)], "one root"),
+        ] {
+            let said = flat(&nodes).unwrap_err();
+            assert!(said.contains(why), "{nodes:?}: {said}");
+        }
+    }
 }
