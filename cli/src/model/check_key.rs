@@ -78,27 +78,14 @@ fn difference(own: &Protocol, file: &Protocol) -> &'static str {
 mod tests {
     use std::path::PathBuf;
 
-    use dn_core::quant::{Activation, Graph, Node, Shape};
     use dn_core::Width;
-    use dn_import::{Codes, Package};
 
+    use super::super::sample::two_inputs;
     use super::*;
 
     /// Writes the package and the key of a small model.
     fn files(folder: &std::path::Path) -> (CheckKey, Protocol, Global) {
-        let input = Shape::vector(2);
-        let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
-        let graph = Graph { input, nodes: vec![node] };
-        let (name, width) = ("two".into(), Width::Narrow);
-        let package = Package {
-            name,
-            graph,
-            input: Codes::uniform(1.0),
-            output: Codes::uniform(1.0),
-            width,
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-        };
+        let (width, package) = (Width::Narrow, two_inputs(Width::Narrow));
         let args = CheckKey {
             package: folder.join("two.dnpkg"),
             key: folder.join("two.protocol"),

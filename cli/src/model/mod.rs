@@ -8,6 +8,8 @@ mod open;
 mod operators;
 mod prove;
 mod run;
+#[cfg(test)]
+mod sample;
 mod verify;
 
 use std::fs;

@@ -91,30 +91,16 @@ fn check_header(file: &ProofFile, loaded: &Loaded) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use dn_core::quant::{Activation, Graph, Node, Shape};
     use dn_core::statement::{Score, Statement};
     use dn_core::Width;
-    use dn_import::{Codes, Package};
 
+    use super::super::sample::two_inputs;
     use super::*;
 
     const ID: [u8; 32] = [7; 32];
 
     fn loaded() -> Loaded {
-        let input = Shape::vector(2);
-        let node = Node::dense((0, input), vec![1; 4], vec![0; 2], 0, Activation::identity());
-        let graph = Graph { input, nodes: vec![node] };
-        let (name, width) = ("two".into(), Width::Default);
-        let package = Package {
-            name,
-            graph,
-            input: Codes::uniform(1.0),
-            output: Codes::uniform(1.0),
-            width,
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-        };
-        Loaded { package, id: ID }
+        Loaded { package: two_inputs(Width::Default), id: ID }
     }
 
     /// A file whose slots behind the first hold an input with this label.
