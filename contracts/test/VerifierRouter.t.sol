@@ -127,6 +127,19 @@ contract VerifierRouterTest is TestBase {
         require(!_accepts(NARROW_KEY), "points at infinity");
     }
 
+    function testABatchOverAnotherReferenceStringIsRefused() external {
+        uint256 layout = narrow.layout();
+        vm.etch(address(narrow), address(fake).code);
+        address[] memory vks = new address[](1);
+        bytes[] memory proofs = new bytes[](1);
+        uint256[][] memory instances = new uint256[][](1);
+        (vks[0], proofs[0], instances[0]) =
+        (NARROW_KEY, fake.prove(NARROW_KEY, _instances()), _instances());
+        require(router.verifyBatch(vks, proofs, instances), "the pinned string");
+        vm.etch(NARROW_KEY, _code(layout, abi.encode(1, 2, 3, 4, 5, 6, 7, 8, 9, 11)));
+        require(!router.verifyBatch(vks, proofs, instances), "another string");
+    }
+
     function testRejectsTwoVerifiersOfOneLayout() external {
         Halo2Verifier[] memory twice = _all();
         twice[1] = twice[0];

@@ -13,6 +13,8 @@ use crate::gates::{evaluate, Evaluations};
 use crate::shplonk::{reduce, Opening};
 use crate::transcript::Transcript;
 
+/// Verifies that `proof` proves the public inputs under a verifying key, and that an honest batch can
+/// have them.
 ///
 /// # Errors
 /// Says why the proof is rejected.

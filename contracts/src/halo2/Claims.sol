@@ -27,7 +27,7 @@ abstract contract Claims is VerifyingKey {
     /// @dev Whether an honest batch can have these public inputs, as far as they tell by themselves: version, count, score,
     /// listed commitments, all of which are `3 + slots + 3 + slots` words. The circuit binds one packed sum of the score's
     /// three numbers: only these bounds make them unique.
-    function _isPossible(uint256[] calldata instances) private pure returns (bool ok) {
+    function _isPossible(uint256[] calldata instances) internal pure returns (bool ok) {
         assembly ("memory-safe") {
             let at := instances.offset
             let length := instances.length
