@@ -143,7 +143,7 @@ fn examples(parts: &[Array], y: Option<Array>) -> Result<Calibration, NpzError> 
     if rows == 0 || parts.iter().any(|p| p.values.is_empty()) {
         return Err(bad("x", "it is empty".to_owned()));
     }
-    if parts.iter().any(|p| p.shape[0] != rows) {
+    if parts.iter().any(|p| p.shape.first() != Some(&rows)) {
         return Err(bad("x", "the inputs' arrays do not have as many examples".to_owned()));
     }
     let row = |i: usize| {

@@ -88,9 +88,13 @@ impl Reader {
             node.op_type,
             node.label()
         ));
-        // Only views and shares follow, and shares of numbers that add up to 1 are these numbers.
-        let ends = self.ends.iter().map(String::as_str).chain([result]);
-        self.readouts.extend(ends.map(|end| (end.to_owned(), Readout::Softmax)));
+        self.readouts.insert(result.to_owned(), Readout::Softmax);
+        // Where it is the only output, views and shares follow, and shares of numbers that add up to 1
+        // are these numbers.
+        if self.outputs == 1 {
+            let ends = self.ends.iter().map(|end| (end.clone(), Readout::Softmax));
+            self.readouts.extend(ends);
+        }
     }
 
     /// The scores; the label is dropped.

@@ -121,6 +121,8 @@ struct Reader {
     quantised: HashSet<String>,
     /// Tensors behind which nothing is computed.
     ends: HashSet<String>,
+    /// Number of outputs.
+    outputs: usize,
     /// Tensors that could not be computed.
     failed: HashSet<String>,
     failures: Vec<Failed>,
@@ -147,6 +149,7 @@ impl Reader {
             views: HashMap::new(),
             quantised: HashSet::new(),
             ends: ends(&graph.node, &outputs),
+            outputs: outputs.len(),
             failed: HashSet::new(),
             failures: Vec::new(),
             readouts,

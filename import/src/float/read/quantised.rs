@@ -40,6 +40,9 @@ fn each(
     let zero_at = |i: usize| zero.map_or(0.0, |z| one(z, i));
     let inner = match count {
         0 => return Err("the scale is empty".to_owned()),
+        _ if zero.is_some_and(|z| z.values.len() != count) => {
+            return Err("there are not as many zero points as scales".to_owned())
+        }
         1 => x.values.len().max(1),
         _ => {
             let at = axis(at, x.dims.len())?;

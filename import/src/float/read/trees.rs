@@ -197,7 +197,9 @@ impl Reader {
         } else {
             (targets, Second::None)
         };
-        if outputs == 0 || given > outputs.max(labels) {
+        // With one sum for two classes leaves may name either.
+        let named = if second == Second::None { outputs } else { 2 };
+        if outputs == 0 || given > named || is_classifier && labels > 0 && given > labels {
             return Err("a leaf names an output that is not there".to_owned());
         }
         // With one sum for two classes it does not matter which of them the leaves name.
@@ -244,7 +246,9 @@ impl Reader {
         let (decisions, leaves) = (most(|f| f.comparisons.len()), most(|f| f.leaves.len()));
         let x = node.operand(0).unwrap_or_default();
         let inputs = self.view(x)?.dims.iter().skip(1).product::<usize>();
-        if flat.len() * decisions * leaves.max(inputs) > MAX_LEN {
+        let widest =
+            leaves.saturating_mul(decisions.max(outputs)).max(decisions.saturating_mul(inputs));
+        if flat.len().saturating_mul(widest) > MAX_LEN {
             return Err("its trees have too many decisions: use fewer or smaller ones".to_owned());
         }
         let share = share(node, flat.len())?;
