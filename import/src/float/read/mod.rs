@@ -289,8 +289,13 @@ impl Reader {
             value => value,
         };
         self.model.keep_only(value);
-        let readout = |(base, _): &(String, String)| self.readouts.get(base).copied();
-        let readouts = names.iter().map(|name| readout(name).unwrap_or_default()).collect();
+        // One list of scores: in groups, a reader would have to know them.
+        let is_list = |dims: &[usize]| dims.iter().filter(|n| **n != 1).count() < 2;
+        let readout = |((base, _), (_, dims)): (&(String, String), &(String, Vec<usize>))| {
+            let known = self.readouts.get(base).filter(|_| is_list(dims));
+            known.copied().unwrap_or_default()
+        };
+        let readouts = names.iter().zip(&outputs).map(readout).collect();
         Ok((self.model, Facts { inputs, outputs, readouts, notes: self.notes }))
     }
 
