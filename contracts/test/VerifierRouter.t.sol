@@ -133,8 +133,7 @@ contract VerifierRouterTest is TestBase {
         address[] memory vks = new address[](1);
         bytes[] memory proofs = new bytes[](1);
         uint256[][] memory instances = new uint256[][](1);
-        (vks[0], proofs[0], instances[0]) =
-        (NARROW_KEY, fake.prove(NARROW_KEY, _instances()), _instances());
+        (vks[0], proofs[0], instances[0]) = (NARROW_KEY, fake.prove(NARROW_KEY, _instances()), _instances());
         require(router.verifyBatch(vks, proofs, instances), "the pinned string");
         vm.etch(NARROW_KEY, _code(layout, abi.encode(1, 2, 3, 4, 5, 6, 7, 8, 9, 11)));
         require(!router.verifyBatch(vks, proofs, instances), "another string");

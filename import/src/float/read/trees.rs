@@ -246,11 +246,7 @@ impl Reader {
         let (decisions, leaves) = (most(|f| f.comparisons.len()), most(|f| f.leaves.len()));
         let x = node.operand(0).unwrap_or_default();
         let inputs = self.view(x)?.dims.iter().skip(1).product::<usize>();
-        let widest =
-            leaves.saturating_mul(decisions.max(outputs)).max(decisions.saturating_mul(inputs));
-        if flat.len().saturating_mul(widest) > MAX_LEN {
-            return Err("its trees have too many decisions: use fewer or smaller ones".to_owned());
-        }
+        afford(flat.len(), [decisions, leaves, inputs, outputs])?;
         let share = share(node, flat.len())?;
 
         let columns = flat.len() * decisions;
@@ -326,6 +322,17 @@ fn binary(labels: usize, values: &Values, post: &str) -> (usize, Second) {
     (1, if are_shares { Second::Rest } else { Second::Opposite })
 }
 
+/// Checks that the layers of so many trees, each as large as the largest, are not too large.
+fn afford(trees: usize, sizes: [usize; 4]) -> Result<(), String> {
+    let [decisions, leaves, inputs, outputs] = sizes;
+    let widest =
+        leaves.saturating_mul(decisions.max(outputs)).max(decisions.saturating_mul(inputs));
+    if trees.saturating_mul(widest) > MAX_LEN {
+        return Err("its trees have too many decisions: use fewer or smaller ones".to_owned());
+    }
+    Ok(())
+}
+
 /// What one tree of `trees` counts for.
 fn share(node: &Node, trees: usize) -> Result<f64, String> {
     match node.text("aggregate_function") {
@@ -384,6 +391,14 @@ mod tests {
         assert_eq!(flat.comparisons, [(0, 1.5f32.next_down())]);
         let paths: Vec<_> = flat.leaves.iter().map(|l| (l.node, l.path.clone())).collect();
         assert_eq!(paths, [(2, vec![(0, false)]), (1, vec![(0, true)])]);
+    }
+
+    #[test]
+    fn layers_of_any_size_are_counted() {
+        assert!(afford(100, [63, 64, 30, 2]).is_ok());
+        for sizes in [[1 << 40, 1, 1, 1], [1, 2, 1, 1 << 62], [1 << 14, 1 << 14, 1, 1]] {
+            assert!(afford(2, sizes).is_err(), "{sizes:?}");
+        }
     }
 
     /// Neither may end in a walk without end, or in one that grows twofold with each node.
