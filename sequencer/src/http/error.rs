@@ -187,7 +187,9 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Missing(what) => Self::NotFound(what),
-            StoreError::Busy | StoreError::Sql(_) => Self::StorageUnavailable(error),
+            StoreError::Busy | StoreError::Silent | StoreError::Sql(_) => {
+                Self::StorageUnavailable(error)
+            }
             other => Self::Internal(other.into()),
         }
     }

@@ -76,6 +76,9 @@ pub(crate) enum StoreError {
     /// The writer has stopped, or what waits for it is too much.
     #[error("the database takes no more changes at the moment")]
     Busy,
+    /// The database has not answered for too long.
+    #[error("the database does not answer")]
+    Silent,
     /// The storage key cannot be used, or is another than the data's.
     #[error(transparent)]
     Seal(#[from] SealError),

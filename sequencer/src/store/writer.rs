@@ -123,7 +123,7 @@ impl Writer {
         std::thread::Builder::new().name("writer".into()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = group.serve(waiting) => {}
+                    () = group.serve_always(waiting) => {}
                     () = end.notified() => {}
                 }
             });
@@ -168,12 +168,23 @@ impl Writer {
     pub(super) async fn stop(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // The last change in the queue is this one: what came before it is durable.
-            let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
+            // The last change in the queue is this one, which waits for room: what came before it
+            // is durable.
+            let (reply, replied) = oneshot::channel();
+            let last = Box::new(Waiting { change: nothing, result: None, reply });
+            if self.changes.send(last).await.is_ok() {
+                // Done or failed: what waited has been tried.
+                let _ = replied.await;
+            }
             thread.end.notify_one();
             let _ = thread.ended.await;
         }
     }
+}
+
+/// Changes nothing.
+fn nothing(_: &mut Write) -> Changing<'_, ()> {
+    Box::pin(async { Ok(()) })
 }
 
 /// The writing task.
@@ -187,13 +198,26 @@ struct Group {
 }
 
 impl Group {
-    async fn serve(mut self, mut waiting: mpsc::Receiver<Box<dyn Change>>) {
+    /// Makes changes until nobody can ask for one, whatever happens: a group that panics is lost,
+    /// and whoever waits for it is told that the store is busy.
+    async fn serve_always(mut self, mut waiting: mpsc::Receiver<Box<dyn Change>>) {
+        while AssertUnwindSafe(self.serve(&mut waiting)).catch_unwind().await.is_err() {
+            tracing::error!("the writer panicked and starts again");
+            self.open = None;
+        }
+    }
+
+    async fn serve(&mut self, waiting: &mut mpsc::Receiver<Box<dyn Change>>) {
         let mut group = Vec::with_capacity(MAX_GROUP);
         while waiting.recv_many(&mut group, MAX_GROUP).await > 0 {
             let mut changes = std::mem::take(&mut group);
             metrics::histogram!(dn_service::metrics::STORE_GROUP).record(changes.len() as f64);
             match self.together(&mut changes).await {
                 Ok(()) => changes.into_iter().for_each(Change::done),
+                // Each alone would wait as long, and everybody behind it.
+                Err(StoreError::Silent) => {
+                    changes.into_iter().for_each(|change| change.failed(StoreError::Silent));
+                }
                 Err(error) => match (changes.pop(), changes.is_empty()) {
                     (Some(only), true) => only.failed(error),
                     (last, _) => {
@@ -234,7 +258,7 @@ impl Group {
         // A change that panics fails like one that the database refuses.
         let run = AssertUnwindSafe(self.transaction(changes)).catch_unwind();
         let ran = tokio::time::timeout(LIMIT, run).await;
-        match ran.map_or(Err(StoreError::Busy), |ran| ran.unwrap_or(Err(StoreError::Busy))) {
+        match ran.map_or(Err(StoreError::Silent), |ran| ran.unwrap_or(Err(StoreError::Busy))) {
             Ok(has_queued) => {
                 self.written.changed.notify_waiters();
                 if has_queued {
