@@ -33,7 +33,7 @@ check: setup ## Format, lints and documentation.
 	cargo doc --workspace --no-deps --locked $(FEATURES)
 
 test: check build ## Sets up and passes every test.
-	scripts/with-postgres.sh cargo test --workspace --locked $(FEATURES)
+	scripts/with-postgres.sh scripts/with-s3.sh cargo test --workspace --locked $(FEATURES)
 	contracts/test.sh
 	scripts/test-js.sh
 	scripts/check-compose.py

@@ -47,9 +47,9 @@ pub struct Config {
     /// Inputs and outputs are forgotten so long after their task has ended.
     #[arg(long, env = "DN_RETENTION_S", default_value_t = 86_400)]
     pub retention_s: u64,
-    /// Folder of model packages (`.dnpkg`) with their verifying keys (`.protocol`).
+    /// Folder, or `s3://BUCKET/PREFIX`, of model packages (`.dnpkg`) with their verifying keys (`.protocol`).
     #[arg(long, env = "DN_MODELS", default_value = "models")]
-    pub models: PathBuf,
+    pub models: String,
     /// A batch is closed when its oldest task has waited so long.
     #[arg(long, env = "DN_BATCH_WAIT_MS", default_value_t = 5_000)]
     pub batch_wait_ms: u64,

@@ -11,9 +11,11 @@
 //! | `store/` | SQL, and the writer that makes changes durable together |
 //! | `chain/` | the rollup over JSON-RPC, and what its errors mean |
 //! | `admission`, `work`, `proving`, `feed` | tasks in, work out and back, news to whoever waits |
+//! | `artifacts`, `models` | model packages of a folder or a bucket, checked against the registry |
 
 mod admission;
 mod app;
+mod artifacts;
 mod chain;
 mod clock;
 mod config;
@@ -40,6 +42,7 @@ use dn_service::{Failure, Shutdown};
 use tokio::task::JoinSet;
 
 use app::App;
+use artifacts::Artifacts;
 use chain::Rpc;
 use clock::Clock;
 use models::Models;
@@ -51,11 +54,12 @@ pub use config::{Config, RateArgs};
 ///
 /// # Errors
 /// When it cannot start, or its server fails. Codes: `port_taken`, `bad_url`, `no_chain`,
-/// `no_rollup`, `wrong_chain_id`, `not_sequencer`, `storage_key`, `settler_running`.
+/// `no_rollup`, `wrong_chain_id`, `not_sequencer`, `storage_key`, `settler_running`,
+/// `models`.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let listener = dn_service::bind(config.listen).await?;
     let chain = connect(&config).await?;
-    let models = Models::load(&config.models, &chain).await.context("load the models")?;
+    let models = load_models(&config.models, &chain).await?;
     let store = Store::open(&config.database, seal(&config)?).await.map_err(storage)?;
     let lock = if config.api_only { None } else { Some(lock(&config, &store).await?) };
     let clock = Clock::start(&store).await.context("ask the database for the time")?;
@@ -72,6 +76,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     while duties.join_next().await.is_some() {}
     store.close().await;
     served
+}
+
+/// The models of a folder or a bucket.
+async fn load_models(place: &str, chain: &Rpc) -> Result<Models> {
+    let artifacts = Artifacts::open(place).map_err(|error| {
+        let hint = "--models takes a folder, or s3://BUCKET/PREFIX with AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment";
+        Failure::of("models", &error, hint)
+    })?;
+    Models::load(&artifacts, chain).await.context("load the models")
 }
 
 /// The key under which inputs and outputs lie in the database.

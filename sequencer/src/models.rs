@@ -1,7 +1,6 @@
 //! The models that the sequencer serves.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alloy::primitives::keccak256;
@@ -15,6 +14,9 @@ use dn_sdk::contracts::IModelRegistry::ModelSpec;
 use dn_sdk::wire;
 use thiserror::Error;
 
+use object_store::path::Path;
+
+use crate::artifacts::{ArtifactError, Artifacts};
 use crate::chain::{ChainError, Rpc};
 
 /// Suffix of package files.
@@ -26,28 +28,22 @@ const PROTOCOL: &str = "protocol";
 #[derive(Debug, Error)]
 pub(crate) enum ModelError {
     /// A file cannot be read.
-    #[error("read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
     /// The file is not a package.
-    #[error("{} is not a model package", path.display())]
+    #[error("{name} is not a model package")]
     Package {
         /// The file.
-        path: PathBuf,
+        name: String,
         /// The cause.
         #[source]
         source: PackageError,
     },
     /// The sidecar is not a verifying key.
-    #[error("{} is not a verifying key", path.display())]
+    #[error("{name} is not a verifying key")]
     Protocol {
         /// The file.
-        path: PathBuf,
+        name: String,
         /// The cause.
         #[source]
         source: ProtocolError,
@@ -96,19 +92,14 @@ impl Models {
         Self(models.into_iter().map(|m| (m.view.model_id, Arc::new(m))).collect())
     }
 
-    /// Reads every package of `folder` with its key and its entry in the registry.
+    /// Reads every package with its key and its entry in the registry.
     ///
     /// # Errors
     /// Names the first file or entry that does not fit.
-    pub(crate) async fn load(folder: &Path, chain: &Rpc) -> Result<Self, ModelError> {
-        let read = |path: &Path, source| ModelError::Read { path: path.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(|e| read(folder, e))?;
+    pub(crate) async fn load(artifacts: &Artifacts, chain: &Rpc) -> Result<Self, ModelError> {
         let mut models = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(|e| read(folder, e))? {
-            let path = entry.map_err(|e| read(folder, e))?.path();
-            if path.extension().is_some_and(|e| e == PACKAGE) {
-                models.push(load_model(&path, chain).await?);
-            }
+        for path in artifacts.list(PACKAGE).await? {
+            models.push(load_model(artifacts, &path, chain).await?);
         }
         Ok(Self::new(models))
     }
@@ -125,17 +116,14 @@ impl Models {
     }
 }
 
-async fn load_model(path: &Path, chain: &Rpc) -> Result<Model, ModelError> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })
-    };
-    let package = read(path)?;
+async fn load_model(artifacts: &Artifacts, path: &Path, chain: &Rpc) -> Result<Model, ModelError> {
+    let package = artifacts.read(path).await?;
     let model_id = Bytes32(keccak256(&package).0);
     let parsed = Package::from_bytes(&package)
-        .map_err(|source| ModelError::Package { path: path.to_owned(), source })?;
-    let sidecar = path.with_extension(PROTOCOL);
-    let protocol = Protocol::from_bytes(&read(&sidecar)?)
-        .map_err(|source| ModelError::Protocol { path: sidecar, source })?;
+        .map_err(|source| ModelError::Package { name: artifacts.name(path), source })?;
+    let sidecar = Path::from(format!("{}.{PROTOCOL}", path.as_ref().trim_end_matches(".dnpkg")));
+    let protocol = Protocol::from_bytes(&artifacts.read(&sidecar).await?)
+        .map_err(|source| ModelError::Protocol { name: artifacts.name(&sidecar), source })?;
     let registry = |e| ModelError::Registry { model_id, source: Box::new(e) };
     let spec = chain.model(model_id).await.map_err(registry)?;
     let code_hash = chain.code_hash(spec.vk).await.map_err(registry)?;
