@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// What each crate may depend on, tests excepted.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("dn-core", &[]),
     ("dn-service", &[]),
+    ("dn-testing", &[]),
     ("dn-vector", &[]),
     ("dn-import", &["dn-core"]),
     ("dn-circuits", &["dn-core", "dn-vector"]),
@@ -46,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
 ];
 
 /// Which crates may use a library, tests excepted.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("halo2-axiom", &["dn-circuits", "dn-prover", "dn-vector"]),
     ("tch", &["dn-worker"]),
     ("sqlx", &["dn-sequencer"]),
@@ -55,6 +56,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("prost", &["dn-import"]),
     ("governor", &["dn-sequencer"]),
     ("chacha20poly1305", &["dn-sequencer"]),
+    ("proptest", &["dn-testing"]),
     ("metrics", &["dn-service", "dn-sequencer"]),
 ];
 
