@@ -65,6 +65,9 @@ pub(crate) struct TaskSubmit {
     /// Array `x`, one row per input.
     #[arg(long)]
     pub(crate) inputs: PathBuf,
+    /// Tell the class of each input, array `y`, when its batch is proven: the batch's score then counts it.
+    #[arg(long)]
+    pub(crate) labels: bool,
     /// How many of the inputs.
     #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
     pub(crate) count: usize,
@@ -250,6 +253,9 @@ pub(crate) struct Prove {
     /// that fits the memory of this machine.
     #[arg(long, default_value = "auto")]
     pub(crate) batch: Batch,
+    /// Tell the class of each input, array `y`: the proof then has a score.
+    #[arg(long)]
+    pub(crate) labels: bool,
     /// State one digest of all commitments: verification costs the same gas for any batch, but the rollup
     /// does not settle it. Single commitments are opened against the digest.
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::model::labels;
 use dn_core::api::{Bytes32, ModelView, TaskView};
 use dn_core::task::TaskState;
 use dn_import::{arg_max, npz, Package};
@@ -37,13 +38,15 @@ pub(crate) async fn submit(args: &TaskSubmit) -> Result<Report, Failure> {
     let model = choose(client.models().await?, args.model.as_deref())?;
     let package = Package::from_bytes(&client.package(model.model_id).await?)?;
     let examples = npz::read_for(&args.inputs, &package)?;
+    let labels = args.labels.then(|| labels(&examples)).transpose()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let progress = ProgressBar::new(args.count.min(examples.x.len()) as u64);
     let mut ids = Vec::new();
     for (i, x) in (0u64..).zip(examples.x.iter().take(args.count)) {
         // Orders differ by their nonce; the clock makes those of two runs differ.
         let nonce = u64::try_from(now.as_micros()).unwrap_or(u64::MAX).wrapping_add(i);
-        let terms = Terms { deadline: now.as_secs() + args.life_s, nonce };
+        let label = labels.as_ref().and_then(|labels| labels.get(ids.len()).copied());
+        let terms = Terms { deadline: now.as_secs() + args.life_s, nonce, label };
         let input = package.quantize_input(x);
         let task = signed_task(&chain, &model, &key, input, random_salt(), terms)
             .map_err(|e| Failure::of("key", &e, "the key cannot sign"))?;

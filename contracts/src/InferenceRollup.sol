@@ -19,8 +19,8 @@ import {IStaking} from "./interfaces/IStaking.sol";
 contract InferenceRollup is IInferenceRollup, EIP712 {
     using SafeERC20 for IERC20;
 
-    /// @notice ASCII "dn-batch" followed by the statement's version 1.
-    uint256 public constant STATEMENT_VERSION = 0x646e2d626174636801;
+    /// @notice ASCII "dn-batch" followed by the statement's version 3.
+    uint256 public constant STATEMENT_VERSION = 0x646e2d626174636803;
 
     /// @notice Longest time between commitment and proof, far below the unbonding delay.
     uint64 public constant MAX_PROVING_WINDOW = 1 days;
@@ -40,7 +40,7 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
 
     /// @notice EIP-712 type hash of `Order`.
     bytes32 public constant ORDER_TYPEHASH = keccak256(
-        "Order(address user,bytes32 modelId,bytes32 inputHash,uint128 maxFee,uint64 deadline,uint64 nonce)"
+        "Order(address user,bytes32 modelId,bytes32 inputHash,uint128 maxFee,uint64 deadline,uint64 nonce,bytes32 tag)"
     );
     /// @notice EIP-712 type hash of `Receipt`.
     bytes32 public constant RECEIPT_TYPEHASH = keccak256(
@@ -51,6 +51,9 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
     uint256 private constant HEADER_MASK = (1 << 253) - 1;
     /// @dev Largest difference of two int8 outputs.
     uint256 private constant MAX_MARGIN = 255;
+    /// @dev Labels in one public input, and bits of one.
+    uint256 private constant LABELS_PER_WORD = 15;
+    uint256 private constant LABEL_BITS = 16;
     /// @dev Index of the first input commitment.
     uint256 private constant INPUTS_AT = 3;
     /// @dev Marks a charged task in `_tasks`; a field element never reaches this bit.
@@ -166,23 +169,23 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
     function proveBatch(
         BatchHeader calldata header,
         Slot[] calldata slots,
-        Order[] calldata orders,
+        Terms[] calldata terms,
         bytes[] calldata signatures,
-        uint256[] calldata instances,
-        bytes calldata proof
+        BatchProof calldata proof
     ) external {
         IModelRegistry.ModelSpec memory spec = registry.model(header.modelId);
         uint64 committedAt = _closeBatch(header, slots);
+        uint256[] calldata instances = proof.instances;
         _checkStatement(header, slots.length, instances, spec);
         require(signatures.length == slots.length, WrongLength(slots.length, signatures.length));
-        require(orders.length == slots.length, WrongLength(slots.length, orders.length));
+        require(terms.length == slots.length, WrongLength(slots.length, terms.length));
         for (uint256 i; i < slots.length; ++i) {
-            _checkOrder(i, slots[i].taskId, orders[i], signatures[i], spec);
-            require(orders[i].deadline >= committedAt, OrderExpired(slots[i].taskId, orders[i].deadline));
-            _expect(instances, INPUTS_AT + i, uint256(orders[i].inputHash));
+            _checkOrder(i, slots[i].taskId, terms[i], bytes32(instances[INPUTS_AT + i]), signatures[i], spec);
+            require(terms[i].deadline >= committedAt, OrderExpired(slots[i].taskId, terms[i].deadline));
         }
-        require(verifier.verify(spec.vk, proof, instances), InvalidProof(header.batchId));
-        _settle(header, slots, orders, instances, spec);
+        _checkLabels(terms, proof.salts, instances, spec.batchSlots);
+        require(verifier.verify(spec.vk, proof.proof, instances), InvalidProof(header.batchId));
+        _settle(header, slots, terms, instances, spec);
     }
 
     /// @inheritdoc IInferenceRollup
@@ -276,7 +279,8 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
     ) private view {
         uint256 batchSlots = spec.batchSlots;
         require(count != 0 && count <= batchSlots, TaskCountOutOfRange(count, batchSlots));
-        require(instances.length == 6 + 2 * batchSlots, WrongLength(6 + 2 * batchSlots, instances.length));
+        uint256 length = _outputsAt(batchSlots) + batchSlots;
+        require(instances.length == length, WrongLength(length, instances.length));
         require(spec.vk.codehash == registry.vkCodeHash(header.modelId), VerifyingKeyChanged(header.modelId));
         for (uint256 i; i < instances.length; ++i) {
             require(instances[i] < FIELD_ORDER, NotAFieldElement(i, instances[i]));
@@ -288,7 +292,7 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
             _expect(instances, i, uint256(spec.nullInputHash));
         }
         // The circuit binds count + 2^16 correct + 2^32 margin; these bounds make the packing unique.
-        uint256 at = INPUTS_AT + batchSlots;
+        uint256 at = _scoreAt(batchSlots);
         require(
             instances[at] <= count && instances[at + 1] <= instances[at]
                 && instances[at + 2] <= MAX_MARGIN * instances[at + 1],
@@ -296,36 +300,66 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
         );
     }
 
-    /// @dev Checks that `order` is the task of slot `index`, signed by its user, for this model and at this price.
+    /// @dev Checks that the order for `inputHash` is the task of slot `index`, signed by its user, for this model and at
+    /// this price.
     function _checkOrder(
         uint256 index,
         bytes32 taskId,
-        Order calldata order,
+        Terms calldata t,
+        bytes32 inputHash,
         bytes calldata signature,
         IModelRegistry.ModelSpec memory spec
     ) private view {
-        bytes32 digest = orderDigest(order);
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(
+                abi.encode(
+                    ORDER_TYPEHASH, t.user, spec.modelId, inputHash, t.maxFee, t.deadline, t.nonce, t.tag
+                )
+            )
+        );
         require(digest == taskId, WrongTask(index, taskId, digest));
-        require(order.modelId == spec.modelId, WrongModel(spec.modelId, order.modelId));
-        require(spec.price <= order.maxFee, FeeAboveMaximum(taskId, spec.price, order.maxFee));
+        require(spec.price <= t.maxFee, FeeAboveMaximum(taskId, spec.price, t.maxFee));
         address signer = ECDSA.recoverCalldata(digest, signature);
-        require(signer == order.user, WrongSigner(index, order.user, signer));
+        require(signer == t.user, WrongSigner(index, t.user, signer));
+    }
+
+    /// @dev Checks that each label of the statement is the one that its order's tag binds; salts stand for the labels in
+    /// turn.
+    function _checkLabels(
+        Terms[] calldata terms,
+        bytes32[] calldata salts,
+        uint256[] calldata instances,
+        uint256 batchSlots
+    ) private pure {
+        uint256 opened;
+        for (uint256 first; first < batchSlots; first += LABELS_PER_WORD) {
+            uint256 word = instances[INPUTS_AT + batchSlots + first / LABELS_PER_WORD];
+            for (uint256 i = first; word != 0; ++i) {
+                uint256 entry = word & ((1 << LABEL_BITS) - 1);
+                word >>= LABEL_BITS;
+                if (entry == 0) continue;
+                require(i < terms.length && opened < salts.length, WrongLabel(i));
+                require(keccak256(abi.encode(entry - 1, salts[opened])) == terms[i].tag, WrongLabel(i));
+                ++opened;
+            }
+        }
+        require(opened == salts.length, WrongLength(opened, salts.length));
     }
 
     /// @dev Stores the outputs, charges the users and pays the shares of the charged fees.
     function _settle(
         BatchHeader calldata header,
         Slot[] calldata slots,
-        Order[] calldata orders,
+        Terms[] calldata terms,
         uint256[] calldata instances,
         IModelRegistry.ModelSpec memory spec
     ) private {
         uint256 paid;
         for (uint256 i; i < slots.length; ++i) {
-            uint256 output = instances[INPUTS_AT + spec.batchSlots + 3 + i];
-            if (_settleTask(header.batchId, slots[i], orders[i].user, output, spec.price)) ++paid;
+            uint256 output = instances[_outputsAt(spec.batchSlots) + i];
+            if (_settleTask(header.batchId, slots[i], terms[i].user, output, spec.price)) ++paid;
         }
-        uint256 at = INPUTS_AT + spec.batchSlots;
+        uint256 at = _scoreAt(spec.batchSlots);
         emit BatchProven(
             header.batchId,
             header.modelId,
@@ -374,6 +408,16 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
         balanceOf[prover] += proverShare * paid;
         if (dust != 0) balanceOf[treasury] += dust * paid;
         if (burned != 0) token.burn(burned * paid);
+    }
+
+    /// @dev Index of the score, behind inputs and labels.
+    function _scoreAt(uint256 batchSlots) private pure returns (uint256) {
+        return INPUTS_AT + batchSlots + (batchSlots + LABELS_PER_WORD - 1) / LABELS_PER_WORD;
+    }
+
+    /// @dev Index of the first output commitment.
+    function _outputsAt(uint256 batchSlots) private pure returns (uint256) {
+        return _scoreAt(batchSlots) + 3;
     }
 
     function _expect(uint256[] calldata instances, uint256 index, uint256 expected) private pure {

@@ -38,7 +38,7 @@ contract ProveBatchTest is RollupFixture {
         eq(rollup.balanceOf(TREASURY), 3 * dust, "treasury");
         eq(supply - token.totalSupply(), 3 * five, "burned");
         for (uint256 i; i < 3; ++i) {
-            eq(uint256(rollup.provenOutput(b.slots[i].taskId)), b.instances[6 + SLOTS + i], "output");
+            eq(uint256(rollup.provenOutput(b.slots[i].taskId)), b.instances[_outputsAt(SLOTS) + i], "output");
             require(rollup.isCharged(b.slots[i].taskId), "charged");
         }
         require(rollup.batch(0).status == I.BatchStatus.Proven, "status");
@@ -146,13 +146,14 @@ contract ProveBatchTest is RollupFixture {
 
     function testRejectsSwappedOutputs() external {
         Bundle memory b = _open(2);
-        (b.instances[6 + SLOTS], b.instances[7 + SLOTS]) = (b.instances[7 + SLOTS], b.instances[6 + SLOTS]);
+        uint256 at = _outputsAt(SLOTS);
+        (b.instances[at], b.instances[at + 1]) = (b.instances[at + 1], b.instances[at]);
         _proveReverts(b, abi.encodeWithSelector(I.InvalidProof.selector, 0));
     }
 
     function testRejectsAZeroOutput() external {
         Bundle memory b = _open(1);
-        b.instances[6 + SLOTS] = 0;
+        b.instances[_outputsAt(SLOTS)] = 0;
         _reprove(b);
         _proveReverts(b, abi.encodeWithSelector(I.ZeroOutput.selector, b.slots[0].taskId));
     }
@@ -176,7 +177,16 @@ contract ProveBatchTest is RollupFixture {
         if (expected == value) return;
         b.instances[index] = value;
         _reprove(b);
-        _proveReverts(b, abi.encodeWithSelector(I.WrongInstance.selector, index, expected, value));
+        if (index < 3 || index >= 5) {
+            _proveReverts(b, abi.encodeWithSelector(I.WrongInstance.selector, index, expected, value));
+            return;
+        }
+        // The task of another input is another task.
+        I.Order memory o = b.orders[index - 3];
+        o.inputHash = bytes32(value);
+        bytes32 got = rollup.orderDigest(o);
+        bytes32 taskId = b.slots[index - 3].taskId;
+        _proveReverts(b, abi.encodeWithSelector(I.WrongTask.selector, index - 3, taskId, got));
     }
 
     function testFuzzRejectsInstancesOutsideTheField(uint256 index, uint256 value) external {
@@ -205,8 +215,9 @@ contract ProveBatchTest is RollupFixture {
     function testRejectsWrongLengths() external {
         Bundle memory b = _open(2);
         uint256[] memory instances = b.instances;
-        b.instances = new uint256[](7 + 2 * SLOTS);
-        _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 6 + 2 * SLOTS, 7 + 2 * SLOTS));
+        uint256 length = instances.length;
+        b.instances = new uint256[](length + 1);
+        _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, length, length + 1));
         b.instances = instances;
         bytes[] memory signatures = b.signatures;
         b.signatures = new bytes[](1);
@@ -214,6 +225,87 @@ contract ProveBatchTest is RollupFixture {
         b.signatures = signatures;
         b.orders = new I.Order[](3);
         _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 2, 3));
+    }
+
+    /// @dev A batch of `count` tasks of which every third one has a label, with salts in `salts`.
+    function _labelled(uint256 count) private returns (Bundle memory b) {
+        vm.prank(DEVELOPER);
+        registry.register(_spec(keccak256("labels"), 64));
+        b = _bundle(count, keccak256("labels"), 64);
+        for (uint256 i; i < count; i += 3) {
+            b.orders[i].tag = keccak256(abi.encode(7 + i, keccak256(abi.encode(i))));
+        }
+        _seal(b, 64);
+        b.salts = new bytes32[]((count + 2) / 3);
+        for (uint256 i; i < count; i += 3) {
+            b.salts[i / 3] = keccak256(abi.encode(i));
+            b.instances[3 + 64 + i / 15] |= (8 + i) << (16 * (i % 15));
+        }
+        _reprove(b);
+        _commit(b);
+    }
+
+    function testLabelsThatTagsBindSettle() external {
+        Bundle memory b = _labelled(61);
+        _prove(b);
+        require(rollup.isCharged(b.slots[60].taskId), "charged");
+    }
+
+    function testTagsMayStayClosed() external {
+        Bundle memory b = _labelled(40);
+        for (uint256 i; i < 3; ++i) {
+            b.instances[3 + 64 + i] = 0;
+        }
+        b.salts = new bytes32[](0);
+        _reprove(b);
+        _prove(b);
+        require(rollup.isCharged(b.slots[0].taskId), "charged");
+    }
+
+    function testRejectsALabelThatItsTagDoesNotBind() external {
+        Bundle memory b = _labelled(40);
+        uint256 word = b.instances[3 + 64 + 1];
+        // Another class, another slot, an entry above 2^16, a label without a tag.
+        b.instances[3 + 64 + 1] = word + 1;
+        _labelReverts(b, 15);
+        b.instances[3 + 64 + 1] = word << 16;
+        _labelReverts(b, 16);
+        b.instances[3 + 64 + 1] = word + (1 << 16);
+        _labelReverts(b, 16);
+        b.instances[3 + 64 + 1] = word | 1 << 240;
+        _labelReverts(b, 30);
+        b.instances[3 + 64 + 1] = word;
+        b.salts[4] = 0;
+        _labelReverts(b, 12);
+    }
+
+    function testRejectsALabelOfASlotWithoutATask() external {
+        Bundle memory b = _labelled(40);
+        b.instances[3 + 64 + 2] |= 1 << (16 * 10);
+        _labelReverts(b, 40);
+        b.instances[3 + 64 + 2] &= (1 << 160) - 1;
+        b.instances[3 + 64 + 4] = 1;
+        _labelReverts(b, 60);
+    }
+
+    function testRejectsMoreAndFewerSaltsThanLabels() external {
+        Bundle memory b = _labelled(40);
+        bytes32[] memory salts = b.salts;
+        b.salts = new bytes32[](salts.length + 1);
+        for (uint256 i; i < salts.length; ++i) {
+            b.salts[i] = salts[i];
+        }
+        _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, salts.length, salts.length + 1));
+        b.salts = new bytes32[](salts.length - 1);
+        for (uint256 i; i < b.salts.length; ++i) {
+            b.salts[i] = salts[i];
+        }
+        _labelReverts(b, 39);
+    }
+
+    function _labelReverts(Bundle memory b, uint256 index) private {
+        _reprove(b);
+        _proveReverts(b, abi.encodeWithSelector(I.WrongLabel.selector, index));
     }
 
     function testRejectsEmptyAndOverfullBatches() external {
@@ -248,7 +340,9 @@ contract ProveBatchTest is RollupFixture {
         b.orders[0].modelId = keccak256("another");
         _seal(b, SLOTS);
         _commit(b);
-        _proveReverts(b, abi.encodeWithSelector(I.WrongModel.selector, MODEL, keccak256("another")));
+        b.orders[0].modelId = MODEL;
+        bytes32 got = rollup.orderDigest(b.orders[0]);
+        _proveReverts(b, abi.encodeWithSelector(I.WrongTask.selector, 0, b.slots[0].taskId, got));
     }
 
     function testRejectsAFeeAboveTheOrder() external {

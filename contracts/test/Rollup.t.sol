@@ -50,14 +50,15 @@ contract RollupTest is RollupFixture {
         bytes32 hash = keccak256(
             abi.encode(
                 keccak256(
-                    "Order(address user,bytes32 modelId,bytes32 inputHash,uint128 maxFee,uint64 deadline,uint64 nonce)"
+                    "Order(address user,bytes32 modelId,bytes32 inputHash,uint128 maxFee,uint64 deadline,uint64 nonce,bytes32 tag)"
                 ),
                 o.user,
                 o.modelId,
                 o.inputHash,
                 o.maxFee,
                 o.deadline,
-                o.nonce
+                o.nonce,
+                o.tag
             )
         );
         bytes32 expected = keccak256(abi.encodePacked(hex"1901", domain, hash));
@@ -154,7 +155,9 @@ contract RollupTest is RollupFixture {
         eq(supply - token.totalSupply(), slashed - PRICE - bounty, "burned");
         eq(staking.slashableOf(IStaking.Role.Worker, worker), 101 ether - slashed, "stake");
         require(!rollup.isCharged(b.slots[0].taskId), "refunded");
-        require(rollup.provenOutput(b.slots[0].taskId) == bytes32(b.instances[6 + SLOTS]), "output stays");
+        require(
+            rollup.provenOutput(b.slots[0].taskId) == bytes32(b.instances[_outputsAt(SLOTS)]), "output stays"
+        );
 
         vm.expectRevert(abi.encodeWithSelector(I.ReceiptAlreadySlashed.selector, r.taskId, worker));
         rollup.slashReceipt(b.orders[0], r, signature);
@@ -185,7 +188,7 @@ contract RollupTest is RollupFixture {
     function testFuzzSlashConserves(uint256 stake, uint256 output) external {
         stake = bound(stake, MINIMUM_STAKE, 1_000_000 ether);
         Bundle memory b = _proven();
-        if (output == b.instances[6 + SLOTS]) return;
+        if (output == b.instances[_outputsAt(SLOTS)]) return;
         _stake(IStaking.Role.Worker, worker, stake);
         (I.Receipt memory r, bytes memory signature) = _receipt(b, 0, output);
         uint256 total = token.balanceOf(address(rollup)) + token.balanceOf(address(staking));
@@ -198,7 +201,7 @@ contract RollupTest is RollupFixture {
     function testRejectsAnHonestReceipt() external {
         Bundle memory b = _proven();
         _stake(IStaking.Role.Worker, worker, 100 ether);
-        (I.Receipt memory r, bytes memory signature) = _receipt(b, 0, b.instances[6 + SLOTS]);
+        (I.Receipt memory r, bytes memory signature) = _receipt(b, 0, b.instances[_outputsAt(SLOTS)]);
         vm.expectRevert(abi.encodeWithSelector(I.ReceiptHonest.selector, r.taskId));
         rollup.slashReceipt(b.orders[0], r, signature);
     }

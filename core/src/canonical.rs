@@ -2,12 +2,14 @@
 //!
 //! A proof says what its public inputs say; the circuit leaves some of them to their reader. It binds
 //! one packed sum of the score, so three other numbers could stand for it; it does not know how many
-//! slots are in use, nor what an unused one holds. Whoever relies on a proof asks here: [`read`] for
+//! slots are in use, nor what an unused one holds: its label would count. Whoever relies on a proof asks here: [`read`] for
 //! what can be seen from the public inputs alone, [`Canonical::is_of`] for a batch that is known.
 
 use thiserror::Error;
 
 use crate::commitment::{from_bytes, to_bytes, Fr};
+use crate::digest;
+use crate::labels::{self, entry, LABELS_PER_WORD};
 use crate::protocol::Word;
 use crate::statement::{self, Form, Score, INPUTS_AT};
 
@@ -43,6 +45,13 @@ pub enum Flaw {
         /// Tasks of the batch.
         count: usize,
     },
+    /// The label of a slot: one of an unused slot, one that is another than the task's, or a word that is not
+    /// below `2^240`.
+    #[error("slot {slot} cannot have its label")]
+    Label {
+        /// Counted from 0.
+        slot: usize,
+    },
     /// The input of a slot.
     #[error("the input commitment of slot {slot} is another one")]
     Input {
@@ -69,14 +78,17 @@ pub struct Batch<'a> {
     pub header: Word,
     /// Input commitments of its tasks, in order.
     pub inputs: &'a [Word],
+    /// Their labels, to whom they are known.
+    pub labels: Option<&'a [Option<u16>]>,
     /// Input commitment of a slot without a task.
     pub null_input: Word,
 }
 
-/// What is tied to the witness: commitments and score.
+/// What is tied to the witness: commitments, labels and score.
 #[derive(Clone, Copy, Debug)]
 struct Listing<'a> {
     inputs: &'a [Word],
+    labels: &'a [Word],
     score: Score,
     outputs: &'a [Word],
 }
@@ -117,8 +129,10 @@ pub fn read(words: &[Word]) -> Result<Canonical<'_>, Flaw> {
         }
         _ => return Err(Flaw::Score { count }),
     };
-    let (inputs, outputs) = (&words[INPUTS_AT..at], &words[statement::outputs_at(slots)..]);
-    let listing = Listing { inputs, score, outputs };
+    let labels_at = statement::labels_at(slots);
+    let (inputs, labels) = (&words[INPUTS_AT..labels_at], &words[labels_at..at]);
+    let listing =
+        Listing { inputs, labels, score, outputs: &words[statement::outputs_at(slots)..] };
     listing.check(count)?;
     Ok(Canonical { header, count, listing: Some(listing), digest: None })
 }
@@ -136,6 +150,12 @@ impl<'a> Canonical<'a> {
         self.count
     }
 
+    /// The score, where the statement has it.
+    #[must_use]
+    pub fn score(&self) -> Option<Score> {
+        self.listing.map(|listing| listing.score)
+    }
+
     /// Adds what a digest stands for: the leaves of its tree.
     ///
     /// # Errors
@@ -143,14 +163,16 @@ impl<'a> Canonical<'a> {
     pub fn with_leaves(self, leaves: &'a [Word]) -> Result<Self, Flaw> {
         let Some(digest) = self.digest else { return Err(Flaw::Digest) };
         let elements: Option<Vec<Fr>> = leaves.iter().map(from_bytes).collect();
-        let tree = elements.as_deref().and_then(crate::digest::Tree::new).ok_or(Flaw::Digest)?;
+        let tree = elements.as_deref().and_then(digest::Tree::new).ok_or(Flaw::Digest)?;
         if to_bytes(tree.root()) != *digest {
             return Err(Flaw::Digest);
         }
-        let (inputs, rest) = leaves.split_at(leaves.len() / 2);
+        let slots = digest::slots(leaves.len()).ok_or(Flaw::Digest)?;
+        let (inputs, rest) = leaves.split_at(slots);
+        let (labels, rest) = rest.split_at(digest::label_leaves(slots));
         let [score, outputs @ ..] = rest else { return Err(Flaw::Digest) };
         let score = unpacked(score).ok_or(Flaw::Score { count: self.count })?;
-        let listing = Listing { inputs, score, outputs };
+        let listing = Listing { inputs, labels, score, outputs };
         listing.check(self.count)?;
         Ok(Self { listing: Some(listing), ..self })
     }
@@ -170,19 +192,39 @@ impl<'a> Canonical<'a> {
             return Err(Flaw::Header);
         }
         let inputs = batch.inputs.iter().chain(std::iter::repeat(&batch.null_input));
-        match listing.inputs.iter().zip(inputs).position(|(a, b)| a != b) {
-            Some(slot) => Err(Flaw::Input { slot }),
+        if let Some(slot) = listing.inputs.iter().zip(inputs).position(|(a, b)| a != b) {
+            return Err(Flaw::Input { slot });
+        }
+        let labels = batch.labels.into_iter().flatten().map(|label| entry(*label));
+        match listing.entries()?.iter().zip(labels).position(|(a, b)| *a != b) {
+            Some(slot) => Err(Flaw::Label { slot }),
             None => Ok(listing.score),
         }
     }
 }
 
 impl Listing<'_> {
+    /// What stands for the label of every slot, and for those behind them.
+    fn entries(&self) -> Result<Vec<u16>, Flaw> {
+        let mut all = Vec::with_capacity(self.labels.len() * LABELS_PER_WORD);
+        for word in self.labels {
+            all.extend(labels::unpack(word).ok_or(Flaw::Label { slot: all.len() })?);
+        }
+        Ok(all)
+    }
+
     fn check(&self, count: usize) -> Result<(), Flaw> {
         if count > self.inputs.len() {
             return Err(Flaw::NoCount);
         }
-        if !u32::try_from(count).is_ok_and(|count| self.score.is_possible(count)) {
+        let entries = self.entries()?;
+        let (used, unused) = entries.split_at(count);
+        if let Some(at) = unused.iter().position(|entry| *entry != 0) {
+            return Err(Flaw::Label { slot: count + at });
+        }
+        let labelled = used.iter().filter(|entry| **entry != 0).count();
+        let is_possible = u32::try_from(count).is_ok_and(|count| self.score.is_possible(count));
+        if !is_possible || labelled != self.score.probe_count as usize {
             return Err(Flaw::Score { count });
         }
         // Slots without a task have one input, and so one output.
@@ -231,6 +273,11 @@ mod tests {
         to_bytes(Fr::from(x))
     }
 
+    /// Slots 0, 2 and 4 have a label.
+    fn label(slot: usize) -> Option<u16> {
+        (slot < TASKS && slot.is_multiple_of(2)).then_some(7 + slot as u16)
+    }
+
     fn honest(count: usize) -> Statement {
         let commitments = |from: u64, null: u64| {
             let element = |i: usize| Fr::from(if i < count { from + i as u64 } else { null });
@@ -239,7 +286,8 @@ mod tests {
         let score = Score { probe_count: 3, probe_correct: 2, margin_sum: 510 };
         let (inputs, outputs) = (commitments(20, 1), commitments(40, 2));
         let header = Fr::from(9u8);
-        Statement { header, count: count as u32, inputs, score, outputs, digest: None }
+        let labels = (0..SLOTS).map(label).collect();
+        Statement { header, count: count as u32, inputs, labels, score, outputs, digest: None }
     }
 
     fn words(statement: &Statement) -> Vec<Word> {
@@ -248,16 +296,25 @@ mod tests {
 
     fn flaw(words: &[Word]) -> Option<Flaw> {
         let inputs: Vec<Word> = (20..).take(TASKS).map(word).collect();
-        let batch = Batch { slots: SLOTS, header: word(9), inputs: &inputs, null_input: word(1) };
+        let labels: Vec<Option<u16>> = (0..TASKS).map(label).collect();
+        let batch = Batch { labels: Some(&labels), ..batch(&inputs) };
         read(words).and_then(|read| read.is_of(&batch)).err()
+    }
+
+    /// One of whose labels nothing is known.
+    fn batch(inputs: &[Word]) -> Batch<'_> {
+        Batch { slots: SLOTS, header: word(9), inputs, labels: None, null_input: word(1) }
     }
 
     #[test]
     fn an_honest_statement_has_no_flaw() {
         let honest = honest(TASKS);
         assert_eq!(flaw(&words(&honest)), None);
-        let no_probes = Statement { score: Score::default(), ..honest };
-        assert_eq!(flaw(&words(&no_probes)), None);
+        let no_probes = Statement { score: Score::default(), labels: vec![None; SLOTS], ..honest };
+        let words = words(&no_probes);
+        let inputs: Vec<Word> = (20..).take(TASKS).map(word).collect();
+        assert!(read(&words).unwrap().is_of(&batch(&inputs)).is_ok());
+        assert_eq!(flaw(&words), Some(Flaw::Label { slot: 0 }));
     }
 
     #[test]
@@ -321,6 +378,26 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_no_honest_batch_has_are_a_flaw() {
+        let at = statement::labels_at(SLOTS);
+        // Of an unused slot, whether or not the count fits; of no slot; and a word of 2^240.
+        for slot in [TASKS, SLOTS - 1, SLOTS, LABELS_PER_WORD - 1, LABELS_PER_WORD] {
+            let mut forged = words(&honest(TASKS));
+            forged[at][31 - 2 * slot] = 1;
+            let first = if slot < LABELS_PER_WORD { slot } else { 0 };
+            assert_eq!(read(&forged).err(), Some(Flaw::Label { slot: first }));
+        }
+        // Another class, and another number of labels than of probes.
+        let mut forged = words(&honest(TASKS));
+        forged[at][31] ^= 1;
+        assert!(read(&forged).is_ok());
+        assert_eq!(flaw(&forged), Some(Flaw::Label { slot: 0 }));
+        let mut forged = words(&honest(TASKS));
+        forged[at][31 - 2] = 1;
+        assert_eq!(read(&forged).err(), Some(Flaw::Score { count: TASKS }));
+    }
+
+    #[test]
     fn a_digest_s_leaves_are_held_to_the_same() {
         let digested = |mut statement: Statement| {
             statement.digest = statement.tree().map(|tree| tree.root());
@@ -329,27 +406,31 @@ mod tests {
         };
         let check = |(words, leaves): &(Vec<Word>, Vec<Word>)| {
             let inputs: Vec<Word> = (20..).take(TASKS).map(word).collect();
-            let batch =
-                Batch { slots: SLOTS, header: word(9), inputs: &inputs, null_input: word(1) };
-            read(words)?.with_leaves(leaves)?.is_of(&batch)
+            read(words)?.with_leaves(leaves)?.is_of(&batch(&inputs))
         };
         let honest = honest(TASKS);
         let good = digested(honest.clone());
         assert_eq!(check(&good), Ok(honest.score));
-        assert!(read(&good.0)
-            .unwrap()
-            .is_of(&Batch { slots: SLOTS, header: word(9), inputs: &[], null_input: word(1) })
-            .is_err());
+        assert!(read(&good.0).unwrap().is_of(&batch(&[])).is_err());
 
         let score = Score { probe_count: 3, probe_correct: 2, margin_sum: 511 };
         let forged = digested(Statement { score, ..honest.clone() });
         assert_eq!(check(&forged), Err(Flaw::Score { count: TASKS }));
+        let labels = [Some(9)].into_iter().chain(honest.labels[1..].iter().copied()).collect();
+        let relabelled = digested(Statement { labels, ..honest.clone() });
+        assert_eq!(check(&relabelled), Ok(honest.score));
+        let mut labelled = honest.clone();
+        labelled.labels[TASKS] = Some(0);
+        assert_eq!(check(&digested(labelled)), Err(Flaw::Label { slot: TASKS }));
         let mut padded = honest.clone();
         padded.inputs[SLOTS - 1] = Fr::from(77u8);
         assert_eq!(check(&digested(padded)), Err(Flaw::Input { slot: SLOTS - 1 }));
         let mut other = good.clone();
         other.1[0] = word(7);
         assert_eq!(check(&other), Err(Flaw::Digest));
+        let mut behind = digested(honest.clone());
+        behind.1[SLOTS + 1] = word(1);
+        assert_eq!(check(&behind), Err(Flaw::Digest));
         let short = (good.0.clone(), good.1[..3].to_vec());
         assert_eq!(check(&short), Err(Flaw::Digest));
     }

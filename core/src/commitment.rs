@@ -5,15 +5,14 @@
 //!
 //! ```text
 //! tag, salt, word_0, word_1, ...        word_i = sum over k < 31 of q[31 i + k] * 256^k   (mod r)
-//! tag = domain + length * 2^32 + label * 2^64
+//! tag = domain + length * 2^32
 //! ```
 //!
 //! absorbed five elements at first, then four at a time behind the running hash, zero-padded at
 //! the end: `h = P(e0..e4); h = P(h, e5..e8); ...`. `length` is the number of int8 values, so the
 //! padding is unambiguous. Values are signed and words balanced: every digit lies in
-//! `[-128, 127]`, hence a word determines its digits. `label` is 0 for an ordinary task and
-//! class + 1 for a probe; a probe's commitment looks like any other. The output of a task is
-//! committed to with the input's salt, so it is a function of the input alone.
+//! `[-128, 127]`, hence a word determines its digits. The output of a task is committed to with the
+//! input's salt, so it is a function of the input alone.
 
 pub use ark_bn254::Fr;
 use ark_ff::{BigInteger, PrimeField, Zero};
@@ -55,9 +54,8 @@ pub fn words(values: &[i8]) -> Vec<Fr> {
 
 /// The tag of a message.
 #[must_use]
-pub fn tag(domain: u64, len: usize, label: Option<u16>) -> Fr {
-    let label = label.map_or(0, |l| u128::from(l) + 1);
-    Fr::from(u128::from(domain) + ((len as u128) << 32) + (label << 64))
+pub fn tag(domain: u64, len: usize) -> Fr {
+    Fr::from(u128::from(domain) + ((len as u128) << 32))
 }
 
 fn padded(tag: Fr, salt: Fr, values: &[i8]) -> Vec<Fr> {
@@ -77,22 +75,22 @@ pub fn blocks(tag: Fr, salt: Fr, values: &[i8]) -> Vec<Vec<Fr>> {
     blocks
 }
 
-/// Commits to an input, with its hidden label if it is a probe.
+/// Commits to an input.
 #[must_use]
-pub fn input(values: &[i8], label: Option<u16>, salt: Fr) -> Fr {
-    hash(tag(DOMAIN_INPUT, values.len(), label), salt, values)
+pub fn input(values: &[i8], salt: Fr) -> Fr {
+    hash(tag(DOMAIN_INPUT, values.len()), salt, values)
 }
 
 /// Input commitment of a slot without a task: zeros under the salt 0.
 #[must_use]
 pub fn null_input(len: usize) -> Fr {
-    input(&vec![0; len], None, Fr::zero())
+    input(&vec![0; len], Fr::zero())
 }
 
 /// Commits to an output.
 #[must_use]
 pub fn output(values: &[i8], salt: Fr) -> Fr {
-    hash(tag(DOMAIN_OUTPUT, values.len(), None), salt, values)
+    hash(tag(DOMAIN_OUTPUT, values.len()), salt, values)
 }
 
 fn hash(tag: Fr, salt: Fr, values: &[i8]) -> Fr {
@@ -122,14 +120,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn length_label_salt_and_domain_separate() {
+    fn length_salt_and_domain_separate() {
         let salt = Fr::from(7u8);
-        let base = input(&[1, 2], None, salt);
-        assert_ne!(base, input(&[1, 2, 0], None, salt));
-        assert_ne!(base, input(&[1, 2], Some(0), salt));
-        assert_ne!(base, input(&[1, 2], None, Fr::from(8u8)));
+        let base = input(&[1, 2], salt);
+        assert_ne!(base, input(&[1, 2, 0], salt));
+        assert_ne!(base, input(&[1, 2], Fr::from(8u8)));
         assert_ne!(base, output(&[1, 2], salt));
-        assert_ne!(input(&[], None, salt), input(&[0], None, salt));
+        assert_ne!(input(&[], salt), input(&[0], salt));
     }
 
     #[test]
@@ -138,7 +135,7 @@ mod tests {
         assert_eq!(permutation_count(93), 1);
         assert_eq!(permutation_count(94), 2);
         assert_eq!(permutation_count(784), 7);
-        assert_ne!(input(&[0; 784], None, Fr::zero()), input(&[0; 783], None, Fr::zero()));
+        assert_ne!(input(&[0; 784], Fr::zero()), input(&[0; 783], Fr::zero()));
     }
 
     #[test]
@@ -151,7 +148,6 @@ mod tests {
     struct Vector {
         values: Vec<i8>,
         salt: crate::api::Bytes32,
-        label: Option<u16>,
         input: crate::api::Bytes32,
         output: crate::api::Bytes32,
     }
@@ -165,7 +161,7 @@ mod tests {
         assert!(vectors.len() >= 10);
         for v in vectors {
             let salt = from_bytes(&v.salt.0).unwrap();
-            assert_eq!(to_bytes(input(&v.values, v.label, salt)), v.input.0);
+            assert_eq!(to_bytes(input(&v.values, salt)), v.input.0);
             assert_eq!(to_bytes(output(&v.values, salt)), v.output.0);
         }
     }

@@ -1,22 +1,24 @@
-//! One digest of a batch: the root of a tree over its commitments and its score.
+//! One digest of a batch: the root of a tree over its commitments, its labels and its score.
 //!
 //! The tree is a heap of circomlib's `poseidon5`: element 0 is the root, the children of element `i` are
 //! elements `5 i + 1` to `5 i + 5`, and the elements of a batch with `B` slots are
 //!
 //! ```text
-//! 0   .. B/2          branches                    poseidon5 of the five children
-//! B/2 .. 3B/2         input commitments           one per slot
-//! 3B/2                score                       probe_count + 2^16 probe_correct + 2^32 margin_sum
-//! 3B/2 + 1 .. 5B/2+1  output commitments          one per slot
+//! 0 .. N              branches                    N = B/2 + Q, poseidon5 of the five children
+//! N .. N+B            input commitments           one per slot
+//! N+B .. N+B+4Q       words of labels             ceil(B / 15) and zeros behind them, Q = ceil(B / 60)
+//! N+B+4Q              score                       probe_count + 2^16 probe_correct + 2^32 margin_sum
+//! N+B+4Q+1 ..         output commitments          one per slot
 //! ```
 //!
-//! `B` is even, as the slots of every layout are, so each branch has five children. Shape and places follow from `B`.
+//! `B` is even, as the slots of every layout are, and words come in fours, so each branch has five children. Shape and places follow from `B`.
 //! **A digest without its number of slots says nothing**: a commitment to a short message is a hash of five elements, as a
 //! branch is, so under another `B` its salt would pass for a leaf. Take `B` from the verifying key and the digest
 //! from a proof that it accepts.
 
 use ark_bn254::Fr;
 
+use crate::labels::LABELS_PER_WORD;
 use crate::poseidon;
 /// Children of a branch.
 pub use crate::poseidon::ARITY;
@@ -24,7 +26,38 @@ pub use crate::poseidon::ARITY;
 /// Branches for `slots`, an even number: the elements that have children.
 #[must_use]
 pub fn branches(slots: usize) -> usize {
-    slots / 2
+    slots / 2 + fours(slots)
+}
+
+/// Words of labels, in fours.
+fn fours(slots: usize) -> usize {
+    slots.div_ceil(4 * LABELS_PER_WORD)
+}
+
+/// Leaves that hold labels, or the zeros behind them.
+#[must_use]
+pub fn label_leaves(slots: usize) -> usize {
+    4 * fours(slots)
+}
+
+/// Number of the leaf that holds the score.
+#[must_use]
+pub fn score_leaf(slots: usize) -> usize {
+    slots + label_leaves(slots)
+}
+
+/// Leaves of a batch of `slots`.
+fn leaves(slots: usize) -> usize {
+    score_leaf(slots) + 1 + slots
+}
+
+/// Slots of a batch with so many leaves: an even number, at least two.
+#[must_use]
+pub fn slots(leaves: usize) -> Option<usize> {
+    // Sixty slots take 62 pairs of leaves.
+    let pairs = leaves.checked_sub(1)? / 2;
+    let slots = pairs.checked_sub(2 * pairs.div_ceil(62))?;
+    (slots > 0 && slots.is_multiple_of(2) && self::leaves(slots) == leaves).then_some(slots)
 }
 
 /// The tree of a batch.
@@ -35,15 +68,11 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Over the leaves of a batch, in order: as many inputs as outputs, with the score between them. None
-    /// when their number is not that of an even number of slots, at least two.
+    /// Over the leaves of a batch, in order: inputs, words of labels, the score, outputs. None when their number is
+    /// not that of an even number of slots, at least two.
     #[must_use]
     pub fn new(leaves: &[Fr]) -> Option<Self> {
-        let slots = leaves.len().checked_sub(1)? / 2;
-        if slots == 0 || !slots.is_multiple_of(2) || leaves.len() != 2 * slots + 1 {
-            return None;
-        }
-        let branches = branches(slots);
+        let branches = branches(slots(leaves.len())?);
         let mut elements = vec![Fr::from(0u8); branches];
         elements.extend(leaves);
         for branch in (0..branches).rev() {
@@ -91,7 +120,7 @@ impl Tree {
 #[must_use]
 pub fn opens(root: Fr, slots: usize, (leaf, value): (usize, Fr), path: &[[Fr; ARITY - 1]]) -> bool {
     // A quarter of the range, so that no index overflows.
-    if !(2..usize::MAX / 4).contains(&slots) || !slots.is_multiple_of(2) || leaf > 2 * slots {
+    if !(2..usize::MAX / 4).contains(&slots) || !slots.is_multiple_of(2) || leaf >= leaves(slots) {
         return false;
     }
     let (mut at, mut value) = (branches(slots) + leaf, value);
@@ -112,17 +141,18 @@ pub fn opens(root: Fr, slots: usize, (leaf, value): (usize, Fr), path: &[[Fr; AR
 mod tests {
     use super::*;
 
-    fn leaves(slots: usize) -> Vec<Fr> {
-        (0..2 * slots as u64 + 1).map(|i| Fr::from(i * i + 7)).collect()
+    fn some(slots: usize) -> Vec<Fr> {
+        (0..leaves(slots) as u64).map(|i| Fr::from(i * i + 7)).collect()
     }
 
     #[test]
     fn every_branch_has_five_children() {
-        for slots in [2, 4, 8, 64, 96] {
-            let tree = Tree::new(&leaves(slots)).unwrap();
+        for slots in (2..400).step_by(2) {
+            let tree = Tree::new(&some(slots)).unwrap();
+            assert_eq!(super::slots(leaves(slots)), Some(slots));
             assert_eq!(tree.elements().len(), ARITY * branches(slots) + 1);
         }
-        for leaves in [0, 1, 2, 3, 4, 7, 8] {
+        for leaves in (0..leaves(60)).filter(|n| *n < 9 || n % 4 != 1) {
             assert_eq!(Tree::new(&vec![Fr::from(1u8); leaves]), None);
         }
     }
@@ -144,7 +174,7 @@ mod tests {
     #[test]
     fn leaves_open_at_their_places_only() {
         let slots = 16;
-        let leaves = leaves(slots);
+        let leaves = some(slots);
         let tree = Tree::new(&leaves).unwrap();
         for (leaf, value) in leaves.iter().enumerate() {
             let path = tree.path(leaf).unwrap();

@@ -2,8 +2,8 @@
 //!
 //! No I/O, no async, no clock. Everything that two programs must agree on to the bit is written
 //! here once: what a quantised model computes ([`quant`]), how inputs and outputs are committed
-//! to ([`commitment`], [`digest`]), in which order a batch's public inputs stand ([`statement`]) and
-//! which ones an honest batch can have ([`canonical`]), how a task lives ([`task`]) and what the
+//! to ([`commitment`], [`digest`]), in which order a batch's public inputs stand ([`statement`]),
+//! labels among them ([`labels`]), and which ones an honest batch can have ([`canonical`]), how a task lives ([`task`]) and what the
 //! sequencer says over HTTP ([`api`]). What work is worth is in [`powr`], what a worker's past is
 //! worth in [`trust`].
 
@@ -11,6 +11,7 @@ pub mod api;
 pub mod canonical;
 pub mod commitment;
 pub mod digest;
+pub mod labels;
 pub mod poseidon;
 pub mod powr;
 pub mod proof_file;

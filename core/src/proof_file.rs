@@ -1,7 +1,7 @@
 //! A batch proof as one file: a version line of JSON with the public inputs, then the bytes.
 
 use crate::commitment::{from_bytes, to_bytes, Fr};
-use crate::digest::Tree;
+use crate::digest::{self, Tree};
 use crate::statement::{self, Form, Statement, DIGEST_AT, INPUTS_AT};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
@@ -144,10 +144,8 @@ impl ProofFile {
         match self.form() {
             Form::Listed => statement::slots(self.instances.len()),
             Form::Digest => {
-                let slots = self.leaves.len() / 2;
-                let is_whole = self.leaves.len() == 2 * slots + 1
-                    && self.instances.len() == Form::Digest.instances(slots);
-                is_whole.then_some(slots)
+                let slots = digest::slots(self.leaves.len())?;
+                (self.instances.len() == Form::Digest.instances(slots)).then_some(slots)
             }
         }
     }

@@ -5,13 +5,14 @@
 //! 1            header             keccak256 of the batch header, reduced mod r by clearing the top 3 bits
 //! 2            count              real tasks; slots from `count` on are padding
 //! 3 .. 3+B     input commitments  one per slot
-//! 3+B          probe_count        slots whose input commitment holds a label
-//! 4+B          probe_correct      of these, slots whose arg-max is the label (a tie is not)
-//! 5+B          margin_sum         over probes: max(0, out[label] - max of the others)
-//! 6+B .. 6+2B  output commitments one per slot
+//! 3+B          labels             W words of fifteen, W = ceil(B / 15) ([`crate::labels`])
+//! 3+B+W        probe_count        slots that have a label
+//! 4+B+W        probe_correct      of these, slots whose arg-max is the label (a tie is not)
+//! 5+B+W        margin_sum         over probes: max(0, out[label] - max of the others)
+//! 6+B+W ..     output commitments one per slot
 //! ```
 //!
-//! A batch that is verified and not settled may state one digest of all commitments and the score instead, the
+//! A batch that is verified and not settled may state one digest of commitments, labels and score instead, the
 //! root of their [`Tree`]:
 //!
 //! ```text
@@ -25,11 +26,12 @@
 
 use ark_bn254::Fr;
 
-use crate::digest::Tree;
+use crate::digest::{label_leaves, Tree};
+use crate::labels;
 
-/// Identifies this statement: the ASCII bytes of `dn-batch` followed by version 1.
-pub const VERSION: u128 = 0x64_6e2d_6261_7463_6801;
-/// Identifies the statement of a digest: the same followed by version 2.
+/// Identifies this statement: the ASCII bytes of `dn-batch` followed by version 3.
+pub const VERSION: u128 = 0x64_6e2d_6261_7463_6803;
+/// Identifies the statement of a digest: the same followed by version 4.
 pub const DIGEST_VERSION: u128 = VERSION + 1;
 
 /// Index of the digest.
@@ -71,26 +73,34 @@ pub const INPUTS_AT: usize = 3;
 /// Number of public inputs for a batch of `slots`.
 #[must_use]
 pub fn len(slots: usize) -> usize {
-    6 + 2 * slots
+    outputs_at(slots) + slots
 }
 
 /// Slots of a batch with `len` public inputs, if there is such a batch.
 #[must_use]
 pub fn slots(len: usize) -> Option<usize> {
-    let slots = len.checked_sub(self::len(0))? / 2;
+    // Fifteen slots take 31 words; the last ones take two each, and one.
+    let words = len.checked_sub(self::len(0))?;
+    let slots = words / 31 * 15 + words % 31 / 2;
     (self::len(slots) == len).then_some(slots)
+}
+
+/// Index of the first word of labels.
+#[must_use]
+pub fn labels_at(slots: usize) -> usize {
+    INPUTS_AT + slots
 }
 
 /// Index of `probe_count`.
 #[must_use]
 pub fn score_at(slots: usize) -> usize {
-    INPUTS_AT + slots
+    labels_at(slots) + labels::words(slots)
 }
 
 /// Index of the first output commitment.
 #[must_use]
 pub fn outputs_at(slots: usize) -> usize {
-    INPUTS_AT + slots + 3
+    score_at(slots) + 3
 }
 
 /// Quality of a batch, summed over its probes.
@@ -147,11 +157,13 @@ pub struct Statement {
     pub count: u32,
     /// Input commitment of every slot, padding included.
     pub inputs: Vec<Fr>,
+    /// Label of every slot, if it has one.
+    pub labels: Vec<Option<u16>>,
     /// Quality sums.
     pub score: Score,
     /// Output commitment of every slot, padding included.
     pub outputs: Vec<Fr>,
-    /// The digest of the three above, where it stands for them.
+    /// The digest of the four above, where it stands for them.
     pub digest: Option<Fr>,
 }
 
@@ -159,8 +171,12 @@ impl Statement {
     /// What is tied to the witness, as leaves of a tree.
     #[must_use]
     pub fn leaves(&self) -> Vec<Fr> {
-        let score = std::iter::once(self.score.packed());
-        self.inputs.iter().copied().chain(score).chain(self.outputs.iter().copied()).collect()
+        let mut leaves = self.inputs.clone();
+        leaves.extend(labels::pack(&self.labels));
+        leaves.resize(self.inputs.len() + label_leaves(self.inputs.len()), Fr::from(0u8));
+        leaves.push(self.score.packed());
+        leaves.extend(&self.outputs);
+        leaves
     }
 
     /// The tree of the digest; none when the number of slots is not even.
@@ -189,9 +205,23 @@ impl Statement {
             return all;
         }
         all.extend(&self.inputs);
+        all.extend(labels::pack(&self.labels));
         let s = self.score;
         all.extend([s.probe_count, s.probe_correct, s.margin_sum].map(Fr::from));
         all.extend(&self.outputs);
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_says_how_many_slots_there_are() {
+        let lengths: Vec<usize> = (0..400).map(len).collect();
+        for of in 0..lengths[lengths.len() - 1] {
+            assert_eq!(slots(of), lengths.iter().position(|len| *len == of), "{of}");
+        }
     }
 }

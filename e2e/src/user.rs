@@ -45,8 +45,21 @@ impl User {
     /// # Errors
     /// When the key cannot sign.
     pub fn order(&self, input: &[i8], nonce: u64) -> Result<SubmitTask> {
+        self.labelled_order(input, nonce, None)
+    }
+
+    /// The same for an input whose class is known.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn labelled_order(
+        &self,
+        input: &[i8],
+        nonce: u64,
+        label: Option<u16>,
+    ) -> Result<SubmitTask> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let terms = Terms { deadline: now + ORDER_LIFE_S, nonce };
+        let terms = Terms { deadline: now + ORDER_LIFE_S, nonce, label };
         let (signer, input) = (&self.account.signer, input.to_vec());
         Ok(signed_task(&self.chain, &self.model, signer, input, random_salt(), terms)?)
     }
@@ -56,10 +69,17 @@ impl User {
     /// # Errors
     /// When the task is refused, or not answered in time.
     pub async fn ask(&self, input: &[i8], nonce: u64) -> Result<(TaskView, Duration)> {
-        let task = self.order(input, nonce)?;
+        self.answer_to(&self.order(input, nonce)?).await
+    }
+
+    /// The same for an order.
+    ///
+    /// # Errors
+    /// When the task is refused, or not answered in time.
+    pub async fn answer_to(&self, task: &SubmitTask) -> Result<(TaskView, Duration)> {
         let start = Instant::now();
-        let key = format!("{}-{nonce}", self.account.address());
-        let accepted = self.client.submit(&task, Some(&key)).await?;
+        let key = format!("{}-{}", self.account.address(), task.order.nonce);
+        let accepted = self.client.submit(task, Some(&key)).await?;
         let answered = self.client.task(accepted.task_id, ANSWER_LIMIT).await?;
         ensure!(answered.state.is_answered(), "task {} has no answer", answered.task_id);
         Ok((answered, start.elapsed()))

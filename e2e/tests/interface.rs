@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use alloy::primitives::B256;
 use alloy::signers::local::PrivateKeySigner;
 use dn_core::api::{
-    Amount, Bytes, Bytes32, Challenge, Problem, Register, Role, Session, SubmitTask, TaskResult,
-    TaskView,
+    Amount, Bytes, Bytes32, Challenge, LabelOpening, Problem, Register, Role, Session, SubmitTask,
+    TaskResult, TaskView,
 };
 use dn_core::task::TaskState;
 use dn_devnet::Devnet;
@@ -63,10 +63,16 @@ async fn the_interface_is_precise() {
 
 async fn bad_tasks_are_named(devnet: &Devnet, user: &User, digits: &Digits) {
     let good = user.order(&digits.inputs[0], 1000).unwrap();
+    let labelled = user.labelled_order(&digits.inputs[0], 1002, Some(3)).unwrap();
     let with = |change: fn(&mut SubmitTask)| {
         let mut task = good.clone();
         change(&mut task);
         task
+    };
+    let with_label = |change: fn(&mut LabelOpening)| {
+        let mut label = labelled.label.unwrap();
+        change(&mut label);
+        SubmitTask { label: Some(label), ..labelled.clone() }
     };
     let cases = [
         ("input_shape", with(|t| t.input.truncate(63))),
@@ -79,6 +85,11 @@ async fn bad_tasks_are_named(devnet: &Devnet, user: &User, digits: &Digits) {
         ("bad_signature", with(|t| t.signature.0[10] ^= 1)),
         ("bad_signature", with(|t| t.signature.0.truncate(64))),
         ("bad_signature", with(|t| t.order.nonce += 1)),
+        ("bad_signature", with(|t| t.order.tag.0[0] ^= 1)),
+        ("label_mismatch", with_label(|l| l.class = 4)),
+        ("label_mismatch", with_label(|l| l.salt.0[0] ^= 1)),
+        ("label_mismatch", SubmitTask { label: labelled.label, ..good.clone() }),
+        ("label_mismatch", user.labelled_order(&digits.inputs[0], 1003, Some(10)).unwrap()),
     ];
     for (code, task) in cases {
         assert_eq!(refused(devnet, &task).await, code);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use alloy::eips::BlockNumHash;
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use alloy::providers::{DynProvider, Provider as _};
 use dn_core::api::{BatchState, Bytes32, Role, TaskView};
 use dn_core::commitment::{self, from_bytes, to_bytes};
@@ -63,7 +63,8 @@ async fn a_false_receipt_is_exposed_by_the_proof_and_slashed() {
     let before = devnet.balances().await.unwrap();
 
     let user = User::new(&devnet, 0).await.unwrap();
-    let task = user.order(&digits.inputs[0], 0).unwrap();
+    let class = u16::try_from(digits.labels[0]).unwrap();
+    let task = user.labelled_order(&digits.inputs[0], 0, Some(class)).unwrap();
     let id = user.client.submit(&task, None).await.unwrap().task_id;
     let (leased, lie) = answer_falsely(&devnet, &digits).await;
     assert_eq!(leased, id);
@@ -75,6 +76,11 @@ async fn a_false_receipt_is_exposed_by_the_proof_and_slashed() {
     let salt = from_bytes(&task.salt.0).unwrap();
     let truth = Bytes32(to_bytes(commitment::output(&truth, salt)));
     assert_eq!(proven.proven_output_hash, Some(truth));
+
+    // The label, which the worker has not seen, is held against the proven answer.
+    let score = user.client.batch(proven.batch_id.unwrap()).await.unwrap().score.unwrap();
+    let is_right = digits.is_right(0, &execute(&digits.package.graph, &digits.inputs[0]));
+    assert_eq!((score.labelled, score.correct), (1, u32::from(is_right)));
 
     let verdict = verdict(&devnet, proven.batch_id.unwrap()).await;
     assert!(verdict.is_valid);
@@ -103,10 +109,13 @@ async fn replay_is_refused(devnet: &Devnet, batch_id: u64) {
     let call = rollup.proveBatch(
         wire::rollup_header(&batch.header.clone().unwrap()),
         slots.collect(),
-        batch.slots.iter().map(|s| wire::rollup_order(&s.order)).collect(),
+        batch.slots.iter().map(|s| wire::rollup_terms(&s.order)).collect(),
         batch.slots.iter().map(|s| s.signature.0.clone().into()).collect(),
-        proof.instances.iter().map(|w| alloy::primitives::U256::from_be_bytes(w.0)).collect(),
-        proof.proof.0.into(),
+        IInferenceRollup::BatchProof {
+            instances: proof.instances.iter().map(|w| U256::from_be_bytes(w.0)).collect(),
+            proof: proof.proof.0.into(),
+            salts: Vec::new(),
+        },
     );
     let error = call.call().await.unwrap_err();
     let revert = error.as_decoded_interface_error::<InferenceRollup::InferenceRollupErrors>();

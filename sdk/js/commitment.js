@@ -52,12 +52,10 @@ function commit(tag, salt, values) {
  *
  * @param {Int8Array | number[]} values the quantised input
  * @param {bigint} salt a random field element; who knows it can test guesses of the input
- * @param {number | null} label class of a probe, null for an ordinary task
  * @returns {bigint}
  */
-export function inputCommitment(values, salt, label = null) {
-  const tagged = label === null ? 0n : BigInt(label) + 1n;
-  return commit(DOMAIN_INPUT + (BigInt(values.length) << 32n) + (tagged << 64n), salt, values);
+export function inputCommitment(values, salt) {
+  return commit(DOMAIN_INPUT + (BigInt(values.length) << 32n), salt, values);
 }
 
 /**

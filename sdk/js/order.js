@@ -3,7 +3,7 @@
  *
  * @module order
  */
-import { TypedDataEncoder, hexlify, randomBytes, toBeHex } from "ethers";
+import { AbiCoder, TypedDataEncoder, hexlify, keccak256, randomBytes, toBeHex } from "ethers";
 import { inputCommitment } from "./commitment.js";
 
 const TYPES = {
@@ -14,6 +14,7 @@ const TYPES = {
     { name: "maxFee", type: "uint128" },
     { name: "deadline", type: "uint64" },
     { name: "nonce", type: "uint64" },
+    { name: "tag", type: "bytes32" },
   ],
 };
 
@@ -41,17 +42,31 @@ export function randomSalt() {
 }
 
 /**
+ * The tag of an order whose task has a label. Any other number is the tag of an order without one.
+ *
+ * @param {number} label a class
+ * @param {string} salt 0x and 64 random hex digits
+ * @returns {string}
+ */
+export function labelTag(label, salt) {
+  return keccak256(AbiCoder.defaultAbiCoder().encode(["uint16", "bytes32"], [label, salt]));
+}
+
+/**
  * Signs an order and makes the body of `POST /v1/tasks`.
  *
  * @param chain answer of `GET /v1/chain`
  * @param model entry of `GET /v1/models`
  * @param signer an ethers signer
  * @param {number[]} input the quantised input
- * @param {{deadline: number, nonce: number, salt?: bigint}} terms unix seconds until which the order is good; a
- *   number that makes equal orders different
+ * @param {{deadline: number, nonce: number, salt?: bigint, label?: number, tagSalt?: string}} terms unix seconds until
+ *   which the order is good; a number that makes equal orders different; the class that the answer should have, for
+ *   statistics of one's own, which is told when the task is proven
  */
 export async function signedTask(chain, model, signer, input, terms) {
   const salt = terms.salt ?? randomSalt();
+  const tagSalt = terms.tagSalt ?? hexlify(randomBytes(32));
+  const hasLabel = terms.label !== undefined;
   const order = {
     user: await signer.getAddress(),
     modelId: model.model_id,
@@ -59,6 +74,7 @@ export async function signedTask(chain, model, signer, input, terms) {
     maxFee: BigInt(model.price),
     deadline: terms.deadline,
     nonce: terms.nonce,
+    tag: hasLabel ? labelTag(terms.label, tagSalt) : tagSalt,
   };
   const signature = await signer.signTypedData(domain(chain), TYPES, order);
   return {
@@ -71,7 +87,9 @@ export async function signedTask(chain, model, signer, input, terms) {
       max_fee: model.price,
       deadline: order.deadline,
       nonce: order.nonce,
+      tag: order.tag,
     },
     signature,
+    ...(hasLabel && { label: { class: terms.label, salt: tagSalt } }),
   };
 }

@@ -16,6 +16,7 @@ alloy::sol! {
         uint128 maxFee;
         uint64 deadline;
         uint64 nonce;
+        bytes32 tag;
     }
 
     /// A worker's signed claim of an answer.

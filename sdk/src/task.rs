@@ -3,8 +3,9 @@
 use alloy::primitives::B256;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::Eip712Domain;
-use dn_core::api::{Bytes, Bytes32, ChainView, ModelView, ReceiptView, SubmitTask};
+use dn_core::api::{Bytes, Bytes32, ChainView, LabelOpening, ModelView, ReceiptView, SubmitTask};
 use dn_core::commitment::{self, from_bytes, to_bytes, Fr};
+use dn_core::labels;
 use rand::Rng as _;
 
 use crate::wire;
@@ -18,13 +19,15 @@ pub fn random_salt() -> Fr {
     from_bytes(&salt).expect("31 bytes are below the field's order")
 }
 
-/// When and how often: what makes a user's order differ from their others.
+/// What makes a user's order differ from their others.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     /// Last unix second at which a batch with the task may be committed.
     pub deadline: u64,
     /// Makes equal orders different.
     pub nonce: u64,
+    /// The class that the answer should have, for the user's own statistics. It is told when the task is proven.
+    pub label: Option<u16>,
 }
 
 /// Signs an order for `model` to answer a quantised input, at the model's price.
@@ -39,13 +42,18 @@ pub fn signed_task(
     salt: Fr,
     terms: Terms,
 ) -> Result<SubmitTask, alloy::signers::Error> {
+    // Random where there is no label: nobody sees which tags can be opened.
+    let salt_of_tag: [u8; 32] = rand::thread_rng().gen();
+    let opening = terms.label.map(|class| LabelOpening { class, salt: Bytes32(salt_of_tag) });
+    let tag = terms.label.map_or(salt_of_tag, |class| labels::tag(class, &salt_of_tag));
     let order = Order {
         user: signer.address(),
         modelId: B256::from(model.model_id.0),
-        inputHash: B256::from(to_bytes(commitment::input(&input, None, salt))),
+        inputHash: B256::from(to_bytes(commitment::input(&input, salt))),
         maxFee: model.price.0,
         deadline: terms.deadline,
         nonce: terms.nonce,
+        tag: B256::from(tag),
     };
     let signature = sign(&order, &domain(chain.chain_id, wire::address(chain.rollup)), signer)?;
     Ok(SubmitTask {
@@ -53,6 +61,7 @@ pub fn signed_task(
         salt: Bytes32(to_bytes(salt)),
         order: wire::order_view(&order),
         signature: Bytes(signature),
+        label: opening,
     })
 }
 
@@ -96,7 +105,9 @@ mod tests {
         assert_eq!(file["order"]["task_id"], id);
         assert_eq!(recover(&order, &domain, &body.signature.0), Some(order.user));
         let salt = from_bytes(&body.salt.0).unwrap();
-        let hash = to_bytes(commitment::input(&body.input, None, salt));
+        let hash = to_bytes(commitment::input(&body.input, salt));
         assert_eq!(body.order.input_hash, Bytes32(hash));
+        let label = body.label.unwrap();
+        assert!(label.opens(body.order.tag));
     }
 }

@@ -34,6 +34,7 @@ pub fn order(o: &OrderView) -> Order {
         maxFee: o.max_fee.0,
         deadline: o.deadline,
         nonce: o.nonce,
+        tag: B256::from(o.tag.0),
     }
 }
 
@@ -47,14 +48,22 @@ pub fn order_view(o: &Order) -> OrderView {
         max_fee: Amount(o.maxFee),
         deadline: o.deadline,
         nonce: o.nonce,
+        tag: api_bytes32(o.tag),
     }
 }
 
 /// The order as the rollup takes it.
 #[must_use]
 pub fn rollup_order(o: &OrderView) -> IInferenceRollup::Order {
-    let Order { user, modelId, inputHash, maxFee, deadline, nonce } = order(o);
-    IInferenceRollup::Order { user, modelId, inputHash, maxFee, deadline, nonce }
+    let Order { user, modelId, inputHash, maxFee, deadline, nonce, tag } = order(o);
+    IInferenceRollup::Order { user, modelId, inputHash, maxFee, deadline, nonce, tag }
+}
+
+/// What the rollup takes of an order in a batch, which has the rest.
+#[must_use]
+pub fn rollup_terms(o: &OrderView) -> IInferenceRollup::Terms {
+    let Order { user, maxFee, deadline, nonce, tag, .. } = order(o);
+    IInferenceRollup::Terms { user, maxFee, deadline, nonce, tag }
 }
 
 /// The receipt that is signed.

@@ -181,8 +181,9 @@ fn task() -> SubmitTask {
         max_fee: dn_core::api::Amount(1),
         deadline: 1,
         nonce: 1,
+        tag: hash,
     };
-    SubmitTask { input: vec![1], salt: hash, order, signature: Bytes(vec![0; 65]) }
+    SubmitTask { input: vec![1], salt: hash, order, signature: Bytes(vec![0; 65]), label: None }
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ create table task (
     max_fee text not null,
     deadline_bits {int} not null,
     nonce_bits {int} not null,
+    tag {blob} not null check (length(tag) = 32),
     signature {blob} not null check (length(signature) = 65),
     -- The order's deadline, at most the largest i64.
     expires_at_s {int} not null,
@@ -86,6 +87,12 @@ create index task_by_end on task (state, expires_at_s);
 create index task_by_worker on task (worker, state);
 create index task_by_batch on task (batch_id, slot);
 create index task_by_payer on task (payer, state, model_id, turn);
+
+-- What opens the tags of tasks with a label, sealed: shown to provers alone.
+create table label (
+    task_id {blob} primary key references task (task_id),
+    opening {blob} not null
+){strict};
 
 -- Workers whose lease of a task ended without an answer.
 create table missed (

@@ -7,6 +7,7 @@ use alloy::primitives::keccak256;
 use dn_core::api::{Amount, Bytes32, ModelView};
 use dn_core::commitment;
 use dn_core::protocol::{Protocol, ProtocolError};
+use dn_core::quant::Graph;
 use dn_core::statement;
 use dn_core::vk_data::{vk_data, VkDataError};
 use dn_import::{Package, PackageError};
@@ -133,12 +134,20 @@ async fn load_model(artifacts: &Artifacts, path: &Path, chain: &Rpc) -> Result<M
     if protocol.instances as usize != statement::len(spec.batchSlots as usize) {
         return Err(ModelError::Mismatch { model_id, what: "batch size" });
     }
-    // The contract takes the developer's word for it, and unused slots with another input could count as probes.
+    // The contract takes the developer's word for it.
     let null = commitment::to_bytes(commitment::null_input(parsed.graph.input_len()));
     if spec.nullInputHash.0 != null {
         return Err(ModelError::Mismatch { model_id, what: "input of unused slots" });
     }
     Ok(Model { view: view(model_id, &parsed, spec), package, protocol })
+}
+
+/// Classes that a label can name: no output is the largest of one.
+fn classes(graph: &Graph) -> usize {
+    match graph.output_len() {
+        1 => 0,
+        outputs => outputs,
+    }
 }
 
 fn view(model_id: Bytes32, package: &Package, spec: ModelSpec) -> ModelView {
@@ -152,6 +161,7 @@ fn view(model_id: Bytes32, package: &Package, spec: ModelSpec) -> ModelView {
         input_offset: package.input.offset.clone(),
         output_scale: package.output.scale.clone(),
         output_offset: package.output.offset.clone(),
+        classes: classes(&package.graph),
         batch_slots: spec.batchSlots,
         work_units: spec.workUnits,
         price: Amount(spec.price),
@@ -176,6 +186,7 @@ impl Models {
             input_offset: vec![0.0],
             output_scale: vec![1.0],
             output_offset: vec![0.0],
+            classes: 0,
             batch_slots,
             work_units: 1_000,
             price: Amount(price),

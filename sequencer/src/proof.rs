@@ -25,23 +25,30 @@ pub(crate) fn header_word(header: &HeaderView) -> Bytes32 {
     Bytes32(header_instance(&wire::rollup_header(header)).to_be_bytes())
 }
 
-/// Checks that `proof` proves the tasks with `inputs`, in this order, under `header`.
+/// What a proof should be about, by task, in the order of the slots.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    pub(crate) inputs: Vec<[u8; 32]>,
+    pub(crate) labels: Vec<Option<u16>>,
+}
+
+/// Checks that `proof` proves `tasks` under `header`.
 ///
 /// # Errors
 /// Says what does not fit.
 pub(crate) fn check(
     model: &Model,
     header: &HeaderView,
-    inputs: &[Bytes32],
+    tasks: &Tasks,
     instances: &[Bytes32],
     proof: &[u8],
 ) -> Result<(), ProofError> {
     let words: Vec<[u8; 32]> = instances.iter().map(|w| w.0).collect();
-    let inputs: Vec<[u8; 32]> = inputs.iter().map(|w| w.0).collect();
     canonical::read(&words)?.is_of(&Batch {
         slots: model.view.batch_slots as usize,
         header: header_word(header).0,
-        inputs: &inputs,
+        inputs: &tasks.inputs,
+        labels: Some(&tasks.labels),
         null_input: model.view.null_input_hash.0,
     })?;
     Ok(dn_verifier::verify(&model.protocol, &words, proof)?)

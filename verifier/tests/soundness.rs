@@ -10,7 +10,7 @@ use ark_bn254::Fq;
 use ark_ff::{BigInteger, PrimeField};
 use case::{graph, is_exhaustive, prover, tasks, Case};
 use dn_circuits::field::{from_core, CoreFr};
-use dn_circuits::{protocol, Witness};
+use dn_circuits::{protocol, Slot, Witness};
 use dn_core::canonical::Flaw;
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::proof_file::ProofFile;
@@ -119,6 +119,26 @@ fn soundness_row_11_a_score_packed_another_way_is_refused() {
         assert!(matches!(verdict, Err(VerifyError::Statement(Flaw::Score { .. }))), "{verdict:?}");
         assert_ne!(case.on_chain(&words, &proof), Some(true), "the contract takes {score:?}");
     }
+}
+
+/// Slots without a task are proven like all others, with a label too: who reads the statement refuses it.
+#[test]
+fn soundness_row_11_a_label_of_an_unused_slot_is_refused() {
+    let case = case();
+    let plan = &case.prover.keys().plan;
+    let mut all = tasks(0);
+    all.push(Slot::null(8));
+    all.push(Slot { label: Some(2), ..Slot::null(8) });
+    let mut witness = Witness::new(&graph(3), plan, &all, CoreFr::from(5u8)).expect("a witness");
+    witness.statement.count = 6;
+    let instances: Vec<CoreFr> = witness.statement.instances();
+    let words: Vec<Word> = instances.iter().copied().map(to_bytes).collect();
+    let proof = case.prover.prove_witness(witness).expect("a proof");
+    let instances: Vec<_> = instances.into_iter().map(from_core).collect();
+    assert!(case.prover.verify(&instances, &proof));
+    let verdict = verify(&case.protocol, &words, &proof);
+    assert!(matches!(verdict, Err(VerifyError::Statement(Flaw::Label { slot: 7 }))), "{verdict:?}");
+    assert_ne!(case.on_chain(&words, &proof), Some(true), "the contract takes the label");
 }
 
 /// Messages in another order give other challenges, even where they are equally long.

@@ -6,8 +6,8 @@
 //! hashes       per slot: Poseidon of the input         (words folded, hash published)
 //! inputs       per image or value: chunks of as many slots as lanes, one or two values a row
 //! nodes        per phase, per channel, per position: such chunks; spilled coefficients
-//! quality      per slot: class rows, score row         (output bytes folded, score published)
-//! outputs      per slot: Poseidon of the output
+//! quality      per slot: class rows, score row         (output bytes folded, labels published)
+//! outputs      per slot: Poseidon of the output        (the sum of scores published before the first one)
 //! ```
 //!
 //! Kernels stand beside the rows of the images that they read. The table and the instance use rows
@@ -84,9 +84,10 @@ fn write(w: &mut Writer, model: Model<'_>) -> Sections {
     }
     w.draft.gaps(first..w.row);
     sections.quality = w.row;
-    // Salts of outputs are folded where kernels were.
+    // Scores are summed where kernels were.
     w.mark(Fx::KernelReset, w.row);
     w.quality(model.table, graph.output_len());
+    w.zeros();
     sections.output_hashes = w.row;
     w.hashes(DOMAIN_OUTPUT, graph.output_len());
     w.instance();

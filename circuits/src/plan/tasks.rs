@@ -1,9 +1,10 @@
 //! Rows of single tasks: hashes and quality; and those of the public inputs.
 
 use dn_core::commitment::{
-    permutation_count, tag, DOMAIN_INPUT, FIRST_RATE, NEXT_RATE, WORD_BYTES,
+    permutation_count, tag, DOMAIN_INPUT, DOMAIN_OUTPUT, FIRST_RATE, NEXT_RATE, WORD_BYTES,
 };
-use dn_core::digest::branches;
+use dn_core::digest::{self, branches};
+use dn_core::labels;
 use dn_core::statement::{self, Form};
 use dn_core::Width;
 use ff::Field;
@@ -15,7 +16,7 @@ use crate::field::from_core;
 use crate::system::poseidon::rows;
 use crate::system::rows::classes::{self, class_rows, classes};
 use crate::system::rows::message::{self, Block};
-use crate::system::rows::{branch, round, score};
+use crate::system::rows::{branch, round, score, zero};
 use crate::system::steering::Fx;
 use crate::system::table::{Table, SCORE_CORRECT, SCORE_MARGIN};
 
@@ -36,12 +37,15 @@ pub(super) fn output_programs(len: usize, n: usize, width: Width) -> [Program; 2
 impl Writer {
     pub(super) fn hashes(&mut self, domain: u64, len: usize) {
         let blocks = permutation_count(len);
-        let tag = from_core(tag(domain, len, None));
+        let tag = from_core(tag(domain, len));
         let first = if domain == DOMAIN_INPUT { Block::Input(tag) } else { Block::Output(tag) };
         for slot in 0..self.slots {
             for block in 0..blocks {
                 let row = self.row;
                 message::marks(&mut self.draft, row, if block == 0 { first } else { Block::Next });
+                if domain == DOMAIN_OUTPUT && (slot, block) == (0, 0) {
+                    message::publish_scores(&mut self.draft, row);
+                }
                 let is_last = block == blocks - 1;
                 if is_last {
                     self.item(slot, row, Fx::CloseWords);
@@ -88,8 +92,20 @@ impl Writer {
                 self.row += 1;
             }
             let row = self.row;
-            score::marks(&mut self.draft, row, table, slot == 0);
+            score::marks(&mut self.draft, row, table, slot);
             self.item(slot, row, Fx::CloseCopies);
+            self.row += 1;
+        }
+    }
+
+    /// Words of labels of a digest that fill up its branches.
+    pub(super) fn zeros(&mut self) {
+        let leaves = match self.form {
+            Form::Listed => labels::words(self.slots),
+            Form::Digest => digest::label_leaves(self.slots),
+        };
+        for _ in labels::words(self.slots)..leaves {
+            zero::marks(&mut self.draft, self.row);
             self.row += 1;
         }
     }
@@ -102,8 +118,7 @@ impl Writer {
             return;
         }
         let (score, outputs) = (statement::score_at(self.slots), statement::outputs_at(self.slots));
-        let hashes = (statement::INPUTS_AT..score).chain(outputs..outputs + self.slots);
-        for row in hashes.chain([score]) {
+        for row in (statement::INPUTS_AT..=score).chain(outputs..outputs + self.slots) {
             self.mark(Fx::Read, row);
             self.mark(Fx::ReadScale, row);
         }

@@ -57,7 +57,7 @@ macro_rules! in_order {
     };
 }
 
-in_order!(X Y Outputs Image Tensor W Kernel Labels Published Read Classes Claims);
+in_order!(X Y Outputs Image Tensor W Kernel Salts Published Read Classes Claims);
 
 /// What a register is on a row; `None` is 0. The sum of the lookup argument is not among them: it is no polynomial
 /// in the row before ([`super::lookup`]).
@@ -77,7 +77,7 @@ const fn kept(acc: Acc) -> Kept {
         | Acc::Outputs
         | Acc::Tensor
         | Acc::Kernel
-        | Acc::Labels
+        | Acc::Salts
         | Acc::Published
         | Acc::Read => Kept::Here,
     }
@@ -113,7 +113,7 @@ fn turns<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
             r.times(Fx::KernelClaim, |r| r.power(Ch::Lambda, 1)),
         ]),
         Acc::Claims => r.times(Fx::Claim, |r| r.power(Ch::Lambda, 1)),
-        Acc::Sum | Acc::Labels | Acc::Published | Acc::Read | Acc::Classes => None,
+        Acc::Sum | Acc::Salts | Acc::Published | Acc::Read | Acc::Classes => None,
     }
 }
 
@@ -142,12 +142,12 @@ fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
         }),
         Acc::Kernel => r.when(Fx::Tap, |r| r.here(Acc::W)),
         Acc::Claims => claims(r),
-        Acc::Sum | Acc::Labels | Acc::Published | Acc::Read | Acc::Classes => None,
+        Acc::Sum | Acc::Salts | Acc::Published | Acc::Read | Acc::Classes => None,
     }
 }
 
 /// Products of images and kernels, less tensors; words of inputs, less those of messages; output bytes that the
-/// quality rows copy, less labels; salts of inputs, less those of outputs.
+/// quality rows copy; salts of inputs, less those of outputs.
 #[inline(always)]
 fn claims<R: Row>(r: &mut R) -> Option<R::X> {
     let factor = total([
@@ -158,9 +158,9 @@ fn claims<R: Row>(r: &mut R) -> Option<R::X> {
     let tensor = r.when(Fx::Close, |r| r.power(Ch::Lambda, 1) * r.here(Acc::Tensor));
     let words = r.when(Fx::WordsDone, |r| r.power(Ch::Omega, 1) * r.here(Acc::Classes));
     let messages = r.when(Fx::CloseWords, |r| {
-        r.power(Ch::Omega, 1) * r.here(Acc::Image) + r.power(Ch::Rho, 2) * r.here(Acc::Kernel)
+        r.power(Ch::Omega, 1) * r.here(Acc::Image) + r.power(Ch::Rho, 1) * r.here(Acc::Kernel)
     });
     let copies =
-        r.when(Fx::CloseCopies, |r| r.here(Acc::Image) - r.power(Ch::Rho, 1) * r.here(Acc::Labels));
+        r.when(Fx::CloseCopies, |r| r.here(Acc::Image) - r.power(Ch::Rho, 1) * r.here(Acc::Salts));
     total([product, tensor.map(|x| -x), words, messages.map(|x| -x), copies.map(|x| -x)])
 }

@@ -78,13 +78,13 @@ pub enum Acc {
     Tensor,
     /// Weights of one tap, folded over outputs.
     W,
-    /// Weights of one input channel, folded over taps; beside output hashes, their salts, folded over
-    /// tasks.
+    /// Weights of one input channel, folded over taps; beside scores, their sum; beside output hashes, their
+    /// salts, folded over tasks.
     Kernel,
     /// Running sum of all claims.
     Claims,
-    /// Labels and salts of the inputs, folded over tasks.
-    Labels,
+    /// Salts of the inputs, folded over tasks.
+    Salts,
     /// Values that the witness publishes.
     Published,
     /// Values read from the instance.
@@ -105,7 +105,7 @@ impl Acc {
         Self::W,
         Self::Kernel,
         Self::Claims,
-        Self::Labels,
+        Self::Salts,
         Self::Published,
         Self::Read,
         Self::Classes,
@@ -123,7 +123,7 @@ impl Acc {
             Self::W => "w",
             Self::Kernel => "kernel",
             Self::Claims => "claims",
-            Self::Labels => "labels",
+            Self::Salts => "salts",
             Self::Published => "published",
             Self::Read => "read",
             Self::Classes => "sums",

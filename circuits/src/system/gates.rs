@@ -47,7 +47,7 @@ pub(crate) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
         all
     });
     gate("quality score", &score::constraints);
-    gate("labels", &|v| registers(v, &[Acc::Labels]));
+    gate("salts", &|v| registers(v, &[Acc::Salts]));
     gate("public inputs", &|v| {
         let mut all = registers(v, &[Acc::Published, Acc::Read]);
         all.extend(instance::constraints(v));

@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Classes,
     /// The score of a task.
     Score,
+    /// Nothing: a word of labels that there are none of.
+    Zero,
     /// First row of a block of a message.
     Message,
     /// First row of a branch of a digest's tree.
@@ -33,7 +35,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// One of each.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Idle,
         Self::Gap,
         Self::Input,
@@ -43,6 +45,7 @@ impl Kind {
         Self::Spill,
         Self::Classes,
         Self::Score,
+        Self::Zero,
         Self::Message,
         Self::Branch,
         Self::Round(Round::Full),

@@ -63,10 +63,10 @@ columns! {
     Active,
     /// Table tag of the pair (`hi`, `out`).
     TagA,
-    /// Table tag of (`lo`, 0).
+    /// Table tag of (`lo`, 0); 1 on the first message of an output.
     TagB,
-    /// Range of remainders on activations; what folded words are multiplied by on inputs; 1 where a
-    /// message's tag has a label.
+    /// Range of remainders on activations; what folded words are multiplied by on inputs; 1 on the first
+    /// block of an input's message.
     Scale,
     /// Constant of the accumulator; minus the zero point of the second value on inputs; tag of a
     /// hashed message.
@@ -77,7 +77,8 @@ columns! {
     Table1,
     /// Table: second value.
     Table2,
-    /// First of the weight columns; round constants on hash rows, class numbers on quality rows.
+    /// First of the weight columns; round constants on hash rows, class numbers on class rows, what a label
+    /// counts in its word on score rows.
     Weight0,
     /// Another chunk of the same position: fold by tau^LANES.
     Chunk,
@@ -147,7 +148,7 @@ columns! {
     ItemFold,
     /// Subtract the folded words, scaled by omega.
     CloseWords,
-    /// Subtract the folded output bytes and labels.
+    /// Subtract the folded output bytes; add the salts of inputs.
     CloseCopies,
     /// Separate a published value by rho.
     Publish,

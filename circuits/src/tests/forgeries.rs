@@ -51,7 +51,7 @@ fn other_input(net: &Net) -> Witness {
     w
 }
 
-/// Forged accumulators of linear layers, words and labels.
+/// Forged accumulators of linear layers, words and salts.
 pub(super) fn folds(net: &Net, c: &Checker) -> Vec<Forgery> {
     let last = c.plan.rows;
     let claims = c.find("claims", "claims")[0];
@@ -66,7 +66,7 @@ pub(super) fn folds(net: &Net, c: &Checker) -> Vec<Forgery> {
         (Acc::Classes, "quality classes", "sums", &[Fx::WordsDone]),
         (Acc::Outputs, "fold positions and channels", "outputs", &[Fx::Item]),
         (Acc::Image, "fold positions and channels", "image", &[Fx::CloseWords]),
-        (Acc::Labels, "labels", "labels", &[Fx::Absorb, Fx::Scale]),
+        (Acc::Salts, "salts", "salts", &[Fx::Absorb, Fx::Scale]),
     ];
     let mut all = vec![Forgery::new("another input", claims, other_input(net))];
     for (acc, gate, name, marks) in places {
@@ -115,7 +115,7 @@ fn slips(at: usize, slip: Slip) -> impl Fn(usize, Slip) -> Fr {
 fn output_hash(net: &Net, at: usize, slip: Slip) -> Witness {
     let mut w = net.witness.clone();
     let (salt, output) = (net.tasks[2].salt, &net.witness.outputs[2]);
-    let tag = commitment::tag(commitment::DOMAIN_OUTPUT, output.len(), None);
+    let tag = commitment::tag(commitment::DOMAIN_OUTPUT, output.len());
     let block = commitment::blocks(tag, salt, output).remove(0);
     let mut state = [Fr::ZERO; WIDTH];
     state[1..].iter_mut().zip(block).for_each(|(to, x)| *to = from_core(x));
@@ -131,7 +131,7 @@ fn output_hash(net: &Net, at: usize, slip: Slip) -> Witness {
 fn input_hash(net: &Net, tag_off: CoreFr, slip: Option<Slip>) -> Witness {
     let mut w = net.witness.clone();
     let task = &net.tasks[2];
-    let tag = commitment::tag(commitment::DOMAIN_INPUT, task.input.len(), task.label) + tag_off;
+    let tag = commitment::tag(commitment::DOMAIN_INPUT, task.input.len()) + tag_off;
     let blocks = commitment::blocks(tag, task.salt, &task.input);
     let state = |first: CoreFr, block: &[CoreFr]| {
         let mut state = [Fr::ZERO; WIDTH];
@@ -151,7 +151,7 @@ fn input_hash(net: &Net, tag_off: CoreFr, slip: Option<Slip>) -> Witness {
     w
 }
 
-/// The input of slot 2 hashed under another domain, length or label.
+/// The input of slot 2 hashed under another domain, length or number behind them.
 pub(super) fn tags(net: &Net) -> Vec<Witness> {
     let offs = [1u128, 1 << 32, 1 << 64].map(CoreFr::from);
     offs.into_iter().flat_map(|off| [off, -off]).map(|off| input_hash(net, off, None)).collect()

@@ -23,6 +23,7 @@ mod claims;
 mod digest;
 mod forgeries;
 mod images;
+mod labels;
 mod mutation;
 mod nets;
 mod quality;

@@ -55,6 +55,7 @@ fn vote(net: &Net, votes: &Votes) -> Witness {
     w.statement.score.probe_count = (score & 0xffff) as u32;
     w.statement.score.probe_correct = (score >> 16 & 0xffff) as u32;
     w.statement.score.margin_sum = (score >> 32) as u32;
+    w.statement.labels[0] = votes.number.checked_sub(1).map(|class| class as u16);
     w
 }
 

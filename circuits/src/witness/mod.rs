@@ -30,7 +30,7 @@ pub struct Slot {
     pub input: Vec<i8>,
     /// Salt of both commitments.
     pub salt: CoreFr,
-    /// Class of a probe.
+    /// The class that it should have, if one is told.
     pub label: Option<u16>,
 }
 
@@ -41,10 +41,10 @@ impl Slot {
         Self { input: vec![0; input_len], salt: CoreFr::from(0u8), label: None }
     }
 
-    /// Commitment to the input and the label.
+    /// Commitment to the input.
     #[must_use]
     pub fn input_commitment(&self) -> CoreFr {
-        commitment::input(&self.input, self.label, self.salt)
+        commitment::input(&self.input, self.salt)
     }
 }
 
@@ -81,7 +81,7 @@ impl Witness {
 
         let mut w = Filler::new(plan);
         let inputs = w.hashes(plan.sections.input_hashes, &slots, |s| {
-            let tag = commitment::tag(commitment::DOMAIN_INPUT, s.input.len(), s.label);
+            let tag = commitment::tag(commitment::DOMAIN_INPUT, s.input.len());
             commitment::blocks(tag, s.salt, &s.input)
         });
         w.inputs(&traces)?;
@@ -91,12 +91,13 @@ impl Witness {
         let score = w.quality(&slots, &outputs)?;
         let pairs: Vec<_> = slots.iter().zip(&outputs).collect();
         let committed = w.hashes(plan.sections.output_hashes, &pairs, |(s, output)| {
-            let tag = commitment::tag(commitment::DOMAIN_OUTPUT, output.len(), None);
+            let tag = commitment::tag(commitment::DOMAIN_OUTPUT, output.len());
             commitment::blocks(tag, s.salt, output)
         });
         let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        let labels = slots.iter().map(|slot| slot.label).collect();
         let mut statement =
-            Statement { header, count, inputs, score, outputs: committed, digest: None };
+            Statement { header, count, inputs, labels, score, outputs: committed, digest: None };
         if plan.form == Form::Digest {
             let tree = statement.tree().expect("layouts have even numbers of lanes");
             w.branches(plan.sections.digest, &tree);

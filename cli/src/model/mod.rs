@@ -18,7 +18,7 @@ use std::path::Path;
 use dn_circuits::estimate::{best_batch, estimate};
 use dn_circuits::Frame;
 use dn_core::statement::Form;
-use dn_import::Package;
+use dn_import::{Calibration, Package};
 use dn_prover::{available_mb, ProveError};
 use dn_service::Report;
 
@@ -55,6 +55,17 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
 
 fn id_text(id: &[u8; 32]) -> String {
     format!("0x{}", hex::encode(id))
+}
+
+/// The classes of the inputs, array `y`.
+pub(crate) fn labels(examples: &Calibration) -> Result<Vec<u16>, Failure> {
+    let classes = examples.y.iter().flatten().map(|y| u16::try_from(*y));
+    let labels: Vec<u16> = classes.collect::<Result<_, _>>().unwrap_or_default();
+    if labels.len() == examples.x.len() {
+        return Ok(labels);
+    }
+    let hint = "give an array y with the number of a class for each input, or leave out --labels";
+    Err(Failure::new("labels", "the file does not tell the class of each input", hint))
 }
 
 /// Says how many input values no code stands for: they count as the nearest one that does.

@@ -1,7 +1,8 @@
 //! `deepnode model open`
 
 use dn_core::commitment::{from_bytes, to_bytes, Fr};
-use dn_core::digest::Tree;
+use dn_core::digest::{score_leaf, Tree};
+use dn_core::labels::LABELS_PER_WORD;
 use dn_core::proof_file::ProofFile;
 use dn_core::statement::DIGEST_AT;
 use dn_service::Report;
@@ -41,7 +42,8 @@ pub(crate) fn open(args: &Open) -> Result<Report, Failure> {
         .set("slots", file.slots)
         .set("slot", args.slot)
         .set("input", opening(args.slot))
-        .set("score", opening(file.slots))
-        .set("output", opening(file.slots + 1 + args.slot));
+        .set("labels", opening(file.slots + args.slot / LABELS_PER_WORD))
+        .set("score", opening(score_leaf(file.slots)))
+        .set("output", opening(score_leaf(file.slots) + 1 + args.slot));
     Ok(report)
 }

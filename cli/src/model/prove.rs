@@ -13,7 +13,7 @@ use dn_service::Report;
 use rand_core::{OsRng, RngCore};
 use serde_json::{json, Value};
 
-use super::{auto_batch, id_text, load, saturation, write, Loaded};
+use super::{auto_batch, id_text, labels, load, saturation, write, Loaded};
 use crate::args::{Batch, Global, Prove};
 use crate::error::Failure;
 use crate::output::{self, spinner, thousandths};
@@ -34,10 +34,13 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
             ));
         }
     };
-    let tasks: Vec<Slot> = examples.x[..batch]
-        .iter()
-        .map(|x| Slot { input: loaded.package.quantize_input(x), salt: random_salt(), label: None })
-        .collect();
+    let labels = args.labels.then(|| labels(&examples)).transpose()?;
+    let task = |(i, x): (usize, &Vec<f32>)| Slot {
+        input: loaded.package.quantize_input(x),
+        salt: random_salt(),
+        label: labels.as_ref().map(|labels| labels[i]),
+    };
+    let tasks: Vec<Slot> = examples.x[..batch].iter().enumerate().map(task).collect();
 
     let progress = spinner("loading or generating keys");
     let frame = Frame::of(batch, loaded.package.width).with(form);
@@ -56,6 +59,11 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
     let file = ProofFile::new(loaded.id, &proof.statement, proof.bytes.clone());
     write(&args.output, &file.to_bytes())?;
     let mut report = report(&loaded, &prover, &proof, batch);
+    let score = proof.statement.score;
+    report
+        .set("labelled", score.probe_count)
+        .set("correct", score.probe_correct)
+        .set("margin_sum", score.margin_sum);
     saturation(&mut report, &loaded.package, &examples.x[..batch]);
     report.set("phases", phases(&begun, end));
     Ok(report)

@@ -83,6 +83,7 @@ fn check_header(file: &ProofFile, loaded: &Loaded) -> Result<(), Failure> {
             slots: file.slots,
             header: *read.header(),
             inputs: &file.inputs()[..file.batch],
+            labels: None,
             null_input: to_bytes(null.input_commitment()),
         })
     });
@@ -103,13 +104,15 @@ mod tests {
         Loaded { package: two_inputs(Width::Default), id: ID }
     }
 
-    /// A file whose slots behind the first hold an input with this label.
-    fn file(label: Option<u16>, form: Form) -> ProofFile {
-        let mut slots = vec![Slot { label, ..Slot::null(2) }; 8];
-        slots[0].input = vec![1, 2];
+    /// A file whose slots behind the first hold this.
+    fn file(behind: &Slot, form: Form) -> ProofFile {
+        let mut slots = vec![behind.clone(); 8];
+        slots[0] = Slot { input: vec![1, 2], ..Slot::null(2) };
         let inputs: Vec<_> = slots.iter().map(Slot::input_commitment).collect();
         let (header, outputs, score) = (0u64.into(), inputs.clone(), Score::default());
-        let mut statement = Statement { header, count: 1, inputs, score, outputs, digest: None };
+        let labels = slots.iter().map(|slot| slot.label).collect();
+        let mut statement =
+            Statement { header, count: 1, inputs, labels, score, outputs, digest: None };
         if form == Form::Digest {
             statement.digest = statement.tree().map(|tree| tree.root());
         }
@@ -117,17 +120,21 @@ mod tests {
     }
 
     #[test]
-    fn slots_behind_the_batch_hold_the_null_input() {
+    fn slots_behind_the_batch_hold_the_null_input_without_a_label() {
+        let null = Slot::null(2);
+        let labelled = Slot { label: Some(0), ..null.clone() };
+        let other = Slot { input: vec![0, 1], ..null.clone() };
         for form in [Form::Listed, Form::Digest] {
-            assert!(check_header(&file(None, form), &loaded()).is_ok());
-            assert!(check_header(&file(Some(0), form), &loaded()).is_err());
+            assert!(check_header(&file(&null, form), &loaded()).is_ok());
+            assert!(check_header(&file(&labelled, form), &loaded()).is_err());
+            assert!(check_header(&file(&other, form), &loaded()).is_err());
         }
     }
 
     #[test]
     fn model_version_and_count_are_those_of_the_header() {
         for form in [Form::Listed, Form::Digest] {
-            let good = file(None, form);
+            let good = file(&Slot::null(2), form);
             let model = ProofFile { model_id: [8; 32], ..good.clone() };
             let count = ProofFile { batch: 2, ..good.clone() };
             let mut version = good;

@@ -139,33 +139,33 @@ contract WideVerifier is Halo2Verifier {
     uint256 private constant F28 = 0x2780;
     uint256 private constant F47 = 0x27a0;
     uint256 private constant F27 = 0x27c0;
-    uint256 private constant F49 = 0x27e0;
-    uint256 private constant F29 = 0x2800;
-    uint256 private constant F48 = 0x2820;
-    uint256 private constant F44 = 0x2840;
-    uint256 private constant F46 = 0x2860;
-    uint256 private constant F32 = 0x2880;
-    uint256 private constant F17 = 0x28a0;
-    uint256 private constant F18 = 0x28c0;
-    uint256 private constant F19 = 0x28e0;
-    uint256 private constant F20 = 0x2900;
-    uint256 private constant F21 = 0x2920;
-    uint256 private constant F22 = 0x2940;
-    uint256 private constant F23 = 0x2960;
-    uint256 private constant F24 = 0x2980;
-    uint256 private constant F30 = 0x29a0;
-    uint256 private constant F31 = 0x29c0;
-    uint256 private constant F9 = 0x29e0;
-    uint256 private constant F10 = 0x2a00;
-    uint256 private constant F11 = 0x2a20;
-    uint256 private constant F12 = 0x2a40;
-    uint256 private constant F13 = 0x2a60;
-    uint256 private constant F14 = 0x2a80;
-    uint256 private constant F15 = 0x2aa0;
-    uint256 private constant F16 = 0x2ac0;
-    uint256 private constant F33 = 0x2ae0;
-    uint256 private constant F35 = 0x2b00;
-    uint256 private constant F34 = 0x2b20;
+    uint256 private constant F29 = 0x27e0;
+    uint256 private constant F48 = 0x2800;
+    uint256 private constant F44 = 0x2820;
+    uint256 private constant F46 = 0x2840;
+    uint256 private constant F32 = 0x2860;
+    uint256 private constant F17 = 0x2880;
+    uint256 private constant F18 = 0x28a0;
+    uint256 private constant F19 = 0x28c0;
+    uint256 private constant F20 = 0x28e0;
+    uint256 private constant F21 = 0x2900;
+    uint256 private constant F22 = 0x2920;
+    uint256 private constant F23 = 0x2940;
+    uint256 private constant F24 = 0x2960;
+    uint256 private constant F30 = 0x2980;
+    uint256 private constant F31 = 0x29a0;
+    uint256 private constant F9 = 0x29c0;
+    uint256 private constant F10 = 0x29e0;
+    uint256 private constant F11 = 0x2a00;
+    uint256 private constant F12 = 0x2a20;
+    uint256 private constant F13 = 0x2a40;
+    uint256 private constant F14 = 0x2a60;
+    uint256 private constant F15 = 0x2a80;
+    uint256 private constant F16 = 0x2aa0;
+    uint256 private constant F33 = 0x2ac0;
+    uint256 private constant F35 = 0x2ae0;
+    uint256 private constant F34 = 0x2b00;
+    uint256 private constant F49 = 0x2b20;
     uint256 private constant F38 = 0x2b40;
     uint256 private constant F36 = 0x2b60;
     uint256 private constant F37 = 0x2b80;
@@ -341,10 +341,11 @@ contract WideVerifier is Halo2Verifier {
     uint256 private constant T163 = 0x40c0;
     uint256 private constant T164 = 0x40e0;
     uint256 private constant T165 = 0x4100;
+    uint256 private constant T166 = 0x4120;
 
     /// @inheritdoc BatchLayout
     function _layout() internal pure override returns (uint256) {
-        return 0x206fc6e4dee51e3dd5b7f160d98e3b3f774cf83016928d5c615c95c97e61920f;
+        return 0x993a53fdd6c38961f89ec235441c3a348680463dfec2eea0444fef1ee0154660;
     }
 
     /// @inheritdoc BatchLayout
@@ -404,7 +405,7 @@ contract WideVerifier is Halo2Verifier {
 
     /// @inheritdoc BatchLayout
     function _memoryEnd() internal pure override returns (uint256) {
-        return 16672;
+        return 16704;
     }
 
     /// @inheritdoc BatchLayout
@@ -514,7 +515,7 @@ contract WideVerifier is Halo2Verifier {
             mstore(T57, mulmod(mload(T47), mulmod(mload(F47), add(0x3, sub(r, mload(F47))), r), r))
             mstore(T58, mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r))
             // Constraint 19.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A68), r), sub(r, mod(add(mulmod(mload(F49), mulmod(mload(C7), mload(A19), r), r), add(add(mulmod(mload(T58), mload(A66), r), mulmod(mload(T57), mload(A69), r)), mulmod(mload(A68P), add(mload(T55), add(add(sub(r, mload(T57)), add(sub(r, mulmod(mload(F28), add(0x2, sub(r, mload(F28))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F28), add(mload(F28), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T47), mulmod(mload(F47), add(mload(F47), sub(r, 0x1)), r), r), r))), r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A68), r), sub(r, mod(add(add(mulmod(mload(T58), mload(A66), r), mulmod(mload(T57), mload(A69), r)), mulmod(mload(A68P), add(mload(T55), add(add(sub(r, mload(T57)), add(sub(r, mulmod(mload(F28), add(0x2, sub(r, mload(F28))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F28), add(mload(F28), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T47), mulmod(mload(F47), add(mload(F47), sub(r, 0x1)), r), r), r))), r)), r))))
             mstore(T59, mulmod(mload(T47), mulmod(mload(F44), add(mload(F44), sub(r, 0x1)), r), r))
             mstore(T60, mulmod(mload(C3), mload(C3), r))
             mstore(T61, mulmod(mload(T60), mload(T60), r))
@@ -531,219 +532,219 @@ contract WideVerifier is Halo2Verifier {
             mstore(T68, add(mload(F23), mulmod(mload(C3), add(mload(F22), mulmod(mload(C3), add(mload(F21), mulmod(mload(C3), add(mload(F20), mulmod(mload(C3), add(mload(F19), mulmod(mload(C3), add(mload(F18), mulmod(mload(C3), add(mload(F17), mulmod(mload(T67), mload(C3), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 22.
             s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A71), r), sub(r, mod(add(mulmod(add(mload(F24), mulmod(mload(T68), mload(C3), r)), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F33), add(0x2, sub(r, mload(F33))), r), r)), r), mulmod(mload(A71P), mulmod(mulmod(mload(F32), add(0x2, sub(r, mload(F32))), r), mulmod(mload(T62), mload(T62), r), r), r)), r))))
-            mstore(T69, mulmod(mload(F46), mload(F4), r))
-            mstore(T70, mulmod(mload(F46), mload(F2), r))
-            mstore(T71, add(sub(r, mload(T70)), add(add(mload(F46), sub(r, mload(T63))), sub(r, mload(T69)))))
-            mstore(T72, add(mload(C2), sub(r, 0x1)))
+            mstore(T69, add(mload(F46), sub(r, mload(T63))))
+            mstore(T70, mulmod(mload(F46), mload(F4), r))
+            mstore(T71, mulmod(mload(F46), mload(F2), r))
+            mstore(T72, add(add(mload(T69), sub(r, mload(T70))), sub(r, mload(T71))))
+            mstore(T73, add(mload(C2), sub(r, 0x1)))
+            mstore(T74, mulmod(mload(F46), mload(F3), r))
             // Constraint 23.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A72), r), sub(r, mod(add(mulmod(mload(T71), mload(A20), r), add(mulmod(mload(A71), mulmod(mload(F34), add(0x2, sub(r, mload(F34))), r), r), mulmod(mload(A72P), add(mload(T55), add(mulmod(mload(T71), mload(T72), r), add(add(sub(r, mulmod(mload(F35), add(0x2, sub(r, mload(F35))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F35), add(mload(F35), sub(r, 0x1)), r), r), r)), mulmod(mload(T66), mulmod(mload(T47), mulmod(mload(F34), add(mload(F34), sub(r, 0x1)), r), r), r)))), r))), r))))
-            mstore(T73, mulmod(mload(C7), mload(C7), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A72), r), sub(r, mod(add(add(mulmod(mload(F49), mload(A32), r), mulmod(mload(T72), mload(A20), r)), add(mulmod(mload(A71), mulmod(mload(F34), add(0x2, sub(r, mload(F34))), r), r), mulmod(mload(A72P), addmod(mload(T55), add(add(mulmod(mload(T72), mload(T73), r), sub(r, mulmod(mload(T74), mload(C2), r))), add(add(sub(r, mulmod(mload(F35), add(0x2, sub(r, mload(F35))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F35), add(mload(F35), sub(r, 0x1)), r), r), r)), mulmod(mload(T66), mulmod(mload(T47), mulmod(mload(F34), add(mload(F34), sub(r, 0x1)), r), r), r))), r), r))), r))))
             // Constraint 24.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A73), r), sub(r, addmod(mulmod(mload(A73P), add(mload(F1P), mulmod(mload(T66), mulmod(mload(F38), add(0x2, sub(r, mload(F38))), r), r)), r), add(sub(r, mulmod(add(mload(A68), sub(r, mulmod(mload(C7), mload(A74), r))), mulmod(mload(T47), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A77), r), mulmod(mload(T47), mulmod(mload(F41), add(mload(F41), sub(r, 0x1)), r), r), r), add(mulmod(mload(A72), add(mulmod(mload(F36), mload(A68), r), mulmod(mload(F37), mload(A69), r)), r), sub(r, mulmod(mulmod(mload(F39), add(0x2, sub(r, mload(F39))), r), mulmod(mload(C5), mload(A70), r), r)))), sub(r, mulmod(mulmod(mload(T47), mulmod(mload(F38), add(mload(F38), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A68), r), mulmod(mload(T73), mload(A72), r)), r)))), r))))
-            mstore(T74, add(mload(F46), add(mload(F42), mload(F43))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A73), r), sub(r, addmod(mulmod(mload(A73P), add(mload(F1P), mulmod(mload(T66), mulmod(mload(F38), add(0x2, sub(r, mload(F38))), r), r)), r), add(sub(r, mulmod(add(mload(A68), sub(r, mulmod(mload(C7), mload(A74), r))), mulmod(mload(T47), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A77), r), mulmod(mload(T47), mulmod(mload(F41), add(mload(F41), sub(r, 0x1)), r), r), r), add(mulmod(mload(A72), add(mulmod(mload(F36), mload(A68), r), mulmod(mload(F37), mload(A69), r)), r), sub(r, mulmod(mulmod(mload(F39), add(0x2, sub(r, mload(F39))), r), mulmod(mload(C5), mload(A70), r), r)))), sub(r, mulmod(mulmod(mload(T47), mulmod(mload(F38), add(mload(F38), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A68), r), mulmod(mload(C7), mload(A72), r)), r)))), r))))
+            mstore(T75, add(mload(F46), add(mload(F42), mload(F43))))
             // Constraint 25.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A12), sub(r, mulmod(mload(A6), mload(A6), r))), r))
-            mstore(T75, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
-            mstore(T76, 0x11924f02fd19b09255aaa1cf46ea0518e3d7bfeef47421609491011db0bd0b02)
-            mstore(T77, 0x247fa7f022304a1994ff505456c2201ef9b717369498d3ffce446601ed9df845)
-            mstore(T78, 0x3fd7b19ef2c861f22f77ff810f54e277bc94eb76c02d79d986be3dcdf051c3f)
-            mstore(T79, 0x18bd41239c3e71579a677443ecffbd555a81eeeea69352a68b67c8563c0c2a06)
-            mstore(T80, 0x2d78c3a5d28de9ff35bf0a257635196e5730ca7f40493277078cd75da8b4ebdc)
-            mstore(T81, addmod(mulmod(mload(A5P), mload(T80), r), add(mulmod(mload(A4P), mload(T79), r), add(mulmod(mload(A3P), mload(T78), r), add(mulmod(mload(A2P), mload(T77), r), add(mulmod(mload(A0P), mload(T75), r), mulmod(mload(A1P), mload(T76), r))))), r))
-            mstore(T82, add(mload(T81), mload(F9)))
+            s := add(mulmod(s, y, r), mulmod(mload(T75), add(mload(A12), sub(r, mulmod(mload(A6), mload(A6), r))), r))
+            mstore(T76, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
+            mstore(T77, 0x11924f02fd19b09255aaa1cf46ea0518e3d7bfeef47421609491011db0bd0b02)
+            mstore(T78, 0x247fa7f022304a1994ff505456c2201ef9b717369498d3ffce446601ed9df845)
+            mstore(T79, 0x3fd7b19ef2c861f22f77ff810f54e277bc94eb76c02d79d986be3dcdf051c3f)
+            mstore(T80, 0x18bd41239c3e71579a677443ecffbd555a81eeeea69352a68b67c8563c0c2a06)
+            mstore(T81, 0x2d78c3a5d28de9ff35bf0a257635196e5730ca7f40493277078cd75da8b4ebdc)
+            mstore(T82, addmod(mulmod(mload(A5P), mload(T81), r), add(mulmod(mload(A4P), mload(T80), r), add(mulmod(mload(A3P), mload(T79), r), add(mulmod(mload(A2P), mload(T78), r), add(mulmod(mload(A0P), mload(T76), r), mulmod(mload(A1P), mload(T77), r))))), r))
+            mstore(T83, add(mload(T82), mload(F9)))
             // Constraint 26.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A6), sub(r, mulmod(mload(T82), mload(T82), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A6), sub(r, mulmod(mload(T83), mload(T83), r))), r))
             // Constraint 27.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A0), sub(r, mulmod(mload(A12), mload(T82), r))), r))
-            mstore(T83, add(mload(A18), mload(F9)))
-            mstore(T84, add(mload(A6), sub(r, mulmod(mload(T83), mload(T83), r))))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A0), sub(r, mulmod(mload(A12), mload(T83), r))), r))
+            mstore(T84, add(mload(A18), mload(F9)))
+            mstore(T85, add(mload(A6), sub(r, mulmod(mload(T84), mload(T84), r))))
             // Constraint 28.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), mload(T84), r))
-            mstore(T85, add(mload(A0), sub(r, mulmod(mload(A12), mload(T83), r))))
-            // Constraint 29.
             s := add(mulmod(s, y, r), mulmod(mload(F43), mload(T85), r))
+            mstore(T86, add(mload(A0), sub(r, mulmod(mload(A12), mload(T84), r))))
+            // Constraint 29.
+            s := add(mulmod(s, y, r), mulmod(mload(F43), mload(T86), r))
             // Constraint 30.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), mload(T84), r))
-            // Constraint 31.
             s := add(mulmod(s, y, r), mulmod(mload(F46), mload(T85), r))
+            // Constraint 31.
+            s := add(mulmod(s, y, r), mulmod(mload(F46), mload(T86), r))
             // Constraint 32.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A13), sub(r, mulmod(mload(A7), mload(A7), r))), r))
-            mstore(T86, 0xa514a5c227f4cec95dfa029e8dd124c34895aa46bb27c0911f3780d5015540a)
-            mstore(T87, 0x192e16d17d956b257b85a652eefdf2ee09589eac5be80915775723d2cb1da06d)
-            mstore(T88, 0x298ce0c1e3113bb935c7058e7772b533b1aa9db0c0926bdc8917e5605ca3ac10)
-            mstore(T89, 0x94cb4e83621afd271e41bc71727f0158ebd612239ac9d698b17fe4be05b7fc8)
-            mstore(T90, 0x3d880395be93c27d649af5fd142e76b33918cb8841d5a28173bd5cf7d328791)
-            mstore(T91, 0x28eeae6b5866ad68e443bbaf91680db7d7e2b3037e38fef61b42cbccffceca81)
-            mstore(T92, addmod(mulmod(mload(A5P), mload(T91), r), add(mulmod(mload(A4P), mload(T90), r), add(mulmod(mload(A3P), mload(T89), r), add(mulmod(mload(A2P), mload(T88), r), add(mulmod(mload(A0P), mload(T86), r), mulmod(mload(A1P), mload(T87), r))))), r))
-            mstore(T93, add(mload(T92), mload(F10)))
+            s := add(mulmod(s, y, r), mulmod(mload(T75), add(mload(A13), sub(r, mulmod(mload(A7), mload(A7), r))), r))
+            mstore(T87, 0xa514a5c227f4cec95dfa029e8dd124c34895aa46bb27c0911f3780d5015540a)
+            mstore(T88, 0x192e16d17d956b257b85a652eefdf2ee09589eac5be80915775723d2cb1da06d)
+            mstore(T89, 0x298ce0c1e3113bb935c7058e7772b533b1aa9db0c0926bdc8917e5605ca3ac10)
+            mstore(T90, 0x94cb4e83621afd271e41bc71727f0158ebd612239ac9d698b17fe4be05b7fc8)
+            mstore(T91, 0x3d880395be93c27d649af5fd142e76b33918cb8841d5a28173bd5cf7d328791)
+            mstore(T92, 0x28eeae6b5866ad68e443bbaf91680db7d7e2b3037e38fef61b42cbccffceca81)
+            mstore(T93, addmod(mulmod(mload(A5P), mload(T92), r), add(mulmod(mload(A4P), mload(T91), r), add(mulmod(mload(A3P), mload(T90), r), add(mulmod(mload(A2P), mload(T89), r), add(mulmod(mload(A0P), mload(T87), r), mulmod(mload(A1P), mload(T88), r))))), r))
+            mstore(T94, add(mload(T93), mload(F10)))
             // Constraint 33.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A7), sub(r, mulmod(mload(T93), mload(T93), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A7), sub(r, mulmod(mload(T94), mload(T94), r))), r))
             // Constraint 34.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A1), sub(r, mulmod(mload(A13), mload(T93), r))), r))
-            mstore(T94, mulmod(mload(A0), mload(T75), r))
-            mstore(T95, add(mload(F10), addmod(mload(T94), add(mulmod(mload(A23), mload(T80), r), add(mulmod(mload(A22), mload(T79), r), add(mulmod(mload(A21), mload(T78), r), add(mulmod(mload(A19), mload(T76), r), mulmod(mload(A20), mload(T77), r))))), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A1), sub(r, mulmod(mload(A13), mload(T94), r))), r))
+            mstore(T95, mulmod(mload(A0), mload(T76), r))
+            mstore(T96, add(mload(F10), addmod(mload(T95), add(mulmod(mload(A23), mload(T81), r), add(mulmod(mload(A22), mload(T80), r), add(mulmod(mload(A21), mload(T79), r), add(mulmod(mload(A19), mload(T77), r), mulmod(mload(A20), mload(T78), r))))), r)))
             // Constraint 35.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A7), sub(r, mulmod(mload(T95), mload(T95), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A7), sub(r, mulmod(mload(T96), mload(T96), r))), r))
             // Constraint 36.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A1), sub(r, mulmod(mload(A13), mload(T95), r))), r))
-            mstore(T96, add(mload(A19), mload(F10)))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A1), sub(r, mulmod(mload(A13), mload(T96), r))), r))
+            mstore(T97, add(mload(A19), mload(F10)))
             // Constraint 37.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A7), sub(r, mulmod(mload(T96), mload(T96), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A7), sub(r, mulmod(mload(T97), mload(T97), r))), r))
             // Constraint 38.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A1), sub(r, mulmod(mload(A13), mload(T96), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A1), sub(r, mulmod(mload(A13), mload(T97), r))), r))
             // Constraint 39.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A14), sub(r, mulmod(mload(A8), mload(A8), r))), r))
-            mstore(T97, 0x278bb49a7b4e44aea46eb0f882cb692801a6e60fdd5b5c23c63cd65ccce4fe0a)
-            mstore(T98, 0x63edec1bed831f506af8db648d6fdea145345887e8bdcff109035a1d9b674d7)
-            mstore(T99, 0x1baef1cb5509b526a42061fb53657f99b3232500e855192cbe8c940e068c475f)
-            mstore(T100, 0x1324564ac7bdf9e22164e9858d7fa8e368b165eaea3daf4eb67ee59c0df2e5d4)
-            mstore(T101, 0x5761b8c6aecb1a8ca4ea4dfc2c8376064a4a8004ceeda210a55240562ddc13)
-            mstore(T102, 0x10c9e283159d58cb4cb2e35fde83a3ba1fdc28002ed9963d2a99f186178a148d)
-            mstore(T103, addmod(mulmod(mload(A5P), mload(T102), r), add(mulmod(mload(A4P), mload(T101), r), add(mulmod(mload(A3P), mload(T100), r), add(mulmod(mload(A2P), mload(T99), r), add(mulmod(mload(A0P), mload(T97), r), mulmod(mload(A1P), mload(T98), r))))), r))
-            mstore(T104, add(mload(T103), mload(F11)))
+            s := add(mulmod(s, y, r), mulmod(mload(T75), add(mload(A14), sub(r, mulmod(mload(A8), mload(A8), r))), r))
+            mstore(T98, 0x278bb49a7b4e44aea46eb0f882cb692801a6e60fdd5b5c23c63cd65ccce4fe0a)
+            mstore(T99, 0x63edec1bed831f506af8db648d6fdea145345887e8bdcff109035a1d9b674d7)
+            mstore(T100, 0x1baef1cb5509b526a42061fb53657f99b3232500e855192cbe8c940e068c475f)
+            mstore(T101, 0x1324564ac7bdf9e22164e9858d7fa8e368b165eaea3daf4eb67ee59c0df2e5d4)
+            mstore(T102, 0x5761b8c6aecb1a8ca4ea4dfc2c8376064a4a8004ceeda210a55240562ddc13)
+            mstore(T103, 0x10c9e283159d58cb4cb2e35fde83a3ba1fdc28002ed9963d2a99f186178a148d)
+            mstore(T104, addmod(mulmod(mload(A5P), mload(T103), r), add(mulmod(mload(A4P), mload(T102), r), add(mulmod(mload(A3P), mload(T101), r), add(mulmod(mload(A2P), mload(T100), r), add(mulmod(mload(A0P), mload(T98), r), mulmod(mload(A1P), mload(T99), r))))), r))
+            mstore(T105, add(mload(T104), mload(F11)))
             // Constraint 40.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A8), sub(r, mulmod(mload(T104), mload(T104), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A8), sub(r, mulmod(mload(T105), mload(T105), r))), r))
             // Constraint 41.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A2), sub(r, mulmod(mload(A14), mload(T104), r))), r))
-            mstore(T105, 0x888977f0006934b7480597c6322d466025ed4a4bf4514b504f6abf6950ccb50)
-            mstore(T106, add(mload(F11), add(mulmod(mload(A1), mload(T75), r), addmod(mulmod(mload(A0), mload(T105), r), add(mulmod(mload(A23), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A22), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A21), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A19), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A20), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r))))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A2), sub(r, mulmod(mload(A14), mload(T105), r))), r))
+            mstore(T106, 0x888977f0006934b7480597c6322d466025ed4a4bf4514b504f6abf6950ccb50)
+            mstore(T107, add(mload(F11), add(mulmod(mload(A1), mload(T76), r), addmod(mulmod(mload(A0), mload(T106), r), add(mulmod(mload(A23), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A22), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A21), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A19), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A20), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r))))
             // Constraint 42.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A8), sub(r, mulmod(mload(T106), mload(T106), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A8), sub(r, mulmod(mload(T107), mload(T107), r))), r))
             // Constraint 43.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A2), sub(r, mulmod(mload(A14), mload(T106), r))), r))
-            mstore(T107, add(mload(A20), mload(F11)))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A2), sub(r, mulmod(mload(A14), mload(T107), r))), r))
+            mstore(T108, add(mload(A20), mload(F11)))
             // Constraint 44.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A8), sub(r, mulmod(mload(T107), mload(T107), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A8), sub(r, mulmod(mload(T108), mload(T108), r))), r))
             // Constraint 45.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A2), sub(r, mulmod(mload(A14), mload(T107), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A2), sub(r, mulmod(mload(A14), mload(T108), r))), r))
             // Constraint 46.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A15), sub(r, mulmod(mload(A9), mload(A9), r))), r))
-            mstore(T108, 0xc399e9f67aa40707a203feefb0b958bbdadcec5ca34901d253d026a2419f6a2)
-            mstore(T109, 0x83f0df3f1a0351d0330ec3ff602ca8cc353b7f6e762c7107184cd7b423449f6)
-            mstore(T110, 0x1a6764d5943fc4a720b4c0a19fdb8c711984307287a58b9b5f9f5d58212cb263)
-            mstore(T111, 0x11a63a26feabf87fa66bde66cc25a922c96382d76c6a7ff48f1537beaed683a)
-            mstore(T112, 0x8ca7b64657c3548f32bef5b63ad24288a41c0b251099ad27f9434307e3e64d4)
-            mstore(T113, 0x1998270471e9361955446b0cdb8bea915ec0675f1cd648ddcb04303507a4489)
-            mstore(T114, addmod(mulmod(mload(A5P), mload(T113), r), add(mulmod(mload(A4P), mload(T112), r), add(mulmod(mload(A3P), mload(T111), r), add(mulmod(mload(A2P), mload(T110), r), add(mulmod(mload(A0P), mload(T108), r), mulmod(mload(A1P), mload(T109), r))))), r))
-            mstore(T115, add(mload(T114), mload(F12)))
+            s := add(mulmod(s, y, r), mulmod(mload(T75), add(mload(A15), sub(r, mulmod(mload(A9), mload(A9), r))), r))
+            mstore(T109, 0xc399e9f67aa40707a203feefb0b958bbdadcec5ca34901d253d026a2419f6a2)
+            mstore(T110, 0x83f0df3f1a0351d0330ec3ff602ca8cc353b7f6e762c7107184cd7b423449f6)
+            mstore(T111, 0x1a6764d5943fc4a720b4c0a19fdb8c711984307287a58b9b5f9f5d58212cb263)
+            mstore(T112, 0x11a63a26feabf87fa66bde66cc25a922c96382d76c6a7ff48f1537beaed683a)
+            mstore(T113, 0x8ca7b64657c3548f32bef5b63ad24288a41c0b251099ad27f9434307e3e64d4)
+            mstore(T114, 0x1998270471e9361955446b0cdb8bea915ec0675f1cd648ddcb04303507a4489)
+            mstore(T115, addmod(mulmod(mload(A5P), mload(T114), r), add(mulmod(mload(A4P), mload(T113), r), add(mulmod(mload(A3P), mload(T112), r), add(mulmod(mload(A2P), mload(T111), r), add(mulmod(mload(A0P), mload(T109), r), mulmod(mload(A1P), mload(T110), r))))), r))
+            mstore(T116, add(mload(T115), mload(F12)))
             // Constraint 47.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A9), sub(r, mulmod(mload(T115), mload(T115), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A9), sub(r, mulmod(mload(T116), mload(T116), r))), r))
             // Constraint 48.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A3), sub(r, mulmod(mload(A15), mload(T115), r))), r))
-            mstore(T116, 0x16bbe37c58e81c9380009f2b200275e026daeca2ef3cec48a9c8e7bc2b5b0878)
-            mstore(T117, add(mload(F12), add(mulmod(mload(A2), mload(T75), r), add(mulmod(mload(A1), mload(T105), r), addmod(mulmod(mload(A0), mload(T116), r), add(mulmod(mload(A23), 0x296bd28b4eb77eb6058d2c156e6fa3b7fe8a0f4b343f74976a10f4a963136555, r), add(mulmod(mload(A22), 0x761f927e5a02190549c00d2d3fc60ed4e057d2564f1da6c1251aa385ebffeaf, r), add(mulmod(mload(A21), 0x2222f9fc1519b22c90c9c987b5a41ee362e9b263189bc25a69e7c7be1b6c4b60, r), add(mulmod(mload(A19), 0x2f1f1c2451138a60536fc7aa438efea2371a999f4f16b658d2f52acfc3e0543d, r), mulmod(mload(A20), 0x1b3ba77ef53ead4fb4fcb5379b26f08e6ef0d34a3078d9af7a5258809b2c7147, r))))), r)))))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A3), sub(r, mulmod(mload(A15), mload(T116), r))), r))
+            mstore(T117, 0x16bbe37c58e81c9380009f2b200275e026daeca2ef3cec48a9c8e7bc2b5b0878)
+            mstore(T118, add(mload(F12), add(mulmod(mload(A2), mload(T76), r), add(mulmod(mload(A1), mload(T106), r), addmod(mulmod(mload(A0), mload(T117), r), add(mulmod(mload(A23), 0x296bd28b4eb77eb6058d2c156e6fa3b7fe8a0f4b343f74976a10f4a963136555, r), add(mulmod(mload(A22), 0x761f927e5a02190549c00d2d3fc60ed4e057d2564f1da6c1251aa385ebffeaf, r), add(mulmod(mload(A21), 0x2222f9fc1519b22c90c9c987b5a41ee362e9b263189bc25a69e7c7be1b6c4b60, r), add(mulmod(mload(A19), 0x2f1f1c2451138a60536fc7aa438efea2371a999f4f16b658d2f52acfc3e0543d, r), mulmod(mload(A20), 0x1b3ba77ef53ead4fb4fcb5379b26f08e6ef0d34a3078d9af7a5258809b2c7147, r))))), r)))))
             // Constraint 49.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A9), sub(r, mulmod(mload(T117), mload(T117), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A9), sub(r, mulmod(mload(T118), mload(T118), r))), r))
             // Constraint 50.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A3), sub(r, mulmod(mload(A15), mload(T117), r))), r))
-            mstore(T118, add(mload(A21), mload(F12)))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A3), sub(r, mulmod(mload(A15), mload(T118), r))), r))
+            mstore(T119, add(mload(A21), mload(F12)))
             // Constraint 51.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A9), sub(r, mulmod(mload(T118), mload(T118), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A9), sub(r, mulmod(mload(T119), mload(T119), r))), r))
             // Constraint 52.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A3), sub(r, mulmod(mload(A15), mload(T118), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A3), sub(r, mulmod(mload(A15), mload(T119), r))), r))
             // Constraint 53.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A16), sub(r, mulmod(mload(A10), mload(A10), r))), r))
-            mstore(T119, 0x1d6b3d5f6ea369c26f825d2362933eaa31ea35ec0a77c1fbd9e01ca1523e4432)
-            mstore(T120, 0x119ef188bb3dd0d32306976c19941e8664be687e7a69692da27da215a6f06d40)
-            mstore(T121, 0x2d9e0ab5c06893dfdfd03481381ba86b6e6292df5609d71f2c64b2d9a79f809e)
-            mstore(T122, 0x25f16631bf77060f7ea34087c025bf135784319ef08cda2e31419ee0a529e658)
-            mstore(T123, 0x144c7a11da5a7c5dabae3f33fbd03cad86d18bc594c79a497ecb9894edb554f1)
-            mstore(T124, 0xf971162627723f3feadacb28b0c104cb8f74de508752fa8d7c0db2af13de8ee)
-            mstore(T125, addmod(mulmod(mload(A5P), mload(T124), r), add(mulmod(mload(A4P), mload(T123), r), add(mulmod(mload(A3P), mload(T122), r), add(mulmod(mload(A2P), mload(T121), r), add(mulmod(mload(A0P), mload(T119), r), mulmod(mload(A1P), mload(T120), r))))), r))
-            mstore(T126, add(mload(T125), mload(F13)))
+            s := add(mulmod(s, y, r), mulmod(mload(T75), add(mload(A16), sub(r, mulmod(mload(A10), mload(A10), r))), r))
+            mstore(T120, 0x1d6b3d5f6ea369c26f825d2362933eaa31ea35ec0a77c1fbd9e01ca1523e4432)
+            mstore(T121, 0x119ef188bb3dd0d32306976c19941e8664be687e7a69692da27da215a6f06d40)
+            mstore(T122, 0x2d9e0ab5c06893dfdfd03481381ba86b6e6292df5609d71f2c64b2d9a79f809e)
+            mstore(T123, 0x25f16631bf77060f7ea34087c025bf135784319ef08cda2e31419ee0a529e658)
+            mstore(T124, 0x144c7a11da5a7c5dabae3f33fbd03cad86d18bc594c79a497ecb9894edb554f1)
+            mstore(T125, 0xf971162627723f3feadacb28b0c104cb8f74de508752fa8d7c0db2af13de8ee)
+            mstore(T126, addmod(mulmod(mload(A5P), mload(T125), r), add(mulmod(mload(A4P), mload(T124), r), add(mulmod(mload(A3P), mload(T123), r), add(mulmod(mload(A2P), mload(T122), r), add(mulmod(mload(A0P), mload(T120), r), mulmod(mload(A1P), mload(T121), r))))), r))
+            mstore(T127, add(mload(T126), mload(F13)))
             // Constraint 54.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A10), sub(r, mulmod(mload(T126), mload(T126), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A10), sub(r, mulmod(mload(T127), mload(T127), r))), r))
             // Constraint 55.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A4), sub(r, mulmod(mload(A16), mload(T126), r))), r))
-            mstore(T127, 0x1cafa618ffad4992c7db03b1acb30df18ae8f34a2760df058311d9af7d8bf8a)
-            mstore(T128, add(mload(F13), add(mulmod(mload(A3), mload(T75), r), add(mulmod(mload(A2), mload(T105), r), add(mulmod(mload(A1), mload(T116), r), addmod(mulmod(mload(A0), mload(T127), r), add(mulmod(mload(A23), 0x19905d9208626983ee727aca8fb85782bb5deb9de588f40dcd69be14c10629ed, r), add(mulmod(mload(A22), 0x1b7855318bcbb0190e61ea17450da89ce1fd3495fffdbd321f918ec0708318b4, r), add(mulmod(mload(A21), 0x1ca8235416dd7c84e949b092bf7a0aff6e030f92f20c66639999b1f975f008eb, r), add(mulmod(mload(A19), 0x2877b1179df30e56cc3140737ed56b965453f70b5594d49641ffaa5a2aa5ea87, r), mulmod(mload(A20), 0x116802a16af033a99426ed64f18aaf8a55bf2e631b96d51bd6fbb6a1da735ed3, r))))), r))))))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A4), sub(r, mulmod(mload(A16), mload(T127), r))), r))
+            mstore(T128, 0x1cafa618ffad4992c7db03b1acb30df18ae8f34a2760df058311d9af7d8bf8a)
+            mstore(T129, add(mload(F13), add(mulmod(mload(A3), mload(T76), r), add(mulmod(mload(A2), mload(T106), r), add(mulmod(mload(A1), mload(T117), r), addmod(mulmod(mload(A0), mload(T128), r), add(mulmod(mload(A23), 0x19905d9208626983ee727aca8fb85782bb5deb9de588f40dcd69be14c10629ed, r), add(mulmod(mload(A22), 0x1b7855318bcbb0190e61ea17450da89ce1fd3495fffdbd321f918ec0708318b4, r), add(mulmod(mload(A21), 0x1ca8235416dd7c84e949b092bf7a0aff6e030f92f20c66639999b1f975f008eb, r), add(mulmod(mload(A19), 0x2877b1179df30e56cc3140737ed56b965453f70b5594d49641ffaa5a2aa5ea87, r), mulmod(mload(A20), 0x116802a16af033a99426ed64f18aaf8a55bf2e631b96d51bd6fbb6a1da735ed3, r))))), r))))))
             // Constraint 56.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A10), sub(r, mulmod(mload(T128), mload(T128), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A10), sub(r, mulmod(mload(T129), mload(T129), r))), r))
             // Constraint 57.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A4), sub(r, mulmod(mload(A16), mload(T128), r))), r))
-            mstore(T129, add(mload(A22), mload(F13)))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A4), sub(r, mulmod(mload(A16), mload(T129), r))), r))
+            mstore(T130, add(mload(A22), mload(F13)))
             // Constraint 58.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A10), sub(r, mulmod(mload(T129), mload(T129), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A10), sub(r, mulmod(mload(T130), mload(T130), r))), r))
             // Constraint 59.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A4), sub(r, mulmod(mload(A16), mload(T129), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A4), sub(r, mulmod(mload(A16), mload(T130), r))), r))
             // Constraint 60.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A17), sub(r, mulmod(mload(A11), mload(A11), r))), r))
-            mstore(T130, 0x24be510095436206dd0abd0b0cbb95c883ab304aa52598b1a69306ec981a688d)
-            mstore(T131, 0x211610e2ad4a377426fadf7068b0c1a6c299a164c1c1a603eaed944870d0b9b9)
-            mstore(T132, 0x15a67d981041b1f6f09f3f9ebefd864e779d3af08157786ac077505e50ec79fc)
-            mstore(T133, 0x49327fa79d28c12a2c82406947f77f06775b0287468b3136877701dbe7c9598)
-            mstore(T134, 0x230940dcc5232658ff9c29697a3fd416d170e8c998f1aa85dea0c42d79f951aa)
-            mstore(T135, 0x1b121c049cd1159e289007e0c9da9995cc4bab4c26fb888ec3972a8a2e656964)
-            mstore(T136, addmod(mulmod(mload(A5P), mload(T135), r), add(mulmod(mload(A4P), mload(T134), r), add(mulmod(mload(A3P), mload(T133), r), add(mulmod(mload(A2P), mload(T132), r), add(mulmod(mload(A0P), mload(T130), r), mulmod(mload(A1P), mload(T131), r))))), r))
-            mstore(T137, add(mload(T136), mload(F14)))
+            s := add(mulmod(s, y, r), mulmod(mload(T75), add(mload(A17), sub(r, mulmod(mload(A11), mload(A11), r))), r))
+            mstore(T131, 0x24be510095436206dd0abd0b0cbb95c883ab304aa52598b1a69306ec981a688d)
+            mstore(T132, 0x211610e2ad4a377426fadf7068b0c1a6c299a164c1c1a603eaed944870d0b9b9)
+            mstore(T133, 0x15a67d981041b1f6f09f3f9ebefd864e779d3af08157786ac077505e50ec79fc)
+            mstore(T134, 0x49327fa79d28c12a2c82406947f77f06775b0287468b3136877701dbe7c9598)
+            mstore(T135, 0x230940dcc5232658ff9c29697a3fd416d170e8c998f1aa85dea0c42d79f951aa)
+            mstore(T136, 0x1b121c049cd1159e289007e0c9da9995cc4bab4c26fb888ec3972a8a2e656964)
+            mstore(T137, addmod(mulmod(mload(A5P), mload(T136), r), add(mulmod(mload(A4P), mload(T135), r), add(mulmod(mload(A3P), mload(T134), r), add(mulmod(mload(A2P), mload(T133), r), add(mulmod(mload(A0P), mload(T131), r), mulmod(mload(A1P), mload(T132), r))))), r))
+            mstore(T138, add(mload(T137), mload(F14)))
             // Constraint 61.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A11), sub(r, mulmod(mload(T137), mload(T137), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A11), sub(r, mulmod(mload(T138), mload(T138), r))), r))
             // Constraint 62.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A5), sub(r, mulmod(mload(A17), mload(T137), r))), r))
-            mstore(T138, 0x21ed0d52c0cae0eb04da46a5c38cf1b6c578c42c1786220114166a20b14b12fc)
-            mstore(T139, addmod(mload(F14), add(mulmod(mload(A4), mload(T75), r), add(mulmod(mload(A3), mload(T105), r), add(mulmod(mload(A2), mload(T116), r), add(mulmod(mload(A1), mload(T127), r), addmod(mulmod(mload(A0), mload(T138), r), add(mulmod(mload(A23), 0x253c01b61d46cbcd781653d190e8bd184ef216cdbcfd139639e7ab92e4eb28f6, r), add(mulmod(mload(A22), 0x257d8415ad470a1b91f484babd3b4b8cc784b5cc8c84fca00a5912467a1f3e4a, r), add(mulmod(mload(A21), 0x2b76dc2012f4f60ed5c658bc3fe7384b6b01b0984558972edf6be6f309d5599f, r), add(mulmod(mload(A19), 0x23c8dc4704872cfab259a14e16feb2895d62b9a7e35631f2321dbd577d30d5a7, r), mulmod(mload(A20), 0xa055d1f354120553dd2e5aa7966e0c988e7e8c49019b146600804ae793438e8, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A5), sub(r, mulmod(mload(A17), mload(T138), r))), r))
+            mstore(T139, 0x21ed0d52c0cae0eb04da46a5c38cf1b6c578c42c1786220114166a20b14b12fc)
+            mstore(T140, addmod(mload(F14), add(mulmod(mload(A4), mload(T76), r), add(mulmod(mload(A3), mload(T106), r), add(mulmod(mload(A2), mload(T117), r), add(mulmod(mload(A1), mload(T128), r), addmod(mulmod(mload(A0), mload(T139), r), add(mulmod(mload(A23), 0x253c01b61d46cbcd781653d190e8bd184ef216cdbcfd139639e7ab92e4eb28f6, r), add(mulmod(mload(A22), 0x257d8415ad470a1b91f484babd3b4b8cc784b5cc8c84fca00a5912467a1f3e4a, r), add(mulmod(mload(A21), 0x2b76dc2012f4f60ed5c658bc3fe7384b6b01b0984558972edf6be6f309d5599f, r), add(mulmod(mload(A19), 0x23c8dc4704872cfab259a14e16feb2895d62b9a7e35631f2321dbd577d30d5a7, r), mulmod(mload(A20), 0xa055d1f354120553dd2e5aa7966e0c988e7e8c49019b146600804ae793438e8, r))))), r))))), r))
             // Constraint 63.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A11), sub(r, mulmod(mload(T139), mload(T139), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A11), sub(r, mulmod(mload(T140), mload(T140), r))), r))
             // Constraint 64.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A5), sub(r, mulmod(mload(A17), mload(T139), r))), r))
-            mstore(T140, add(mload(A23), mload(F14)))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A5), sub(r, mulmod(mload(A17), mload(T140), r))), r))
+            mstore(T141, add(mload(A23), mload(F14)))
             // Constraint 65.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A11), sub(r, mulmod(mload(T140), mload(T140), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A11), sub(r, mulmod(mload(T141), mload(T141), r))), r))
             // Constraint 66.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A5), sub(r, mulmod(mload(A17), mload(T140), r))), r))
-            mstore(T141, mulmod(mload(F44), add(0x2, sub(r, mload(F44))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A5), sub(r, mulmod(mload(A17), mload(T141), r))), r))
+            mstore(T142, mulmod(mload(F44), add(0x2, sub(r, mload(F44))), r))
             // Constraint 67.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A18), sub(r, mload(T81))), r))
-            mstore(T142, add(mload(F43), sub(r, mload(T141))))
-            mstore(T143, addmod(mulmod(mload(A5P), mload(T75), r), add(mulmod(mload(A4P), mload(T105), r), add(mulmod(mload(A3P), mload(T116), r), add(mulmod(mload(A2P), mload(T127), r), add(mulmod(mload(A1P), mload(T138), r), addmod(mulmod(mload(A0P), 0x1aa309c23bf7ce51af14603ac7221f99d1da2b03492e221ce706a5cfabef9d3d, r), add(mulmod(mload(A23P), 0x2b0862324036ea39bee733a6afabe60de4b2ff6de808381d8c91c0e764eb705b, r), add(mulmod(mload(A22P), 0x2ef64cec3629b7e43302a41f11069429428133e967e56e562fb934296c065a31, r), add(mulmod(mload(A21P), 0x1a1be6a235084e26994b29e8f0a09c2e49ad9aff7d5f5cec7120eee681caeb3f, r), add(mulmod(mload(A19P), 0x1bdaa21b8c07a2a6ba26d550ca7036be14c8078022d118dcf4e41494cc044132, r), mulmod(mload(A20P), 0x3752b84470a5c80d363bc25f33a14ab73496c48e21756e45faac04b02d55929, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A18), sub(r, mload(T82))), r))
+            mstore(T143, add(mload(F43), sub(r, mload(T142))))
+            mstore(T144, addmod(mulmod(mload(A5P), mload(T76), r), add(mulmod(mload(A4P), mload(T106), r), add(mulmod(mload(A3P), mload(T117), r), add(mulmod(mload(A2P), mload(T128), r), add(mulmod(mload(A1P), mload(T139), r), addmod(mulmod(mload(A0P), 0x1aa309c23bf7ce51af14603ac7221f99d1da2b03492e221ce706a5cfabef9d3d, r), add(mulmod(mload(A23P), 0x2b0862324036ea39bee733a6afabe60de4b2ff6de808381d8c91c0e764eb705b, r), add(mulmod(mload(A22P), 0x2ef64cec3629b7e43302a41f11069429428133e967e56e562fb934296c065a31, r), add(mulmod(mload(A21P), 0x1a1be6a235084e26994b29e8f0a09c2e49ad9aff7d5f5cec7120eee681caeb3f, r), add(mulmod(mload(A19P), 0x1bdaa21b8c07a2a6ba26d550ca7036be14c8078022d118dcf4e41494cc044132, r), mulmod(mload(A20P), 0x3752b84470a5c80d363bc25f33a14ab73496c48e21756e45faac04b02d55929, r))))), r))))), r))
             // Constraint 68.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A18), sub(r, mload(T143))), r))
-            mstore(T144, mulmod(mload(F45), add(0x2, sub(r, mload(F45))), r))
-            mstore(T145, addmod(mulmod(mload(A5), mload(T80), r), add(mulmod(mload(A4), mload(T79), r), add(mulmod(mload(A3), mload(T78), r), add(add(mload(T94), mulmod(mload(A1), mload(T76), r)), mulmod(mload(A2), mload(T77), r)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T143), add(mload(A18), sub(r, mload(T144))), r))
+            mstore(T145, mulmod(mload(F45), add(0x2, sub(r, mload(F45))), r))
+            mstore(T146, addmod(mulmod(mload(A5), mload(T81), r), add(mulmod(mload(A4), mload(T80), r), add(mulmod(mload(A3), mload(T79), r), add(add(mload(T95), mulmod(mload(A1), mload(T77), r)), mulmod(mload(A2), mload(T78), r)))), r))
             // Constraint 69.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(mload(T145), sub(r, mload(T143))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(mload(T146), sub(r, mload(T144))), r))
             // Constraint 70.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A19), sub(r, mload(T92))), r))
-            mstore(T146, addmod(mulmod(mload(A5P), mload(T86), r), add(mulmod(mload(A4P), 0x6c40239edae3e7600dfd00e6cfe939db8a69799a826ab5e91f035e971232cd9, r), add(mulmod(mload(A3P), 0x1d243f2bab7712f5d12fcc7e4239b39bc533ba6d7e1fe98779a5ced87dcf0f64, r), add(mulmod(mload(A2P), 0xe01451b1ef92c997edac826766a61525bc9a345dcd66955f9ff9911b653e737, r), add(mulmod(mload(A1P), 0x1e8cc36fca79a1a3319d34db2305478ce58717e36f9710873528b16d4f0c1a22, r), addmod(mulmod(mload(A0P), 0xc414ca1ed2f718060876a21de201d87b76f6fa224faf2775ec99cc13c534117, r), add(mulmod(mload(A23P), 0x4976b2d0325850cc96e7f3b8c173f52eaca58a9909a54f53ea050c7d9c2fc3f, r), add(mulmod(mload(A22P), 0x116880a86ef30ae460ecbc3718977fdf26f0c5b0513ebb8ead4d5b1c01b7ed77, r), add(mulmod(mload(A21P), 0x236fa745f59ffede2fa252b4fed70d99df377cd2ebcf9061b013a180934c88f1, r), add(mulmod(mload(A19P), 0x1e7b94dcbcd85e7c7aea10640f83575e55a95e5eff5ddc4051b39daca62e3264, r), mulmod(mload(A20P), 0x143022ada0de46c17c5f95ffabb21579a3d0a9f736b729a65625d108b1201498, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A19), sub(r, mload(T93))), r))
+            mstore(T147, addmod(mulmod(mload(A5P), mload(T87), r), add(mulmod(mload(A4P), 0x6c40239edae3e7600dfd00e6cfe939db8a69799a826ab5e91f035e971232cd9, r), add(mulmod(mload(A3P), 0x1d243f2bab7712f5d12fcc7e4239b39bc533ba6d7e1fe98779a5ced87dcf0f64, r), add(mulmod(mload(A2P), 0xe01451b1ef92c997edac826766a61525bc9a345dcd66955f9ff9911b653e737, r), add(mulmod(mload(A1P), 0x1e8cc36fca79a1a3319d34db2305478ce58717e36f9710873528b16d4f0c1a22, r), addmod(mulmod(mload(A0P), 0xc414ca1ed2f718060876a21de201d87b76f6fa224faf2775ec99cc13c534117, r), add(mulmod(mload(A23P), 0x4976b2d0325850cc96e7f3b8c173f52eaca58a9909a54f53ea050c7d9c2fc3f, r), add(mulmod(mload(A22P), 0x116880a86ef30ae460ecbc3718977fdf26f0c5b0513ebb8ead4d5b1c01b7ed77, r), add(mulmod(mload(A21P), 0x236fa745f59ffede2fa252b4fed70d99df377cd2ebcf9061b013a180934c88f1, r), add(mulmod(mload(A19P), 0x1e7b94dcbcd85e7c7aea10640f83575e55a95e5eff5ddc4051b39daca62e3264, r), mulmod(mload(A20P), 0x143022ada0de46c17c5f95ffabb21579a3d0a9f736b729a65625d108b1201498, r))))), r))))), r))
             // Constraint 71.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A19), sub(r, mload(T146))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T143), add(mload(A19), sub(r, mload(T147))), r))
             // Constraint 72.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T146)), addmod(mulmod(mload(A5), mload(T91), r), add(mulmod(mload(A4), mload(T90), r), add(mulmod(mload(A3), mload(T89), r), add(mulmod(mload(A2), mload(T88), r), add(mulmod(mload(A0), mload(T86), r), mulmod(mload(A1), mload(T87), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(sub(r, mload(T147)), addmod(mulmod(mload(A5), mload(T92), r), add(mulmod(mload(A4), mload(T91), r), add(mulmod(mload(A3), mload(T90), r), add(mulmod(mload(A2), mload(T89), r), add(mulmod(mload(A0), mload(T87), r), mulmod(mload(A1), mload(T88), r))))), r)), r))
             // Constraint 73.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A20), sub(r, mload(T103))), r))
-            mstore(T147, addmod(mulmod(mload(A5P), mload(T97), r), add(mulmod(mload(A4P), 0x24701c675052c925f2baf10f661d4f719bf145893362632605adcfbdf5acaab2, r), add(mulmod(mload(A3P), 0x19207f2711d65bd5cc7d1f5afc770d74efbadf057865e27efe6e61db2a83f1ed, r), add(mulmod(mload(A2P), 0xb9f01062d426904168cf7092d57e2c86f6660111475f9978f6b0608ad2f2278, r), add(mulmod(mload(A1P), 0x266e3f3550eeee1d1e2931ff3be33ed142df41311f650e0704d1a333b0bfff52, r), addmod(mulmod(mload(A0P), 0xab48043b18014d78845ac07a6b9727cfe0b283b44404e20c5da462aaa24f7cd, r), add(mulmod(mload(A23P), 0x23653c1647d9627cf90b8b504caae49c9d02812816c3cc9cb8fc7f45f6b9d7f7, r), add(mulmod(mload(A22P), 0x2af36dfd4758ae8ab7009152b9f406f04116e53f7486a34a9573ad4a2be64c1b, r), add(mulmod(mload(A21P), 0x8eeab3f3bf58c8c6c53e63cdb2e4df1b2b08553eaff947dbd805c370e1d7805, r), add(mulmod(mload(A19P), 0x821598ec438effd7d1a3d82a9b5da4305b56c5f8b9ac0fee25ef5b803663213, r), mulmod(mload(A20P), 0x1a9ea1742ca4ffb8eb465a8c18b52b1c9aebb5b88dee1073989e01cc79e6c772, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A20), sub(r, mload(T104))), r))
+            mstore(T148, addmod(mulmod(mload(A5P), mload(T98), r), add(mulmod(mload(A4P), 0x24701c675052c925f2baf10f661d4f719bf145893362632605adcfbdf5acaab2, r), add(mulmod(mload(A3P), 0x19207f2711d65bd5cc7d1f5afc770d74efbadf057865e27efe6e61db2a83f1ed, r), add(mulmod(mload(A2P), 0xb9f01062d426904168cf7092d57e2c86f6660111475f9978f6b0608ad2f2278, r), add(mulmod(mload(A1P), 0x266e3f3550eeee1d1e2931ff3be33ed142df41311f650e0704d1a333b0bfff52, r), addmod(mulmod(mload(A0P), 0xab48043b18014d78845ac07a6b9727cfe0b283b44404e20c5da462aaa24f7cd, r), add(mulmod(mload(A23P), 0x23653c1647d9627cf90b8b504caae49c9d02812816c3cc9cb8fc7f45f6b9d7f7, r), add(mulmod(mload(A22P), 0x2af36dfd4758ae8ab7009152b9f406f04116e53f7486a34a9573ad4a2be64c1b, r), add(mulmod(mload(A21P), 0x8eeab3f3bf58c8c6c53e63cdb2e4df1b2b08553eaff947dbd805c370e1d7805, r), add(mulmod(mload(A19P), 0x821598ec438effd7d1a3d82a9b5da4305b56c5f8b9ac0fee25ef5b803663213, r), mulmod(mload(A20P), 0x1a9ea1742ca4ffb8eb465a8c18b52b1c9aebb5b88dee1073989e01cc79e6c772, r))))), r))))), r))
             // Constraint 74.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A20), sub(r, mload(T147))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T143), add(mload(A20), sub(r, mload(T148))), r))
             // Constraint 75.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T147)), addmod(mulmod(mload(A5), mload(T102), r), add(mulmod(mload(A4), mload(T101), r), add(mulmod(mload(A3), mload(T100), r), add(mulmod(mload(A2), mload(T99), r), add(mulmod(mload(A0), mload(T97), r), mulmod(mload(A1), mload(T98), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(sub(r, mload(T148)), addmod(mulmod(mload(A5), mload(T103), r), add(mulmod(mload(A4), mload(T102), r), add(mulmod(mload(A3), mload(T101), r), add(mulmod(mload(A2), mload(T100), r), add(mulmod(mload(A0), mload(T98), r), mulmod(mload(A1), mload(T99), r))))), r)), r))
             // Constraint 76.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A21), sub(r, mload(T114))), r))
-            mstore(T148, addmod(mulmod(mload(A5P), mload(T108), r), add(mulmod(mload(A4P), 0x11000d892cb37fbeb8e415c01e1cfc25cb3a25d287aeb67b247d0efce56c3c29, r), add(mulmod(mload(A3P), 0x54538bfb0b84e707e000ec579bfb8d796106da1a5e4abfa8a273141d6f6ed, r), add(mulmod(mload(A2P), 0x2f9dc8eb38534652d3eea5e1b8de7f088c3ea8f9015ae1347004c3122256efda, r), add(mulmod(mload(A1P), 0x88acc576b7bb1fd00b8e1783f7a48b72b48a529e130fb6f2f6550f41c67ae65, r), addmod(mulmod(mload(A0P), 0x3fac53034fc748ce7cf966aa1f6bf15445cb4f6f3a4a929cb27ede7928667cf, r), add(mulmod(mload(A23P), 0xb505aa35d31e8c499be40c7229ca873389a60d30ecf68be0b38906b6ee54e5a, r), add(mulmod(mload(A22P), 0x26e32ade4f67ba80e5a430a235e788346c066d0b5241c425e6e89066fbbd7d5d, r), add(mulmod(mload(A21P), 0x63e6a621e09ab8de7f5b943c4271987e3dfb9ab8f3b57ebeb2e43333e2c1e7b, r), add(mulmod(mload(A19P), 0x2cb07874adb36154d49bdc3c42c380284d7fae005c250e7b43397874da9957b6, r), mulmod(mload(A20P), 0x278b4bea7734d2e5214eeba1b72d607e2d5f2d2921c7c14b1c4c7f44f3450e5, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A21), sub(r, mload(T115))), r))
+            mstore(T149, addmod(mulmod(mload(A5P), mload(T109), r), add(mulmod(mload(A4P), 0x11000d892cb37fbeb8e415c01e1cfc25cb3a25d287aeb67b247d0efce56c3c29, r), add(mulmod(mload(A3P), 0x54538bfb0b84e707e000ec579bfb8d796106da1a5e4abfa8a273141d6f6ed, r), add(mulmod(mload(A2P), 0x2f9dc8eb38534652d3eea5e1b8de7f088c3ea8f9015ae1347004c3122256efda, r), add(mulmod(mload(A1P), 0x88acc576b7bb1fd00b8e1783f7a48b72b48a529e130fb6f2f6550f41c67ae65, r), addmod(mulmod(mload(A0P), 0x3fac53034fc748ce7cf966aa1f6bf15445cb4f6f3a4a929cb27ede7928667cf, r), add(mulmod(mload(A23P), 0xb505aa35d31e8c499be40c7229ca873389a60d30ecf68be0b38906b6ee54e5a, r), add(mulmod(mload(A22P), 0x26e32ade4f67ba80e5a430a235e788346c066d0b5241c425e6e89066fbbd7d5d, r), add(mulmod(mload(A21P), 0x63e6a621e09ab8de7f5b943c4271987e3dfb9ab8f3b57ebeb2e43333e2c1e7b, r), add(mulmod(mload(A19P), 0x2cb07874adb36154d49bdc3c42c380284d7fae005c250e7b43397874da9957b6, r), mulmod(mload(A20P), 0x278b4bea7734d2e5214eeba1b72d607e2d5f2d2921c7c14b1c4c7f44f3450e5, r))))), r))))), r))
             // Constraint 77.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A21), sub(r, mload(T148))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T143), add(mload(A21), sub(r, mload(T149))), r))
             // Constraint 78.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T148)), addmod(mulmod(mload(A5), mload(T113), r), add(mulmod(mload(A4), mload(T112), r), add(mulmod(mload(A3), mload(T111), r), add(mulmod(mload(A2), mload(T110), r), add(mulmod(mload(A0), mload(T108), r), mulmod(mload(A1), mload(T109), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(sub(r, mload(T149)), addmod(mulmod(mload(A5), mload(T114), r), add(mulmod(mload(A4), mload(T113), r), add(mulmod(mload(A3), mload(T112), r), add(mulmod(mload(A2), mload(T111), r), add(mulmod(mload(A0), mload(T109), r), mulmod(mload(A1), mload(T110), r))))), r)), r))
             // Constraint 79.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A22), sub(r, mload(T125))), r))
-            mstore(T149, addmod(mulmod(mload(A5P), mload(T119), r), add(mulmod(mload(A4P), 0x2caaccd757a3146300021050345effd1a9e5b64182e1cbb67653997b0e391086, r), add(mulmod(mload(A3P), 0xcbab8595eee6b93df0d9f2545d61416af5ae2dc55a4f332653af8ce11fb42d0, r), add(mulmod(mload(A2P), 0x2d97e9440f1fca57f227bf0769729d3dba7fe6cff7fbddcebe492e1b1fa1557c, r), add(mulmod(mload(A1P), 0x145537172cb306df020f911d46eeec82af8134b982f00dcad839c3c10073b1f1, r), addmod(mulmod(mload(A0P), 0x1f91737266e97b633fc63e5b0e1ca82b486680cf677b132ab7a6b4ac75f70482, r), add(mulmod(mload(A23P), 0x24d06c7cdb6233d9a6b6e39a031dd82d166f15a8e443143a23e46cddb2d4a11e, r), add(mulmod(mload(A22P), 0x127ef556e770a225c819fb7c3d4a22f30d12d8b4672c81a6778ff2527e2cda9f, r), add(mulmod(mload(A21P), 0x2a6a3ea594a59be7249d4709cdb91ba76fb95984ab8f342270a909441864e6b4, r), add(mulmod(mload(A19P), 0x2eeb745684b295c3ee01a4f43d418dee617365d5ca78185f4178a873c5b94a2d, r), mulmod(mload(A20P), 0x22b6d70b42f44ec15004f34adaacd9b5f7608d409670e4b33be1aaf562010284, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A22), sub(r, mload(T126))), r))
+            mstore(T150, addmod(mulmod(mload(A5P), mload(T120), r), add(mulmod(mload(A4P), 0x2caaccd757a3146300021050345effd1a9e5b64182e1cbb67653997b0e391086, r), add(mulmod(mload(A3P), 0xcbab8595eee6b93df0d9f2545d61416af5ae2dc55a4f332653af8ce11fb42d0, r), add(mulmod(mload(A2P), 0x2d97e9440f1fca57f227bf0769729d3dba7fe6cff7fbddcebe492e1b1fa1557c, r), add(mulmod(mload(A1P), 0x145537172cb306df020f911d46eeec82af8134b982f00dcad839c3c10073b1f1, r), addmod(mulmod(mload(A0P), 0x1f91737266e97b633fc63e5b0e1ca82b486680cf677b132ab7a6b4ac75f70482, r), add(mulmod(mload(A23P), 0x24d06c7cdb6233d9a6b6e39a031dd82d166f15a8e443143a23e46cddb2d4a11e, r), add(mulmod(mload(A22P), 0x127ef556e770a225c819fb7c3d4a22f30d12d8b4672c81a6778ff2527e2cda9f, r), add(mulmod(mload(A21P), 0x2a6a3ea594a59be7249d4709cdb91ba76fb95984ab8f342270a909441864e6b4, r), add(mulmod(mload(A19P), 0x2eeb745684b295c3ee01a4f43d418dee617365d5ca78185f4178a873c5b94a2d, r), mulmod(mload(A20P), 0x22b6d70b42f44ec15004f34adaacd9b5f7608d409670e4b33be1aaf562010284, r))))), r))))), r))
             // Constraint 80.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A22), sub(r, mload(T149))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T143), add(mload(A22), sub(r, mload(T150))), r))
             // Constraint 81.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T149)), addmod(mulmod(mload(A5), mload(T124), r), add(mulmod(mload(A4), mload(T123), r), add(mulmod(mload(A3), mload(T122), r), add(mulmod(mload(A2), mload(T121), r), add(mulmod(mload(A0), mload(T119), r), mulmod(mload(A1), mload(T120), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(sub(r, mload(T150)), addmod(mulmod(mload(A5), mload(T125), r), add(mulmod(mload(A4), mload(T124), r), add(mulmod(mload(A3), mload(T123), r), add(mulmod(mload(A2), mload(T122), r), add(mulmod(mload(A0), mload(T120), r), mulmod(mload(A1), mload(T121), r))))), r)), r))
             // Constraint 82.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A23), sub(r, mload(T136))), r))
-            mstore(T150, addmod(mulmod(mload(A5P), mload(T130), r), add(mulmod(mload(A4P), 0x10d9b51b3a086b412b1cdca5ce171ada65395036badcc79ef33f84aafe908bfe, r), add(mulmod(mload(A3P), 0x1dc6ca4abd54f254c1f401b871501e022c4200688e661613926a63ce19f78945, r), add(mulmod(mload(A2P), 0x1b0553d2ee91c3a63730d686ff1a53a0478682a7363ddd4e7ece42ba0fe0cb2e, r), add(mulmod(mload(A1P), 0x897eada2a51e4cc2e55be2bab91c68a0d1378aaa4a65bd985e22cc675fae8d5, r), addmod(mulmod(mload(A0P), 0x2556e1170d24d8da980464376850938b361e16999f2f628e1281f5d6ab0b13f8, r), add(mulmod(mload(A23P), 0xef60b43fcd03f507cbaac0531327dfad0d8d837872c7ec4a30943b1328d9240, r), add(mulmod(mload(A22P), 0x27e1cb41ad2b6332a61607d7a860e265fb9026c68ee806386326748ee6048499, r), add(mulmod(mload(A21P), 0x1c0da4ccb30d0fe1b7a223021631c17c8ca2475cbf890da2cde0a0294110c303, r), add(mulmod(mload(A19P), 0x708d8cf63abe84c9a92d3eab5b67a4f1d3604f3e9e98e0786897f55c4559220, r), mulmod(mload(A20P), 0x29298a3b4d26bbf115d6c2e9a50560936d3e751df6a8106ac23d54ca4289a27, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A23), sub(r, mload(T137))), r))
+            mstore(T151, addmod(mulmod(mload(A5P), mload(T131), r), add(mulmod(mload(A4P), 0x10d9b51b3a086b412b1cdca5ce171ada65395036badcc79ef33f84aafe908bfe, r), add(mulmod(mload(A3P), 0x1dc6ca4abd54f254c1f401b871501e022c4200688e661613926a63ce19f78945, r), add(mulmod(mload(A2P), 0x1b0553d2ee91c3a63730d686ff1a53a0478682a7363ddd4e7ece42ba0fe0cb2e, r), add(mulmod(mload(A1P), 0x897eada2a51e4cc2e55be2bab91c68a0d1378aaa4a65bd985e22cc675fae8d5, r), addmod(mulmod(mload(A0P), 0x2556e1170d24d8da980464376850938b361e16999f2f628e1281f5d6ab0b13f8, r), add(mulmod(mload(A23P), 0xef60b43fcd03f507cbaac0531327dfad0d8d837872c7ec4a30943b1328d9240, r), add(mulmod(mload(A22P), 0x27e1cb41ad2b6332a61607d7a860e265fb9026c68ee806386326748ee6048499, r), add(mulmod(mload(A21P), 0x1c0da4ccb30d0fe1b7a223021631c17c8ca2475cbf890da2cde0a0294110c303, r), add(mulmod(mload(A19P), 0x708d8cf63abe84c9a92d3eab5b67a4f1d3604f3e9e98e0786897f55c4559220, r), mulmod(mload(A20P), 0x29298a3b4d26bbf115d6c2e9a50560936d3e751df6a8106ac23d54ca4289a27, r))))), r))))), r))
             // Constraint 83.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A23), sub(r, mload(T150))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T143), add(mload(A23), sub(r, mload(T151))), r))
             // Constraint 84.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T150)), addmod(mulmod(mload(A5), mload(T135), r), add(mulmod(mload(A4), mload(T134), r), add(mulmod(mload(A3), mload(T133), r), add(mulmod(mload(A2), mload(T132), r), add(mulmod(mload(A0), mload(T130), r), mulmod(mload(A1), mload(T131), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(sub(r, mload(T151)), addmod(mulmod(mload(A5), mload(T136), r), add(mulmod(mload(A4), mload(T135), r), add(mulmod(mload(A3), mload(T134), r), add(mulmod(mload(A2), mload(T133), r), add(mulmod(mload(A0), mload(T131), r), mulmod(mload(A1), mload(T132), r))))), r)), r))
             // Constraint 85.
             s := add(mulmod(s, y, r), mulmod(mload(F46), mload(A18), r))
-            mstore(T151, add(mload(A19), sub(r, mload(F5))))
             // Constraint 86.
-            s := add(mulmod(s, y, r), mulmod(mload(T71), mload(T151), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T69), sub(r, mload(T71))), add(mload(A19), sub(r, mload(F5))), r))
             // Constraint 87.
-            s := add(mulmod(s, y, r), mulmod(mload(T63), add(mload(A19), sub(r, mload(T81))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T63), add(mload(A19), sub(r, mload(T82))), r))
             mstore(T152, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
             mstore(T153, mulmod(mload(T152), add(mload(A0), add(mload(A16), sub(r, mload(A17)))), r))
             // Constraint 88.
@@ -819,25 +820,26 @@ contract WideVerifier is Halo2Verifier {
             s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F24))), add(mload(T160), mload(A15)), r), r))
             // Constraint 120.
             s := add(mulmod(s, y, r), mulmod(add(mload(T59), mload(F49)), add(mload(A17), sub(r, mload(A17P))), r))
-            mstore(T161, mulmod(mload(T73), mload(T73), r))
-            mstore(T162, mulmod(mload(T73), mload(C7), r))
-            mstore(T163, add(mulmod(mload(A77P), add(mload(T59), add(mload(F4), mulmod(mload(F40), mload(C3), r))), r), add(mulmod(mulmod(mload(F41), add(0x2, sub(r, mload(F41))), r), add(mload(A66), mulmod(mload(A67), 0x100, r)), r), mulmod(mload(F48), add(add(mulmod(mload(T160), add(add(mload(A14), mload(T73)), mulmod(mload(T161), mload(F16), r)), r), mulmod(mload(A15), add(mload(T162), mulmod(mload(C7), mload(A14), r)), r)), add(add(mulmod(mload(T159), add(add(mload(A12), mload(T73)), mulmod(mload(T161), mload(F15), r)), r), mulmod(mload(A13), add(mload(T162), mulmod(mload(C7), mload(A12), r)), r)), addmod(add(mulmod(mload(T158), add(add(mload(A10), mload(T73)), mulmod(mload(T161), mload(F14), r)), r), mulmod(mload(A11), add(mload(T162), mulmod(mload(C7), mload(A10), r)), r)), add(add(mulmod(mload(T157), add(add(mload(A8), mload(T73)), mulmod(mload(T161), mload(F13), r)), r), mulmod(mload(A9), add(mload(T162), mulmod(mload(C7), mload(A8), r)), r)), add(add(mulmod(mload(T156), add(add(mload(A6), mload(T73)), mulmod(mload(T161), mload(F12), r)), r), mulmod(mload(A7), add(mload(T162), mulmod(mload(C7), mload(A6), r)), r)), addmod(add(mulmod(mload(T155), add(add(mload(A4), mload(T73)), mulmod(mload(T161), mload(F11), r)), r), mulmod(mload(A5), add(mload(T162), mulmod(mload(C7), mload(A4), r)), r)), add(add(mulmod(mload(T153), add(add(mload(A0), mload(T73)), mulmod(mload(T161), mload(F9), r)), r), mulmod(mload(A1), add(mload(T162), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T154), add(add(mload(A2), mload(T73)), mulmod(mload(T161), mload(F10), r)), r), mulmod(mload(A3), add(mload(T162), mulmod(mload(C7), mload(A2), r)), r))), r))), r))), r))))
+            mstore(T161, mulmod(mload(C7), mload(C7), r))
+            mstore(T162, mulmod(mload(T161), mload(T161), r))
+            mstore(T163, mulmod(mload(T161), mload(C7), r))
+            mstore(T164, add(mulmod(mload(A77P), add(mload(T59), add(mload(F4), mulmod(mload(F40), mload(C3), r))), r), add(mulmod(mulmod(mload(F41), add(0x2, sub(r, mload(F41))), r), add(mload(A66), mulmod(mload(A67), 0x100, r)), r), mulmod(mload(F48), add(add(mulmod(mload(T160), add(add(mload(A14), mload(T161)), mulmod(mload(T162), mload(F16), r)), r), mulmod(mload(A15), add(mload(T163), mulmod(mload(C7), mload(A14), r)), r)), add(add(mulmod(mload(T159), add(add(mload(A12), mload(T161)), mulmod(mload(T162), mload(F15), r)), r), mulmod(mload(A13), add(mload(T163), mulmod(mload(C7), mload(A12), r)), r)), addmod(add(mulmod(mload(T158), add(add(mload(A10), mload(T161)), mulmod(mload(T162), mload(F14), r)), r), mulmod(mload(A11), add(mload(T163), mulmod(mload(C7), mload(A10), r)), r)), add(add(mulmod(mload(T157), add(add(mload(A8), mload(T161)), mulmod(mload(T162), mload(F13), r)), r), mulmod(mload(A9), add(mload(T163), mulmod(mload(C7), mload(A8), r)), r)), add(add(mulmod(mload(T156), add(add(mload(A6), mload(T161)), mulmod(mload(T162), mload(F12), r)), r), mulmod(mload(A7), add(mload(T163), mulmod(mload(C7), mload(A6), r)), r)), addmod(add(mulmod(mload(T155), add(add(mload(A4), mload(T161)), mulmod(mload(T162), mload(F11), r)), r), mulmod(mload(A5), add(mload(T163), mulmod(mload(C7), mload(A4), r)), r)), add(add(mulmod(mload(T153), add(add(mload(A0), mload(T161)), mulmod(mload(T162), mload(F9), r)), r), mulmod(mload(A1), add(mload(T163), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T154), add(add(mload(A2), mload(T161)), mulmod(mload(T162), mload(F10), r)), r), mulmod(mload(A3), add(mload(T163), mulmod(mload(C7), mload(A2), r)), r))), r))), r))), r))))
             // Constraint 121.
-            s := add(mulmod(s, y, r), add(sub(r, mod(mload(T163), r)), mulmod(mload(F1), mload(A77), r)))
-            mstore(T164, mulmod(0xff, add(0x1, sub(r, mload(A18))), r))
+            s := add(mulmod(s, y, r), add(sub(r, mod(mload(T164), r)), mulmod(mload(F1), mload(A77), r)))
+            mstore(T165, mulmod(0xff, add(0x1, sub(r, mload(A18))), r))
             // Constraint 122.
-            s := add(mulmod(s, y, r), mulmod(mload(F49), add(mload(A77P), sub(r, mod(add(mulmod(mload(T161), mload(A19), r), add(mulmod(mload(T162), mload(A18), r), add(add(mload(A16), mulmod(mload(C7), add(mload(A17), sub(r, mload(T164))), r)), mulmod(mload(T73), mload(A18), r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), add(mload(A77P), sub(r, mod(add(mulmod(mload(T162), mload(A19), r), add(mulmod(mload(T163), mload(A18), r), add(add(mload(A16), mulmod(mload(C7), add(mload(A17), sub(r, mload(T165))), r)), mulmod(mload(T161), mload(A18), r)))), r))), r))
             // Constraint 123.
             s := add(mulmod(s, y, r), mulmod(add(mload(A18), sub(r, 0x1)), mulmod(mload(F49), mload(A18), r), r))
             // Constraint 124.
-            s := add(mulmod(s, y, r), mulmod(mload(F49), add(mload(A0), sub(r, mod(add(mload(T164), add(sub(r, mload(A17)), add(mload(A16), mulmod(mload(A18), 0x100, r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), add(mload(A0), sub(r, mod(add(mload(T165), add(sub(r, mload(A17)), add(mload(A16), mulmod(mload(A18), 0x100, r)))), r))), r))
             // Constraint 125.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A74), r), sub(r, mod(add(mulmod(mload(A74P), add(mload(T55), mulmod(mload(T69), mload(T72), r)), r), mulmod(mload(T69), add(mulmod(mload(T151), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(A20), r)), r)), r))))
-            mstore(T165, add(mload(C7), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A74), r), sub(r, mod(add(mulmod(mload(T70), mload(A20), r), mulmod(mload(A74P), add(mload(T55), mulmod(mload(T70), mload(T73), r)), r)), r))))
+            mstore(T166, add(mload(C7), sub(r, 0x1)))
             // Constraint 126.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A75), r), sub(r, mod(add(add(mulmod(mload(F49), mload(A32), r), mulmod(mload(T145), mulmod(mload(T47), mulmod(mload(F45), add(mload(F45), sub(r, 0x1)), r), r), r)), mulmod(mload(A75P), add(mload(T55), mulmod(mload(T165), mulmod(mload(T47), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r)), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A75), r), sub(r, mod(add(add(add(mulmod(mload(T74), mload(A72P), r), mulmod(mload(F49), mulmod(mload(F9), mload(A19), r), r)), mulmod(mload(T146), mulmod(mload(T47), mulmod(mload(F45), add(mload(F45), sub(r, 0x1)), r), r), r)), mulmod(mload(A75P), add(mload(T55), mulmod(mload(T166), mulmod(mload(T47), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r)), r)), r))))
             // Constraint 127.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A76), r), sub(r, mod(add(mulmod(mload(A76P), add(mload(T55), add(mulmod(mload(T70), add(sub(r, 0x1), mulmod(mload(T161), mload(C7), r)), r), mulmod(mload(T165), mulmod(mload(T47), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F26), mload(INSTANCE), r), mulmod(mload(T70), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A76), r), sub(r, mod(add(mulmod(mload(A76P), add(mload(T55), add(mulmod(mload(T71), add(sub(r, 0x1), mulmod(mload(T162), mload(C7), r)), r), mulmod(mload(T166), mulmod(mload(T47), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F26), mload(INSTANCE), r), mulmod(mload(T71), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))), r))))
             // Constraint 128.
             s := add(mulmod(s, y, r), mulmod(add(mload(A75P), sub(r, mload(A76P))), mulmod(mload(F1P), add(0x1, sub(r, mload(F1))), r), r))
         }
@@ -875,6 +877,9 @@ contract WideVerifier is Halo2Verifier {
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F38)
+            ok := and(ok, lt(v, r))
+            s := add(mulmod(s, y, r), v)
+            v := mload(F49)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F34)
@@ -953,9 +958,6 @@ contract WideVerifier is Halo2Verifier {
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F29)
-            ok := and(ok, lt(v, r))
-            s := add(mulmod(s, y, r), v)
-            v := mload(F49)
             ok := and(ok, lt(v, r))
             s := add(mulmod(s, y, r), v)
             v := mload(F27)
@@ -1343,8 +1345,8 @@ contract WideVerifier is Halo2Verifier {
         assembly ("memory-safe") {
             mstore(add(ORDER, 0), 0x20103121322233233424352536062637072738082818390929193a0a2a1a3b0b)
             mstore(add(ORDER, 32), 0x2b1b3c0c2c1c3d0d2d1d3e0e2e1e3f0f2f1f4030000111021203130414051516)
-            mstore(add(ORDER, 64), 0x174142434445464748494d4a4b4c0002030607081904051a1c2f1b311d302c2e)
-            mstore(add(ORDER, 96), 0x2011121314151617181e1f090a0b0c0d0e0f1021232226242527292a2b2d2801)
+            mstore(add(ORDER, 64), 0x174142434445464748494d4a4b4c0002030607081904051a1c2f1b1d302c2e20)
+            mstore(add(ORDER, 96), 0x11121314151617181e1f090a0b0c0d0e0f102123223126242527292a2b2d2801)
         }
     }
 }

@@ -25,28 +25,39 @@ abstract contract Claims is VerifyingKey {
     uint256 private constant MAX_MARGIN = 255;
 
     /// @dev Whether an honest batch can have these public inputs, as far as they tell by themselves: version, count, score,
-    /// listed commitments, all of which are `3 + slots + 3 + slots` words. The circuit binds one packed sum of the score's
-    /// three numbers: only these bounds make them unique.
+    /// labels, listed commitments, all of which are `3 + slots + words + 3 + slots` words, with fifteen labels to a word. The
+    /// circuit binds one packed sum of the score's three numbers: only these bounds make them unique. It does not know which
+    /// slots are in use: only here their labels are 0, and each word below 2^240.
     function _isPossible(uint256[] calldata instances) internal pure returns (bool ok) {
         assembly ("memory-safe") {
             let at := instances.offset
             let length := instances.length
             let count := calldataload(add(at, 0x40))
             switch calldataload(at)
-            // Commitments are listed; `core/src/statement.rs`.
-            case 0x646e2d626174636801 {
-                let slots := shr(1, sub(length, 6))
-                let score := add(at, shl(5, add(slots, 3)))
+            // Commitments are listed; `core/src/statement.rs`. Fifteen slots take 31 words, the last ones two each and one.
+            case 0x646e2d626174636803 {
+                let fifteens := div(sub(length, 6), 31)
+                let rest := mod(sub(length, 6), 31)
+                let slots := add(mul(fifteens, 15), shr(1, rest))
+                ok := and(gt(length, 7), or(iszero(rest), and(and(rest, 1), gt(rest, 1))))
+                ok := and(ok, iszero(gt(count, slots)))
+                let score := add(at, shl(5, sub(sub(length, 3), slots)))
+                let left := count
+                for { let word := add(at, shl(5, add(slots, 3))) } and(ok, lt(word, score)) {
+                    word := add(word, 0x20)
+                } {
+                    let used := xor(15, mul(xor(15, left), lt(left, 15)))
+                    ok := iszero(shr(shl(4, used), calldataload(word)))
+                    left := sub(left, used)
+                }
                 let probes := calldataload(score)
                 let correct := calldataload(add(score, 0x20))
-                ok := and(gt(length, 7), iszero(and(length, 1)))
-                ok := and(ok, iszero(gt(count, slots)))
                 ok := and(ok, iszero(gt(probes, count)))
                 ok := and(ok, iszero(gt(correct, probes)))
                 ok := and(ok, iszero(gt(calldataload(add(score, 0x40)), mul(MAX_MARGIN, correct))))
             }
             // A digest stands for them.
-            case 0x646e2d626174636802 { ok := eq(length, 4) }
+            case 0x646e2d626174636804 { ok := eq(length, 4) }
             ok := and(ok, gt(count, 0))
         }
     }

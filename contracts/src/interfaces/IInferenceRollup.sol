@@ -5,11 +5,12 @@ pragma solidity 0.8.30;
 /// @notice Users deposit DN and sign orders. The sequencer commits batches of ordered tasks; a proof of the batch
 /// settles them: outputs are stored and fees are paid. Nothing is charged without a user's order and a proof.
 /// @dev What the proof binds: the batch header, the number of tasks, every input and output commitment and the
-/// quality sums. Times in receipts are attested by their signer, not proven.
+/// labels and quality sums. Times in receipts are attested by their signer, not proven.
 interface IInferenceRollup {
     /// @notice A user's signed wish. Its EIP-712 digest is the task id.
     /// @param maxFee Most the user pays, in token wei; the price of the model is charged.
     /// @param deadline Last second, unix time, at which a batch with this task may be committed.
+    /// @param tag keccak256(abi.encode(label, salt)) if a label may be told when the task is proven, else random.
     struct Order {
         address user;
         bytes32 modelId;
@@ -17,6 +18,25 @@ interface IInferenceRollup {
         uint128 maxFee;
         uint64 deadline;
         uint64 nonce;
+        bytes32 tag;
+    }
+
+    /// @notice What an order says beyond its batch: the header names the model, the statement has the input.
+    struct Terms {
+        address user;
+        uint128 maxFee;
+        uint64 deadline;
+        uint64 nonce;
+        bytes32 tag;
+    }
+
+    /// @param instances The public inputs.
+    /// @param proof That they hold.
+    /// @param salts Of the tags of tasks with a label, in the order of the slots.
+    struct BatchProof {
+        uint256[] instances;
+        bytes proof;
+        bytes32[] salts;
     }
 
     /// @notice A worker's signed statement about one execution.
@@ -123,7 +143,6 @@ interface IInferenceRollup {
     error NotAFieldElement(uint256 index, uint256 value);
     error WrongInstance(uint256 index, uint256 expected, uint256 got);
     error WrongTask(uint256 index, bytes32 expected, bytes32 got);
-    error WrongModel(bytes32 expected, bytes32 got);
     error WrongSigner(uint256 index, address expected, address got);
     error OrderExpired(bytes32 taskId, uint64 deadline);
     error FeeAboveMaximum(bytes32 taskId, uint256 price, uint256 maxFee);
@@ -132,6 +151,8 @@ interface IInferenceRollup {
     error VerifyingKeyChanged(bytes32 modelId);
     /// @notice The quality sums contradict each other: more correct than probes, or a margin out of range.
     error ScoreOutOfRange(uint256 probeCount, uint256 probeCorrect, uint256 marginSum);
+    /// @notice The statement has a label that the order's tag does not bind, or one of a slot without a task.
+    error WrongLabel(uint256 index);
     error InvalidProof(uint64 batchId);
     error TaskNotProven(bytes32 taskId);
     error ReceiptMismatch(bytes32 taskId);
@@ -151,18 +172,19 @@ interface IInferenceRollup {
 
     /// @notice Settles a committed batch. Anyone may call; the header names who is paid.
     /// @dev Public inputs, with B = the model's batch slots:
-    /// 0 version, 1 header hash without its top 3 bits, 2 number of tasks, 3.. B input commitments, 3+B probe
-    /// count, 4+B correct probes, 5+B margin sum, 6+B.. B output commitments.
+    /// 0 version, 1 header hash without its top 3 bits, 2 number of tasks, 3.. B input commitments, 3+B.. W = ceil(B / 15)
+    /// words of labels, then probe count, correct probes, margin sum, and B output commitments. A word has 16 bits for each
+    /// of fifteen slots, the first one lowest: 0, or a class and 1.
     /// A user whose balance is below the price is not charged (`TaskUnpaid`); the output counts as proven all the same.
     /// Shares of each fee are rounded down; what is left goes to the treasury.
-    /// @param orders One per slot, in the order of the slots, each signed by its user with a 65-byte ECDSA signature.
+    /// @param terms One per slot, in the order of the slots: those of an order that its user signed, with a 65-byte ECDSA
+    /// signature.
     function proveBatch(
         BatchHeader calldata header,
         Slot[] calldata slots,
-        Order[] calldata orders,
+        Terms[] calldata terms,
         bytes[] calldata signatures,
-        uint256[] calldata instances,
-        bytes calldata proof
+        BatchProof calldata proof
     ) external;
 
     /// @notice Closes a batch whose proving deadline has passed. Nothing was charged; its tasks may be committed again.

@@ -44,6 +44,7 @@ abstract contract RollupFixture is TestBase {
         IInferenceRollup.Slot[] slots;
         IInferenceRollup.Order[] orders;
         bytes[] signatures;
+        bytes32[] salts;
         uint256[] instances;
         bytes proof;
     }
@@ -109,7 +110,8 @@ abstract contract RollupFixture is TestBase {
             inputHash: bytes32(uint256(keccak256(abi.encode("input", nextNonce))) >> 4),
             maxFee: PRICE,
             deadline: uint64(block.timestamp + 1 hours),
-            nonce: nextNonce
+            nonce: nextNonce,
+            tag: keccak256(abi.encode("tag", nextNonce))
         });
     }
 
@@ -146,7 +148,8 @@ abstract contract RollupFixture is TestBase {
         uint256 count = b.orders.length;
         b.slots = new IInferenceRollup.Slot[](count);
         b.signatures = new bytes[](count);
-        b.instances = new uint256[](6 + 2 * batchSlots);
+        uint256 outputs = _outputsAt(batchSlots);
+        b.instances = new uint256[](outputs + batchSlots);
         for (uint256 i; i < count; ++i) {
             bytes32 digest = rollup.orderDigest(b.orders[i]);
             b.slots[i] = IInferenceRollup.Slot(digest, worker);
@@ -158,8 +161,7 @@ abstract contract RollupFixture is TestBase {
         b.instances[2] = count;
         for (uint256 i; i < batchSlots; ++i) {
             b.instances[3 + i] = uint256(i < count ? b.orders[i].inputHash : NULL_INPUT);
-            b.instances[6 + batchSlots + i] =
-                uint256(keccak256(abi.encode("output", b.instances[3 + i]))) >> 4;
+            b.instances[outputs + i] = uint256(keccak256(abi.encode("output", b.instances[3 + i]))) >> 4;
         }
         _reprove(b);
     }
@@ -173,8 +175,19 @@ abstract contract RollupFixture is TestBase {
         rollup.commitBatch(b.header);
     }
 
+    /// @dev Index of the first output commitment, as the statement has it.
+    function _outputsAt(uint256 batchSlots) internal pure returns (uint256) {
+        return 6 + batchSlots + (batchSlots + 14) / 15;
+    }
+
     function _prove(Bundle memory b) internal {
-        rollup.proveBatch(b.header, b.slots, b.orders, b.signatures, b.instances, b.proof);
+        IInferenceRollup.Terms[] memory terms = new IInferenceRollup.Terms[](b.orders.length);
+        for (uint256 i; i < terms.length; ++i) {
+            IInferenceRollup.Order memory o = b.orders[i];
+            terms[i] = IInferenceRollup.Terms(o.user, o.maxFee, o.deadline, o.nonce, o.tag);
+        }
+        IInferenceRollup.BatchProof memory proof = IInferenceRollup.BatchProof(b.instances, b.proof, b.salts);
+        rollup.proveBatch(b.header, b.slots, terms, b.signatures, proof);
     }
 
     function _proveReverts(Bundle memory b, bytes memory reason) internal {

@@ -79,6 +79,19 @@ pub struct BatchSlot {
     pub receipt: ReceiptView,
 }
 
+/// Quality of a batch, summed over the tasks with a label. Users choose their own labels, so it says something to them
+/// and weighs nothing in pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ScoreView {
+    /// Tasks with a label.
+    pub labelled: u32,
+    /// Of these, answers whose largest value is the label's alone.
+    pub correct: u32,
+    /// Sum of the margins by which they are, in steps of an output.
+    pub margin_sum: u32,
+}
+
 /// A batch with everything that is needed to check it, inputs and outputs excepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -95,6 +108,8 @@ pub struct BatchView {
     pub slots: Vec<BatchSlot>,
     /// Number of tasks.
     pub count: u32,
+    /// What its proof says of the tasks with a label. Missing in lists.
+    pub score: Option<ScoreView>,
     /// The transaction that committed it.
     pub commit_tx: Option<Bytes32>,
     /// The transaction that proved it.

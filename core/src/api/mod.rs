@@ -9,11 +9,13 @@ mod nodes;
 mod problem;
 mod tasks;
 
-pub use batches::{BatchSlot, BatchState, BatchView, HeaderView, ProofView};
+pub use batches::{BatchSlot, BatchState, BatchView, HeaderView, ProofView, ScoreView};
 pub use encoding::{Address, Amount, Bytes, Bytes32, EncodingError};
 pub use nodes::{
     Beat, Challenge, LeaseRequest, LeasedTask, NodeView, ProofJob, ProofResult, ProofSlot,
     Register, Role, Session, TaskResult, TrustView,
 };
 pub use problem::Problem;
-pub use tasks::{ChainView, Event, ModelView, OrderView, ReceiptView, SubmitTask, TaskView};
+pub use tasks::{
+    ChainView, Event, LabelOpening, ModelView, OrderView, ReceiptView, SubmitTask, TaskView,
+};

@@ -165,7 +165,7 @@ pub struct ProofSlot {
     pub input: Vec<i8>,
     /// Salt of both commitments.
     pub salt: Bytes32,
-    /// Class of a probe.
+    /// The class that the answer should have, if the user tells one.
     pub label: Option<u16>,
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{Address, Amount, Bytes, Bytes32};
+use crate::labels;
 use crate::task::{Reason, TaskState};
 
 /// A user's order, as it is signed by EIP-712. Its digest is the task's id.
@@ -22,6 +23,27 @@ pub struct OrderView {
     pub deadline: u64,
     /// Makes equal orders different.
     pub nonce: u64,
+    /// Random, or keccak256 of a label and a random salt: nobody sees which, until the task is proven.
+    pub tag: Bytes32,
+}
+
+/// Opens an order's tag: what the answer should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LabelOpening {
+    /// The class.
+    pub class: u16,
+    /// What was hashed with it.
+    pub salt: Bytes32,
+}
+
+impl LabelOpening {
+    /// Whether the tag is the one of this class and salt.
+    #[must_use]
+    pub fn opens(&self, tag: Bytes32) -> bool {
+        labels::tag(self.class, &self.salt.0) == tag.0
+    }
 }
 
 /// `POST /v1/tasks`.
@@ -37,6 +59,10 @@ pub struct SubmitTask {
     pub order: OrderView,
     /// The user's 65-byte signature of the order.
     pub signature: Bytes,
+    /// Opens the order's tag: the batch's score then counts this task, for the user's own statistics. Only the prover
+    /// sees it before the batch is proven; it weighs nothing in pay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<LabelOpening>,
 }
 
 /// A worker's signed statement about one execution.
@@ -117,6 +143,8 @@ pub struct ModelView {
     pub output_scale: Vec<f32>,
     /// Float value of output code 0; as many as scales.
     pub output_offset: Vec<f32>,
+    /// Classes that a label can name; 0 where outputs are no classes.
+    pub classes: usize,
     /// Tasks in a batch.
     pub batch_slots: u32,
     /// Work of one task.

@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::Json;
-use dn_core::api::{BatchSlot, BatchView, Problem, ProofView};
+use dn_core::api::{BatchSlot, BatchView, Problem, ProofView, ScoreView};
+use dn_core::canonical;
 use dn_core::proof_file::ProofFile;
 use serde::Deserialize;
 
@@ -51,11 +52,22 @@ pub(crate) async fn get(
     Ok(Json(view(&app, &find(&app, id).await?).await?))
 }
 
-/// The batch with its slots.
+/// The batch with its slots and its score.
 pub(crate) async fn view(app: &App, batch: &Batch) -> Result<BatchView, ApiError> {
     let tasks = tasks::of_batch(&app.store, batch.id).await?;
     let slots: Vec<BatchSlot> = tasks.iter().filter_map(slot).collect();
-    Ok(BatchView { slots, ..batch.view(app.chain.domain()) })
+    Ok(BatchView { slots, score: score(batch), ..batch.view(app.chain.domain()) })
+}
+
+/// What the proof says of the tasks with a label.
+fn score(batch: &Batch) -> Option<ScoreView> {
+    let words: Vec<[u8; 32]> = batch.instances.as_ref()?.iter().map(|word| word.0).collect();
+    let score = canonical::read(&words).ok()?.score()?;
+    Some(ScoreView {
+        labelled: score.probe_count,
+        correct: score.probe_correct,
+        margin_sum: score.margin_sum,
+    })
 }
 
 fn slot(task: &Task) -> Option<BatchSlot> {

@@ -22,7 +22,7 @@ const fn entry(
 }
 
 /// Every code, by status.
-pub(crate) const ALL: [Entry; 37] = [
+pub(crate) const ALL: [Entry; 38] = [
     entry(400, "malformed_json", "client", "Malformed JSON", "compare the body with the schema in /openapi.json"),
     entry(400, "malformed_path", "client", "Malformed path", "task and model ids are 0x and 64 hex digits, batches have numbers"),
     entry(400, "malformed_query", "client", "Malformed query", "see /openapi.json"),
@@ -48,6 +48,7 @@ pub(crate) const ALL: [Entry; 37] = [
     entry(422, "input_shape", "client", "Wrong input length", "GET /v1/models tells input_len"),
     entry(422, "salt_range", "client", "Salt out of range", "draw 32 random bytes and clear the top three bits"),
     entry(422, "input_hash_mismatch", "client", "Input hash mismatch", "commit to input and salt with poseidon5 before signing the order"),
+    entry(422, "label_mismatch", "client", "Label mismatch", "sign the order with keccak256(abi.encode(class, salt)) as its tag, or give no label"),
     entry(422, "fee_below_price", "client", "Fee below price", "sign an order with a larger maxFee"),
     entry(422, "order_expired", "client", "Order expired", "sign an order with a later deadline"),
     entry(422, "receipt_mismatch", "node", "Receipt mismatch", "sign what the lease says and the commitment to the output"),

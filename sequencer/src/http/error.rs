@@ -40,6 +40,8 @@ pub(crate) enum ApiError {
     SaltRange,
     #[error("the order's input hash is not the commitment to input and salt")]
     InputHashMismatch,
+    #[error("the label does not open the order's tag, or is no class of the model")]
+    LabelMismatch,
     #[error("the signature is not the user's, or not in the form that the contract accepts")]
     BadSignature,
     #[error("the order allows {max_fee}, the model costs {price}")]
@@ -107,6 +109,7 @@ impl ApiError {
             Self::InputShape { .. } => "input_shape",
             Self::SaltRange => "salt_range",
             Self::InputHashMismatch => "input_hash_mismatch",
+            Self::LabelMismatch => "label_mismatch",
             Self::BadSignature => "bad_signature",
             Self::FeeBelowPrice { .. } => "fee_below_price",
             Self::OrderExpired { .. } => "order_expired",

@@ -2,9 +2,7 @@
 
 use axum::extract::State;
 use axum::Json;
-use dn_core::api::{
-    BatchState, BatchView, Bytes32, Problem, ProofJob, ProofResult, ProofSlot, Role,
-};
+use dn_core::api::{BatchState, BatchView, Problem, ProofJob, ProofResult, ProofSlot, Role};
 
 use super::error::ApiError;
 use super::extract::{ApiJson, Node};
@@ -13,10 +11,10 @@ use super::{batches as views, models};
 use crate::app::App;
 use crate::store::batches::{self, Batch};
 use crate::store::task::Task;
-use crate::store::tasks;
+use crate::store::{labels, tasks};
 use crate::{proof, proving};
 
-/// Leases a batch to a prover, if there is one. Inputs are shown to who has the lease alone.
+/// Leases a batch to a prover, if there is one. Inputs and labels are shown to who has the lease alone.
 #[utoipa::path(post, path = "/v1/node/proof-job",
     responses((status = 200, body = Option<ProofJob>),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -35,9 +33,11 @@ pub(crate) async fn job(
 async fn describe(app: &App, batch: &Batch, ends_ms: u64) -> Result<ProofJob, ApiError> {
     let served = models::model(app, batch.model_id)?;
     let header = batch.header(app.chain.domain()).ok_or(ApiError::LeaseLost)?;
+    let labels = labels::of_batch(&app.store, batch.id).await?;
     let slots = tasks::of_batch(&app.store, batch.id).await?.into_iter().map(|task| {
         let secret = task.secret(&app.store.seal)?;
-        Ok(ProofSlot { input: secret.input, salt: secret.salt, label: None })
+        let label = labels.get(&task.id).map(|label| label.class);
+        Ok(ProofSlot { input: secret.input, salt: secret.salt, label })
     });
     Ok(ProofJob {
         batch_id: batch.id,
@@ -90,10 +90,13 @@ async fn verify(
 ) -> Result<(), ApiError> {
     let served = models::model(app, batch.model_id)?.clone();
     let header = batch.header(app.chain.domain()).ok_or(ApiError::LeaseLost)?;
-    let inputs: Vec<Bytes32> = slots.iter().map(|t| t.order.input_hash).collect();
+    let labels = labels::of_batch(&app.store, batch.id).await?;
+    let labels = slots.iter().map(|t| labels.get(&t.id).map(|label| label.class)).collect();
+    let inputs = slots.iter().map(|t| t.order.input_hash.0).collect();
+    let tasks = proof::Tasks { inputs, labels };
     let result = result.clone();
     let checked = tokio::task::spawn_blocking(move || {
-        proof::check(&served, &header, &inputs, &result.instances, &result.proof.0)
+        proof::check(&served, &header, &tasks, &result.instances, &result.proof.0)
     });
     checked.await.map_err(|e| ApiError::Internal(e.into()))?.map_err(ApiError::ProofRejected)
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{header, HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
-use dn_core::api::{Bytes32, Problem, SubmitTask, TaskView};
+use dn_core::api::{Bytes32, LabelOpening, Problem, SubmitTask, TaskView};
 use dn_core::commitment;
 use serde::Deserialize;
 use tokio::time::{timeout_at, Instant};
@@ -82,9 +82,15 @@ fn check_order(app: &App, served: &Model, task: &SubmitTask) -> Result<Bytes32, 
         return Err(ApiError::InputShape { got, expected });
     }
     let salt = commitment::from_bytes(&task.salt.0).ok_or(ApiError::SaltRange)?;
-    let input_hash = commitment::to_bytes(commitment::input(&task.input, None, salt));
+    let input_hash = commitment::to_bytes(commitment::input(&task.input, salt));
     if order.input_hash.0 != input_hash {
         return Err(ApiError::InputHashMismatch);
+    }
+    let is_label = |label: &LabelOpening| {
+        usize::from(label.class) < served.view.classes && label.opens(order.tag)
+    };
+    if !task.label.as_ref().is_none_or(is_label) {
+        return Err(ApiError::LabelMismatch);
     }
     let (max_fee, price) = (order.max_fee, served.view.price);
     if max_fee < price {

@@ -5,6 +5,7 @@ use alloy::sol_types::{SolCall as _, SolValue as _};
 use anyhow::{Context as _, Result};
 use dn_core::api::{BatchState, Bytes32};
 use dn_core::task::{Reason, TaskEvent, TaskState};
+use dn_sdk::contracts::IInferenceRollup;
 use dn_sdk::contracts::InferenceRollup::{commitBatchCall, proveBatchCall, refundBatchCall};
 use dn_sdk::wire;
 
@@ -14,7 +15,7 @@ use crate::chain::ChainError;
 use crate::rules::settle::{self as rules, next, Facts, Step, World};
 use crate::store::batches::{self, Batch, End, Terms};
 use crate::store::outbox::{self, Kind, NewTx, OpenTx};
-use crate::store::{tasks, StoreError, Write};
+use crate::store::{labels, tasks, StoreError, Write};
 
 /// Gas of a commitment, which cannot be estimated before the one in front of it is in a block: 69,000
 /// to 86,000 are used.
@@ -112,13 +113,18 @@ async fn prove(app: &App, light: &Batch) -> Result<()> {
     let (Some(instances), Some(proof)) = (&batch.instances, batch.proof) else {
         return Ok(());
     };
+    let labels = labels::of_batch(&app.store, batch.id).await?;
+    let salts = rows.iter().filter_map(|t| labels.get(&t.id)).map(|l| l.salt.0.into()).collect();
     let call = proveBatchCall {
         header: wire::rollup_header(&header),
         slots: form::slots(&rows),
-        orders: rows.iter().map(|t| wire::rollup_order(&t.order)).collect(),
+        terms: rows.iter().map(|t| wire::rollup_terms(&t.order)).collect(),
         signatures: rows.iter().map(|t| t.signature.0.clone().into()).collect(),
-        instances: instances.iter().map(|w| U256::from_be_bytes(w.0)).collect(),
-        proof: proof.into(),
+        proof: IInferenceRollup::BatchProof {
+            instances: instances.iter().map(|w| U256::from_be_bytes(w.0)).collect(),
+            proof: proof.into(),
+            salts,
+        },
     };
     call_rollup(app, Kind::Prove, light, call.abi_encode()).await
 }

@@ -76,7 +76,7 @@ impl Batch {
         Self { terms: Some(terms), ..self.clone() }
     }
 
-    /// The batch as everybody sees it, without its slots.
+    /// The batch as everybody sees it, without its slots and its score.
     pub(crate) fn view(&self, domain: Domain) -> BatchView {
         let proving = self.proof_at_ms.zip(self.committed_at_ms);
         BatchView {
@@ -86,6 +86,7 @@ impl Batch {
             header: self.header(domain),
             slots: Vec::new(),
             count: self.count,
+            score: None,
             commit_tx: self.commit_tx,
             prove_tx: self.end_tx.filter(|_| self.state == BatchState::Proven),
             prove_gas: self.prove_gas,

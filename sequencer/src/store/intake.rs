@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::columns::{address, b32, signed};
 use super::task::Secret;
-use super::{StoreError, Write};
+use super::{labels, StoreError, Write};
 
 /// Rows of one statement: a few sizes, so that statements stay prepared, and so many that any
 /// number up to the largest takes three at most.
@@ -126,6 +126,11 @@ pub(crate) async fn insert(tx: &mut Write, new: &[New<'_>]) -> Result<(), StoreE
         insert_tasks(tx, part).await?;
         insert_events(tx, part).await?;
     }
+    for new in new {
+        if let Some(label) = &new.task.label {
+            labels::insert(tx, new.id, label).await?;
+        }
+    }
     let keyed: Vec<&New<'_>> = new.iter().filter(|n| n.key.is_some()).collect();
     for part in parts(&keyed) {
         let sql = format!(
@@ -167,9 +172,9 @@ pub(crate) async fn remember_keys(
 async fn insert_tasks(tx: &mut Write, part: &[New<'_>]) -> Result<(), StoreError> {
     let sql = format!(
         "insert into task (task_id, model_id, payer, input, input_hash, max_fee, deadline_bits,
-             nonce_bits, signature, expires_at_s, state, turn, created_at_ms, updated_at_ms)
+             nonce_bits, tag, signature, expires_at_s, state, turn, created_at_ms, updated_at_ms)
          values {}",
-        places(part.len(), 14)
+        places(part.len(), 15)
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for new in part {
@@ -184,6 +189,7 @@ async fn insert_tasks(tx: &mut Write, part: &[New<'_>]) -> Result<(), StoreError
             .bind(order.max_fee.to_string())
             .bind(i64::from_le_bytes(order.deadline.to_le_bytes()))
             .bind(i64::from_le_bytes(order.nonce.to_le_bytes()))
+            .bind(order.tag.0.to_vec())
             .bind(new.task.signature.0.clone())
             .bind(signed(order.deadline))
             .bind("queued")

@@ -11,6 +11,7 @@ pub(crate) mod columns;
 pub(crate) mod events;
 mod hear;
 pub(crate) mod intake;
+pub(crate) mod labels;
 mod lock;
 pub(crate) mod nodes;
 pub(crate) mod outbox;

@@ -48,6 +48,7 @@ pub(crate) enum Column {
     Input,
     Output,
     Check,
+    Label,
 }
 
 impl Seal {

@@ -150,6 +150,7 @@ pub(super) struct TaskRow {
     max_fee: String,
     deadline_bits: i64,
     nonce_bits: i64,
+    tag: Vec<u8>,
     signature: Vec<u8>,
     state: String,
     reason: Option<String>,
@@ -181,6 +182,7 @@ impl TaskRow {
             max_fee,
             deadline: u64::from_le_bytes(self.deadline_bits.to_le_bytes()),
             nonce: u64::from_le_bytes(self.nonce_bits.to_le_bytes()),
+            tag: b32("tag", &self.tag)?,
         };
         let life = self.life(id, &order, seal)?;
         Ok(Task {

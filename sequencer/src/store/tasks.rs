@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use super::columns::{b32, signed, to_blob, unsigned};
 use super::seal::Column;
 use super::task::{Task, TaskRow};
-use super::{events, Store, StoreError, Write};
+use super::{events, labels, Store, StoreError, Write};
 
 /// Tasks that one look for overdue ones takes.
 const MAX_OVERDUE: i64 = 1_000;
@@ -405,7 +405,7 @@ pub(crate) async fn set_proven(
     Ok(())
 }
 
-/// Forgets inputs, salts and outputs of tasks that ended before `before_ms`.
+/// Forgets inputs, salts, outputs and labels of tasks that ended before `before_ms`.
 pub(crate) async fn forget(tx: &mut Write, before_ms: u64) -> Result<u64, StoreError> {
     let done = sqlx::query(
         "update task set input = null, output = null
@@ -417,5 +417,6 @@ pub(crate) async fn forget(tx: &mut Write, before_ms: u64) -> Result<u64, StoreE
     .bind(MAX_OVERDUE)
     .execute(&mut tx.db)
     .await?;
+    labels::forget(tx).await?;
     Ok(done.rows_affected())
 }

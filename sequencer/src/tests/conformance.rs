@@ -1,6 +1,6 @@
 //! One suite on both databases: what the store promises does not depend on which one it is.
 
-use dn_core::api::{Address, Amount, BatchState, Bytes, Bytes32, OrderView};
+use dn_core::api::{Address, Amount, BatchState, Bytes, Bytes32, LabelOpening, OrderView};
 use dn_core::api::{ProofResult, ReceiptView, Role, SubmitTask};
 use dn_core::task::{Reason, TaskEvent, TaskState};
 
@@ -12,7 +12,7 @@ use crate::store::intake::{self, New};
 use crate::store::outbox::{Kind, NewTx};
 use crate::store::task::{Life, Task};
 use crate::store::tasks::Wanted;
-use crate::store::{batches, blocks, events, nodes, outbox, payers, tasks};
+use crate::store::{batches, blocks, events, labels, nodes, outbox, payers, tasks};
 use crate::store::{Seal, SettlerLock, Store, StoreError};
 
 const NOW: u64 = 1_700_000_000_000;
@@ -36,8 +36,10 @@ fn task(i: u8) -> SubmitTask {
             max_fee: Amount(u128::MAX),
             deadline: u64::MAX,
             nonce: u64::MAX - u64::from(i),
+            tag: id(200 - i),
         },
         signature: Bytes(vec![i; 65]),
+        label: i.is_multiple_of(2).then_some(LabelOpening { class: i.into(), salt: id(i) }),
     }
 }
 
@@ -214,6 +216,9 @@ async fn a_batch_lives(store: &Store) {
     let ready = batches::get(store, batch).await.unwrap().unwrap();
     assert_eq!(ready.state, BatchState::ProofReady);
     assert_eq!(ready.instances, Some(result.instances));
+    let labels = labels::of_batch(store, batch).await.unwrap();
+    let even = LabelOpening { class: 4, salt: id(4) };
+    assert_eq!(labels.into_iter().collect::<Vec<_>>(), [(id(4), even)]);
     ends_and_is_taken_back(store, batch).await;
 }
 
@@ -368,8 +373,12 @@ async fn positions_are_remembered(store: &Store) {
 }
 
 async fn what_has_ended_is_forgotten(store: &Store) {
+    let labels = || sqlx::query_as("select count(*) from label").fetch_one(&store.pool);
+    let (before,): (i64,) = labels().await.unwrap();
     let forgotten = write!(store, tx => tasks::forget(tx, NOW + 10).await);
     assert_eq!(forgotten, 2, "what is open stays");
+    let (after,): (i64,) = labels().await.unwrap();
+    assert_eq!(after, before - 1, "one of them had a label");
     let task = get(store, 1).await;
     assert!(matches!(task.secret(&store.seal), Err(StoreError::Missing("input"))));
     assert_eq!(task.answer().unwrap().output, None);

@@ -68,6 +68,8 @@ pub(super) async fn batch(
         slots: spec.batchSlots as usize,
         header: header_instance(&header).to_be_bytes(),
         inputs: &inputs,
+        // The rollup has held each label to the tag of its order.
+        labels: None,
         null_input: spec.nullInputHash.0,
     };
     if let Err(what) = canonical::read(&words).and_then(|read| read.is_of(&expected)) {

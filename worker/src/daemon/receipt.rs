@@ -12,7 +12,7 @@ use dn_sdk::{signed_receipt, Receipt};
 /// slashed for it.
 pub(super) fn check_input(task: &LeasedTask) -> Result<()> {
     let salt = from_bytes(&task.salt.0).context("the salt is no field element")?;
-    let hash = to_bytes(commitment::input(&task.input, None, salt));
+    let hash = to_bytes(commitment::input(&task.input, salt));
     ensure!(hash == task.input_hash.0, "the input is another one than its hash says");
     Ok(())
 }
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn only_the_input_that_was_committed_to_is_sound() {
         let salt = [1; 32].map(|b: u8| b & 0x0f);
-        let hash = to_bytes(commitment::input(&[1, -2, 3], None, from_bytes(&salt).unwrap()));
+        let hash = to_bytes(commitment::input(&[1, -2, 3], from_bytes(&salt).unwrap()));
         let id = Bytes32([7; 32]);
         let good = LeasedTask {
             task_id: id,

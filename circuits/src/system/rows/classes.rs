@@ -48,7 +48,7 @@ pub(crate) const ABOUT: About = About {
         &[Fx::ClassesNext],
         &[Fx::Weight0],
         &[Fx::Offset],
-        // Salts of outputs are folded where kernels were.
+        // Scores are summed where kernels were.
         &[Fx::KernelReset],
     ],
     beside: &[],

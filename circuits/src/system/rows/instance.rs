@@ -1,14 +1,14 @@
 //! Public inputs, which stand beside other rows from row 0 on, and what they must be.
 //!
 //! ```text
-//! publish   act O = (act act' + publish (rho - 1)) O' + publish_hash (M z)_0 + score out[0]
+//! publish   act P = (act act' + publish (rho - 1)) P' + publish_hash (M z)_0 + score w label + first_output K'
 //! read      act R = (act act' + read (rho - 1) + branch (rho^5 - 1)) R' + read_scale instance
 //!                 + branch (rho^4 m_1 + .. + m_5)
-//! equal     act' (1 - act) (O' - R') = 0
+//! equal     act' (1 - act) (P' - R') = 0
 //! ```
 //!
-//! Published values (branches, input commitments, the score's sum, output commitments) and what is read are folded
-//! by the same powers of `rho`; they meet on the last used row.
+//! Published values (branches, input commitments, words of labels, the sum of scores, output commitments) and what is
+//! read are folded by the same powers of `rho`; they meet on the last used row.
 
 use crate::system::columns::{Acc, Ch};
 use crate::system::row::Row;

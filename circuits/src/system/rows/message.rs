@@ -2,25 +2,25 @@
 //!
 //! | block | `m_0` | `m_1` | `m_2` | `m_3 ..` |
 //! |---|---|---|---|---|
-//! | first of an output | 0 | tag | salt, free | words |
-//! | first of an input | 0 | tag + 2^64 label | salt, free | words |
+//! | first of an input, an output | 0 | tag | salt, free | words |
 //! | next | 0 | hash of the block before | word | words |
 //! | a branch of a digest's tree | 0 | child | child | children |
 //!
 //! ```text
 //! absorb       m_0 = 0                                                             degree 2
-//! untagged     m_1 = offset    where absorb - absorb_next - label - branch         degree 3
+//! tag          m_1 = offset    where absorb - absorb_next - branch                 degree 3
 //! absorb_next  m_1 = (M z')_0                                                      degree 3
 //! ```
 //!
-//! with `label = absorb scale` and `branch = absorb tag_a`. Words are bound by folds: a task's by `e` in `O`, tasks by
+//! with `branch = absorb tag_a`. Words are bound by folds: a task's by `e` in `O`, tasks by
 //! `tau` in `I`, in the order in which lanes and chunks fold them on rows of values, so claims can equate the two.
-//! A label is `(m_1 - offset) / 2^64`; `G` folds labels and salts of inputs. Input and output of a task have one
-//! salt: `K` folds those of outputs, and they are equated too, so an output's commitment can be opened by whoever
-//! knows the input's.
+//! Input and output of a task have one salt: `G` folds those of inputs, which `absorb scale` marks, `K` those of
+//! outputs, and the two are equated, so an output's commitment can be opened by whoever knows the input's.
+//!
+//! The first output finds the sum of all scores in `K` ([`super::score`]), publishes it and begins `K` anew; `absorb
+//! tag_b` marks it.
 
 use dn_core::commitment::NEXT_RATE;
-use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::about::About;
@@ -42,6 +42,8 @@ pub(crate) const ABOUT: About = About {
         &[Fx::AbsorbNext],
         &[Fx::Offset],
         &[Fx::Scale],
+        &[Fx::TagB],
+        &[Fx::Publish],
         &[Fx::Full],
         &[Fx::CloseWords],
         // Constants of the round.
@@ -51,14 +53,19 @@ pub(crate) const ABOUT: About = About {
     registers: &[
         (Acc::Outputs, "words, folded by e"),
         (Acc::Kernel, "salts of outputs"),
-        (Acc::Labels, "labels and salts of inputs"),
+        (Acc::Salts, "salts of inputs"),
+        (Acc::Published, "the sum of scores, with the first output"),
     ],
 };
 
+/// The first block of a message.
+const TAG: Mark = Mark::But(&[Fx::Absorb], &[&[Fx::AbsorbNext], &[Fx::Absorb, Fx::TagA]]);
 /// The first block of an input.
-const LABEL: Mark = Mark::But(&[Fx::Absorb, Fx::Scale], &[]);
+const INPUT: Mark = Mark::But(&[Fx::Absorb, Fx::Scale], &[]);
+/// The first block of the first output.
+const FIRST_OUTPUT: Mark = Mark::But(&[Fx::Absorb, Fx::TagB], &[]);
 /// The first block of an output: none of the others that absorb.
-const SALT: Mark = Mark::But(
+const OUTPUT: Mark = Mark::But(
     &[Fx::Absorb],
     &[&[Fx::AbsorbNext], &[Fx::Absorb, Fx::Scale], &[Fx::Absorb, Fx::TagA]],
 );
@@ -66,7 +73,7 @@ const SALT: Mark = Mark::But(
 /// Which block of a message, and its tag.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Block {
-    /// The first one of an input, whose tag may have a label.
+    /// The first one of an input.
     Input(Fr),
     /// The first one of an output.
     Output(Fr),
@@ -87,21 +94,22 @@ pub(crate) fn marks(d: &mut Draft, row: usize, block: Block) {
     }
 }
 
+/// Publishes the sum of scores on the row of the first output.
+pub(crate) fn publish_scores(d: &mut Draft, row: usize) {
+    d.mark(Fx::TagB, row);
+    d.mark(Fx::Publish, row);
+}
+
 #[cfg(test)]
 pub(super) fn free(layout: dn_core::Width, column: usize) -> Option<&'static str> {
     (layout == dn_core::Width::Wide && column >= 24).then_some("no gate reads it")
 }
 
-/// What a label is multiplied by in a message's tag.
-fn label_scale() -> Fr {
-    Fr::from(2).pow_vartime([64])
-}
-
 pub(crate) fn constraints(v: &mut View<'_, '_>) -> Vec<(&'static str, Ex)> {
-    let (absorb, next, tagged) = (v.fx(Fx::Absorb), v.fx(Fx::AbsorbNext), v.of(SALT));
+    let (absorb, next, first) = (v.fx(Fx::Absorb), v.fx(Fx::AbsorbNext), v.of(TAG));
     let (m0, m1, chained) = (v.message(0), v.message(1), state_prev(v, 0));
-    let untagged = tagged * (m1.clone() - v.fx(Fx::Offset));
-    vec![("", absorb * m0), ("", untagged), ("", next * (m1 - chained))]
+    let tag = first * (m1.clone() - v.fx(Fx::Offset));
+    vec![("", absorb * m0), ("", tag), ("", next * (m1 - chained))]
 }
 
 #[inline(always)]
@@ -110,8 +118,11 @@ pub(super) fn turns<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
         Acc::Outputs => {
             total([r.forget(Fx::Absorb), r.when(Fx::AbsorbNext, |r| r.power(Ch::E, NEXT_RATE))])
         }
-        Acc::Kernel => r.times(SALT, |r| r.power(Ch::Tau, 1)),
-        Acc::Labels => r.times(LABEL, |r| r.power(Ch::Tau, 1)),
+        Acc::Kernel => total([
+            r.times(OUTPUT, |r| r.power(Ch::Tau, 1)),
+            r.when(FIRST_OUTPUT, |r| -r.power(Ch::Tau, 1)),
+        ]),
+        Acc::Salts => r.times(INPUT, |r| r.power(Ch::Tau, 1)),
         _ => None,
     }
 }
@@ -123,12 +134,9 @@ pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
             r.when(Fx::Absorb, |r| r.horner(Ch::E, 3..WIDTH, Row::message)),
             r.when(Fx::AbsorbNext, |r| r.power(Ch::E, NEXT_RATE - 1) * r.message(2)),
         ]),
-        Acc::Kernel => r.when(SALT, |r| r.message(2)),
-        Acc::Labels => r.when(LABEL, |r| {
-            let per_label = label_scale().invert().expect("a power of two is not zero");
-            let offset = r.fixed(Fx::Offset.index(r.layout()));
-            (r.message(1) - offset) * per_label + r.power(Ch::Rho, 1) * r.message(2)
-        }),
+        Acc::Kernel => r.when(OUTPUT, |r| r.message(2)),
+        Acc::Salts => r.when(INPUT, |r| r.message(2)),
+        Acc::Published => r.when(FIRST_OUTPUT, |r| r.before(Acc::Kernel)),
         _ => None,
     }
 }

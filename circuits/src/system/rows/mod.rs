@@ -22,6 +22,7 @@ pub(crate) mod spill;
 pub(crate) mod tables;
 pub(crate) mod tracks;
 pub(crate) mod window;
+pub(crate) mod zero;
 
 use super::columns::Acc;
 use super::kind::Kind;
@@ -42,6 +43,7 @@ impl Kind {
             Self::Spill => &spill::ABOUT,
             Self::Classes => &classes::ABOUT,
             Self::Score => &score::ABOUT,
+            Self::Zero => &zero::ABOUT,
             Self::Message => &message::ABOUT,
             Self::Branch => &branch::ABOUT,
             Self::Round(_) => &round::ABOUT,
@@ -53,7 +55,7 @@ impl Kind {
     pub(crate) fn free(self, layout: dn_core::Width, column: usize) -> Option<&'static str> {
         let cell = super::columns::Cell::of(column, layout);
         match self {
-            Self::Idle | Self::Gap => Some("no gate reads it"),
+            Self::Idle | Self::Gap | Self::Zero => Some("no gate reads it"),
             Self::Input | Self::Activation | Self::Window | Self::Pooled | Self::Spill => None,
             Self::Classes => classes::free(cell),
             Self::Score => score::free(cell),

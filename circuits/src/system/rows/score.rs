@@ -5,7 +5,7 @@
 //! | `value` = lo[0] | output byte `v` of the label | `totals` |
 //! | `other` = lo[1] | the best other output, 255 without a label | `same` of the class rows, `totals` |
 //! | `probe` = lo[2] | `p`, 1 where there is a label | `probe` |
-//! | `label` = lo[3] | the label's number and 1, or 0 | `totals` |
+//! | `label` = lo[3] | the label's number and 1, or 0 | `totals`, table |
 //! | `key` = hi[0] | 0, or 256 + difference in `[1, 511]` | `key`, table |
 //! | `score` = out[0] | `1 + 2^16 correct + 2^32 margin`, or 0 | table, beside `key` |
 //!
@@ -18,7 +18,13 @@
 //! Without a label all bits are 0, `other` is 255 and every slack holds. The best other output is
 //! bounded from below by the slacks and attained by `s2`, so a score can be neither raised nor
 //! lowered.
+//!
+//! Labels are published in words of fifteen: `P` takes `w label` with `w = 2^(16 i)` in weight 0 for the `i`th of a
+//! word, and every fifteenth row is another published value. A label is the number of a class and 1, below `2^16`, so
+//! a word is one sum of its labels. Scores are summed in `K`, which is published with the first output.
 
+use dn_core::labels::{LABELS_PER_WORD, LABEL_BITS};
+use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::about::About;
@@ -43,9 +49,13 @@ pub(crate) const ABOUT: About = About {
         &[Fx::Score],
         &[Fx::Publish],
         &[Fx::CloseCopies],
+        // What a label counts in its word.
+        &[Fx::Weight0],
+        // Scores are summed where kernels were.
+        &[Fx::KernelReset],
     ],
     beside: &[tracks::ITEMS],
-    registers: &[(Acc::Image, "labels, beside output bytes"), (Acc::Published, "the score")],
+    registers: &[(Acc::Kernel, "the score"), (Acc::Published, "the label, in a word of fifteen")],
 };
 
 const VALUE: Cell = Cell::Lo(0);
@@ -54,14 +64,16 @@ const LABEL: Cell = Cell::Lo(3);
 const KEY: Cell = Cell::Hi(0);
 const SCORE: Cell = Cell::Out(0);
 
-/// The row of the batch's first task or of another one.
-pub(crate) fn marks(d: &mut Draft, row: usize, table: &Table, is_first: bool) {
+/// The row of task `slot`.
+pub(crate) fn marks(d: &mut Draft, row: usize, table: &Table, slot: usize) {
     d.kind(row, Kind::Score);
     look_up(d, row, tags(table));
     d.mark(Fx::Score, row);
-    if is_first {
+    let place = slot % LABELS_PER_WORD;
+    if place == 0 {
         d.mark(Fx::Publish, row);
     }
+    d.weight(row, 0, Fr::from(1 << LABEL_BITS).pow_vartime([place as u64]));
 }
 
 pub(crate) fn fill(task: &Judged<'_>) -> Small {
@@ -110,8 +122,11 @@ pub(crate) fn constraints(v: &mut View<'_, '_>) -> Vec<(&'static str, Ex)> {
 #[inline(always)]
 pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
     match acc {
-        Acc::Image => r.when(Fx::Score, |r| r.power(Ch::Rho, 1) * r.at(LABEL)),
-        Acc::Published => r.when(Fx::Score, |r| r.at(SCORE)),
+        Acc::Kernel => r.when(Fx::Score, |r| r.at(SCORE)),
+        Acc::Published => r.when(Fx::Score, |r| {
+            let weight = r.fixed(Fx::Weight0.index(r.layout()));
+            weight * r.at(LABEL)
+        }),
         _ => None,
     }
 }

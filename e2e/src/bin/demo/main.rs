@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context as _, Result};
-use dn_core::api::{BatchState, BatchView, TaskView};
+use dn_core::api::{BatchState, BatchView, ScoreView, TaskView};
 use dn_core::task::TaskState;
 use dn_devnet::{Balances, Devnet};
 use dn_e2e::{options, Digits, User};
@@ -30,6 +30,7 @@ struct Outcome {
     right: usize,
     batches: Vec<BatchView>,
     proof_bytes: Vec<usize>,
+    scores: Vec<ScoreView>,
     verdicts: Vec<Verdict>,
     before: Balances,
     after: Balances,
@@ -73,9 +74,11 @@ async fn run(devnet: &mut Devnet, digits: &Digits) -> Result<Outcome> {
     let right = answers.iter().enumerate().filter(|t| is_right(*t)).count();
     let batches = settle(devnet).await?;
     let client = devnet.client()?;
-    let mut proof_bytes = Vec::new();
+    let (mut proof_bytes, mut scores) = (Vec::new(), Vec::new());
     for batch in &batches {
         proof_bytes.push(client.proof(batch.id).await?.proof.0.len());
+        let score = client.batch(batch.id).await?.score;
+        scores.push(score.context("a proven batch has a score")?);
     }
     let mut proven = Vec::new();
     for answer in &answers {
@@ -84,17 +87,20 @@ async fn run(devnet: &mut Devnet, digits: &Digits) -> Result<Outcome> {
     let verdicts = verdicts(devnet, batches.len()).await?;
     let after = devnet.balances().await?;
     let answers = proven;
-    Ok(Outcome { answers, latencies, right, batches, proof_bytes, verdicts, before, after })
+    Ok(Outcome { answers, latencies, right, batches, proof_bytes, scores, verdicts, before, after })
 }
 
-/// Two users take turns to send one image each; answers come back in the order of the images.
+/// Two users take turns to send one image each; answers come back in the order of the images. The first one knows
+/// the classes of its images, and has them counted.
 async fn ask(devnet: &Devnet, digits: &Digits) -> Result<(Vec<TaskView>, Vec<Duration>)> {
     let users = [User::new(devnet, 0).await?, User::new(devnet, 1).await?];
     let progress = bar(TASKS, "answers  {bar:40} {pos}/{len} {elapsed}");
     let asked = stream::iter(digits.inputs.iter().take(TASKS).enumerate()).map(|(i, input)| {
         let (user, progress) = (&users[i % 2], &progress);
         async move {
-            let answer = user.ask(input, i as u64).await?;
+            let label = u16::try_from(digits.labels[i]).ok().filter(|_| i.is_multiple_of(2));
+            let task = user.labelled_order(input, i as u64, label)?;
+            let answer = user.answer_to(&task).await?;
             progress.inc(1);
             anyhow::Ok(answer)
         }
@@ -145,7 +151,7 @@ async fn verdicts(devnet: &Devnet, batches: usize) -> Result<Vec<Verdict>> {
 
 /// Every task settled once, every verification passed, and the books balance.
 fn check(outcome: &Outcome) -> Result<()> {
-    let Outcome { answers, batches, verdicts, before, after, .. } = outcome;
+    let Outcome { answers, batches, scores, verdicts, before, after, .. } = outcome;
     let is_paid = |t: &TaskView| {
         let is_same = t.proven_output_hash.is_some() && t.proven_output_hash == t.output_hash;
         t.state == TaskState::Proven && t.reason.is_none() && is_same
@@ -153,6 +159,8 @@ fn check(outcome: &Outcome) -> Result<()> {
     let paid = answers.iter().filter(|t| is_paid(t)).count();
     let in_batches: u32 = batches.iter().map(|b| b.count).sum();
     ensure!(paid == TASKS && in_batches as usize == TASKS, "{paid} of {TASKS} tasks are settled");
+    let labelled: u32 = scores.iter().map(|score| score.labelled).sum();
+    ensure!(labelled as usize == TASKS / 2, "{labelled} labels are counted");
     ensure!(verdicts.iter().all(|v| v.is_valid), "the validator found a flaw: {verdicts:?}");
     ensure!(after.balance_since(before), "the books do not balance");
     Ok(())

@@ -61,16 +61,18 @@ fn last(sorted: &[Duration]) -> String {
 
 fn batches(outcome: &Outcome) {
     println!(
-        "\nbatch  tasks  prove CPU s  ms/inference  proof bytes  verified   gas        transaction"
+        "\nbatch  tasks  right of labelled  prove CPU s  ms/inference  proof bytes  verified   gas        transaction"
     );
-    for ((batch, bytes), verdict) in
-        outcome.batches.iter().zip(&outcome.proof_bytes).zip(&outcome.verdicts)
+    let proofs = outcome.proof_bytes.iter().zip(&outcome.scores);
+    for ((batch, (bytes, score)), verdict) in
+        outcome.batches.iter().zip(proofs).zip(&outcome.verdicts)
     {
+        let right = format!("{} of {}", score.correct, score.labelled);
         let cpu_ms = batch.prove_cpu_ms.unwrap_or(0) as f64;
         let verified =
             if verdict.is_valid { format!("{} ms", verdict.verify_ms) } else { "NO".into() };
         println!(
-            "{:5}  {:5}  {:11.2}  {:12.1}  {bytes:11}  {verified:9}  {:9}  {}",
+            "{:5}  {:5}  {right:>17}  {:11.2}  {:12.1}  {bytes:11}  {verified:9}  {:9}  {}",
             batch.id,
             batch.count,
             cpu_ms / 1e3,

@@ -372,10 +372,10 @@ fn prove(
     }
     let committed_s = *committed_s;
     record.status = BatchStatus::Proven;
-    let slots = statement::slots(call.instances.len()).ok_or("WrongLength")?;
-    let outputs = &call.instances[statement::outputs_at(slots)..];
+    let slots = statement::slots(call.proof.instances.len()).ok_or("WrongLength")?;
+    let outputs = &call.proof.instances[statement::outputs_at(slots)..];
     let mut events = Vec::new();
-    for ((slot, order), output) in call.slots.iter().zip(&call.orders).zip(outputs) {
+    for ((slot, order), output) in call.slots.iter().zip(&call.terms).zip(outputs) {
         let task_id = wire::api_bytes32(slot.taskId);
         if state.tasks.contains_key(&task_id) {
             return refuse("TaskAlreadyProven");

@@ -56,9 +56,10 @@ pub(super) fn task(i: u32, user: Address, deadline_s: u64) -> (Bytes32, SubmitTa
         max_fee: Amount(PRICE),
         deadline: deadline_s,
         nonce: u64::from(i),
+        tag: id,
     };
     let signature = Bytes(vec![1; 65]);
-    (id, SubmitTask { input: vec![1, 2], salt: Bytes32([2; 32]), order, signature })
+    (id, SubmitTask { input: vec![1, 2], salt: Bytes32([2; 32]), order, signature, label: None })
 }
 
 /// The only right answer to a task.
