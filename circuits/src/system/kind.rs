@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Pooled,
     /// Coefficients that no output takes.
     Spill,
+    /// Factors of products.
+    Product,
     /// Classes of a task.
     Classes,
     /// The score of a task.
@@ -33,7 +35,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// One of each.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Idle,
         Self::Gap,
         Self::Input,
@@ -41,6 +43,7 @@ impl Kind {
         Self::Window,
         Self::Pooled,
         Self::Spill,
+        Self::Product,
         Self::Classes,
         Self::Score,
         Self::Message,

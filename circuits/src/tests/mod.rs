@@ -25,6 +25,7 @@ mod forgeries;
 mod images;
 mod mutation;
 mod nets;
+mod products;
 mod quality;
 mod rows;
 mod soundness;

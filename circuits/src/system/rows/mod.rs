@@ -13,6 +13,7 @@ pub(crate) mod input;
 pub(crate) mod instance;
 pub(crate) mod message;
 pub(crate) mod pooled;
+pub(crate) mod product;
 pub(crate) mod round;
 pub(crate) mod round_narrow;
 pub(crate) mod score;
@@ -40,6 +41,7 @@ impl Kind {
             Self::Window => &window::ABOUT,
             Self::Pooled => &pooled::ABOUT,
             Self::Spill => &spill::ABOUT,
+            Self::Product => &product::ABOUT,
             Self::Classes => &classes::ABOUT,
             Self::Score => &score::ABOUT,
             Self::Message => &message::ABOUT,
@@ -55,6 +57,7 @@ impl Kind {
         match self {
             Self::Idle | Self::Gap => Some("no gate reads it"),
             Self::Input | Self::Activation | Self::Window | Self::Pooled | Self::Spill => None,
+            Self::Product => product::free(cell),
             Self::Classes => classes::free(cell),
             Self::Score => score::free(cell),
             Self::Message | Self::Branch => message::free(layout, column),
@@ -82,6 +85,7 @@ pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
     total([
         input::terms(r, acc),
         spill::terms(r, acc),
+        product::terms(r, acc),
         classes::terms(r, acc),
         score::terms(r, acc),
         message::terms(r, acc),
