@@ -172,7 +172,7 @@ fn overall(float: &[Vec<f32>], int8: &[Vec<f32>]) -> f64 {
 
 fn layers(outcome: &Outcome, tensors: &[Sums], errors: &[f64]) -> Vec<Layer> {
     let layer = |(i, unit): (usize, &crate::lower::Unit)| {
-        let read = unit.linear.terms.iter().map(|t| errors[t.value]).fold(0.0, f64::max);
+        let read = unit.terms().map(|t| errors[t.value]).fold(0.0, f64::max);
         Layer {
             node: unit.origin.node.clone(),
             op: unit.origin.op.clone(),

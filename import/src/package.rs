@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use dn_core::quant::{Activation, Geometry, Graph, GraphError, Node, Shape, Source, MAX_LEN};
+use dn_core::quant::{Activation, Geometry, Graph, GraphError, Node, Part, Shape, Source, MAX_LEN};
 use dn_core::Width;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
@@ -22,6 +22,8 @@ use crate::readout::Output;
 
 /// Version that is written.
 const VERSION: u32 = 3;
+/// Version of a package whose graph has products; the others keep their bytes, and so their id.
+const PRODUCTS: u32 = 4;
 /// The version that has one scale for all values of an end and no offsets. It is read, too: models
 /// that are registered keep their id.
 const UNIFORM: u32 = 2;
@@ -84,6 +86,8 @@ struct NodeHeader {
 struct SourceHeader {
     tensor: usize,
     geometry: Geometry,
+    #[serde(default, skip_serializing_if = "Part::is_sum")]
+    part: Part,
 }
 
 /// One array of the file.
@@ -130,8 +134,9 @@ impl Package {
     /// When the graph is invalid or the container cannot hold the tensors.
     pub fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
         self.graph.validate()?;
+        let has_products = self.graph.nodes.iter().any(Node::is_product);
         let header = Header {
-            version: VERSION,
+            version: if has_products { PRODUCTS } else { VERSION },
             name: self.name.clone(),
             codes: Some([self.input.clone(), self.output.clone()]),
             input_scale: None,
@@ -218,9 +223,9 @@ impl Header {
     /// What the codes of input and output stand for, not checked.
     fn ends(&self) -> Result<[Codes; 2], PackageError> {
         match (self.version, &self.codes, self.input_scale, self.output_scale) {
-            (VERSION, Some(codes), None, None) => Ok(codes.clone()),
+            (VERSION | PRODUCTS, Some(codes), None, None) => Ok(codes.clone()),
             (UNIFORM, None, Some(input), Some(output)) => Ok([input, output].map(Codes::uniform)),
-            (VERSION | UNIFORM, ..) => Err(PackageError::Header(None)),
+            (VERSION | PRODUCTS | UNIFORM, ..) => Err(PackageError::Header(None)),
             (got, ..) => Err(PackageError::Version { got, expected: VERSION }),
         }
     }
@@ -247,7 +252,10 @@ fn is_sane(shape: Shape, pool: usize) -> bool {
 
 impl NodeHeader {
     fn of(node: &Node) -> Self {
-        let source = |s: &Source| SourceHeader { tensor: s.tensor, geometry: s.geometry };
+        let source = |s: &Source| {
+            let Source { part, tensor, geometry, .. } = *s;
+            SourceHeader { tensor, geometry, part }
+        };
         Self {
             shape: node.shape,
             sources: node.sources.iter().map(source).collect(),
@@ -268,14 +276,15 @@ impl NodeHeader {
             return Err(PackageError::Graph(GraphError::Geometry { node: i, what }));
         }
         let mut sources = Vec::new();
-        for (j, SourceHeader { tensor: t, geometry }) in self.sources.into_iter().enumerate() {
+        for (j, SourceHeader { tensor: t, geometry, part }) in self.sources.into_iter().enumerate()
+        {
             if t > i {
                 return Err(PackageError::Graph(GraphError::Order { node: i, tensor: t }));
             }
             let shape = weight_shape(self.shape, &geometry, graph.shape(t));
             let bytes = tensor(weight_name(i, j), Dtype::I16, &shape)?;
             let weights = bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-            sources.push(Source { tensor: t, geometry, weights });
+            sources.push(Source { part, tensor: t, geometry, weights });
         }
         let bias = tensor(bias_name(i), Dtype::I32, &[self.shape.channels])?;
         let bias = bias.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]));

@@ -7,7 +7,7 @@ mod models;
 mod random;
 
 use dn_core::quant::{
-    execute_batch, Activation, Geometry, Graph, Node, Shape, Source, MAX_EXTENT, MAX_SHIFT,
+    execute_batch, Activation, Geometry, Graph, Node, Part, Shape, Source, MAX_EXTENT, MAX_SHIFT,
 };
 use dn_worker::backend::{open, Backend, BackendError, BackendKind, Torch};
 use random::Random;
@@ -83,6 +83,7 @@ fn a_node_beyond_f32_between_others_equals_the_reference() {
     let mut graph = Graph { input, nodes: vec![first, second] };
     let mut third = random.dense(&graph);
     let wide = Source {
+        part: Part::Sum,
         tensor: 1,
         geometry: Geometry::plain([1, 1]),
         weights: vec![1; len * third.shape.channels],
@@ -107,7 +108,12 @@ fn wide_nodes_and_batches_beyond_one_pass_equal_the_reference() {
 fn one_kernel(input: Shape, shape: Shape, geometry: Geometry) -> Graph {
     let node = Node {
         shape,
-        sources: vec![Source { tensor: 0, geometry, weights: vec![3; geometry.taps()] }],
+        sources: vec![Source {
+            part: Part::Sum,
+            tensor: 0,
+            geometry,
+            weights: vec![3; geometry.taps()],
+        }],
         bias: vec![0],
         shift: vec![0],
         pool: 1,

@@ -16,7 +16,7 @@
 
 use std::collections::HashMap;
 
-use dn_core::quant::{Geometry, Graph, Node, Shape, Source};
+use dn_core::quant::{Geometry, Graph, Node, Part, Shape, Source};
 
 use super::frame::PlanError;
 
@@ -58,7 +58,7 @@ pub(crate) struct Exponents {
     pub(crate) readings: Vec<Reading>,
     /// By node.
     pub(crate) grids: Vec<Grid>,
-    /// By tensor: which claim its rows open. A pooled node's rows take two, its own and this one.
+    /// By tensor: which claim its rows open, the last one of those that they take.
     pub(crate) levels: Vec<usize>,
     /// Largest number of levels between a tensor and a claim that reads it.
     pub(crate) depth: usize,
@@ -214,11 +214,11 @@ impl Exponents {
             .collect();
         let mut levels = vec![0];
         for node in &graph.nodes {
-            levels.push(levels[levels.len() - 1] + if node.pool > 1 { 2 } else { 1 });
+            levels.push(levels[levels.len() - 1] + claims(node));
         }
         let mut all = Self { readings: readings?, grids: grids?, levels, depth: 1 };
         for (i, node) in graph.nodes.iter().enumerate() {
-            let distance = |s: &Source| all.claim(graph, i) - all.levels[s.tensor];
+            let distance = |s: &Source| all.claim(graph, (i, s.part)) - all.levels[s.tensor];
             all.depth = node.sources.iter().map(distance).fold(all.depth, usize::max);
         }
         Ok(all)
@@ -229,10 +229,20 @@ impl Exponents {
         self.grids[node].spilled.iter().enumerate().map(|(i, e)| (*e, i)).collect()
     }
 
-    /// The claim about the accumulators of a node.
-    pub(crate) fn claim(&self, graph: &Graph, node: usize) -> usize {
-        self.levels[node + 1] - usize::from(graph.nodes[node].pool > 1)
+    /// The claim about the accumulators of a node, or about the factors of their products.
+    pub(crate) fn claim(&self, graph: &Graph, (node, part): (usize, Part)) -> usize {
+        let last = self.levels[node + 1] - usize::from(graph.nodes[node].pool > 1);
+        match part {
+            Part::Sum => last,
+            Part::Left => last - 1,
+            Part::Right => last - 2,
+        }
     }
+}
+
+/// Claims of a node: of accumulators, of the windows of a pool, of both factors.
+fn claims(node: &Node) -> usize {
+    1 + usize::from(node.pool > 1) + if node.is_product() { 2 } else { 0 }
 }
 
 fn reading(graph: &Graph, tensor: usize, widths: &[i64]) -> Result<Reading, PlanError> {

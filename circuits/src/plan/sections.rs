@@ -16,6 +16,8 @@ pub(crate) struct NodeRows {
     pub(crate) accumulators: Vec<usize>,
     /// Of every output of a pooled node.
     pub(crate) pooled: Vec<usize>,
+    /// Of the factors of every accumulator, if it has a product.
+    pub(crate) factors: Vec<usize>,
     /// Channel, index of the exponent, row.
     pub(crate) spilled: Vec<(usize, usize, usize)>,
 }

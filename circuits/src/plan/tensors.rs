@@ -1,6 +1,6 @@
 //! Rows of the nodes: activations, windows, pooled values, spilled coefficients.
 
-use dn_core::quant::{Geometry, Graph, Node, Source};
+use dn_core::quant::{Geometry, Graph, Node, Part, Source};
 use dn_core::Width;
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -11,7 +11,7 @@ use super::sections::NodeRows;
 use super::tasks::output_programs;
 use super::writer::{Move, Moves, Writer};
 use crate::field::signed;
-use crate::system::rows::{activation, pooled, spill, window};
+use crate::system::rows::{activation, pooled, product, spill, window};
 use crate::system::table::Table;
 
 /// What every tensor's rows are written from.
@@ -27,6 +27,8 @@ pub(crate) struct Model<'a> {
 enum Item {
     /// The output at this position.
     Output(usize),
+    /// The factors of the output at this position.
+    Factors(usize),
     /// The spilled coefficient of this index.
     Spilled(usize),
 }
@@ -35,7 +37,7 @@ impl Item {
     fn output(&self) -> Option<usize> {
         match self {
             Self::Output(p) => Some(*p),
-            Self::Spilled(_) => None,
+            Self::Factors(_) | Self::Spilled(_) => None,
         }
     }
 }
@@ -53,10 +55,6 @@ pub(crate) struct Ended {
 }
 
 impl<'a> Model<'a> {
-    fn level(&self, node: usize) -> usize {
-        self.exponents.claim(self.graph, node)
-    }
-
     /// Weights with which input `channel` enters every output of a node through a tap.
     fn raw_weights<'s>(
         &self,
@@ -77,11 +75,12 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// The same, scaled to the remainders' range.
+    /// The same, scaled to the remainders' range; those of factors negated.
     fn weights(&self, node: usize, s: &Source, channel: usize, tap: usize) -> Vec<Fr> {
         let division = &self.table.divisions[node];
         let weights = self.raw_weights(&self.graph.nodes[node], s, channel, tap);
-        weights.enumerate().map(|(o, w)| signed(i64::from(w) * division.scale(o))).collect()
+        let sign = if s.part == Part::Sum { 1 } else { -1 };
+        weights.enumerate().map(|(o, w)| signed(sign * i64::from(w) * division.scale(o))).collect()
     }
 
     /// Adds the products of a complete value, or a complete image, with everything that reads it.
@@ -89,8 +88,8 @@ impl<'a> Model<'a> {
         let tensor = ended.tensor;
         for (node, n) in self.graph.nodes.iter().enumerate() {
             for s in n.sources.iter().filter(|s| s.tensor == tensor) {
-                let claims =
-                    self.exponents.depth - (self.level(node) - self.exponents.levels[tensor]);
+                let claim = self.exponents.claim(self.graph, (node, s.part));
+                let claims = self.exponents.depth - (claim - self.exponents.levels[tensor]);
                 let g = &s.geometry;
                 let weights = |tap| self.weights(node, s, ended.channel, tap);
                 let program = match self.exponents.readings[tensor] {
@@ -143,8 +142,13 @@ impl<'a> Model<'a> {
         let mut rows = NodeRows {
             accumulators: vec![0; n.shape.len()],
             pooled: vec![0; if n.pool > 1 { n.output().len() } else { 0 }],
+            factors: vec![0; if n.is_product() { n.shape.len() } else { 0 }],
             spilled: Vec::new(),
         };
+        if n.is_product() {
+            w.claim();
+            w.claim();
+        }
         w.begin_claim();
         let stride = match self.exponents.readings[node + 1] {
             _ if n.pool > 1 => [n.pool; 2],
@@ -167,7 +171,11 @@ impl<'a> Model<'a> {
         let mut items: Vec<(i64, Item)> = Vec::new();
         for i in (phase[0]..shape.height).step_by(stride[0]) {
             for j in (phase[1]..shape.width).step_by(stride[1]) {
-                items.push((i as i64 * grid.width + j as i64, Item::Output(i * shape.width + j)));
+                let (e, p) = (i as i64 * grid.width + j as i64, i * shape.width + j);
+                items.push((e, Item::Output(p)));
+                if self.graph.nodes[node].is_product() {
+                    items.push((e, Item::Factors(p)));
+                }
             }
         }
         for (index, e) in grid.spilled.iter().enumerate() {
@@ -207,6 +215,11 @@ impl<'a> Model<'a> {
                     Item::Spilled(index) => {
                         let (first, row) = self.spill(w, (node, channel), outputs, is_last);
                         rows.spilled.push((channel, index, first));
+                        row
+                    }
+                    Item::Factors(p) => {
+                        let (first, row) = self.factors(w, (node, channel), is_last);
+                        rows.factors[channel * shape.positions() + p] = first;
                         row
                     }
                     Item::Output(p) => {
@@ -268,6 +281,26 @@ impl<'a> Model<'a> {
         for r in first..=row {
             let scale = self.table.divisions[node].scale(channel);
             spill::marks(&mut w.draft, r, r == first, scale);
+        }
+        (first, row)
+    }
+
+    /// The factors of the output in front of them.
+    fn factors(
+        &self,
+        w: &mut Writer,
+        (node, channel): (usize, usize),
+        is_last: bool,
+    ) -> (usize, usize) {
+        let chunks = w.chunks();
+        if is_last {
+            w.await_tensor(chunks);
+        }
+        let stays = Move::Steps(0);
+        let (first, row) = w.position(chunks, Moves { image: stays, outputs: stays, rows: 0 });
+        for r in first..=row {
+            let scale = self.table.divisions[node].scale(channel);
+            product::marks(&mut w.draft, r, r == first, scale);
         }
         (first, row)
     }

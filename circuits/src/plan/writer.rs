@@ -93,6 +93,12 @@ impl Writer {
         self.mark(Fx::Claim, self.row);
     }
 
+    /// A row on which a claim without rows of its own begins.
+    pub(crate) fn claim(&mut self) {
+        self.begin_claim();
+        self.row += 1;
+    }
+
     /// Moves behind everything that is scheduled.
     pub(crate) fn flush(&mut self) {
         let last = self.held.into_iter().fold(self.tensor_held, usize::max);

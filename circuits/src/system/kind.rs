@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Pooled,
     /// Coefficients that no output takes.
     Spill,
+    /// Factors of products.
+    Product,
     /// Classes of a task.
     Classes,
     /// The score of a task.
@@ -43,6 +45,7 @@ impl Kind {
         Self::Window,
         Self::Pooled,
         Self::Spill,
+        Self::Product,
         Self::Classes,
         Self::Score,
         Self::Zero,

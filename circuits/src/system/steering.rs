@@ -86,6 +86,8 @@ columns! {
     Spill,
     /// Three more chunks of the same coefficient: fold by tau^(3 LANES).
     SpillFold,
+    /// Factors of products, and minus what these are scaled by.
+    Factors,
     /// A position is complete: add it to the image and to the outputs.
     Position,
     /// Forget the image.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
+use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -35,6 +35,7 @@ pub(super) fn conv(
     Node {
         shape: shape(channels, extent(0, input.height), extent(1, input.width)),
         sources: vec![Source {
+            part: Part::Sum,
             tensor,
             geometry: g,
             weights: (0..weights).map(|_| s.int8(15).into()).collect(),
@@ -146,7 +147,7 @@ pub(super) fn residual(s: &mut Stream) -> Graph {
     push(s, &mut graph, 3, square(3, 1, 1), 1);
     push(s, &mut graph, 3, square(3, 1, 1), 1);
     let identity = Geometry { groups: 3, ..Geometry::plain([1, 1]) };
-    let skip = Source { tensor: 1, geometry: identity, weights: vec![200; 3] };
+    let skip = Source { part: Part::Sum, tensor: 1, geometry: identity, weights: vec![200; 3] };
     graph.nodes[2].sources.push(skip);
     push(s, &mut graph, 4, square(3, 2, 1), 1);
     push(s, &mut graph, 4, square(3, 1, 1), 1);

@@ -26,6 +26,7 @@ mod images;
 mod labels;
 mod mutation;
 mod nets;
+mod products;
 mod quality;
 mod rows;
 mod soundness;

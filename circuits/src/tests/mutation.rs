@@ -113,6 +113,15 @@ fn mutation_rejects_any_changed_cell_of_images_in_the_wide_layout() {
     images_pools_and_sums(Width::Wide);
 }
 
+#[test]
+fn mutation_rejects_any_changed_cell_of_products() {
+    for net in super::products::nets() {
+        assert!((0..net.plan.rows).any(|row| net.plan.kind(row) == Kind::Product));
+        let accepted = accepted(&net);
+        assert!(accepted.is_empty(), "{accepted:?}");
+    }
+}
+
 fn dense_layers_and_long_messages(width: Width) {
     let net = Net::long_of(width);
     assert!((0..net.plan.rows).any(|row| net.plan.is(Fx::AbsorbNext, row)));
@@ -151,8 +160,16 @@ fn free_cells_are_free() {
     Width::ALL.into_iter().for_each(free_cells_are_free_in);
 }
 
+#[test]
+fn free_cells_of_products_are_free() {
+    super::products::nets().for_each(|net| free_cells_are_free_of(&net));
+}
+
 fn free_cells_are_free_in(width: Width) {
-    let net = Net::long_of(width);
+    free_cells_are_free_of(&Net::long_of(width));
+}
+
+fn free_cells_are_free_of(net: &Net) {
     let plan = &net.plan;
     let c = Checker::new(plan, challenges());
     let accepts = |w: &Witness, row: usize, columns: &[usize]| {

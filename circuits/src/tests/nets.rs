@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
+use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 use ff::PrimeField;
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -44,7 +44,12 @@ impl Net {
         push(&mut s, &mut graph, 2, square(3, 1, 1), 1);
         push(&mut s, &mut graph, 2, square(3, 1, 1), 2);
         let identity = Geometry { groups: 2, ..Geometry::plain([1, 1]) };
-        graph.nodes[2].sources.push(Source { tensor: 1, geometry: identity, weights: vec![90; 2] });
+        graph.nodes[2].sources.push(Source {
+            part: Part::Sum,
+            tensor: 1,
+            geometry: identity,
+            weights: vec![90; 2],
+        });
         let last = classes(&mut s, &graph, 9);
         graph.nodes.push(last);
         for node in &mut graph.nodes {

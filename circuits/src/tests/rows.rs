@@ -57,5 +57,7 @@ fn rows_have_the_marks_of_their_kinds_whatever_the_graph() {
             (0..net.plan.rows).for_each(|row| check(&net.plan, row));
         }
     }
+    super::products::nets()
+        .for_each(|net| (0..net.plan.rows).for_each(|row| check(&net.plan, row)));
     assert!(Kind::ALL.iter().all(|kind| seen.contains(kind)), "{seen:?}");
 }

@@ -14,6 +14,7 @@ use halo2_proofs::plonk::{Circuit, ConstraintSystem};
 use super::checker::{Checker, Grid};
 use super::images::{classes, push, shape};
 use super::nets::{out_of, set_lo, set_pair, small, Net};
+use super::products::multiply;
 use super::weakening::challenges;
 use super::{batch, chain, dense, failures, is_exhaustive, Stream, LANES};
 use crate::field::CoreFr;
@@ -184,6 +185,9 @@ fn soundness_row_05_no_accumulator_wraps() {
                 let items = range * quotient + range + offset;
                 let spilled = i128::from(division.scale(channel)) * i128::from(SPILL_OFFSET) * 2;
                 assert!(items < 1 << 60 && spilled < 1 << 60, "{items} {spilled}");
+                let (low, high) = node.accumulator_range(channel);
+                let scaled = i128::from(high - low) * i128::from(division.scale(channel));
+                assert!(scaled < 1 << 60 && node.factor_bound(channel) <= 1 << 24, "{scaled}");
             }
         }
     }
@@ -417,6 +421,9 @@ pub(super) fn random_graph(s: &mut Stream) -> Graph {
     }
     if graph.nodes.is_empty() {
         push(s, &mut graph, 2, Geometry::plain([1, 1]), 1);
+    }
+    if s.next(3) == 0 {
+        multiply(s, &mut graph);
     }
     let last = classes(s, &graph, 4);
     graph.nodes.push(last);

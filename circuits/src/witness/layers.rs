@@ -9,7 +9,7 @@ use crate::plan::exponents::products;
 use crate::plan::Plan;
 use crate::system::columns::MAX_LANES;
 use crate::system::rows::small::Small;
-use crate::system::rows::{activation, pooled, spill, window};
+use crate::system::rows::{activation, pooled, product, spill, window};
 
 /// A product that falls on a spilled coefficient: its index, the input position, the tap.
 type Product = (usize, usize, usize);
@@ -75,6 +75,7 @@ impl Filler<'_> {
         } else {
             self.activations(&graph.nodes[node], node, traces)?;
         }
+        self.factors(node, traces);
         let count = self.plan.exponents.grids[node].spilled.len();
         let terms = terms(graph, self.plan, node);
         let n = &graph.nodes[node];
@@ -100,6 +101,21 @@ impl Filler<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Rows of the factors of a node's products.
+    fn factors(&mut self, node: usize, traces: &[Trace]) {
+        let lanes = self.lanes;
+        for (value, first) in self.plan.sections.nodes[node].factors.iter().enumerate() {
+            for (chunk, items) in traces.chunks(lanes).enumerate() {
+                let cells = &mut self.cells[first + chunk];
+                for (lane, item) in items.iter().enumerate() {
+                    let [left, right] = &item.factors[node];
+                    cells[lane] = product::fill(left[value]);
+                    cells[lanes + lane] = product::fill(right[value]);
+                }
+            }
+        }
     }
 
     /// Rows of a pooled node: windows, then their largest quotients.

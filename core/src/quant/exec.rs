@@ -1,6 +1,6 @@
 //! The reference executor. Plain integers, no floats.
 
-use super::graph::{Graph, Node, Shape, Source};
+use super::graph::{Graph, Node, Part, Shape, Source};
 use super::requantize::requantize;
 
 /// Every tensor of one inference.
@@ -8,6 +8,8 @@ use super::requantize::requantize;
 pub struct Trace {
     /// Accumulators of each node, bias included, `[channels, height, width]`.
     pub accumulators: Vec<Vec<i32>>,
+    /// Left and right factors of each node, likewise; empty where it has no product.
+    pub factors: Vec<[Vec<i32>; 2]>,
     /// The input, then the output of each node.
     pub tensors: Vec<Vec<i8>>,
 }
@@ -37,7 +39,7 @@ pub fn execute_batch(graph: &Graph, inputs: &[Vec<i8>]) -> Vec<Vec<i8>> {
 pub fn resume(graph: &Graph, tensors: &mut Vec<Vec<i8>>) {
     assert_eq!(tensors[0].len(), graph.input_len(), "input length");
     while let Some(node) = graph.nodes.get(tensors.len() - 1) {
-        let acc = accumulators(graph, node, tensors);
+        let (acc, _) = accumulators(graph, node, tensors);
         tensors.push(finish(node, &acc));
     }
 }
@@ -49,25 +51,37 @@ pub fn resume(graph: &Graph, tensors: &mut Vec<Vec<i8>>) {
 #[must_use]
 pub fn trace(graph: &Graph, input: &[i8]) -> Trace {
     assert_eq!(input.len(), graph.input_len(), "input length");
-    let mut trace = Trace { accumulators: Vec::new(), tensors: vec![input.to_vec()] };
+    let tensors = vec![input.to_vec()];
+    let mut trace = Trace { accumulators: Vec::new(), factors: Vec::new(), tensors };
     for node in &graph.nodes {
-        let acc = accumulators(graph, node, &trace.tensors);
+        let (acc, factors) = accumulators(graph, node, &trace.tensors);
         trace.tensors.push(finish(node, &acc));
         trace.accumulators.push(acc);
+        trace.factors.push(factors);
     }
     trace
 }
 
-/// Accumulators of a node, bias included.
-fn accumulators(graph: &Graph, node: &Node, tensors: &[Vec<i8>]) -> Vec<i32> {
+/// Accumulators of a node, bias included, and the factors of their products.
+fn accumulators(graph: &Graph, node: &Node, tensors: &[Vec<i8>]) -> (Vec<i32>, [Vec<i32>; 2]) {
     let positions = node.shape.positions();
-    let mut acc: Vec<i32> =
-        node.bias.iter().flat_map(|b| std::iter::repeat_n(*b, positions)).collect();
-    for source in &node.sources {
-        let x = &tensors[source.tensor];
-        accumulate(node.shape, source, graph.shape(source.tensor), x, &mut acc);
+    let sum = |part: Part, mut acc: Vec<i32>| {
+        for source in node.sources.iter().filter(|s| s.part == part) {
+            let x = &tensors[source.tensor];
+            accumulate(node.shape, source, graph.shape(source.tensor), x, &mut acc);
+        }
+        acc
+    };
+    let bias = node.bias.iter().flat_map(|b| std::iter::repeat_n(*b, positions)).collect();
+    let mut acc = sum(Part::Sum, bias);
+    if !node.is_product() {
+        return (acc, [Vec::new(), Vec::new()]);
     }
-    acc
+    let factors = [Part::Left, Part::Right].map(|part| sum(part, vec![0; node.shape.len()]));
+    for (acc, (a, b)) in acc.iter_mut().zip(factors[0].iter().zip(&factors[1])) {
+        *acc += a * b;
+    }
+    (acc, factors)
 }
 
 /// Outputs along `axis` whose tap reads inside of an input of `extent`, with the first one's index.
@@ -176,6 +190,7 @@ mod tests {
         let node = |stride, size, pool| Node {
             shape: Shape { channels: 1, height: size, width: size },
             sources: vec![Source {
+                part: Part::Sum,
                 tensor: 0,
                 geometry: Geometry { stride: [stride; 2], pad: [1; 2], ..Geometry::plain([2, 2]) },
                 weights: vec![1; 4],
@@ -199,7 +214,7 @@ mod tests {
     #[test]
     fn sources_add_and_groups_do_not_mix() {
         let identity = Geometry { groups: 2, ..Geometry::plain([1, 1]) };
-        let source = |weights| Source { tensor: 0, geometry: identity, weights };
+        let source = |weights| Source { part: Part::Sum, tensor: 0, geometry: identity, weights };
         let node = Node {
             shape: Shape::vector(2),
             sources: vec![source(vec![1, 10]), source(vec![2, 3])],
@@ -211,5 +226,41 @@ mod tests {
         let graph = Graph { input: Shape::vector(2), nodes: vec![node] };
         graph.validate().unwrap();
         assert_eq!(execute(&graph, &[4, 3]), [17, 20]);
+    }
+
+    /// A gate per channel, and a square, by hand.
+    #[test]
+    fn factors_are_multiplied_value_by_value() {
+        let image = Shape { channels: 2, height: 1, width: 2 };
+        let own = Geometry { groups: 2, ..Geometry::plain([1, 1]) };
+        let only = Geometry { pad: [0, 1], groups: 2, ..Geometry::plain([1, 2]) };
+        let first = Geometry { groups: 2, ..Geometry::plain([1, 1]) };
+        let source = |part, tensor, geometry, weights| Source { part, tensor, geometry, weights };
+        let gate = Node {
+            shape: Shape::vector(2),
+            sources: vec![source(Part::Sum, 0, first, vec![1, 1])],
+            bias: vec![0; 2],
+            shift: vec![0; 2],
+            pool: 1,
+            activation: Activation::identity(),
+        };
+        let product = Node {
+            shape: image,
+            sources: vec![
+                source(Part::Sum, 0, own, vec![1, 0]),
+                source(Part::Left, 0, own, vec![1, 2]),
+                source(Part::Right, 1, only, vec![1; 4]),
+            ],
+            bias: vec![0, 1],
+            shift: vec![0, 1],
+            ..gate.clone()
+        };
+        let graph = Graph { input: image, nodes: vec![gate, product] };
+        graph.validate().unwrap();
+        let trace = trace(&graph, &[3, -4, 5, 6]);
+        assert_eq!(trace.tensors[1], [3, 5]);
+        assert_eq!(trace.factors[1], [vec![3, -4, 10, 12], vec![3, 3, 5, 5]]);
+        assert_eq!(trace.accumulators[1], [9 + 3, -12 - 4, 51, 61]);
+        assert_eq!(trace.tensors[2], [12, -16, 26, 31]);
     }
 }

@@ -1,13 +1,14 @@
 //! The quantised graph: tensors of int8, each the activation of a requantised sum of convolutions.
 //!
 //! ```text
-//! acc[o, i, j] = bias[o] + sum over sources, c, u, v of
-//!                w[o, c, u, v] x[c, i s_h + u d_h - p_h, j s_w + v d_w - p_w]      0 outside of x
+//! term[o, i, j] = sum over c, u, v of
+//!                 w[o, c, u, v] x[c, i s_h + u d_h - p_h, j s_w + v d_w - p_w]     0 outside of x
+//! acc          = bias[o] + terms of the sum + (terms of the left factor) (terms of the right factor)
 //! q            = clamp(floor((acc + 2^(shift[o]-1)) / 2^shift[o]), -128, 127)
 //! y            = activation(max of q over each pool x pool window)
 //! ```
 //!
-//! A dense layer is a convolution whose kernel covers its input. Residual sums and concatenations
+//! Most nodes have no factors. A dense layer is a convolution whose kernel covers its input. Residual sums and concatenations
 //! are nodes with several sources, average pools are kernels, so every linear map is exact and only
 //! activations round.
 
@@ -105,9 +106,36 @@ impl Geometry {
     }
 }
 
+/// What a source adds to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// The accumulator.
+    #[default]
+    Sum,
+    /// The first factor of the accumulator's product.
+    Left,
+    /// The second one.
+    Right,
+}
+
+impl Part {
+    /// Every one, in order.
+    pub const ALL: [Self; 3] = [Self::Sum, Self::Left, Self::Right];
+
+    /// Whether the term is one of a plain sum.
+    #[must_use]
+    pub fn is_sum(&self) -> bool {
+        *self == Self::Sum
+    }
+}
+
 /// One linear term of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
+    /// What it adds to.
+    #[serde(default, skip_serializing_if = "Part::is_sum")]
+    pub part: Part,
     /// Tensor that is read: 0 is the input, `i + 1` the output of node `i`.
     pub tensor: usize,
     /// How the kernel meets it.
@@ -121,7 +149,7 @@ pub struct Source {
 pub struct Node {
     /// Extents of the accumulators.
     pub shape: Shape,
-    /// Terms of the accumulators, at least one.
+    /// Terms of the accumulators, at least one; with one in a factor, there is one in the other.
     pub sources: Vec<Source>,
     /// `[channels]`, in units of the accumulator.
     pub bias: Vec<i32>,
@@ -146,7 +174,7 @@ impl Node {
         let geometry = Geometry::plain([input.height, input.width]);
         Self {
             shape: Shape::vector(bias.len()),
-            sources: vec![Source { tensor, geometry, weights }],
+            sources: vec![Source { part: Part::Sum, tensor, geometry, weights }],
             shift: vec![shift; bias.len()],
             bias,
             pool: 1,
@@ -167,15 +195,66 @@ impl Node {
         &source.weights[o * len..(o + 1) * len]
     }
 
+    /// Whether its accumulators have a product.
+    #[must_use]
+    pub fn is_product(&self) -> bool {
+        self.sources.iter().any(|s| !s.part.is_sum())
+    }
+
     /// Smallest and largest accumulator of channel `o` over all int8 inputs, bias included.
     #[must_use]
     pub fn accumulator_range(&self, o: usize) -> (i64, i64) {
+        self.range(o, |_| super::range::INT8)
+    }
+
+    /// The same where `values` bounds the values of each tensor.
+    pub(super) fn range(&self, o: usize, values: impl Fn(usize) -> (i64, i64)) -> (i64, i64) {
+        let [sum, left, right] = Part::ALL.map(|part| self.part_range(o, part, &values));
+        let corners = [left.0 * right.0, left.0 * right.1, left.1 * right.0, left.1 * right.1];
         let bias = i64::from(self.bias[o]);
-        let weights = self.sources.iter().flat_map(|s| self.row(s, o));
-        weights.fold((bias, bias), |(lo, hi), &w| {
-            let (a, b) = (i64::from(w) * -128, i64::from(w) * 127);
-            (lo + a.min(b), hi + a.max(b))
-        })
+        let low = corners.into_iter().fold(i64::MAX, i64::min);
+        let high = corners.into_iter().fold(i64::MIN, i64::max);
+        (bias + sum.0 + low, bias + sum.1 + high)
+    }
+
+    /// Smallest and largest sum of one part in channel `o`.
+    fn part_range(
+        &self,
+        o: usize,
+        part: Part,
+        values: &impl Fn(usize) -> (i64, i64),
+    ) -> (i64, i64) {
+        let mut range = (0, 0);
+        for source in self.sources.iter().filter(|s| s.part == part) {
+            let (smallest, largest) = values(source.tensor);
+            let row = self.row(source, o);
+            let sum = |weights: &mut dyn Iterator<Item = &i16>| {
+                weights.fold((0, 0), |(low, high), w| {
+                    let (a, b) = (i64::from(*w) * smallest, i64::from(*w) * largest);
+                    (low + a.min(b), high + a.max(b))
+                })
+            };
+            // A value of a factor meets one tap, unless it is the only one.
+            let taps = source.geometry.taps();
+            let (low, high) = if part.is_sum() || self.shape.positions() == 1 {
+                sum(&mut row.iter())
+            } else {
+                let of = |tap: usize| sum(&mut row[tap..].iter().step_by(taps));
+                (0..taps).map(of).fold((i64::MAX, i64::MIN), |r, s| (r.0.min(s.0), r.1.max(s.1)))
+            };
+            range = (range.0 + low, range.1 + high);
+        }
+        range
+    }
+
+    /// The largest magnitude that a factor of channel `o` can have.
+    #[must_use]
+    pub fn factor_bound(&self, o: usize) -> i64 {
+        let of = |part| {
+            let (low, high) = self.part_range(o, part, &|_| super::range::INT8);
+            low.abs().max(high.abs())
+        };
+        of(Part::Left).max(of(Part::Right))
     }
 }
 
@@ -314,6 +393,16 @@ impl Graph {
             let input = self.shape(source.tensor);
             let expected = expected_weights(&source.geometry, input, n.shape).map_err(geometry)?;
             length("weights", source.weights.len(), expected)?;
+            if !source.part.is_sum() && !lands(&source.geometry, input, n.shape) {
+                return Err(geometry("a factor takes its values from one place each"));
+            }
+        }
+        let has = |part| n.sources.iter().any(|s| s.part == part);
+        if has(Part::Left) != has(Part::Right) {
+            return Err(geometry("a product has one factor"));
+        }
+        if n.is_product() && n.pool > 1 {
+            return Err(geometry("a product stands in front of a pool"));
         }
         if let Some(shift) = n.shift.iter().find(|s| **s > MAX_SHIFT) {
             return Err(GraphError::Shift { node, shift: *shift });
@@ -321,6 +410,7 @@ impl Graph {
         for channel in 0..n.shape.channels {
             let (lo, hi) = n.accumulator_range(channel);
             let bound = lo.abs().max(hi.abs()) + (1 << n.shift[channel]);
+            let bound = bound.max(n.factor_bound(channel));
             if bound > MAX_ABS_ACCUMULATOR {
                 return Err(GraphError::Overflow { node, channel, bound });
             }
@@ -333,6 +423,19 @@ fn fits(s: Shape) -> bool {
     let len = s.height.checked_mul(s.width).and_then(|n| n.checked_mul(s.channels));
     let extents = s.height <= MAX_EXTENT && s.width <= MAX_EXTENT;
     extents && len.is_some_and(|n| (1..=MAX_LEN).contains(&n))
+}
+
+/// Whether every product of an input and a tap belongs to an output, so that a factor has no other
+/// coefficients: along each axis an output reads the input at its own index, or all read the only one;
+/// or there is one output.
+fn lands(g: &Geometry, input: Shape, output: Shape) -> bool {
+    let axes = [(input.height, output.height), (input.width, output.width)];
+    output.positions() == 1
+        || axes.into_iter().enumerate().all(|(axis, (from, to))| {
+            let own = from == to && g.kernel[axis] == 1;
+            let only = from == 1 && g.kernel[axis] == to && g.pad[axis] + 1 == to;
+            g.stride[axis] == 1 && g.dilation[axis] == 1 && (own || only)
+        })
 }
 
 /// Length of the weights, if the geometry is sane: every window starts inside of the padded input
@@ -376,13 +479,61 @@ mod tests {
         let geometry = Geometry { pad: [1, 1], ..Geometry::plain([3, 3]) };
         let node = Node {
             shape: Shape { channels: 2, height: 4, width: 4 },
-            sources: vec![Source { tensor: 0, geometry, weights: vec![1; 18] }],
+            sources: vec![Source { part: Part::Sum, tensor: 0, geometry, weights: vec![1; 18] }],
             bias: vec![0; 2],
             shift: vec![3; 2],
             pool: 2,
             activation: Activation::relu(),
         };
         Graph { input: Shape { channels: 1, height: 4, width: 4 }, nodes: vec![node] }
+    }
+
+    /// A gate per channel on a feature map.
+    fn gated() -> Graph {
+        let image = Shape { channels: 2, height: 2, width: 3 };
+        let own = Geometry { groups: 2, ..Geometry::plain([1, 1]) };
+        let only = Geometry { pad: [1, 2], groups: 2, ..Geometry::plain([2, 3]) };
+        let source = |part, tensor, geometry: Geometry, weight| Source {
+            part,
+            tensor,
+            geometry,
+            weights: vec![weight; 2 * geometry.taps()],
+        };
+        let mean = Geometry { groups: 2, ..Geometry::plain([2, 3]) };
+        let node = |shape: Shape, sources, shift| Node {
+            shape,
+            sources,
+            bias: vec![0; 2],
+            shift: vec![shift; 2],
+            pool: 1,
+            activation: Activation::identity(),
+        };
+        let gate = node(Shape::vector(2), vec![source(Part::Sum, 0, mean, 1)], 2);
+        let factors = vec![source(Part::Left, 0, own, 3), source(Part::Right, 1, only, 1)];
+        Graph { input: image, nodes: vec![gate, node(image, factors, 5)] }
+    }
+
+    #[test]
+    fn products_are_bounded_and_read_one_place_each() {
+        let good = gated();
+        good.validate().unwrap();
+        assert_eq!(good.nodes[1].accumulator_range(0), (-3 * 128 * 127, 3 * 128 * 128));
+        assert_eq!(good.nodes[1].factor_bound(0), 3 * 128);
+        type Change = fn(&mut Graph);
+        let wrong: [Change; 7] = [
+            |g| g.nodes[1].sources[0].part = Part::Sum,
+            |g| g.nodes[1].sources[1].part = Part::Left,
+            |g| g.nodes[1].sources[1].geometry.pad = [1, 1],
+            |g| g.nodes[1].sources[1].tensor = 0,
+            |g| g.nodes[1].sources[0].tensor = 1,
+            |g| g.nodes[1].pool = 1 << 1,
+            |g| g.nodes[1].sources[0].weights = vec![1024; 2],
+        ];
+        for (i, change) in wrong.into_iter().enumerate() {
+            let mut g = gated();
+            change(&mut g);
+            assert!(g.validate().is_err(), "change {i}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod requantize;
 pub use activation::Activation;
 pub use exec::{execute, execute_batch, resume, trace, Trace};
 pub use graph::{
-    Geometry, Graph, GraphError, Node, Shape, Source, MAX_ABS_ACCUMULATOR, MAX_EXTENT, MAX_LEN,
-    MAX_SHIFT,
+    Geometry, Graph, GraphError, Node, Part, Shape, Source, MAX_ABS_ACCUMULATOR, MAX_EXTENT,
+    MAX_LEN, MAX_SHIFT,
 };
 pub use requantize::{requantize, ZERO_POINT};

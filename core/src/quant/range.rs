@@ -3,7 +3,7 @@
 use super::graph::Graph;
 
 /// Values that int8 has.
-const INT8: (i64, i64) = (-128, 127);
+pub(super) const INT8: (i64, i64) = (-128, 127);
 
 impl Graph {
     /// Smallest and largest quotient `floor((acc + 2^(shift-1)) / 2^shift)` of a node, before it
@@ -31,16 +31,10 @@ impl Graph {
 
     fn quotients(&self, node: usize, values: impl Fn(usize) -> (i64, i64)) -> (i64, i64) {
         let n = &self.nodes[node];
-        let values: Vec<_> = n.sources.iter().map(|s| values(s.tensor)).collect();
+        let bounds: Vec<_> = n.sources.iter().map(|s| (s.tensor, values(s.tensor))).collect();
+        let bound = |tensor| bounds.iter().find(|b| b.0 == tensor).map_or(INT8, |b| b.1);
         let of = |o: usize| {
-            let bias = i64::from(n.bias[o]);
-            let mut range = (bias, bias);
-            for (source, (smallest, largest)) in n.sources.iter().zip(&values) {
-                for w in n.row(source, o) {
-                    let (a, b) = (i64::from(*w) * smallest, i64::from(*w) * largest);
-                    range = (range.0 + a.min(b), range.1 + a.max(b));
-                }
-            }
+            let range = n.range(o, bound);
             let (shift, half) = (n.shift[o], (1i64 << n.shift[o]) >> 1);
             ((range.0 + half) >> shift, (range.1 + half) >> shift)
         };
@@ -51,7 +45,7 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{trace, Activation, Geometry, Graph, Node, Shape, Source};
+    use super::super::{trace, Activation, Geometry, Graph, Node, Part, Shape, Source};
 
     /// Both ends are reached, by hand: behind Relu only weights of one sign count for each.
     #[test]
@@ -77,7 +71,8 @@ mod tests {
         let shape = Shape { channels: 1, height: 4, width: 4 };
         let kernel = Geometry { pad: [1; 2], ..Geometry::plain([3, 3]) };
         let weights = vec![5, -7, 3, -2, 9, 4, -6, 1, -8];
-        let source = |tensor| Source { tensor, geometry: kernel, weights: weights.clone() };
+        let source =
+            |tensor| Source { part: Part::Sum, tensor, geometry: kernel, weights: weights.clone() };
         let node = |sources, activation| Node {
             shape,
             sources,

@@ -1,9 +1,10 @@
-//! The float model: what an ONNX file computes, in three kinds of operations.
+//! The float model: what an ONNX file computes, in four kinds of operations.
 //!
 //! ```text
 //! Linear    y = bias + sum of convolutions of earlier values (dense layers, sums, averages too)
 //! Scalar    y = f(x), value by value
 //! MaxPool   y = largest x of each window
+//! Product   y = left right, value by value, each seen through a convolution
 //! ```
 //!
 //! Value 0 is the input, value `i + 1` the result of operation `i`. The model is executed as it is
@@ -22,7 +23,7 @@ use crate::error::ImportError;
 pub(crate) use geometry::Window;
 pub(crate) use read::Facts;
 pub use read::{operators, Group, Input, Operator, Reading};
-pub(crate) use run::linear;
+pub(crate) use run::{linear, product};
 pub(crate) use scalar::{apply_all, Scalar};
 
 /// One convolution of a sum.
@@ -56,6 +57,8 @@ pub(crate) enum Kind {
         of: usize,
         window: Window,
     },
+    /// Each factor has one number for each number of the product.
+    Product([Term; 2]),
 }
 
 impl Kind {
@@ -64,6 +67,7 @@ impl Kind {
         match self {
             Self::Linear(linear) => linear.terms.iter().map(|t| t.value).collect(),
             Self::Scalar { of, .. } | Self::MaxPool { of, .. } => vec![*of],
+            Self::Product(factors) => factors.iter().map(|t| t.value).collect(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Kind {
         match self {
             Self::Linear(linear) => linear.terms.iter_mut().for_each(|t| t.value = with(t.value)),
             Self::Scalar { of, .. } | Self::MaxPool { of, .. } => *of = with(*of),
+            Self::Product(factors) => factors.iter_mut().for_each(|t| t.value = with(t.value)),
         }
     }
 }
@@ -156,6 +161,17 @@ impl FloatModel {
             index[i + 1] = kept;
         }
     }
+}
+
+/// All positions of an image of extents `to` see the only one of their channel.
+pub(crate) fn broadcast(value: usize, to: Shape) -> Term {
+    let Shape { channels, height, width } = to;
+    let geometry = Geometry {
+        pad: [height - 1, width - 1],
+        groups: channels,
+        ..Geometry::plain([height, width])
+    };
+    Term { value, geometry, weights: vec![1.0; to.len()] }
 }
 
 /// A 1x1 convolution that scales each channel on its own.

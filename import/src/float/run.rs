@@ -25,6 +25,9 @@ impl FloatModel {
         for op in &self.ops {
             let y = match &op.kind {
                 Kind::Linear(l) => linear(l, op.shape, |v| (self.shape(v), &values[v][..])),
+                Kind::Product(factors) => {
+                    product(factors, op.shape, |v| (self.shape(v), &values[v][..]))
+                }
                 Kind::Scalar { of, chain } => {
                     values[*of].iter().map(|x| apply_all(chain, *x)).collect()
                 }
@@ -53,6 +56,20 @@ pub(crate) fn linear<'a>(
     y
 }
 
+/// Products of both factors, value by value.
+pub(crate) fn product<'a>(
+    factors: &[Term; 2],
+    shape: Shape,
+    value: impl Fn(usize) -> (Shape, &'a [f32]),
+) -> Vec<f32> {
+    let [left, right] = factors.each_ref().map(|term| {
+        let mut y = vec![0.0; shape.len()];
+        accumulate(term, value(term.value), shape, &mut y);
+        y
+    });
+    left.iter().zip(&right).map(|(a, b)| a * b).collect()
+}
+
 /// Outputs along `axis` whose tap reads inside of `extent`, with the index that is read.
 fn inside(
     g: &Geometry,
@@ -68,7 +85,7 @@ fn accumulate(term: &Term, (input, x): (Shape, &[f32]), shape: Shape, y: &mut [f
     let g = &term.geometry;
     if shape.positions() == 1 && g.groups == 1 && covers(g, input) {
         for (y, row) in y.iter_mut().zip(term.weights.chunks_exact(x.len())) {
-            *y += product(row, x);
+            *y += inner(row, x);
         }
         return;
     }
@@ -107,7 +124,7 @@ fn covers(g: &Geometry, input: Shape) -> bool {
 }
 
 /// The inner product, in as many sums as a processor adds at once.
-fn product(a: &[f32], b: &[f32]) -> f32 {
+fn inner(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0; LANES];
     let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));

@@ -1,7 +1,7 @@
 //! From the float model to units: one unit per node of the integer graph.
 //!
 //! ```text
-//! unit  y = chain(largest v of each pool x pool window),   v = bias + sum of convolutions
+//! unit  y = chain(largest v of each pool x pool window),   v = bias + sum of convolutions + product
 //! ```
 //!
 //! Linear operations that follow each other are composed where that is exact and not dearer;
@@ -16,7 +16,9 @@ mod window;
 use dn_core::quant::Shape;
 
 use crate::error::ImportError;
-use crate::float::{linear, pointwise, FloatModel, Kind, Linear, Op, Origin, Scalar, Window};
+use crate::float::{
+    linear, pointwise, product, FloatModel, Kind, Linear, Op, Origin, Scalar, Term, Window,
+};
 
 pub(crate) use term::is_dense;
 
@@ -28,6 +30,8 @@ pub(crate) struct Unit {
     pub(crate) shape: Shape,
     /// Terms read tensors: 0 is the input, `i + 1` the output of unit `i`.
     pub(crate) linear: Linear,
+    /// Two terms whose values are multiplied; the right one has the weight 1 throughout.
+    pub(crate) factors: Option<[Term; 2]>,
     pub(crate) pool: usize,
     pub(crate) chain: Vec<Scalar>,
     /// For units on the codes of a tensor, whose weights are integers and whose scale is that of
@@ -42,11 +46,22 @@ impl Unit {
         Shape { channels, height: height / self.pool, width: width / self.pool }
     }
 
+    /// Everything that it reads.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = &Term> {
+        self.linear.terms.iter().chain(self.factors.iter().flatten())
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn terms_mut(&mut self) -> impl Iterator<Item = &mut Term> {
+        self.linear.terms.iter_mut().chain(self.factors.iter_mut().flatten())
+    }
+
     /// Whether it takes the mean over each window of each channel and nothing else: all of its
     /// weights are one number.
     pub(crate) fn is_mean(&self) -> bool {
         let [term] = &self.linear.terms[..] else { return false };
         self.exact.is_none()
+            && self.factors.is_none()
             && self.chain.is_empty()
             && term.geometry.groups == self.shape.channels
             && term.weights.len() == self.shape.channels * term.geometry.taps()
@@ -72,7 +87,8 @@ impl Unit {
     fn copy(origin: Origin, tensor: usize, shape: Shape) -> Self {
         let terms = vec![pointwise(tensor, vec![1.0; shape.channels])];
         let linear = Linear { terms, bias: vec![0.0; shape.channels] };
-        Self { origin, shape, linear, pool: 1, chain: Vec::new(), exact: Some(0) }
+        let chain = Vec::new();
+        Self { origin, shape, linear, factors: None, pool: 1, chain, exact: Some(0) }
     }
 }
 
@@ -101,7 +117,7 @@ impl Lowered {
     /// Multiply-accumulates of one inference.
     pub(crate) fn macs(&self) -> usize {
         let of = |u: &Unit| {
-            let weights: usize = u.linear.terms.iter().map(|t| t.weights.len()).sum();
+            let weights: usize = u.terms().map(|t| t.weights.len()).sum();
             weights.saturating_mul(u.shape.positions())
         };
         self.units.iter().map(of).fold(0, usize::saturating_add)
@@ -111,9 +127,14 @@ impl Lowered {
     pub(crate) fn run(&self, input: &[f32]) -> Vec<Values> {
         let mut values: Vec<Values> = Vec::new();
         for unit in &self.units {
-            let v = linear(&unit.linear, unit.shape, |t| {
+            let read = |t: usize| {
                 (self.shape(t), t.checked_sub(1).map_or(input, |i| &values[i].output[..]))
-            });
+            };
+            let mut v = linear(&unit.linear, unit.shape, read);
+            if let Some(factors) = &unit.factors {
+                let products = product(factors, unit.shape, read);
+                v.iter_mut().zip(products).for_each(|(v, p)| *v += p);
+            }
             let pooled = pool(unit, v);
             let apply = |v: &f32| unit.chain.iter().fold(*v, |x, f| f.apply(x));
             let output = pooled.iter().map(apply).collect();
@@ -186,10 +207,19 @@ impl Builder {
         let Op { origin, shape, kind } = op;
         match kind {
             Kind::Linear(mut linear) => {
+                if let Some(tensor) = self.beside_product(&linear, shape) {
+                    return Ok(tensor);
+                }
                 linear.terms.iter_mut().for_each(|t| t.value = self.tensor[t.value]);
                 let chain = Vec::new();
                 let exact = term::only_moves(&linear, shape).then_some(0);
-                Ok(self.push(Unit { origin, shape, linear, pool: 1, chain, exact }))
+                Ok(self.push(Unit { origin, shape, linear, factors: None, pool: 1, chain, exact }))
+            }
+            Kind::Product(mut factors) => {
+                factors.iter_mut().for_each(|t| t.value = self.tensor[t.value]);
+                let linear = Linear { terms: Vec::new(), bias: vec![0.0; shape.channels] };
+                let (factors, chain) = (Some(factors), Vec::new());
+                Ok(self.push(Unit { origin, shape, linear, factors, pool: 1, chain, exact: None }))
             }
             Kind::Scalar { of, chain } => {
                 let tensor = self.owned(of).unwrap_or_else(|| self.copy(&origin, of));
@@ -198,6 +228,44 @@ impl Builder {
             }
             Kind::MaxPool { of, window } => self.max_pool(origin, of, &window, shape),
         }
+    }
+
+    /// A sum of a product that nothing else reads, times a number for each channel, and of what was
+    /// computed before it: the product's unit takes the rest.
+    fn beside_product(&mut self, linear: &Linear, shape: Shape) -> Option<usize> {
+        let product = |t: &Term| {
+            let tensor = self.owned(t.value)?;
+            let unit = &self.units[tensor - 1];
+            let is_plain = unit.factors.is_some()
+                && unit.chain.is_empty()
+                && unit.pool == 1
+                && unit.shape == shape
+                && t.geometry == pointwise(0, vec![1.0; shape.channels]).geometry;
+            is_plain.then_some(tensor)
+        };
+        let found = linear.terms.iter().enumerate().filter_map(|(i, t)| Some((i, product(t)?)));
+        let (at, tensor) = found.max_by_key(|(_, tensor)| *tensor)?;
+        let rest = linear.terms.iter().enumerate().filter(|(i, _)| *i != at);
+        if rest.clone().any(|(_, t)| self.tensor[t.value] >= tensor) {
+            return None;
+        }
+        let terms = rest.map(|(_, t)| Term { value: self.tensor[t.value], ..t.clone() });
+        let terms: Vec<Term> = terms.collect();
+        let scales = &linear.terms[at].weights;
+        let unit = &mut self.units[tensor - 1];
+        for (o, scale) in scales.iter().enumerate() {
+            unit.linear.bias[o] = unit.linear.bias[o] * scale + linear.bias[o];
+            for term in &mut unit.linear.terms {
+                let len = term.weights.len() / shape.channels;
+                term.weights[o * len..][..len].iter_mut().for_each(|w| *w *= scale);
+            }
+            if let Some([left, _]) = &mut unit.factors {
+                let len = left.weights.len() / shape.channels;
+                left.weights[o * len..][..len].iter_mut().for_each(|w| *w *= scale);
+            }
+        }
+        unit.linear.terms.extend(terms);
+        Some(tensor)
     }
 
     fn push(&mut self, unit: Unit) -> usize {
@@ -229,7 +297,10 @@ impl Builder {
                 && self.units[tensor - 1].chain.last().is_some_and(Scalar::is_non_negative);
             return self.overlapping(&origin, (tensor, from), (window, shape), non_negative);
         };
-        let monotone = |t: &usize| self.units[t - 1].chain.iter().all(Scalar::is_monotone);
+        let monotone = |t: &usize| {
+            let unit = &self.units[t - 1];
+            unit.factors.is_none() && unit.chain.iter().all(Scalar::is_monotone)
+        };
         let tensor = self.owned(of).filter(monotone).unwrap_or_else(|| self.copy(&origin, of));
         let unit = &mut self.units[tensor - 1];
         unit.pool *= side;

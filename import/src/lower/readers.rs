@@ -32,7 +32,7 @@ pub(super) fn separate(input: Shape, units: Vec<Unit>) -> Lowered {
     let shapes: Vec<Shape> = std::iter::once(input).chain(units.iter().map(Unit::output)).collect();
     let mut readings: Vec<Vec<Reading>> = vec![Vec::new(); shapes.len()];
     for unit in &units {
-        for term in &unit.linear.terms {
+        for term in unit.terms() {
             let reading = reading(term, shapes[term.value], unit.shape);
             if !readings[term.value].contains(&reading) {
                 readings[term.value].push(reading);
@@ -43,8 +43,9 @@ pub(super) fn separate(input: Shape, units: Vec<Unit>) -> Lowered {
         Separator { lowered: Lowered { input, units: Vec::new() }, place: HashMap::new() };
     separator.give(0, 0, &readings[0], &units);
     for (i, mut unit) in units.iter().cloned().enumerate() {
-        for term in &mut unit.linear.terms {
-            let reading = reading(term, shapes[term.value], unit.shape);
+        let shape = unit.shape;
+        for term in unit.terms_mut() {
+            let reading = reading(term, shapes[term.value], shape);
             term.value = separator.place[&(term.value, reading)];
         }
         separator.lowered.units.push(unit);
@@ -72,7 +73,7 @@ impl Separator {
             let place = if stays {
                 tensor
             } else {
-                let reader = units.iter().find(|u| u.linear.terms.iter().any(|t| t.value == old));
+                let reader = units.iter().find(|u| u.terms().any(|t| t.value == old));
                 let origin = reader.map(|u| u.origin.clone()).unwrap_or_default();
                 self.lowered.units.push(Unit::copy(origin, tensor, shape));
                 self.lowered.units.len()

@@ -71,6 +71,7 @@ impl Builder {
         let mut unit = |terms: Vec<Term>, chain: &[Scalar], bias: i32| {
             let float = if bias == 0 { 0.0 } else { NEVER };
             self.push(Unit {
+                factors: None,
                 origin: origin.clone(),
                 shape,
                 linear: Linear { terms, bias: ones(float) },

@@ -31,8 +31,8 @@ pub(super) fn centre(
     let mut means = vec![code_means(&tensors)];
     for (i, node) in quantized.graph.nodes.iter().enumerate() {
         let (unit, mut node) = (&model.units[i], node.clone());
-        // The mean of what a step decides by does not matter.
-        if unit.exact.is_none() && unit.step().is_none() {
+        // The mean of what a step decides by does not matter; that of a product is none of its factors'.
+        if unit.exact.is_none() && unit.factors.is_none() && unit.step().is_none() {
             let step = f64::from(quantized.inner[i]);
             let terms = unit.linear.terms.iter().zip(node.sources.clone());
             for (term, source) in terms {

@@ -8,7 +8,7 @@ use crate::lower::{Lowered, Unit};
 /// The model with every channel that a step at 0 decides by scaled to reach 1 on the examples.
 pub(super) fn scaled(model: &Lowered, inputs: &[Vec<f32>]) -> Lowered {
     let mut model = model.clone();
-    let is_decision = |unit: &Unit| matches!(unit.step(), Some((0.0, _)));
+    let is_decision = |unit: &Unit| unit.factors.is_none() && matches!(unit.step(), Some((0.0, _)));
     if !model.units.iter().any(is_decision) {
         return model;
     }

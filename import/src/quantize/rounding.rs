@@ -3,7 +3,7 @@
 //! The shift is one per channel, so every channel has weights as fine as its own largest one and
 //! the accumulator's bound allow, up to the largest shift of the model.
 
-use dn_core::quant::{Source, MAX_ABS_ACCUMULATOR};
+use dn_core::quant::{Part, Source, MAX_ABS_ACCUMULATOR};
 
 use crate::error::ImportError;
 use crate::float::Term;
@@ -35,7 +35,7 @@ pub(super) struct Rounding<'a> {
 impl Rounding<'_> {
     pub(super) fn node(&self) -> Result<Integers, ImportError> {
         let channels = self.unit.shape.channels;
-        let terms = &self.unit.linear.terms;
+        let terms: Vec<&Term> = self.unit.terms().collect();
         let mut weights: Vec<Vec<i16>> = vec![Vec::new(); terms.len()];
         let (mut bias, mut shift) = (Vec::new(), Vec::new());
         for channel in 0..channels {
@@ -45,7 +45,9 @@ impl Rounding<'_> {
             let (s, (rows, b)) = chosen.ok_or_else(|| {
                 self.unit.origin.error("its outputs are too small for its weights")
             })?;
-            if rows.iter().flatten().all(|w| *w == 0) && self.moves(channel) {
+            let sums = self.unit.linear.terms.len();
+            let moving = &rows[..sums + usize::from(self.unit.factors.is_some())];
+            if moving.iter().flatten().all(|w| *w == 0) && self.moves(channel) {
                 return Err(self.unit.origin.error(
                     "the weights of a channel all round to zero: there are too many of them for their sum",
                 ));
@@ -54,12 +56,14 @@ impl Rounding<'_> {
             bias.push(b);
             shift.push(s);
         }
-        let source = |(term, weights): (&Term, Vec<i16>)| Source {
+        let sums = self.unit.linear.terms.len();
+        let source = |(i, (term, weights)): (usize, (&Term, Vec<i16>))| Source {
+            part: Part::ALL[(i + 1).saturating_sub(sums)],
             tensor: term.value,
             geometry: term.geometry,
             weights,
         };
-        Ok((terms.iter().zip(weights).map(source).collect(), bias, shift))
+        Ok((terms.into_iter().zip(weights).enumerate().map(source).collect(), bias, shift))
     }
 
     /// Weights of one channel as multiples of the pre-activation's step, per input code.
@@ -67,14 +71,29 @@ impl Rounding<'_> {
         let len = term.weights.len() / self.unit.shape.channels;
         let factor = f64::from(self.scales[term.value]) / f64::from(self.inner);
         let exact = self.unit.exact.is_some();
-        let factor = if exact { 1.0 } else { factor };
+        let factor = if exact { 1.0 } else { factor * self.other(term) };
         term.weights[channel * len..][..len].iter().map(move |w| f64::from(*w) * factor)
+    }
+
+    /// What a factor's weights are multiplied by besides: the left one's by the other scale, the right
+    /// one's by what leaves them as they are.
+    fn other(&self, term: &Term) -> f64 {
+        let Some([left, right]) = &self.unit.factors else { return 1.0 };
+        if std::ptr::eq(term, left) {
+            f64::from(self.scales[right.value])
+        } else if std::ptr::eq(term, right) {
+            f64::from(self.inner) / f64::from(self.scales[right.value])
+        } else {
+            1.0
+        }
     }
 
     /// Whether the inputs can move a channel by more than a few codes.
     fn moves(&self, channel: usize) -> bool {
-        let terms = self.unit.linear.terms.iter();
-        127.0 * terms.flat_map(|t| self.row(t, channel)).map(f64::abs).sum::<f64>() > FEW_CODES
+        let reach = |t: &Term| self.row(t, channel).map(f64::abs).sum::<f64>();
+        let sums: f64 = self.unit.linear.terms.iter().map(reach).sum();
+        let products = self.unit.factors.as_ref().map_or(0.0, |[left, _]| 127.0 * reach(left));
+        127.0 * (sums + products) > FEW_CODES
     }
 
     /// The largest shift that the sizes of the weights allow.
@@ -82,8 +101,9 @@ impl Rounding<'_> {
         if self.unit.exact.is_some() {
             return 0;
         }
-        let terms = &self.unit.linear.terms;
-        let alone = terms.iter().all(|t| self.is_light(t));
+        let left = self.unit.factors.as_ref().map(|[left, _]| left);
+        let terms: Vec<&Term> = self.unit.linear.terms.iter().chain(left).collect();
+        let alone = left.is_none() && terms.iter().all(|t| self.is_light(t));
         let limit = |t: &Term| if self.is_light(t) && !alone { ANY_LIMIT } else { WEIGHT_LIMIT };
         let largest = |t: &Term| self.row(t, channel).fold(0.0, |m: f64, w| m.max(w.abs()));
         let room = terms.iter().map(|t| (limit(t) + 0.49) / largest(t)).fold(f64::MAX, f64::min);
@@ -117,8 +137,8 @@ impl Rounding<'_> {
         let round = |v: f64| (v * step + 0.5).floor();
         let small = |w: f64| (w.abs() <= ANY_LIMIT).then_some(w as i16);
         let row = |t: &Term| self.row(t, channel).map(|w| small(round(w))).collect();
-        let rows: Option<Vec<Vec<i16>>> = self.unit.linear.terms.iter().map(row).collect();
-        let rows = rows?;
+        let mut rows: Vec<Vec<i16>> =
+            self.unit.linear.terms.iter().map(row).collect::<Option<_>>()?;
         let bias = match self.unit.exact {
             Some(bias) => f64::from(bias),
             None => {
@@ -127,7 +147,15 @@ impl Rounding<'_> {
             }
         };
         let sum: i64 = rows.iter().flatten().map(|w| i64::from(*w).abs()).sum();
-        let reach = (128 * sum) as f64 + bias.abs() + step;
+        let mut product = 0;
+        if let Some([left, right]) = &self.unit.factors {
+            let (left, ones) =
+                (row(left)?, self.row(right, channel).map(|w| w.round() as i16).collect());
+            // Each place sees one tap.
+            product = 128 * left.iter().map(|w| i64::from(*w).abs()).max().unwrap_or(0);
+            rows.extend([left, ones]);
+        }
+        let reach = (128 * (sum + product)) as f64 + bias.abs() + step;
         (reach <= MAX_ABS_ACCUMULATOR as f64).then_some((rows, bias as i32))
     }
 }

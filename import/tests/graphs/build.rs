@@ -78,6 +78,13 @@ impl Build {
         self
     }
 
+    /// Names for all results of the last node.
+    pub(crate) fn outputs_of_last(&mut self, names: &[&str]) -> &mut Self {
+        let last = self.graph.node.last_mut().unwrap();
+        last.output = names.iter().map(|s| (*s).to_owned()).collect();
+        self
+    }
+
     /// The file's content.
     pub(crate) fn model(&self) -> Model {
         let opset_import = vec![OperatorSet { domain: String::new(), version: 13 }];

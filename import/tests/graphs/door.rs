@@ -88,8 +88,8 @@ fn functions_that_call_themselves_are_refused() {
 #[test]
 fn one_message_names_all_that_is_unsupported() {
     let mut b = Build::new(&[4]);
-    b.node("LSTM", &["x"], "a", &[]).node("NonMaxSuppression", &["a"], "b", &[]);
-    b.node("Relu", &["b"], "c", &[]).node("LSTM", &["c"], "d", &[]);
+    b.node("LRN", &["x"], "a", &[]).node("NonMaxSuppression", &["a"], "b", &[]);
+    b.node("Relu", &["b"], "c", &[]).node("LRN", &["c"], "d", &[]);
     b.weights("w", &[3, 3]).node("MatMul", &["x", "w"], "e", &[]).node(
         "Add",
         &["d", "e"],
@@ -98,7 +98,7 @@ fn one_message_names_all_that_is_unsupported() {
     );
     let told = b.import().unwrap_err().to_string();
     for part in
-        ["LSTM \"the a\" and 1 more", "NonMaxSuppression", "MatMul \"the e\"", "takes 3 values"]
+        ["LRN \"the a\" and 1 more", "NonMaxSuppression", "MatMul \"the e\"", "takes 3 values"]
     {
         assert!(told.contains(part), "{part}: {told}");
     }

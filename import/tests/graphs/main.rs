@@ -4,6 +4,7 @@
 mod build;
 mod door;
 mod operators;
+mod products;
 mod refusals;
 mod scales;
 mod views;

@@ -44,7 +44,7 @@ fn nodes_that_cannot_be_read() {
         ("Add", &["x", "k"], vec![], "do not fit"),
         ("Squeeze", &["x", "axis"], vec![], "more than one value"),
         ("Softmax", &["x"], vec![], "last operator"),
-        ("LSTM", &["x"], vec![], "not built yet"),
+        ("LSTM", &["x"], vec![], "three are needed"),
     ];
     for (op, inputs, attributes, expected) in cases {
         let reason = reason(op, inputs, &attributes);

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use dn_circuits::field::CoreFr;
 use dn_circuits::{Frame, Slot, Width};
 use dn_core::protocol::Op;
-use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
+use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 use dn_core::statement::Form;
 use sha3::{Digest, Keccak256};
 
@@ -54,7 +54,12 @@ fn conv(s: &mut Stream, graph: &Graph, (stride, pool): (usize, usize)) -> Node {
     let geometry = Geometry { stride: [stride; 2], pad: [1; 2], ..Geometry::plain([3; 2]) };
     Node {
         shape: Shape { channels: 2, height: side, width: side },
-        sources: vec![Source { tensor, geometry, weights: s.weights(18 * from.channels) }],
+        sources: vec![Source {
+            part: Part::Sum,
+            tensor,
+            geometry,
+            weights: s.weights(18 * from.channels),
+        }],
         bias: vec![20, -30],
         shift: vec![8, 9],
         pool,
@@ -72,7 +77,12 @@ fn images() -> Graph {
         graph.nodes.push(node);
     }
     let identity = Geometry { groups: 2, ..Geometry::plain([1; 2]) };
-    graph.nodes[2].sources.push(Source { tensor: 1, geometry: identity, weights: vec![90; 2] });
+    graph.nodes[2].sources.push(Source {
+        part: Part::Sum,
+        tensor: 1,
+        geometry: identity,
+        weights: vec![90; 2],
+    });
     let from = graph.shape(3);
     let last =
         Node::dense((3, from), s.weights(9 * from.len()), vec![7; 9], 8, Activation::identity());

@@ -1,6 +1,6 @@
 //! Architectures that people know, with random weights.
 
-use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
+use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 
 use crate::random::Random;
 
@@ -24,7 +24,7 @@ impl<'a> Builder<'a> {
     fn source(&mut self, tensor: usize, channels: usize, geometry: Geometry) -> (Source, usize) {
         let inputs = self.graph.shape(tensor).channels / geometry.groups * geometry.taps();
         let weights = self.random.any_bytes(channels * inputs).into_iter().map(i16::from).collect();
-        (Source { tensor, geometry, weights }, inputs)
+        (Source { part: Part::Sum, tensor, geometry, weights }, inputs)
     }
 
     /// Adds a convolution with a Relu whose values seldom saturate.

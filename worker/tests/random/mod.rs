@@ -1,7 +1,7 @@
 //! Random graphs that reach what the integer semantics admit, and random inputs.
 
 use dn_core::quant::{
-    Activation, Geometry, Graph, Node, Shape, Source, MAX_ABS_ACCUMULATOR, MAX_SHIFT,
+    Activation, Geometry, Graph, Node, Part, Shape, Source, MAX_ABS_ACCUMULATOR, MAX_SHIFT,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -102,7 +102,48 @@ impl Random {
             groups: self.among(&groups),
         };
         let len = shape.channels * (from.channels / geometry.groups) * geometry.taps();
-        Source { tensor, geometry, weights: self.weights(len) }
+        Source { part: Part::Sum, tensor, geometry, weights: self.weights(len) }
+    }
+
+    /// A source of a factor: each value reads one place.
+    fn factor(&mut self, graph: &Graph, part: Part, tensor: usize, shape: Shape) -> Source {
+        let from = graph.shape(tensor);
+        let axis = |from: usize, to: usize| if from == to { [1, 0] } else { [to, to - 1] };
+        let [rows, columns] = [axis(from.height, shape.height), axis(from.width, shape.width)];
+        let divides =
+            |g: &usize| from.channels.is_multiple_of(*g) && shape.channels.is_multiple_of(*g);
+        let groups: Vec<usize> = (1..=from.channels).filter(divides).collect();
+        let geometry = Geometry {
+            pad: [rows[1], columns[1]],
+            groups: self.among(&groups),
+            ..Geometry::plain([rows[0], columns[0]])
+        };
+        let len = shape.channels * (from.channels / geometry.groups) * geometry.taps();
+        Source { part, tensor, geometry, weights: self.weights(len) }
+    }
+
+    /// A product of tensors with the extents of the last one or with one place, beside up to two sums.
+    fn product(&mut self, graph: &Graph) -> Node {
+        let last = graph.shape(graph.nodes.len());
+        let fits = |t: &usize| {
+            let from = graph.shape(*t);
+            let spans = |from: usize, to: usize| from == to || from == 1;
+            spans(from.height, last.height) && spans(from.width, last.width)
+        };
+        let tensors: Vec<usize> = (0..=graph.nodes.len()).filter(fits).collect();
+        let shape = Shape { channels: self.among(&CHANNELS), ..last };
+        let mut sources = Vec::new();
+        for part in [Part::Left, Part::Right] {
+            for _ in 0..self.among(&[1, 1, 2]) {
+                let tensor = self.among(&tensors);
+                sources.push(self.factor(graph, part, tensor, shape));
+            }
+        }
+        for _ in 0..self.below(3) {
+            let tensor = self.tensor(graph);
+            sources.push(self.source(graph, tensor, shape));
+        }
+        self.node(shape, sources, 1)
     }
 
     /// A tensor of the graph, mostly the last one.
@@ -138,7 +179,12 @@ impl Random {
                 let tensor = self.tensor(graph);
                 let from = graph.shape(tensor);
                 let geometry = Geometry::plain([from.height, from.width]);
-                Source { tensor, geometry, weights: self.weights(outputs * from.len()) }
+                Source {
+                    part: Part::Sum,
+                    tensor,
+                    geometry,
+                    weights: self.weights(outputs * from.len()),
+                }
             })
             .collect();
         self.node(Shape::vector(outputs), sources, 1)
@@ -183,8 +229,11 @@ impl Random {
         let input = Shape { channels: self.among(&CHANNELS), height, width };
         let mut graph = Graph { input, nodes: Vec::new() };
         for _ in 0..=self.below(5) {
-            let node =
-                if self.is_one_in(5) { self.dense(&graph) } else { self.convolution(&graph) };
+            let node = match self.below(6) {
+                0 => self.dense(&graph),
+                1 => self.product(&graph),
+                _ => self.convolution(&graph),
+            };
             graph.nodes.push(node);
         }
         if self.is_one_in(2) {
@@ -208,7 +257,8 @@ fn shrink(node: &mut Node, o: usize) -> (i64, i64) {
     let channels = node.shape.channels;
     loop {
         let (lo, hi) = node.accumulator_range(o);
-        if hi - lo < 2 * (MAX_ABS_ACCUMULATOR - (1 << MAX_SHIFT)) {
+        let is_exact = node.factor_bound(o) <= MAX_ABS_ACCUMULATOR;
+        if is_exact && hi - lo < 2 * (MAX_ABS_ACCUMULATOR - (1 << MAX_SHIFT)) {
             return (lo, hi);
         }
         for source in &mut node.sources {

@@ -13,6 +13,7 @@ pub(crate) mod input;
 pub(crate) mod instance;
 pub(crate) mod message;
 pub(crate) mod pooled;
+pub(crate) mod product;
 pub(crate) mod round;
 pub(crate) mod round_narrow;
 pub(crate) mod score;
@@ -41,6 +42,7 @@ impl Kind {
             Self::Window => &window::ABOUT,
             Self::Pooled => &pooled::ABOUT,
             Self::Spill => &spill::ABOUT,
+            Self::Product => &product::ABOUT,
             Self::Classes => &classes::ABOUT,
             Self::Score => &score::ABOUT,
             Self::Zero => &zero::ABOUT,
@@ -57,6 +59,7 @@ impl Kind {
         match self {
             Self::Idle | Self::Gap | Self::Zero => Some("no gate reads it"),
             Self::Input | Self::Activation | Self::Window | Self::Pooled | Self::Spill => None,
+            Self::Product => product::free(cell),
             Self::Classes => classes::free(cell),
             Self::Score => score::free(cell),
             Self::Message | Self::Branch => message::free(layout, column),
@@ -84,6 +87,7 @@ pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
     total([
         input::terms(r, acc),
         spill::terms(r, acc),
+        product::terms(r, acc),
         classes::terms(r, acc),
         score::terms(r, acc),
         message::terms(r, acc),

@@ -1,7 +1,7 @@
 //! Nets with random weights.
 
 use anyhow::{Context, Result};
-use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
+use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 
 /// What [`graph`] knows besides dense nets.
 pub(crate) const NAMES: [&str; 5] = ["lenet-avg", "lenet-max", "conv3", "resnet20", "mobilenet"];
@@ -41,7 +41,7 @@ impl Net {
         let count =
             channels * self.graph.shape(tensor).channels / geometry.groups * geometry.taps();
         let weights = (0..count).map(|_| self.noise.next(40).into()).collect();
-        Source { tensor, geometry, weights }
+        Source { part: Part::Sum, tensor, geometry, weights }
     }
 
     /// A convolution of `tensor` into a square image of side `side`.
@@ -104,7 +104,7 @@ impl Net {
         self.conv(from + 1, (channels, side), square(3, 1, 1));
         let shortcut = if stride == 1 {
             let geometry = Geometry { groups: channels, ..Geometry::plain([1, 1]) };
-            Source { tensor: from, geometry, weights: vec![128; channels] }
+            Source { part: Part::Sum, tensor: from, geometry, weights: vec![128; channels] }
         } else {
             self.source(from, channels, square(1, stride, 0))
         };

@@ -71,7 +71,7 @@ impl Reader {
         }
     }
 
-    fn with_constant(
+    pub(super) fn with_constant(
         &mut self,
         op: &str,
         view: &View,
@@ -108,6 +108,7 @@ impl Reader {
     }
 
     pub(super) fn two_views(&mut self, op: &str, a: &View, b: &View) -> Result<View, String> {
+        let (narrow_a, narrow_b) = (a, b);
         let (a, b) = self.spread_both(a, b)?;
         if let Some(pairs) = self.alike(&a, &b) {
             let with: fn(Vec<Scalar>, Vec<Scalar>) -> Scalar = match op {
@@ -130,13 +131,10 @@ impl Reader {
                 let part = self.function(&difference, &[Scalar::Relu])?;
                 self.weighted(&[(a, 1.0), (part, sign)])
             }
-            "Mul" => {
-                Err("a product of two computed tensors needs a gate that is not built yet"
-                    .to_owned())
-            }
+            "Mul" => self.multiplied(narrow_a, narrow_b),
             "Div" => {
-                Err("a quotient of two computed tensors needs a gate that is not built yet"
-                    .to_owned())
+                let inverse = self.function(narrow_b, &[Scalar::Power(-1.0)])?;
+                self.multiplied(narrow_a, &inverse)
             }
             _ => Err("two computed operands are not supported".to_owned()),
         }
@@ -333,7 +331,7 @@ impl Operand {
     }
 }
 
-fn copy(operand: &Operand) -> Operand {
+pub(super) fn copy(operand: &Operand) -> Operand {
     match operand {
         Operand::View(view) => Operand::View(view.clone()),
         Operand::Constant(c) => Operand::Constant(c.clone()),

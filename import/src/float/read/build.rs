@@ -17,8 +17,13 @@ impl Reader {
 
     /// Adds an operation; gives its value.
     pub(super) fn push(&mut self, shape: Shape, kind: Kind) -> Result<usize, String> {
-        if let Kind::Linear(linear) = &kind {
-            for term in &linear.terms {
+        let terms = match &kind {
+            Kind::Linear(linear) => &linear.terms[..],
+            Kind::Product(factors) => &factors[..],
+            Kind::Scalar { .. } | Kind::MaxPool { .. } => &[],
+        };
+        if !terms.is_empty() {
+            for term in terms {
                 let input = self.model.shape(term.value);
                 let len = geometry::weights_len(&term.geometry, input, shape)?;
                 debug_assert_eq!(len, term.weights.len());

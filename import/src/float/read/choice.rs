@@ -1,6 +1,6 @@
 //! Comparisons, truth, and choices by it.
 
-use super::arithmetic::Operand;
+use super::arithmetic::{copy, Operand};
 use super::axes::{broadcast, spread_index};
 use super::view::{Cell, View};
 use super::Reader;
@@ -52,13 +52,28 @@ impl Reader {
         let condition = self.spread_to(&condition, &dims)?;
         let (x, y) = (self.choice(&condition, &a, &dims)?, self.choice(&condition, &b, &dims)?);
         let (Some(x), Some(y)) = (x, y) else {
-            return Err("a choice by another tensor needs a gate that is not built yet".to_owned());
+            return self.by_gate(&condition, &a, &b).map(|v| vec![v]);
         };
         self.replaced(&condition, |reader, value| {
             let (root, test) = reader.chain(value);
             reader.push_scalar(root, &[Scalar::Select(test, x(reader, value), y(reader, value))])
         })
         .map(|v| vec![v])
+    }
+
+    /// `b + condition (a - b)`, with a condition that is 0 or 1.
+    fn by_gate(&mut self, condition: &View, a: &Operand, b: &Operand) -> Result<View, String> {
+        let difference = match (a, b) {
+            (Operand::Constant(a), Operand::Constant(b)) => {
+                let difference = super::numbers::binary("Sub", a, b)?;
+                self.with_constant("Mul", condition, &difference, false)?
+            }
+            _ => {
+                let difference = self.sum("Sub", &[copy(a), copy(b)])?;
+                self.multiplied(&difference, condition)?
+            }
+        };
+        self.sum("Add", &[Operand::View(difference), copy(b)])
     }
 
     /// The functions, by value of the condition, that an operand is; `None` if it is none of these.

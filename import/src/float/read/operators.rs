@@ -15,6 +15,10 @@ pub enum Group {
     Function,
     /// A largest value.
     Largest,
+    /// A product of computed tensors: one row more than a sum for each value.
+    Product,
+    /// A recurrent layer, written out step by step.
+    Recurrent,
     /// A choice or an order of numbers: costs nothing where its reader takes it over.
     View,
     /// Dissolved into the layer on the numbers that its codes stand for.
@@ -35,6 +39,8 @@ impl Group {
             Self::Linear => "linear",
             Self::Function => "function",
             Self::Largest => "largest",
+            Self::Product => "product",
+            Self::Recurrent => "recurrent",
             Self::View => "view",
             Self::Quantised => "quantised",
             Self::Learned => "learned",
@@ -101,9 +107,10 @@ fn one(view: View) -> Vec<View> {
     vec![view]
 }
 
-use Group::{Function, Largest, Learned, Linear, Quantised, View as Seen};
+use Group::{Function, Largest, Learned, Linear, Product, Quantised, Recurrent, View as Seen};
 
-const TWO: &str = "of constants, of functions of the same numbers, or with a constant";
+const RECURRENT: &str =
+    "constant weights; whole sequences of up to 1,024 steps; the batch behind a Transpose, or layout = 1";
 
 pub(super) static OPERATORS: &[Operator] = &[
     entry(Linear, "Conv", "constant weights; up to three spatial dimensions", CONV),
@@ -123,8 +130,6 @@ pub(super) static OPERATORS: &[Operator] = &[
     entry(Linear, "Sub", "", ARITHMETIC),
     entry(Linear, "Sum", "", ARITHMETIC),
     entry(Linear, "Mean", "", ARITHMETIC),
-    entry(Linear, "Mul", TWO, ARITHMETIC),
-    entry(Linear, "Div", TWO, ARITHMETIC),
     entry(
         Linear,
         "Resize",
@@ -173,9 +178,6 @@ pub(super) static OPERATORS: &[Operator] = &[
     entry(Function, "And", "", LOGIC),
     entry(Function, "Or", "", LOGIC),
     entry(Function, "Not", "", LOGIC),
-    entry(Function, "Where", "a constant condition, or one on the same numbers", |r, n| {
-        r.choose(n)
-    }),
     entry(Linear, "ReduceL1", "", REDUCE),
     entry(Linear, "ReduceL2", "", REDUCE),
     entry(Linear, "ReduceSumSquare", "", REDUCE),
@@ -187,6 +189,12 @@ pub(super) static OPERATORS: &[Operator] = &[
     entry(Largest, "ReduceMin", "", REDUCE),
     entry(Largest, "Max", "", ARITHMETIC),
     entry(Largest, "Min", "", ARITHMETIC),
+    entry(Product, "Mul", "", ARITHMETIC),
+    entry(Product, "Div", "", ARITHMETIC),
+    entry(Product, "Where", "", |r, n| r.choose(n)),
+    rewritten("", Recurrent, "LSTM", RECURRENT),
+    rewritten("", Recurrent, "GRU", RECURRENT),
+    rewritten("", Recurrent, "RNN", RECURRENT),
     entry(Seen, "Concat", "", |r, n| r.concat(n).map(one)),
     entry(Seen, "Flatten", "", SELECT),
     entry(Seen, "Reshape", "a constant shape", SELECT),

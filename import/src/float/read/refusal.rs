@@ -6,8 +6,6 @@ use crate::onnx;
 
 /// What to say about operators that are known and not supported: names, why, and what helps.
 const REFUSED: &[(&[&str], &str)] = &[
-    (&["LSTM", "GRU", "RNN"], "recurrent layers multiply computed tensors, which needs a gate that is not built yet; \
-        convolutions over time (Conv) are supported"),
     (&["TreeEnsemble"], "trees in this form are not read yet; TreeEnsembleClassifier and TreeEnsembleRegressor, which \
         exporters write for ai.onnx.ml 3, are"),
     (&["LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization",

@@ -54,6 +54,7 @@ impl Reader {
             ("ai.onnx.ml", _) => return self.learned(node),
             ("com.microsoft", "FusedConv" | "FusedGemm" | "FusedMatMul") => fused(node)?,
             ("com.microsoft", _) => return self.quantised_layer(node),
+            (domain, "LSTM" | "GRU" | "RNN") if is_onnx(domain) => self.recurrent(node)?,
             (domain, "QLinearConv" | "QLinearMatMul" | "MatMulInteger" | "ConvInteger")
                 if is_onnx(domain) =>
             {

@@ -69,7 +69,8 @@ impl Equaliser<'_> {
 
     fn input_grain(&self) -> Grain {
         let shape = self.model.input;
-        if self.examples() < FEW || self.readers(0).any(|(u, _)| u.exact.is_some()) {
+        let exact = self.readers(0).any(|(u, _)| u.exact.is_some());
+        if self.examples() < FEW || exact || self.is_factor(0) {
             Grain::All
         } else if self.readers(0).all(|(u, t)| is_dense(t, shape, u.shape)) {
             Grain::Value

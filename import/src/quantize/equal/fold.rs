@@ -59,6 +59,12 @@ fn fold_unit(
         term.weights = weights;
     }
     unit.linear.terms = terms;
+    if let Some([left, _]) = &mut unit.factors {
+        let len = left.weights.len() / channels;
+        for (o, row) in left.weights.chunks_exact_mut(len).enumerate() {
+            row.iter_mut().for_each(|w| *w = (f64::from(*w) / divisor(o)) as f32);
+        }
+    }
     unit.linear.bias = bias.iter().enumerate().map(|(o, b)| (b / divisor(o)) as f32).collect();
     unit
 }
@@ -77,7 +83,8 @@ mod tests {
         let kernel = Geometry { groups: 2, ..Geometry::plain([1, 2]) };
         let unit = |shape, term: Term, bias, chain| {
             let linear = Linear { terms: vec![term], bias };
-            Unit { origin: Origin::default(), shape, linear, pool: 1, chain, exact: None }
+            let origin = Origin::default();
+            Unit { origin, shape, linear, factors: None, pool: 1, chain, exact: None }
         };
         let conv = Term { value: 0, geometry: kernel, weights: vec![1.0, -2.0, 0.5, 3.0] };
         let dense = Geometry::plain([1, 2]);

@@ -179,11 +179,12 @@ impl<'a> Equaliser<'a> {
             );
         }
         let needs = self.needs(i, &reach);
-        let read = &self.tensors[unit.linear.terms[0].value];
-        let (steps, floor) = if unit.is_mean() && read.multipliers.len() == needs.len() {
-            self.of_mean(&needs, read)
-        } else {
-            (steps::of(&needs, HIDDEN, floor), floor)
+        let read = unit.linear.terms.first().map(|t| &self.tensors[t.value]);
+        let (steps, floor) = match read {
+            Some(read) if unit.is_mean() && read.multipliers.len() == needs.len() => {
+                self.of_mean(&needs, read)
+            }
+            _ => (steps::of(&needs, HIDDEN, floor), floor),
         };
         let mut tensor = Tensor::of(steps);
         let step = tensor.steps.iter().copied().fold(0.0, f64::max);
@@ -229,12 +230,19 @@ impl<'a> Equaliser<'a> {
         before.iter().zip(reach).zip(weights).map(need).collect()
     }
 
+    /// Whether a product reads a tensor: its factors have one step each.
+    fn is_factor(&self, tensor: usize) -> bool {
+        let factors = self.model.units.iter().flat_map(|u| u.factors.iter().flatten());
+        factors.into_iter().any(|t| t.value == tensor)
+    }
+
     /// Whether all readers of a tensor, and the unit that makes it, allow steps of single channels.
     fn is_free(&self, tensor: usize) -> bool {
         let unit = &self.model.units[tensor - 1];
         let mut readers = self.readers(tensor).map(|(u, _)| u.exact.is_none()).peekable();
         self.examples() >= FEW
             && unit.exact.is_none()
+            && !self.is_factor(tensor)
             && is_homogeneous(&unit.chain)
             && readers.peek().is_some()
             && readers.all(|free| free)
@@ -243,9 +251,7 @@ impl<'a> Equaliser<'a> {
     /// The terms that read a tensor, with their units.
     fn readers(&self, tensor: usize) -> impl Iterator<Item = (&'a Unit, &'a Term)> {
         let units = self.model.units.iter();
-        units
-            .flat_map(|u| u.linear.terms.iter().map(move |t| (u, t)))
-            .filter(move |(_, t)| t.value == tensor)
+        units.flat_map(|u| u.terms().map(move |t| (u, t))).filter(move |(_, t)| t.value == tensor)
     }
 }
 

@@ -8,8 +8,21 @@ impl Equaliser<'_> {
     /// By channel of unit `i`: the sum of its weights over all that its inputs' codes can reach.
     pub(super) fn reach(&self, i: usize) -> Vec<f64> {
         let unit = &self.model.units[i];
+        let mut sums = self.reach_of(unit, &unit.linear.terms);
+        if let Some(factors) = &unit.factors {
+            let [left, right] = factors.each_ref().map(|t| self.reach_of(unit, [t]));
+            // Each place sees one tap of a kernel that spreads.
+            let [a, b] = factors.each_ref().map(|t| t.geometry.taps() as f64);
+            let places = if unit.shape.positions() > 1 { a * b } else { 1.0 };
+            let products = left.iter().zip(&right).map(|(a, b)| a * b / places);
+            sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+        }
+        sums
+    }
+
+    fn reach_of<'t>(&self, unit: &Unit, terms: impl IntoIterator<Item = &'t Term>) -> Vec<f64> {
         let mut sums = vec![0.0; unit.shape.channels];
-        for term in &unit.linear.terms {
+        for term in terms {
             let read = &self.tensors[term.value];
             let place = Place::new(self.model, unit, term, read.steps.len());
             for (o, row) in rows(unit, term) {

@@ -73,13 +73,14 @@ pub(super) fn rows_per_pass(
 
 #[cfg(test)]
 mod tests {
-    use dn_core::quant::{Activation, Geometry, Node, Shape, Source};
+    use dn_core::quant::{Activation, Geometry, Node, Part, Shape, Source};
 
     use super::*;
 
     /// Nodes on one value that read the given tensors.
     fn graph(reads: &[&[usize]]) -> Graph {
         let source = |tensor: &usize| Source {
+            part: Part::Sum,
             tensor: *tensor,
             geometry: Geometry::plain([1, 1]),
             weights: vec![1],

@@ -1,6 +1,6 @@
 //! One node of a graph in libtorch's memory.
 
-use dn_core::quant::{Activation, Graph, Node, ZERO_POINT};
+use dn_core::quant::{Activation, Graph, Node, Part, ZERO_POINT};
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::exact::{exact_kind, rounding_term};
@@ -14,6 +14,8 @@ pub(super) struct Step {
     /// Type of the arithmetic.
     kind: Kind,
     terms: Vec<Term>,
+    /// Terms of both factors, unless there is no product; the left ones have the scale.
+    factors: Option<[Vec<Term>; 2]>,
     /// `[channels]`: `(bias + 2^(shift−1)) · 2^−shift`.
     bias: Tensor,
     pool: i64,
@@ -51,8 +53,16 @@ impl Step {
         let place =
             |values: &[f64]| Tensor::f_from_slice(values)?.f_to_device(device)?.f_to_kind(kind);
         let scales = place(&scales)?.f_view([-1, 1])?;
-        let terms: Result<Vec<Term>, TchError> =
-            (0..node.sources.len()).map(|s| Term::load(graph, node, s, &scales)).collect();
+        let ones = scales.f_ones_like()?;
+        let terms = |part: Part| -> Result<Vec<Term>, TchError> {
+            let scales = if part == Part::Right { &ones } else { &scales };
+            let of_part = (0..node.sources.len()).filter(|s| node.sources[*s].part == part);
+            of_part.map(|s| Term::load(graph, node, s, scales)).collect()
+        };
+        let factors = match node.is_product() {
+            true => Some([terms(Part::Left)?, terms(Part::Right)?]),
+            false => None,
+        };
         let ends = saturation(&node.activation);
         let table = match ends {
             Some(_) => None,
@@ -63,7 +73,8 @@ impl Step {
         Ok(Self {
             shape: [node.shape.channels, node.shape.height, node.shape.width].map(|x| x as i64),
             kind,
-            terms: terms?,
+            terms: terms(Part::Sum)?,
+            factors,
             bias: place(&bias)?,
             pool: node.pool as i64,
             ends: ends.unwrap_or([i8::MIN, i8::MAX]).map(f64::from),
@@ -91,17 +102,36 @@ impl Step {
 
     /// `(acc + 2^(shift−1)) · 2^−shift`.
     fn accumulate(&self, tensors: &[Tensor], batch: i64) -> Result<Tensor, TchError> {
-        let mut sum: Option<Tensor> = None;
-        for term in &self.terms {
+        let Some([left, right]) = &self.factors else {
+            return self.sum(&self.terms, (None, Some(&self.bias)), tensors, batch);
+        };
+        let [left, right] =
+            [left, right].map(|terms| self.sum(terms, (None, None), tensors, batch));
+        let mut product = left?.f_view([self.shape[0], -1])?;
+        let _ = product.f_mul_(&right?.f_view([self.shape[0], -1])?)?;
+        let _ = product.f_add_(&self.bias.f_view([-1, 1])?)?;
+        self.sum(&self.terms, (Some(product), None), tensors, batch)
+    }
+
+    /// The sum of terms and of what it starts with, or of the bias of each channel.
+    fn sum(
+        &self,
+        terms: &[Term],
+        (mut sum, bias): (Option<Tensor>, Option<&Tensor>),
+        tensors: &[Tensor],
+        batch: i64,
+    ) -> Result<Tensor, TchError> {
+        for term in terms {
             let groups = term.patches.groups();
             let x = tensors[term.tensor].f_to_kind(self.kind)?;
             let x = term.patches.cut(&x, batch)?;
-            sum = Some(match sum {
-                None => {
-                    let bias = self.bias.f_view([groups, -1, 1])?;
+            sum = Some(match (sum, bias) {
+                (None, None) => term.weights.f_bmm(&x)?,
+                (None, Some(bias)) => {
+                    let bias = bias.f_view([groups, -1, 1])?;
                     bias.f_baddbmm(&term.weights, &x, 1.0, 1.0)?
                 }
-                Some(sum) => {
+                (Some(sum), _) => {
                     let mut sum = sum.f_view([groups, self.shape[0] / groups, -1])?;
                     sum.f_baddbmm_(&term.weights, &x)?
                 }
