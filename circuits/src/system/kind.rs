@@ -37,7 +37,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// One of each.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Idle,
         Self::Gap,
         Self::Input,
