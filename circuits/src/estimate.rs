@@ -2,10 +2,12 @@
 
 use dn_core::commitment::permutation_count;
 use dn_core::digest;
+use dn_core::protocol::Protocol;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
-use dn_core::Width;
+use dn_core::{Scheme, Width};
 
+use crate::gas;
 use crate::plan::count_rows;
 use crate::plan::frame::{log2_rows, Frame, PlanError, MAX_K};
 use crate::system::columns::{advice_columns, fixed_columns};
@@ -23,6 +25,13 @@ const PORTABLE: f64 = 3.1;
 const MEMORY_MB: (f64, f64) = (15.3, 2.0e-3);
 /// MiB per row of the domain and column, with and without fixed columns that stay.
 const COLUMN_MB: (f64, f64) = (6.5e-5, 5.34e-5);
+/// CPU seconds of a term of the two opening polynomials, which are full-size.
+const TERM_S: f64 = 1.35e-6;
+/// CPU seconds of a base of merged commitments: of the development string, and for each layer of the transform of a ceremony's
+/// powers.
+const BASE_S: (f64, f64) = (2.0e-6, 5.0e-6);
+/// MiB of a base in memory, and of what openings keep for each place and row besides.
+const BASE_MB: (f64, f64) = (6.1e-5, 6.1e-5);
 /// log2 of the largest domain whose fixed columns stay in memory on all cosets, where they take 1 GiB.
 pub const RESIDENT_K: u32 = 18;
 
@@ -39,6 +48,23 @@ pub struct Estimate {
     pub cpu_s: f64,
     /// Peak memory in MiB, roughly.
     pub memory_mb: f64,
+    /// Gas of a transaction that verifies the proof, roughly, without a floor for its calldata.
+    pub gas: u64,
+    /// The bases of merged commitments.
+    pub bases: Option<BasesEstimate>,
+}
+
+/// What the bases of merged commitments take, once for a reference string and a domain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BasesEstimate {
+    /// Powers of tau that the reference string must have, exact.
+    pub powers: usize,
+    /// MiB of their file, and in memory.
+    pub memory_mb: f64,
+    /// CPU seconds to make those of the development string.
+    pub cpu_s: f64,
+    /// CPU seconds to make those of a ceremony.
+    pub ceremony_cpu_s: f64,
 }
 
 /// Rows, time and memory for a validated graph and a positive multiple of the lane count.
@@ -47,7 +73,8 @@ pub struct Estimate {
 /// When the graph does not fit the layout.
 pub fn estimate(graph: &Graph, frame: impl Into<Frame>) -> Result<Estimate, PlanError> {
     let frame = frame.into();
-    Ok(of_rows(graph, frame, count_rows(graph, &[frame])?[0]))
+    let rows = count_rows(graph, &[frame])?[0];
+    Ok(of_rows(graph, frame, rows, &gas::layout(frame.width, frame.scheme)))
 }
 
 /// What a row of a layout costs of one of the default layout's, for which the constants are: by its columns,
@@ -58,7 +85,8 @@ fn shares(width: Width) -> [f64; 3] {
     [share(&columns), share(&poseidon::full_size), share(&advice_columns)]
 }
 
-fn of_rows(graph: &Graph, Frame { slots, width, form }: Frame, rows: usize) -> Estimate {
+fn of_rows(graph: &Graph, frame: Frame, rows: usize, layout: &Protocol) -> Estimate {
+    let Frame { slots, width, form, .. } = frame;
     let k = log2_rows(rows);
     let domain = (1u64 << k) as f64;
     let messages = [graph.input_len(), graph.output_len()];
@@ -70,17 +98,79 @@ fn of_rows(graph: &Graph, Frame { slots, width, form }: Frame, rows: usize) -> E
         if k > RESIDENT_K { (TRANSFORM_S, COLUMN_MB.1) } else { (0.0, COLUMN_MB.0) };
     let all_columns = (advice_columns(width) + fixed_columns(width)) as f64;
     let [columns, full_size, advice] = shares(width);
+    let arithmetic = if dn_vector::uses_ifma() { 1.0 } else { PORTABLE };
+    let places = layout.places.map_or(1.0, f64::from);
+    let bases = layout.places.map(|t| bases(t as usize, k, arithmetic));
+    // Of the two points of the opening, plain ones have the rows' number of terms.
+    let openings = TERM_S * 2.0 * (places - 1.0) * domain;
+    let opened = if bases.is_some() { BASE_MB.1 * places * domain } else { 0.0 };
     Estimate {
         slots,
         rows,
         k,
-        cpu_s: if dn_vector::uses_ifma() { 1.0 } else { PORTABLE }
+        cpu_s: arithmetic
             * (CPU_S.0
                 + (CPU_S.1 + transforms) * domain * columns
                 + CPU_S.2 * hashes as f64 * full_size
-                + CPU_S.3 * others * advice),
-        memory_mb: MEMORY_MB.0 + (MEMORY_MB.1 + per_column * all_columns) * domain,
+                + CPU_S.3 * others * advice
+                + openings),
+        memory_mb: MEMORY_MB.0
+            + (MEMORY_MB.1 + per_column * all_columns) * domain
+            + bases.map_or(0.0, |b| b.memory_mb)
+            + opened,
+        gas: gas::estimate(layout, form.instances(slots)),
+        bases,
     }
+}
+
+fn bases(places: usize, k: u32, arithmetic: f64) -> BasesEstimate {
+    let powers = places << k;
+    let seconds = arithmetic * powers as f64;
+    BasesEstimate {
+        powers,
+        memory_mb: BASE_MB.0 * powers as f64,
+        cpu_s: BASE_S.0 * seconds,
+        // Half as many butterflies as points in each layer, and a factor for each point.
+        ceremony_cpu_s: BASE_S.1 * seconds * f64::from(k + 2),
+    }
+}
+
+/// What work is worth, in dollars.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prices {
+    /// A unit of gas, in 10^-9 ether.
+    pub gas_gwei: f64,
+    /// An ether.
+    pub ether_usd: f64,
+    /// An hour of a core.
+    pub core_hour_usd: f64,
+}
+
+impl Default for Prices {
+    fn default() -> Self {
+        Self { gas_gwei: 0.01, ether_usd: 3_000.0, core_hour_usd: 0.02 }
+    }
+}
+
+impl Prices {
+    /// What proof and verification cost together.
+    #[must_use]
+    pub fn usd(&self, estimate: &Estimate) -> f64 {
+        estimate.gas as f64 * self.gas_gwei * 1e-9 * self.ether_usd
+            + estimate.cpu_s / 3_600.0 * self.core_hour_usd
+    }
+}
+
+/// The scheme with which batches of a frame's size and layout cost least in all.
+///
+/// # Errors
+/// When the graph does not fit the layout.
+pub fn best_scheme(graph: &Graph, frame: Frame, prices: &Prices) -> Result<Scheme, PlanError> {
+    let cost = |scheme| Ok((scheme, prices.usd(&estimate(graph, frame.opened(scheme))?)));
+    let all: Vec<(Scheme, f64)> =
+        Scheme::ALL.into_iter().map(cost).collect::<Result<_, PlanError>>()?;
+    let best = all.into_iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    Ok(best.map_or(Scheme::Plain, |(scheme, _)| scheme))
 }
 
 /// What a layout is chosen for.
@@ -92,50 +182,50 @@ pub enum Objective {
     Gas,
 }
 
-/// The best layout of a graph for batches of up to `limit`.
+/// The best layout and scheme of a graph for batches of up to `limit`.
 ///
 /// # Errors
 /// When the graph fits no layout.
-pub fn best_width(graph: &Graph, limit: usize, objective: Objective) -> Result<Width, PlanError> {
-    let best = |width| Ok((width, best_size(graph, limit, width, Form::Listed)?.1));
+pub fn best_layout(
+    graph: &Graph,
+    limit: usize,
+    objective: Objective,
+) -> Result<(Width, Scheme), PlanError> {
+    let best = |width| Ok((width, best_size(graph, limit, Frame::of(1, width))?.1));
     let layouts: Vec<(Width, f64)> =
         Width::ALL.into_iter().map(best).collect::<Result<_, PlanError>>()?;
-    let mut fitting = layouts.into_iter().filter(|(_, cost)| cost.is_finite());
+    let fitting = layouts.into_iter().filter(|(_, cost)| cost.is_finite());
     let chosen = match objective {
-        // Every column costs gas, and narrow layouts come first.
-        Objective::Gas => fitting.next(),
-        Objective::Cpu => fitting.min_by(|a, b| a.1.total_cmp(&b.1)),
+        Objective::Gas => {
+            let all = fitting.flat_map(|(width, _)| Scheme::ALL.map(|scheme| (width, scheme)));
+            all.min_by_key(|(width, scheme)| gas::estimate(&gas::layout(*width, *scheme), 0))
+        }
+        Objective::Cpu => {
+            let best = fitting.min_by(|a, b| a.1.total_cmp(&b.1));
+            best.map(|(width, _)| (width, Scheme::Plain))
+        }
     };
-    Ok(chosen.map_or(Width::Default, |(width, _)| width))
+    Ok(chosen.unwrap_or_default())
 }
 
-/// The batch size of a layout and a form of the statement up to `limit` with the least CPU per inference;
+/// The batch size up to `limit` with the least CPU per inference, for a frame whose own size does not matter;
 /// larger wins a tie. Sizes whose rows do not fit are passed over.
 ///
 /// # Errors
 /// When the graph does not fit the layout.
-pub fn best_batch(
-    graph: &Graph,
-    limit: usize,
-    width: Width,
-    form: Form,
-) -> Result<usize, PlanError> {
-    Ok(best_size(graph, limit, width, form)?.0)
+pub fn best_batch(graph: &Graph, limit: usize, frame: Frame) -> Result<usize, PlanError> {
+    Ok(best_size(graph, limit, frame)?.0)
 }
 
 /// The best batch size and its CPU seconds per inference, infinite where no size fits.
-fn best_size(
-    graph: &Graph,
-    limit: usize,
-    width: Width,
-    form: Form,
-) -> Result<(usize, f64), PlanError> {
-    let lanes = width.lanes();
+fn best_size(graph: &Graph, limit: usize, frame: Frame) -> Result<(usize, f64), PlanError> {
+    let (lanes, layout) = (frame.width.lanes(), gas::layout(frame.width, frame.scheme));
     let sizes: Vec<usize> = (lanes..=limit).step_by(lanes).chain([limit.max(1)]).collect();
-    let frames: Vec<Frame> = sizes.iter().map(|n| Frame::of(*n, width).with(form)).collect();
+    let of = |n: &usize| Frame { slots: n.next_multiple_of(lanes), ..frame };
+    let frames: Vec<Frame> = sizes.iter().map(of).collect();
     let rows = count_rows(graph, &frames)?;
     let costs = sizes.into_iter().zip(frames.into_iter().zip(rows)).map(|(n, (frame, rows))| {
-        let e = of_rows(graph, frame, rows);
+        let e = of_rows(graph, frame, rows, &layout);
         (n, if e.k > MAX_K { f64::INFINITY } else { e.cpu_s / n as f64 })
     });
     let best = costs.reduce(|best, next| if next.1 <= best.1 { next } else { best });

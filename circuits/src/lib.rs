@@ -14,6 +14,7 @@ mod circuit;
 pub mod estimate;
 pub mod field;
 mod fold;
+pub mod gas;
 pub mod plan;
 pub mod protocol;
 pub mod solidity;
@@ -23,7 +24,7 @@ pub mod witness;
 
 pub use cells::Cells;
 pub use circuit::BatchCircuit;
-pub use dn_core::Width;
+pub use dn_core::{Scheme, Width};
 pub use plan::{Frame, Plan, PlanError};
 pub use system::rows::tables::tables;
 pub use system::{columns, poseidon, table};

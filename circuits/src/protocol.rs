@@ -1,8 +1,9 @@
-//! Exports a verifying key as the plain data of [`dn_core::protocol`].
+//! Exports verifying keys as the plain data of [`dn_core::protocol`].
 
 use std::collections::HashMap;
 
 use dn_core::protocol::{Op, Phase, Protocol, Query, Word};
+use dn_core::system::SystemError;
 use dn_core::Width;
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine, G2Affine};
@@ -33,11 +34,56 @@ fn point_g2(p: G2Affine) -> [Word; 4] {
     [half(p.x.c0), half(p.x.c1), half(p.y.c0), half(p.y.c1)]
 }
 
+/// The points of a reference string that a verifier needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generators {
+    /// Generator of G1.
+    pub g1: G1Affine,
+    /// Generator of G2.
+    pub g2: G2Affine,
+    /// tau times the generator of G2.
+    pub s_g2: G2Affine,
+}
+
 /// The hash by which contracts know a reference string, whatever its length.
 #[must_use]
-pub fn reference_string(params: &ParamsKZG<Bn256>) -> Word {
-    let (g2, s_g2) = (point_g2(params.g2()), point_g2(params.s_g2()));
-    dn_core::vk_data::reference_string(&point(params.get_g()[0]), &g2, &s_g2)
+pub fn reference_string(string: &Generators) -> Word {
+    let Generators { g1, g2, s_g2 } = *string;
+    dn_core::vk_data::reference_string(&point(g1), &point_g2(g2), &point_g2(s_g2))
+}
+
+/// The protocol of a key with merged openings, whose groups of fixed columns have these commitments.
+///
+/// # Errors
+/// When the constraint system cannot be merged.
+///
+/// # Panics
+/// If there are not as many commitments as groups.
+pub fn export_merged(
+    (width, k, instances): (Width, u32, usize),
+    string: &Generators,
+    fixed: &[G1Affine],
+) -> Result<Protocol, SystemError> {
+    let merged = layout(width).merged()?;
+    assert_eq!(merged.fixed.len(), fixed.len(), "commitments to the groups of fixed columns");
+    let mut protocol = Protocol {
+        k,
+        omega: word(root_of_unity(k)),
+        instances: instances as u32,
+        g1: point(string.g1),
+        g2: point_g2(string.g2),
+        s_g2: point_g2(string.s_g2),
+        fixed: fixed.iter().map(|c| point(*c)).collect(),
+        ..merged
+    };
+    protocol.digest = protocol.merged_digest()?;
+    Ok(protocol)
+}
+
+/// The generator of the domain of `2^k` rows.
+#[must_use]
+pub fn root_of_unity(k: u32) -> Fr {
+    (k..Fr::S).fold(Fr::ROOT_OF_UNITY, |root, _| root.square())
 }
 
 /// The protocol of a verifying key whose instance has `instances` values.
@@ -111,6 +157,7 @@ fn constraints(cs: &ConstraintSystem<Fr>) -> Protocol {
         advice_queries: cs.advice_queries().iter().map(|(c, r)| queries(c.index(), r.0)).collect(),
         fixed_queries: cs.fixed_queries().iter().map(|(c, r)| queries(c.index(), r.0)).collect(),
         quotient_pieces: (cs.degree() - 1) as u32,
+        places: None,
         constants: program.constants,
         ops: program.ops,
         constraints,

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dn_circuits::estimate::Objective;
-use dn_core::Width;
+use dn_circuits::estimate::{Objective, Prices};
+use dn_core::{Scheme, Width};
 
 /// Verified inference: quantise models, run them, prove batches, verify proofs.
 #[derive(Debug, Parser)]
@@ -166,9 +166,14 @@ pub(crate) struct Import {
     /// Layout of the columns of its proofs; by default the one of eight lanes.
     #[arg(long, value_enum, conflicts_with = "optimize")]
     pub(crate) layout: Option<Layout>,
-    /// Choose the layout for the least CPU time per inference or the least gas per verification.
+    /// How columns are opened; by default the way by which proof and verification cost least in all, at the prices given.
+    #[arg(long, value_enum, env = "DEEPNODE_OPENING", conflicts_with = "optimize")]
+    pub(crate) opening: Option<Opening>,
+    /// Choose layout and opening for the least CPU time per inference or the least gas per verification.
     #[arg(long, value_enum)]
     pub(crate) optimize: Option<Optimize>,
+    #[command(flatten)]
+    pub(crate) prices: Rates,
     /// Write the package even if the int8 outputs are further from the float ones than a quarter of their
     /// spread (root mean square over deviation). Above a twentieth there is a warning.
     #[arg(long)]
@@ -198,6 +203,44 @@ impl From<Optimize> for Objective {
         match optimize {
             Optimize::Cpu => Self::Cpu,
             Optimize::Gas => Self::Gas,
+        }
+    }
+}
+
+/// What work costs.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Rates {
+    /// Price of gas, in gwei.
+    #[arg(long, env = "DEEPNODE_GAS_GWEI", default_value_t = Prices::default().gas_gwei)]
+    pub(crate) gas_gwei: f64,
+    /// Price of an ether, in dollars.
+    #[arg(long, env = "DEEPNODE_ETHER_USD", default_value_t = Prices::default().ether_usd)]
+    pub(crate) ether_usd: f64,
+    /// Price of an hour of a core, in dollars.
+    #[arg(long, env = "DEEPNODE_CORE_HOUR_USD", default_value_t = Prices::default().core_hour_usd)]
+    pub(crate) core_hour_usd: f64,
+}
+
+impl From<Rates> for Prices {
+    fn from(Rates { gas_gwei, ether_usd, core_hour_usd }: Rates) -> Self {
+        Self { gas_gwei, ether_usd, core_hour_usd }
+    }
+}
+
+/// How columns are committed to and opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Opening {
+    /// A commitment for each column: the least CPU time.
+    Plain,
+    /// Several columns to a commitment: the least gas.
+    Merged,
+}
+
+impl From<Opening> for Scheme {
+    fn from(opening: Opening) -> Self {
+        match opening {
+            Opening::Plain => Self::Plain,
+            Opening::Merged => Self::Merged,
         }
     }
 }

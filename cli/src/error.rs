@@ -7,7 +7,7 @@ use dn_circuits::PlanError;
 use dn_core::proof_file::ProofFileError;
 use dn_import::npz::NpzError;
 use dn_import::{ImportError, PackageError};
-use dn_prover::ProveError;
+use dn_prover::{ProveError, SrsError};
 use dn_verifier::evm::EvmError;
 use dn_verifier::VerifyError;
 
@@ -61,6 +61,8 @@ impl From<ProveError> for Failure {
             ),
             ProveError::Plan(_) => ("plan", "choose a smaller batch or a smaller model"),
             ProveError::Witness(_) => ("input_shape", "give inputs of the model's length"),
+            ProveError::Merge(_) => ("merge", "import it with --opening plain"),
+            ProveError::Srs(SrsError::Bases { .. }) => ("bases", "delete the file and try again"),
             ProveError::Srs(_) => ("srs", "use a larger powers-of-tau file or a smaller batch"),
             ProveError::Cache { .. } => ("cache", "set --data-dir to a folder that can be written"),
             ProveError::Halo2(_) => ("proof_system", "report this model and batch"),

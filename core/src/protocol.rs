@@ -75,7 +75,7 @@ pub struct Protocol {
     pub g2: [Word; 4],
     /// tau times the generator of G2.
     pub s_g2: [Word; 4],
-    /// Commitments to the fixed columns; zeros stand for the point at infinity.
+    /// Commitments to the fixed columns, or to groups of them; zeros stand for the point at infinity.
     pub fixed: Vec<[Word; 2]>,
     /// Two phases.
     pub phases: Vec<Phase>,
@@ -83,8 +83,11 @@ pub struct Protocol {
     pub advice_queries: Vec<Query>,
     /// Fixed evaluations, in order.
     pub fixed_queries: Vec<Query>,
-    /// Commitments to the quotient.
+    /// Pieces of the quotient.
     pub quotient_pieces: u32,
+    /// Columns to a commitment, where openings are merged ([`crate::groups`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<u32>,
     /// Constants of the gates.
     pub constants: Vec<Word>,
     /// Steps of evaluating the gates.
@@ -176,7 +179,9 @@ impl Protocol {
             queries.iter().all(fits)
         };
         ensure(queries_fit(&self.advice_queries, advice), "advice_queries")?;
-        ensure(queries_fit(&self.fixed_queries, self.fixed.len()), "fixed_queries")?;
+        // The columns of groups are as many as their queries need.
+        let fixed = self.places.map_or(self.fixed.len(), |_| MAX_LEN);
+        ensure(queries_fit(&self.fixed_queries, fixed), "fixed_queries")?;
         let op_fits = |(i, op): (usize, &Op)| {
             let below = |x: u32, n: usize| (x as usize) < n;
             match *op {
@@ -204,14 +209,6 @@ impl Protocol {
     #[must_use]
     pub fn challenges(&self) -> usize {
         self.phases.iter().map(|p| p.challenges.len()).sum()
-    }
-
-    /// Length of a proof in bytes.
-    #[must_use]
-    pub fn proof_len(&self) -> usize {
-        let points = self.advice_columns() + 1 + self.quotient_pieces as usize + 2;
-        let scalars = self.advice_queries.len() + self.fixed_queries.len() + 1;
-        64 * points + 32 * scalars
     }
 }
 

@@ -72,7 +72,7 @@ impl System {
 }
 
 /// One opening per queried column.
-fn openings(queries: &[Query], values_at: usize) -> Result<Vec<Opening>, SystemError> {
+pub(crate) fn openings(queries: &[Query], values_at: usize) -> Result<Vec<Opening>, SystemError> {
     let unsupported = SystemError { what: "rotation" };
     let mut all: Vec<Opening> = Vec::new();
     for Query { column, .. } in queries {
@@ -97,8 +97,12 @@ fn openings(queries: &[Query], values_at: usize) -> Result<Vec<Opening>, SystemE
 fn hash(p: &Protocol) -> Word {
     let columns = (&p.phases, p.fixed.len(), p.quotient_pieces);
     let parts = (columns, &p.advice_queries, &p.fixed_queries, &p.constants, &p.ops);
-    let bytes = serde_json::to_vec(&(parts, &p.constraints)).expect("plain data serialises");
-    Keccak256::digest(bytes).into()
+    let parts = (parts, &p.constraints);
+    let bytes = match p.places {
+        None => serde_json::to_vec(&parts),
+        Some(places) => serde_json::to_vec(&(parts, places)),
+    };
+    Keccak256::digest(bytes.expect("plain data serialises")).into()
 }
 
 #[cfg(test)]

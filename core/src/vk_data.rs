@@ -8,7 +8,7 @@
 //! public inputs
 //! G1                   x, y
 //! G2, tau G2           x.c1, x.c0, y.c1, y.c0 each
-//! fixed commitments    x, y each; zeros stand for the point at infinity
+//! fixed commitments    x, y each, of columns or groups; zeros stand for the point at infinity
 //! ```
 //!
 //! All but the first byte are words. What models share is in the verifier's code: [`crate::system`].
@@ -18,7 +18,9 @@ use ark_ff::{BigInteger, Field, PrimeField};
 use sha3::{Digest as _, Keccak256};
 use thiserror::Error;
 
+use crate::groups::groups;
 use crate::protocol::{Protocol, Word};
+use crate::scheme::Scheme;
 use crate::system::{System, SystemError};
 
 /// EIP-170's limit on a contract's code.
@@ -61,6 +63,9 @@ fn word(x: Fr) -> Word {
 /// When the protocol has a shape that the Solidity verifier does not know, or is too large.
 pub fn vk_data(p: &Protocol) -> Result<Vec<u8>, VkDataError> {
     let layout = System::of(p)?;
+    if p.scheme() == Scheme::Merged {
+        groups(p)?;
+    }
     let invert = |x: Fr| x.inverse().ok_or(VkDataError::Domain);
     let omega = Fr::from_be_bytes_mod_order(&p.omega);
     let mut words = vec![
@@ -94,6 +99,14 @@ pub fn reference_string(g1: &[Word; 2], g2: &[Word; 4], s_g2: &[Word; 4]) -> Wor
         hasher.update(word);
     }
     hasher.finalize().into()
+}
+
+impl Protocol {
+    /// [`reference_string`] of the key.
+    #[must_use]
+    pub fn reference_string(&self) -> Word {
+        reference_string(&self.g1, &self.g2, &self.s_g2)
+    }
 }
 
 /// The EVM's order of a coordinate's two parts.

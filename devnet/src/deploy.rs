@@ -5,8 +5,8 @@ use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::TransactionRequest;
 use dn_sdk::contracts::{
-    DefaultVerifier, DnToken, InferenceRollup, ModelRegistry, NarrowVerifier, Staking,
-    VerifierRouter, WideVerifier,
+    DefaultVerifier, DnToken, InferenceRollup, MergedDefaultVerifier, MergedNarrowVerifier,
+    MergedWideVerifier, ModelRegistry, NarrowVerifier, Staking, VerifierRouter, WideVerifier,
 };
 use thiserror::Error;
 
@@ -69,10 +69,14 @@ pub async fn deploy<P: Provider + Clone>(
     let token = *DnToken::deploy(provider.clone()).await?.address();
     let staking = Staking::deploy(provider.clone(), token, roles.minimum_stake_wei).await?;
     let registry = *ModelRegistry::deploy(provider.clone()).await?.address();
-    let narrow = *NarrowVerifier::deploy(provider.clone()).await?.address();
-    let default = *DefaultVerifier::deploy(provider.clone()).await?.address();
-    let wide = *WideVerifier::deploy(provider.clone()).await?.address();
-    let verifiers = vec![narrow, default, wide];
+    let verifiers = vec![
+        *NarrowVerifier::deploy(provider.clone()).await?.address(),
+        *DefaultVerifier::deploy(provider.clone()).await?.address(),
+        *WideVerifier::deploy(provider.clone()).await?.address(),
+        *MergedNarrowVerifier::deploy(provider.clone()).await?.address(),
+        *MergedDefaultVerifier::deploy(provider.clone()).await?.address(),
+        *MergedWideVerifier::deploy(provider.clone()).await?.address(),
+    ];
     let router = VerifierRouter::deploy(provider.clone(), roles.reference_string, verifiers);
     let router = router.await?;
     let verifier = *router.address();

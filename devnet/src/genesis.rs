@@ -24,8 +24,6 @@ const DN: u128 = 1_000_000_000_000_000_000;
 const FUNDS: u128 = 100 * DN;
 /// What each member gets for gas, in wei of the chain's money.
 const GAS_MONEY: u128 = 1_000 * DN;
-/// Powers of a reference string that is made for its points alone, as a power of 2.
-const SHORTEST: u32 = 1;
 /// `IStaking.Role.Worker`.
 const WORKER_ROLE: u8 = 0;
 /// `IStaking.Role.Prover`.
@@ -67,11 +65,11 @@ pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<
     Ok(d)
 }
 
-/// The development string's, which does not depend on its length.
+/// The development string's.
 fn reference_string(data: &Path) -> Result<B256> {
     let srs = Srs::UnsafeDev { cache: data.join("srs") };
-    let params = srs.load(SHORTEST).context("make the development reference string")?;
-    Ok(B256::from(protocol::reference_string(&params)))
+    let string = srs.generators().context("make the development reference string")?;
+    Ok(B256::from(protocol::reference_string(&string)))
 }
 
 /// Gives users DN and deposits it, gives workers and provers DN and stakes it.
@@ -156,11 +154,10 @@ async fn verifying_key(
     slots: usize,
 ) -> Result<Protocol> {
     let (graph, data) = (package.graph.clone(), options.data.clone());
-    let frame = Frame::new(slots, package.width);
+    let frame = Frame::new(slots, package.width).opened(package.scheme);
     let made = tokio::task::spawn_blocking(move || -> Result<Protocol> {
         let prover = Prover::new(graph, frame, &data, &id.to_string(), None)?;
-        let (keys, instances) = (prover.keys(), dn_core::statement::len(slots));
-        Ok(protocol::export(keys.vk(), &keys.params, instances))
+        Ok(prover.keys().protocol().clone())
     });
     made.await?.context("make the model's keys")
 }

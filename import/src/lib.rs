@@ -27,7 +27,7 @@ mod quantize;
 mod readout;
 
 use dn_core::quant::execute;
-use dn_core::Width;
+use dn_core::{Scheme, Width};
 use rayon::prelude::*;
 
 pub use codes::Codes;
@@ -172,8 +172,8 @@ impl OnnxModel {
         let inputs = if names.len() > 1 { names } else { Vec::new() };
         let is_plain = named.len() < 2 && named.iter().all(|o| o.readout == Readout::Plain);
         let outputs = if is_plain { Vec::new() } else { named };
-        let width = Width::default();
-        let package = Package { name, graph, input, output, width, inputs, outputs };
+        let (width, scheme) = (Width::default(), Scheme::default());
+        let package = Package { name, graph, input, output, width, scheme, inputs, outputs };
         Ok(Imported { package, float, outcome })
     }
 }

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use dn_core::quant::{Activation, Geometry, Graph, GraphError, Node, Part, Shape, Source, MAX_LEN};
-use dn_core::Width;
+use dn_core::{Scheme, Width};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ pub struct Package {
     pub output: Codes,
     /// Layout of its proofs.
     pub width: Width,
+    /// How the columns of its proofs are opened.
+    pub scheme: Scheme,
     /// Names of the tensors that lie one behind the other in an input; none if it is one tensor.
     pub inputs: Vec<String>,
     /// What lies one behind the other in an output; none if that is one tensor whose numbers are its
@@ -63,6 +65,8 @@ struct Header {
     output_scale: Option<f32>,
     #[serde(default, skip_serializing_if = "Width::is_default")]
     width: Width,
+    #[serde(default, skip_serializing_if = "Scheme::is_plain")]
+    opening: Scheme,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     inputs: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -142,6 +146,7 @@ impl Package {
             input_scale: None,
             output_scale: None,
             width: self.width,
+            opening: self.scheme,
             inputs: self.inputs.clone(),
             outputs: self.outputs.clone(),
             input: self.graph.input,
@@ -194,7 +199,8 @@ impl Package {
             serde_json::from_str(json).map_err(|e| PackageError::Header(Some(e)))?;
         let ends = header.ends()?;
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
-        let Header { name, width, inputs, outputs, input: extents, nodes, .. } = header;
+        let Header { name, width, opening: scheme, inputs, outputs, input: extents, nodes, .. } =
+            header;
         let mut graph = Graph { input: extents, nodes: Vec::new() };
         let mut arrays = 0;
         for (i, node) in nodes.into_iter().enumerate() {
@@ -215,7 +221,7 @@ impl Package {
         if !outputs.is_empty() && numbers != graph.shape(graph.nodes.len()).len() {
             return Err(PackageError::Outputs { got: numbers });
         }
-        Ok(Self { name, graph, input, output, width, inputs, outputs })
+        Ok(Self { name, graph, input, output, width, scheme, inputs, outputs })
     }
 }
 
@@ -318,6 +324,7 @@ mod tests {
             input,
             output,
             width: Width::Default,
+            scheme: Scheme::Merged,
         }
     }
 

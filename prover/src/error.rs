@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dn_circuits::{PlanError, WitnessError};
+use dn_core::system::SystemError;
 use halo2_proofs::plonk::Error as PlonkError;
 use thiserror::Error;
 
@@ -21,6 +22,9 @@ pub enum ProveError {
     /// The reference string is not available.
     #[error("load the reference string")]
     Srs(#[from] SrsError),
+    /// The layout's columns cannot share commitments.
+    #[error("merge the columns of the layout")]
+    Merge(#[from] SystemError),
     /// The key cache cannot be written.
     #[error("write the key cache {}", path.display())]
     Cache {

@@ -5,18 +5,24 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dn_circuits::{BatchCircuit, Plan, Width};
+use dn_circuits::protocol::{self, Generators};
+use dn_circuits::{BatchCircuit, Plan, Scheme, Width};
+use dn_core::groups::groups;
+use dn_core::protocol::Protocol;
 use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine};
 use halo2_proofs::plonk::VerifyingKey;
+use halo2_proofs::poly::commitment::ParamsProver as _;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::{SerdeCurveAffine, SerdeFormat};
-use sha3::{Digest, Keccak256};
 
+use crate::bases;
 use crate::engine::arithmetic::{Arithmetic, Plain};
 use crate::engine::bases::Bases;
+use crate::engine::circuit::Circuit;
+use crate::engine::merged::Merged;
 use crate::engine::{Engine, Prove};
 use crate::error::ProveError;
 use crate::file::write_whole;
@@ -35,6 +41,10 @@ pub struct KeyStats {
     pub vk_bytes: u64,
     /// Bytes of the fixed columns that the prover keeps in memory.
     pub resident_bytes: u64,
+    /// Making the bases of merged commitments. Zero when they came from the cache, or are not needed.
+    pub bases: Usage,
+    /// Bytes of the bases of merged commitments.
+    pub bases_bytes: u64,
     /// Whether the keys came from the cache.
     pub cached: bool,
     /// What the prover computes with: `avx512-ifma` or `portable`.
@@ -46,16 +56,46 @@ pub struct KeyStats {
 pub struct Keys {
     /// The laid-out model.
     pub plan: Arc<Plan>,
-    /// The reference string.
-    pub params: ParamsKZG<Bn256>,
     /// Cost and sizes.
     pub stats: KeyStats,
-    vk: VerifyingKey<G1Affine>,
+    protocol: Protocol,
+    library: Option<Library>,
     pub(crate) engine: Box<dyn Prove>,
 }
 
+/// What halo2's own prover and verifier take: they know plain openings.
+#[derive(Debug)]
+pub struct Library {
+    /// The reference string.
+    pub params: ParamsKZG<Bn256>,
+    /// The verifying key.
+    pub vk: VerifyingKey<G1Affine>,
+}
+
+/// Where keys come from.
+struct Source<'a> {
+    plan: &'a Plan,
+    srs: &'a Srs,
+    /// Folder of what all models share.
+    shared: PathBuf,
+    /// Folder of the keys, and the file's name without what tells reference strings apart.
+    keys: PathBuf,
+    name: String,
+}
+
+/// Keys, not yet known whether from a file.
+struct Loaded {
+    protocol: Protocol,
+    library: Option<Library>,
+    engine: Box<dyn Prove>,
+    /// The file's content.
+    bytes: Vec<u8>,
+    path: PathBuf,
+    stats: KeyStats,
+}
+
 impl Keys {
-    /// Loads the keys of `plan` from `cache`, or generates them and stores them there. `name`
+    /// Loads the keys of `plan` from the folder `data`, or generates them and stores them there. `name`
     /// identifies the model for people; the file's name holds the layout's digest too.
     ///
     /// A cached key is trusted like the program itself: whoever can write the folder can already
@@ -64,34 +104,41 @@ impl Keys {
     /// # Errors
     /// When the reference string is not available, key generation fails or the cache cannot be
     /// written.
-    pub fn load(plan: Plan, srs: &Srs, cache: &Path, name: &str) -> Result<Self, ProveError> {
-        let params = srs.load(plan.k)?;
+    pub fn load(plan: Plan, srs: &Srs, data: &Path, name: &str) -> Result<Self, ProveError> {
         let plan = Arc::new(plan);
-        let tags = hex::encode(&plan.digest()[..8]) + &srs_tag(&params);
-        let path = cache.join(format!("{name}-{}-{tags}.vk", plan.slots));
-        let cached = fs::read(&path).ok().and_then(|bytes| decode(&bytes, plan.width));
-        let (loaded, usage) = Usage::of(|| load(&plan, &params, cached.clone()));
-        let (vk, engine) = loaded.map_err(ProveError::encode)?;
-        let is_cached = cached.is_some();
-        if !is_cached {
+        let name = format!("{name}-{}-{}", plan.slots, hex::encode(&plan.digest()[..8]));
+        let (shared, keys) = (data.join("srs"), data.join("keys"));
+        let (loaded, usage) = Usage::of(|| load(&Source { plan: &plan, srs, shared, keys, name }));
+        let Loaded { protocol, library, engine, bytes, path, stats } = loaded?;
+        if !stats.cached {
             let source = |source| ProveError::Cache { path: path.clone(), source };
-            write_whole(&path, &vk.to_bytes(FORMAT)).map_err(source)?;
+            write_whole(&path, &bytes).map_err(source)?;
         }
-        let stats = KeyStats {
-            keygen: if is_cached { Usage::default() } else { usage },
-            pk_bytes: vk.to_bytes(FORMAT).len() as u64,
-            vk_bytes: vk.to_bytes(FORMAT).len() as u64,
-            resident_bytes: engine.fixed_bytes(),
-            cached: is_cached,
-            arithmetic: engine.arithmetic(),
+        let own = Usage {
+            cpu_s: usage.cpu_s - stats.bases.cpu_s,
+            wall_s: usage.wall_s - stats.bases.wall_s,
         };
-        Ok(Self { plan, params, stats, vk, engine })
+        let stats = KeyStats {
+            keygen: if stats.cached { Usage::default() } else { own },
+            pk_bytes: bytes.len() as u64,
+            vk_bytes: bytes.len() as u64,
+            resident_bytes: engine.fixed_bytes(),
+            arithmetic: engine.arithmetic(),
+            ..stats
+        };
+        Ok(Self { plan, stats, protocol, library, engine })
     }
 
-    /// The verifying key.
+    /// The verifying key as verifiers read it.
     #[must_use]
-    pub fn vk(&self) -> &VerifyingKey<G1Affine> {
-        &self.vk
+    pub fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
+    /// The key as halo2 has it, where openings are plain.
+    #[must_use]
+    pub fn library(&self) -> Option<&Library> {
+        self.library.as_ref()
     }
 }
 
@@ -101,33 +148,69 @@ fn decode(bytes: &[u8], width: Width) -> Option<VerifyingKey<G1Affine>> {
     VerifyingKey::from_bytes::<BatchCircuit>(bytes, FORMAT, width).ok()
 }
 
-type Loaded = (VerifyingKey<G1Affine>, Box<dyn Prove>);
-
 /// With the fastest arithmetic that this machine has.
-fn load(
-    plan: &Plan,
-    params: &ParamsKZG<Bn256>,
-    cached: Option<VerifyingKey<G1Affine>>,
-) -> io::Result<Loaded> {
+fn load(source: &Source<'_>) -> Result<Loaded, ProveError> {
     #[cfg(target_arch = "x86_64")]
     if dn_vector::uses_ifma() {
-        return load_with::<crate::engine::arithmetic::Avx512>(plan, params, cached);
+        return load_with::<crate::engine::arithmetic::Avx512>(source);
     }
-    load_with::<Plain>(plan, params, cached)
+    load_with::<Plain>(source)
 }
 
-fn load_with<A: Arithmetic>(
-    plan: &Plan,
-    params: &ParamsKZG<Bn256>,
-    cached: Option<VerifyingKey<G1Affine>>,
-) -> io::Result<Loaded> {
-    let bases = Bases::<A>::new(params)?;
+fn load_with<A: Arithmetic>(source: &Source<'_>) -> Result<Loaded, ProveError> {
+    match source.plan.scheme {
+        Scheme::Plain => load_plain::<A>(source),
+        Scheme::Merged => load_merged::<A>(source),
+    }
+}
+
+fn load_plain<A: Arithmetic>(source: &Source<'_>) -> Result<Loaded, ProveError> {
+    let Source { plan, srs, .. } = *source;
+    let params = srs.load(plan.k)?;
+    let (g1, g2, s_g2) = (params.get_g()[0], params.g2(), params.s_g2());
+    let tag = bases::tag(&Generators { g1, g2, s_g2 });
+    let path = source.keys.join(format!("{}{tag}.vk", source.name));
+    let cached = fs::read(&path).ok().and_then(|bytes| decode(&bytes, plan.width));
+    let stats = KeyStats { cached: cached.is_some(), ..KeyStats::default() };
+    let openings = Bases::<A>::new(&params)?;
     let vk = match cached {
         Some(vk) => vk,
-        None => verifying_key(plan, &bases.commit_fixed(plan))?,
+        None => verifying_key(plan, &openings.commit_fixed(plan))?,
     };
-    let engine = Engine::new(plan, params, bases, &vk);
-    Ok((vk, Box::new(engine)))
+    let protocol = protocol::export(&vk, &params, plan.instances());
+    let engine = Box::new(Engine::new(Circuit::new(plan, protocol.clone()), openings));
+    let bytes = vk.to_bytes(FORMAT);
+    Ok(Loaded { protocol, library: Some(Library { params, vk }), engine, bytes, path, stats })
+}
+
+fn load_merged<A: Arithmetic>(source: &Source<'_>) -> Result<Loaded, ProveError> {
+    let Source { plan, srs, .. } = *source;
+    let string = srs.generators()?;
+    let path = source.keys.join(format!("{}{}.merged", source.name, bases::tag(&string)));
+    let export = |fixed: &[G1Affine]| {
+        protocol::export_merged((plan.width, plan.k, plan.instances()), &string, fixed)
+    };
+    let layout = protocol::layout(plan.width).merged()?;
+    let places = layout.places.map_or(0, |t| t as usize);
+    let made = bases::load::<A>(srs, &string, &source.shared, (plan.k, places))?;
+    let stats = KeyStats { bases: made.made, bases_bytes: made.bytes, ..KeyStats::default() };
+    let openings = Merged::new(made.grid, groups(&layout)?);
+    let cached = fs::read(&path).ok().and_then(|bytes| Protocol::from_bytes(&bytes).ok());
+    // Its commitments are all that a key has of its own.
+    let empty = export(&vec![G1Affine::default(); layout.fixed.len()])?;
+    let cached = cached.filter(|key| {
+        let (digest, fixed) = (empty.digest, empty.fixed.clone());
+        key.merged_digest().is_ok_and(|own| own == key.digest)
+            && Protocol { digest, fixed, ..key.clone() } == empty
+    });
+    let stats = KeyStats { cached: cached.is_some(), ..stats };
+    let protocol = match cached {
+        Some(key) => key,
+        None => export(&openings.commit_fixed(plan))?,
+    };
+    let engine = Box::new(Engine::new(Circuit::new(plan, protocol.clone()), openings));
+    let bytes = protocol.to_bytes();
+    Ok(Loaded { protocol, library: None, engine, bytes, path, stats })
 }
 
 /// A verifying key of these commitments, by way of halo2's encoding, which is its constructor: a
@@ -139,12 +222,6 @@ fn verifying_key(plan: &Plan, commitments: &[G1Affine]) -> io::Result<VerifyingK
     bytes.extend((commitments.len() as u32).to_le_bytes());
     commitments.iter().try_for_each(|c| c.write(&mut bytes, FORMAT))?;
     VerifyingKey::from_bytes::<BatchCircuit>(&bytes, FORMAT, plan.width)
-}
-
-/// Names a reference string: keys made with another one must not be mistaken for its keys.
-fn srs_tag(params: &ParamsKZG<Bn256>) -> String {
-    let point = format!("{:?}", params.s_g2());
-    hex::encode(&Keccak256::digest(point)[..4])
 }
 
 #[cfg(test)]
@@ -172,9 +249,12 @@ mod tests {
         let graph = Graph { input, nodes: vec![node] };
         let data = std::env::temp_dir().join(format!("dn-portable-{}", std::process::id()));
         let prover = Prover::new(graph.clone(), 8, &data, "portable", None).expect("keys");
-        let Keys { plan, params, vk, .. } = prover.keys();
-        let (made, engine) = load_with::<Plain>(plan, params, None).expect("an engine");
-        assert_eq!(made.fixed_commitments(), vk.fixed_commitments());
+        let Keys { plan, protocol, library, .. } = prover.keys();
+        let params = &library.as_ref().expect("plain openings").params;
+        let openings = Bases::<Plain>::new(params).expect("bases");
+        let vk = verifying_key(plan, &openings.commit_fixed(plan)).expect("a key");
+        assert_eq!(protocol::export(&vk, params, plan.instances()), *protocol);
+        let engine = Engine::new(Circuit::<Plain>::new(plan, protocol.clone()), openings);
         assert_eq!(engine.arithmetic(), "portable");
         let task = Slot { input: vec![1, -2, 3, 100], salt: CoreFr::from(9u8), label: Some(1) };
         let witness = Witness::new(&graph, plan, &[task], CoreFr::from(5u8)).expect("a witness");

@@ -3,6 +3,7 @@
 //! [`Prover::prove`] checks its own proof before it returns it: halo2's prover makes a proof of a
 //! wrong witness without complaint, and only the check tells.
 
+mod bases;
 #[cfg(feature = "daemon")]
 pub mod daemon;
 mod engine;
@@ -16,7 +17,7 @@ mod srs;
 mod usage;
 
 pub use error::ProveError;
-pub use keys::{KeyStats, Keys};
+pub use keys::{KeyStats, Keys, Library};
 pub use phase::{Observer, Phase};
 pub use prove::{Proof, Prover};
 pub use ptau::{read_ptau, PtauError};

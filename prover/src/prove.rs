@@ -8,6 +8,7 @@ use dn_circuits::transcript::KeccakRead;
 use dn_circuits::{Frame, Plan, Slot, Witness};
 use dn_core::quant::Graph;
 use dn_core::statement::Statement;
+use ff::PrimeField as _;
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr};
 use halo2_proofs::plonk::verify_proof;
 use halo2_proofs::poly::commitment::ParamsProver as _;
@@ -67,7 +68,7 @@ impl Prover {
             Some(path) => Srs::Ptau { path: path.to_path_buf() },
             None => Srs::UnsafeDev { cache: data.join("srs") },
         };
-        let keys = Keys::load(plan, &srs, &data.join("keys"), name)?;
+        let keys = Keys::load(plan, &srs, data, name)?;
         Ok(Self { graph, keys })
     }
 
@@ -137,14 +138,24 @@ impl Prover {
             .prove(&self.keys.plan, witness, ChaCha20Rng::from_entropy(), &mut |_| Ok(()))
     }
 
-    /// halo2's own verdict on a proof.
+    /// The verdict on a proof: halo2's own, or that of [`dn_verifier`] on merged openings, which halo2 does not
+    /// know.
     #[must_use]
     pub fn verify(&self, instances: &[Fr], proof: &[u8]) -> bool {
-        let params = self.keys.params.verifier_params();
+        let Some(library) = self.keys.library() else {
+            let word = |x: &Fr| {
+                let mut word = x.to_repr();
+                word.reverse();
+                word
+            };
+            let instances: Vec<_> = instances.iter().map(word).collect();
+            return dn_verifier::verify(self.keys.protocol(), &instances, proof).is_ok();
+        };
+        let params = library.params.verifier_params();
         let mut transcript = KeccakRead::init(proof);
         verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, _>, _, _, _>(
             params,
-            self.keys.vk(),
+            &library.vk,
             SingleStrategy::new(params),
             &[&[instances]],
             &mut transcript,

@@ -43,12 +43,15 @@ pub enum PtauError {
     #[error("the file is not for BN254")]
     Curve,
     /// The file has too few powers.
-    #[error("the file has 2^{available} powers, the circuit needs 2^{needed}")]
+    #[error(
+        "the file has {available} powers, the circuit needs {needed}: {} are missing",
+        needed - available
+    )]
     TooSmall {
         /// What the file has.
-        available: u32,
+        available: usize,
         /// What is needed.
-        needed: u32,
+        needed: usize,
     },
     /// A point is not on the curve or not in the group.
     #[error("point {index} is invalid")]
@@ -109,6 +112,18 @@ fn sections(bytes: &[u8]) -> Result<Sections<'_>, PtauError> {
 /// # Errors
 /// When the file is malformed, too small or inconsistent.
 pub fn read_ptau(bytes: &[u8], k: u32) -> Result<ParamsKZG<Bn256>, PtauError> {
+    let (g, [g2, s_g2]) = read_powers(bytes, 1 << k)?;
+    Ok(ParamsKZG::<Bn256>::setup(1, OsRng).from_parts(k, g, None, g2, s_g2))
+}
+
+/// Reads the first `count` powers in G1, two or more, and two in G2.
+///
+/// # Errors
+/// As [`read_ptau`].
+pub(crate) fn read_powers(
+    bytes: &[u8],
+    count: usize,
+) -> Result<(Vec<G1Affine>, [G2Affine; 2]), PtauError> {
     let s = sections(bytes)?;
     let (field_bytes, header) = u32_le(s.header)?;
     if field_bytes != 32 {
@@ -118,20 +133,21 @@ pub fn read_ptau(bytes: &[u8], k: u32) -> Result<ParamsKZG<Bn256>, PtauError> {
     if prime != PRIME {
         return Err(PtauError::Curve);
     }
-    let (available, _) = u32_le(header)?;
-    if available > MAX_POWER {
+    let (power, _) = u32_le(header)?;
+    if power > MAX_POWER {
         return Err(PtauError::Format { what: "the power is out of range" });
     }
-    if available < k {
-        return Err(PtauError::TooSmall { available, needed: k });
+    // A ceremony of 2^p has one power less than twice as many in G1.
+    let available = (2 << power) - 1;
+    if available < count {
+        return Err(PtauError::TooSmall { available, needed: count });
     }
-    let (g1_bytes, _) = split(s.g1, G1_BYTES << k)?;
+    let (g1_bytes, _) = split(s.g1, G1_BYTES * count)?;
     let g: Vec<G1Affine> = points(g1_bytes, G1_BYTES, G1Affine::from_raw_bytes)?;
     let (g2_bytes, _) = split(s.g2, 2 * G2_BYTES)?;
     let g2: Vec<G2Affine> = points(g2_bytes, G2_BYTES, G2Affine::from_raw_bytes)?;
     check(&g, &g2)?;
-    let empty = ParamsKZG::<Bn256>::setup(1, OsRng);
-    Ok(empty.from_parts(k, g, None, g2[0], g2[1]))
+    Ok((g, [g2[0], g2[1]]))
 }
 
 fn points<P>(bytes: &[u8], size: usize, read: fn(&[u8]) -> Option<P>) -> Result<Vec<P>, PtauError> {
@@ -163,7 +179,7 @@ fn check(g: &[G1Affine], g2: &[G2Affine]) -> Result<(), PtauError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halo2_proofs::poly::commitment::Params as _;
+    use halo2_proofs::poly::commitment::{Params as _, ParamsProver as _};
 
     const FILE: &[u8] = include_bytes!("../testdata/small.ptau");
 
@@ -171,7 +187,10 @@ mod tests {
     fn reads_a_file_of_snarkjs() {
         let params = read_ptau(FILE, 5).unwrap();
         assert_eq!(params.k(), 5);
-        assert!(matches!(read_ptau(FILE, 6), Err(PtauError::TooSmall { available: 5, needed: 6 })));
+        let missing = read_ptau(FILE, 6).unwrap_err().to_string();
+        assert_eq!(missing, "the file has 63 powers, the circuit needs 64: 1 are missing");
+        let (powers, _) = read_powers(FILE, 63).unwrap();
+        assert_eq!(powers[..32], params.get_g()[..]);
     }
 
     #[test]

@@ -79,13 +79,14 @@ fn by_the_library(prover: &Prover, tasks: &[Slot]) -> Vec<u8> {
     let zeros = ZeroWords::default();
     let circuit = BatchCircuit::for_proof(keys.plan.clone(), Arc::new(witness), zeros.clone());
     let key_circuit = BatchCircuit::for_keys(keys.plan.clone());
-    let vk = keygen_vk(&keys.params, &key_circuit).expect("a verifying key");
-    assert_eq!(vk.fixed_commitments(), keys.vk().fixed_commitments());
-    assert_eq!(vk.transcript_repr(), keys.vk().transcript_repr());
-    let pk = keygen_pk(&keys.params, vk, &key_circuit).expect("a proving key");
+    let library = keys.library().expect("plain openings");
+    let vk = keygen_vk(&library.params, &key_circuit).expect("a verifying key");
+    assert_eq!(vk.fixed_commitments(), library.vk.fixed_commitments());
+    assert_eq!(vk.transcript_repr(), library.vk.transcript_repr());
+    let pk = keygen_pk(&library.params, vk, &key_circuit).expect("a proving key");
     let mut transcript = KeccakWrite::init(Vec::new());
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, _>, _, _, _, _>(
-        &keys.params,
+        &library.params,
         &pk,
         &[circuit],
         &[&[&instances]],

@@ -48,6 +48,27 @@ alloy::sol!(
 alloy::sol!(
     #[sol(rpc)]
     #[derive(Debug)]
+    MergedDefaultVerifier,
+    "abi/MergedDefaultVerifier.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    MergedNarrowVerifier,
+    "abi/MergedNarrowVerifier.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    MergedWideVerifier,
+    "abi/MergedWideVerifier.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
     VerifierRouter,
     "abi/VerifierRouter.json"
 );

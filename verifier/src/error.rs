@@ -2,6 +2,7 @@
 
 use dn_core::canonical::Flaw;
 use dn_core::protocol::ProtocolError;
+use dn_core::system::SystemError;
 use thiserror::Error;
 
 /// Why a proof is rejected.
@@ -10,6 +11,9 @@ pub enum VerifyError {
     /// The verifying key is malformed.
     #[error("the verifying key is malformed")]
     Protocol(#[from] ProtocolError),
+    /// The key's columns are merged in a way that no key's are.
+    #[error("the verifying key is malformed")]
+    System(#[from] SystemError),
     /// A point or number of the verifying key is not in its group or field.
     #[error("the verifying key has an invalid {what}")]
     Key {

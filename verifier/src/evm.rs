@@ -2,7 +2,7 @@
 
 use dn_core::protocol::{Protocol, Word};
 use dn_core::vk_data::{creation_code, vk_data, VkDataError};
-use dn_core::Width;
+use dn_core::{Scheme, Width};
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::TxEnv;
 use revm::database::{CacheDB, EmptyDB};
@@ -12,14 +12,19 @@ use revm::{Context, ExecuteCommitEvm, MainBuilder, MainContext};
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
-/// ABI and creation code of each layout's verifier, checked in by `contracts/export-abi.sh`.
+/// ABI and creation code of each layout's verifier of each scheme, checked in by `contracts/export-abi.sh`.
 const NARROW: &str = include_str!("../../sdk/abi/NarrowVerifier.json");
 const DEFAULT: &str = include_str!("../../sdk/abi/DefaultVerifier.json");
 const WIDE: &str = include_str!("../../sdk/abi/WideVerifier.json");
+const MERGED_NARROW: &str = include_str!("../../sdk/abi/MergedNarrowVerifier.json");
+const MERGED_DEFAULT: &str = include_str!("../../sdk/abi/MergedDefaultVerifier.json");
+const MERGED_WIDE: &str = include_str!("../../sdk/abi/MergedWideVerifier.json");
 const VERIFY: &str = "verify(address,bytes,uint256[])";
 const VERIFY_BATCH: &str = "verifyBatch(address[],bytes[],uint256[][])";
 /// Limit of every transaction; below the cap of 2^24 that EIP-7825 sets.
 const GAS_LIMIT: u64 = 16_000_000;
+/// Gas of a transaction that does nothing.
+const BASE_GAS: u64 = 21_000;
 
 /// Why the contract could not be asked.
 #[derive(Debug, Error)]
@@ -52,6 +57,16 @@ pub struct EvmVerdict {
     pub gas_above_floor: u64,
     /// Gas of running the contract alone.
     pub execution_gas: u64,
+    /// Bytes of calldata.
+    pub calldata_bytes: u64,
+}
+
+impl EvmVerdict {
+    /// Gas of the transaction under a flat floor of so much gas for each byte of calldata.
+    #[must_use]
+    pub fn gas_with_floor(&self, gas_per_byte: u64) -> u64 {
+        self.gas_above_floor.max(BASE_GAS + gas_per_byte * self.calldata_bytes)
+    }
 }
 
 /// The deployed contracts.
@@ -124,6 +139,7 @@ impl EvmVerifier {
 
     fn ask(&mut self, calldata: Vec<u8>) -> Result<EvmVerdict, EvmError> {
         let intrinsic = intrinsic_gas(&calldata);
+        let calldata_bytes = calldata.len() as u64;
         let result = self.send("the call", TxKind::Call(self.verifier), calldata)?;
         let accepted = match &result {
             ExecutionResult::Success { output, .. } => {
@@ -138,6 +154,7 @@ impl EvmVerifier {
             gas: result.tx_gas_used(),
             gas_above_floor,
             execution_gas: gas_above_floor.saturating_sub(intrinsic),
+            calldata_bytes,
         })
     }
 
@@ -190,17 +207,21 @@ pub struct Claim<'a> {
 /// Base cost of a transaction and of its calldata (EIP-2028).
 fn intrinsic_gas(calldata: &[u8]) -> u64 {
     let zeros = calldata.iter().filter(|b| **b == 0).count() as u64;
-    21_000 + 4 * zeros + 16 * (calldata.len() as u64 - zeros)
+    BASE_GAS + 4 * zeros + 16 * (calldata.len() as u64 - zeros)
 }
 
-/// The verifier of a key's layout, by the number of its columns. A wrong one refuses the key.
+/// The verifier of a key's layout and scheme, by the number of its columns. A wrong one refuses the key.
 fn artifact(protocol: &Protocol) -> &'static str {
     let cells = |width: Width| 3 * width.lanes() + 1;
     let first = protocol.phases.first().map_or(0, |p| p.advice.len());
-    match Width::ALL.into_iter().find(|width| cells(*width) == first) {
-        Some(Width::Narrow) => NARROW,
-        Some(Width::Default) | None => DEFAULT,
-        Some(Width::Wide) => WIDE,
+    let width = Width::ALL.into_iter().find(|width| cells(*width) == first).unwrap_or_default();
+    match (protocol.scheme(), width) {
+        (Scheme::Plain, Width::Narrow) => NARROW,
+        (Scheme::Plain, Width::Default) => DEFAULT,
+        (Scheme::Plain, Width::Wide) => WIDE,
+        (Scheme::Merged, Width::Narrow) => MERGED_NARROW,
+        (Scheme::Merged, Width::Default) => MERGED_DEFAULT,
+        (Scheme::Merged, Width::Wide) => MERGED_WIDE,
     }
 }
 

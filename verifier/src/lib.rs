@@ -10,6 +10,7 @@ mod error;
 pub mod evm;
 mod field;
 mod gates;
+mod merged;
 mod shplonk;
 mod transcript;
 mod verify;

@@ -5,11 +5,14 @@ use ark_ec::pairing::Pairing;
 use ark_ec::AffineRepr;
 use ark_ff::{Field, One, Zero};
 use dn_core::canonical;
+use dn_core::groups::{groups, Group, Part};
 use dn_core::protocol::{Protocol, Word};
+use dn_core::Scheme;
 
 use crate::error::VerifyError;
 use crate::field;
 use crate::gates::{evaluate, Evaluations};
+use crate::merged::Groups;
 use crate::shplonk::{reduce, Opening};
 use crate::transcript::Transcript;
 
@@ -20,6 +23,10 @@ use crate::transcript::Transcript;
 /// Says why the proof is rejected.
 pub fn verify(protocol: &Protocol, instances: &[Word], proof: &[u8]) -> Result<(), VerifyError> {
     protocol.check()?;
+    let groups = match protocol.scheme() {
+        Scheme::Plain => None,
+        Scheme::Merged => Some(merged_groups(protocol)?),
+    };
     let words = instances;
     let instances = read_instances(protocol, words)?;
     canonical::read(words)?;
@@ -31,19 +38,26 @@ pub fn verify(protocol: &Protocol, instances: &[Word], proof: &[u8]) -> Result<(
     let mut t = Transcript::new(proof);
     t.absorb(&protocol.digest);
     instances.iter().for_each(|(word, _)| t.absorb(word));
-    let opened = open(protocol, &key, &instances, &mut t)?;
-    let omega_inverse = key.omega.inverse().ok_or(VerifyError::Key { what: "generator" })?;
-    let rotate = |rotation: i32| {
-        let base = if rotation < 0 { omega_inverse } else { key.omega };
-        opened.x * base.pow([u64::from(rotation.unsigned_abs())])
+    let claim = Claim { protocol, key: &key, instances: &instances };
+    let (left, right) = match &groups {
+        None => plain(&claim, &mut t)?,
+        Some(groups) => merged(&claim, groups, &mut t)?,
     };
-    let (left, right) = reduce(&opened.openings, key.g1, rotate, &mut t)?;
     let product = Bn254::multi_pairing([left, -right], [key.s_g2, key.g2]);
     if product.is_zero() {
         Ok(())
     } else {
         Err(VerifyError::Pairing)
     }
+}
+
+/// The groups of a key that says what its digest is of.
+fn merged_groups(protocol: &Protocol) -> Result<Vec<Group>, VerifyError> {
+    let groups = groups(protocol)?;
+    if protocol.merged_digest()? != protocol.digest {
+        return Err(VerifyError::Key { what: "digest" });
+    }
+    Ok(groups)
 }
 
 fn read_instances<'a>(
@@ -58,6 +72,12 @@ fn read_instances<'a>(
         field::scalar(word).map(|x| (word, x)).ok_or(VerifyError::Instance { index })
     };
     instances.iter().enumerate().map(read).collect()
+}
+
+impl Key {
+    fn omega_inverse(&self) -> Result<Fr, VerifyError> {
+        self.omega.inverse().ok_or(VerifyError::Key { what: "generator" })
+    }
 }
 
 struct Key {
@@ -90,18 +110,38 @@ impl Key {
     }
 }
 
-struct Opened {
-    x: Fr,
-    openings: Vec<Opening>,
+/// A key and public inputs.
+struct Claim<'a> {
+    protocol: &'a Protocol,
+    key: &'a Key,
+    instances: &'a [(&'a Word, Fr)],
 }
 
-/// Reads the proof up to the multi-opening and computes the quotient's value from the gates.
-fn open(
-    p: &Protocol,
-    key: &Key,
-    instances: &[(&Word, Fr)],
-    t: &mut Transcript<'_>,
-) -> Result<Opened, VerifyError> {
+/// What is claimed at the evaluation point.
+struct Values<'a> {
+    challenges: &'a [Fr],
+    advice: &'a [Fr],
+    fixed: &'a [Fr],
+    x: Fr,
+    /// `x^n`
+    xn: Fr,
+}
+
+impl Claim<'_> {
+    /// The quotient's value, which the gates determine.
+    fn quotient(&self, values: &Values<'_>, y: Fr) -> Result<Fr, VerifyError> {
+        let Values { challenges, advice, fixed, x, xn } = *values;
+        let vanishing_inverse = (xn - Fr::one()).inverse().ok_or(VerifyError::Degenerate)?;
+        let instance = interpolate_instance(self.protocol, self.key.omega, self.instances, x, xn)?;
+        let constants = &self.key.constants;
+        let evaluations = Evaluations { constants, advice, fixed, instance, challenges };
+        Ok(evaluate(self.protocol, &evaluations, y) * vanishing_inverse)
+    }
+}
+
+/// Reads a proof with plain openings: two points that a pairing compares.
+fn plain(claim: &Claim<'_>, t: &mut Transcript<'_>) -> Result<(G1Affine, G1Affine), VerifyError> {
+    let (p, key) = (claim.protocol, claim.key);
     let mut advice = vec![G1Affine::zero(); p.advice_columns()];
     let mut challenges = vec![Fr::zero(); p.challenges()];
     for phase in &p.phases {
@@ -123,16 +163,9 @@ fn open(
     let random_value = t.scalar()?;
 
     let xn = x.pow([1u64 << p.k]);
-    let vanishing_inverse = (xn - Fr::one()).inverse().ok_or(VerifyError::Degenerate)?;
-    let instance = interpolate_instance(p, key.omega, instances, x, xn)?;
-    let evaluations = Evaluations {
-        constants: &key.constants,
-        advice: &advice_values,
-        fixed: &fixed_values,
-        instance,
-        challenges: &challenges,
-    };
-    let quotient = evaluate(p, &evaluations, y) * vanishing_inverse;
+    let values =
+        Values { challenges: &challenges, advice: &advice_values, fixed: &fixed_values, x, xn };
+    let quotient = claim.quotient(&values, y)?;
 
     let mut openings = columns(&p.advice_queries, &advice_values, &advice);
     openings.extend(columns(&p.fixed_queries, &fixed_values, &key.fixed));
@@ -144,7 +177,46 @@ fn open(
     }
     openings.push(Opening { terms, values: vec![(0, quotient)] });
     openings.push(Opening { terms: vec![(Fr::one(), random)], values: vec![(0, random_value)] });
-    Ok(Opened { x, openings })
+    let omega_inverse = key.omega_inverse()?;
+    let rotate = |rotation: i32| {
+        let base = if rotation < 0 { omega_inverse } else { key.omega };
+        x * base.pow([u64::from(rotation.unsigned_abs())])
+    };
+    reduce(&openings, key.g1, rotate, t)
+}
+
+/// The same for merged openings.
+fn merged(
+    claim: &Claim<'_>,
+    groups: &[Group],
+    t: &mut Transcript<'_>,
+) -> Result<(G1Affine, G1Affine), VerifyError> {
+    let (p, key) = (claim.protocol, claim.key);
+    let mut commitments = Vec::with_capacity(groups.len());
+    let mut challenges = vec![Fr::zero(); p.challenges()];
+    for (i, phase) in p.phases.iter().enumerate() {
+        let of_phase = groups.iter().filter(|g| g.part == Part::Phase(i)).count();
+        commitments.extend(t.points(of_phase)?);
+        for challenge in &phase.challenges {
+            challenges[*challenge as usize] = t.challenge();
+        }
+    }
+    let y = t.challenge();
+    commitments.extend(&key.fixed);
+    commitments.push(t.point()?);
+    let x = t.challenge();
+    let mut values = t.scalars(p.advice_queries.len() + p.fixed_queries.len() + 1)?;
+    let (advice, fixed) = values.split_at(p.advice_queries.len());
+    let (second, fixed) = fixed.split_last().ok_or(VerifyError::Degenerate)?;
+
+    let n = 1u64 << p.k;
+    let at = Values { challenges: &challenges, advice, fixed, x, xn: x.pow([n]) };
+    let first = claim.quotient(&at, y)? - x.pow([n - 2]) * second;
+    values.push(first);
+    let points = [x, x * key.omega_inverse()?];
+    let places = p.places.map_or(0, u64::from);
+    let opened = Groups { groups, commitments: &commitments, values: &values, places };
+    opened.reduce(key.g1, points, t)
 }
 
 /// Values grouped by column, in the order in which columns are first queried.

@@ -154,7 +154,7 @@ fn costs_little_more_than_the_precompiles() {
     let tasks: Vec<_> = (0..64).map(slot).collect();
     let proof = prover.prove(&tasks, CoreFr::from(5u8)).expect("a proof");
     let instances: Vec<Word> = proof.statement.instances().into_iter().map(to_bytes).collect();
-    let p = protocol::export(prover.keys().vk(), &prover.keys().params, instances.len());
+    let p = prover.keys().protocol().clone();
     let mut evm = EvmVerifier::deploy(&p).expect("deployed");
 
     let one = evm.verify(&instances, &proof.bytes).expect("a verdict");

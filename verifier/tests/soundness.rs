@@ -268,7 +268,7 @@ fn soundness_row_18_a_proof_of_another_model_is_rejected() {
     let proof = other.prove(&tasks(0), CoreFr::from(5u8)).expect("a proof");
     let instances: Vec<Word> = proof.statement.instances().into_iter().map(to_bytes).collect();
     let keys = other.keys();
-    let own = protocol::export(keys.vk(), &keys.params, instances.len());
+    let own = keys.protocol().clone();
     assert!(verify(&own, &instances, &proof.bytes).is_ok());
     assert_eq!(proof.bytes.len(), case.proof.len());
     assert_ne!(own.digest, case.protocol.digest);

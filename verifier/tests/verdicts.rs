@@ -168,8 +168,7 @@ fn rejects_other_public_inputs(case: &Case) {
 fn rejects_other_keys(case: &Case, folder: &std::path::Path) {
     let frame = case.prover.keys().plan.frame();
     let other = Prover::new(graph(4), frame, folder, "other", None).expect("keys");
-    let mut keys =
-        vec![protocol::export(other.keys().vk(), &other.keys().params, case.instances.len())];
+    let mut keys = vec![other.keys().protocol().clone()];
     let changes: [fn(&mut Protocol); 8] = [
         |p| p.k += 1,
         |p| p.digest[31] ^= 1,

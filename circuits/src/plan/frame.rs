@@ -1,7 +1,7 @@
 //! What is laid out, its limits, and why it may not fit.
 
 use dn_core::statement::Form;
-use dn_core::Width;
+use dn_core::{Scheme, Width};
 use thiserror::Error;
 
 /// Rows that halo2 blinds, and as many again for the randomness of the lookup helpers.
@@ -50,7 +50,7 @@ pub enum PlanError {
     },
 }
 
-/// A batch size, a layout and a form of the statement.
+/// A batch size, a layout, a form of the statement and an opening scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Slots in the batch.
@@ -59,13 +59,15 @@ pub struct Frame {
     pub width: Width,
     /// How public inputs name the commitments.
     pub form: Form,
+    /// How columns are opened.
+    pub scheme: Scheme,
 }
 
 impl Frame {
-    /// A batch that lists its commitments.
+    /// A batch that lists its commitments and opens its columns plainly.
     #[must_use]
     pub fn new(slots: usize, width: Width) -> Self {
-        Self { slots, width, form: Form::Listed }
+        Self { slots, width, form: Form::Listed, scheme: Scheme::Plain }
     }
 
     /// Slots for `batch` inferences: the next multiple of the lane count.
@@ -78,6 +80,12 @@ impl Frame {
     #[must_use]
     pub fn with(self, form: Form) -> Self {
         Self { form, ..self }
+    }
+
+    /// The same with another opening scheme.
+    #[must_use]
+    pub fn opened(self, scheme: Scheme) -> Self {
+        Self { scheme, ..self }
     }
 }
 

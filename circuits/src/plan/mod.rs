@@ -25,7 +25,7 @@ mod writer;
 use dn_core::commitment::{DOMAIN_INPUT, DOMAIN_OUTPUT};
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
-use dn_core::Width;
+use dn_core::{Scheme, Width};
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
 use sha3::{Digest, Keccak256};
@@ -52,6 +52,8 @@ pub struct Plan {
     pub slots: usize,
     /// How public inputs name the commitments.
     pub form: Form,
+    /// How columns are opened, which leaves rows and witness as they are.
+    pub scheme: Scheme,
     /// Used rows; table and instance included.
     pub rows: usize,
     /// log2 of the circuit's rows.
@@ -151,14 +153,26 @@ impl Plan {
             }
         }
         let (fixed, poseidon) = (w.draft.finish(rows), w.poseidon);
-        let Frame { slots, width, form } = frame;
-        Ok(Self { width, slots, form, rows, k, table, fixed, exponents, sections, poseidon })
+        let Frame { slots, width, form, scheme } = frame;
+        Ok(Self {
+            width,
+            slots,
+            form,
+            scheme,
+            rows,
+            k,
+            table,
+            fixed,
+            exponents,
+            sections,
+            poseidon,
+        })
     }
 
-    /// Batch size, layout and form of the statement.
+    /// Batch size, layout, form of the statement and opening scheme.
     #[must_use]
     pub fn frame(&self) -> Frame {
-        Frame { slots: self.slots, width: self.width, form: self.form }
+        Frame { slots: self.slots, width: self.width, form: self.form, scheme: self.scheme }
     }
 
     /// Number of public inputs.

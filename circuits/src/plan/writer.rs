@@ -64,7 +64,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(frame: Frame, dry: bool) -> Self {
-        let Frame { slots, width, form } = frame;
+        let Frame { slots, width, form, .. } = frame;
         Self {
             width,
             slots,

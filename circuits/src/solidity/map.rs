@@ -31,8 +31,8 @@ pub(super) struct Regions {
 }
 
 impl Regions {
-    pub(super) fn new(layouts: &[Protocol]) -> Self {
-        let most = |of: &dyn Fn(&Protocol) -> usize| layouts.iter().map(of).max().unwrap_or(0);
+    pub(super) fn new<'a>(layouts: impl Iterator<Item = &'a Protocol> + Clone) -> Self {
+        let most = |of: &dyn Fn(&Protocol) -> usize| layouts.clone().map(of).max().unwrap_or(0);
         let fixed = most(&|p| p.fixed.len());
         let openings = most(&|p| p.advice_columns() + p.fixed.len());
         let sizes = [
@@ -89,7 +89,10 @@ impl Map {
             format!("{kind}{}{}", q.column, if q.rotation == 0 { "" } else { "P" })
         };
         let advice = p.advice_queries.iter().map(|q| name('A', q));
-        let names: Vec<_> = advice.chain(p.fixed_queries.iter().map(|q| name('F', q))).collect();
+        let fixed = p.fixed_queries.iter().map(|q| name('F', q));
+        // The second piece of a quotient whose first one's value follows from the gates.
+        let second = p.places.map(|_| "Q1".to_owned());
+        let names: Vec<_> = advice.chain(fixed).chain(second).collect();
         Self {
             next: regions.values_at + 32 * names.len(),
             values: named(regions.values_at, names),
@@ -98,7 +101,12 @@ impl Map {
         }
     }
 
-    /// Value `i` of the proof: advice queries, then fixed queries.
+    /// Number of the values that have names.
+    pub(super) fn values(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Value `i` of the proof: advice queries, then fixed queries, then the quotient's if openings are merged.
     pub(super) fn value(&self, i: usize) -> &str {
         &self.values[i].name
     }

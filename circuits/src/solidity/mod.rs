@@ -1,8 +1,8 @@
 //! Writes the parts of the Solidity verifiers that depend on the constraint systems.
 //!
 //! `contracts/src/Halo2Verifier.sol` and `contracts/src/halo2` know the protocol and nothing about
-//! columns and gates. Those come from generated contracts that inherit them, one for each layout: counts,
-//! the gates as straight-line Yul, and the order of the openings; all share a memory map. The files are
+//! columns and gates. Those come from generated contracts that inherit them, one for each layout and opening scheme: counts,
+//! the gates as straight-line Yul, and the sums of the openings; all share a memory map. The files are
 //! checked in, and a test of this crate compares them with what [`contracts`] writes. To write them again:
 //!
 //! ```text
@@ -11,14 +11,16 @@
 
 mod gates;
 mod map;
+mod merged;
 mod openings;
 mod text;
 
+use dn_core::groups::groups;
 use dn_core::protocol::Protocol;
 use dn_core::system::{System, SystemError};
-use dn_core::Width;
+use dn_core::{Scheme, Width};
 
-use crate::protocol;
+use crate::gas::layout;
 use gates::Gates;
 use map::{Map, Regions};
 use text::line;
@@ -45,13 +47,16 @@ const VERIFIER: &str = "
 /// x / omega, `F` the same for fixed columns, `C` a challenge, `T` a shared result.
 ";
 
-/// Name of the contract that verifies proofs of a layout.
+/// Name of the contract that verifies proofs of a layout and a scheme.
 #[must_use]
-pub fn contract_name(width: Width) -> &'static str {
-    match width {
-        Width::Narrow => "NarrowVerifier",
-        Width::Default => "DefaultVerifier",
-        Width::Wide => "WideVerifier",
+pub fn contract_name(width: Width, scheme: Scheme) -> &'static str {
+    match (scheme, width) {
+        (Scheme::Plain, Width::Narrow) => "NarrowVerifier",
+        (Scheme::Plain, Width::Default) => "DefaultVerifier",
+        (Scheme::Plain, Width::Wide) => "WideVerifier",
+        (Scheme::Merged, Width::Narrow) => "MergedNarrowVerifier",
+        (Scheme::Merged, Width::Default) => "MergedDefaultVerifier",
+        (Scheme::Merged, Width::Wide) => "MergedWideVerifier",
     }
 }
 
@@ -60,67 +65,91 @@ pub fn contract_name(width: Width) -> &'static str {
 /// # Errors
 /// When the Solidity verifier does not know the shape.
 pub fn contracts() -> Result<Vec<(String, String)>, SystemError> {
-    let layouts = Width::ALL.map(protocol::layout);
-    let regions = Regions::new(&layouts);
+    let all = Scheme::ALL.into_iter().flat_map(|s| Width::ALL.map(|w| (w, s)));
+    let all: Vec<(Width, Scheme, Protocol)> = all.map(|(w, s)| (w, s, layout(w, s))).collect();
+    let regions = Regions::new(all.iter().map(|(_, _, layout)| layout));
     let mut memory = format!("{HEAD}{MEMORY}");
     regions.write(&mut memory);
     memory.push_str("}\n");
     let mut files = vec![("BatchMemory.sol".to_owned(), memory)];
-    for (width, layout) in Width::ALL.into_iter().zip(&layouts) {
-        let source = verifier(width, layout, &regions)?;
-        files.push((format!("{}.sol", contract_name(width)), source));
+    for (width, scheme, layout) in &all {
+        let source = verifier(*width, layout, &regions)?;
+        files.push((format!("{}.sol", contract_name(*width, *scheme)), source));
     }
     Ok(files)
 }
 
 fn verifier(width: Width, p: &Protocol, regions: &Regions) -> Result<String, SystemError> {
-    let (name, system) = (contract_name(width), System::of(p)?);
+    let (name, system) = (contract_name(width, p.scheme()), System::of(p)?);
     let mut map = Map::new(p, regions);
     let gates = Gates::new(p, &mut map);
-    let mut out = format!("{HEAD}\nimport {{Halo2Verifier}} from \"../Halo2Verifier.sol\";\nimport {{BatchLayout}} from \"../halo2/BatchLayout.sol\";\n\n");
-    let lanes = width.lanes();
-    line(&mut out, format_args!("/// @title Verifier of batch proofs of {lanes} items a row"));
+    let base = match p.scheme() {
+        Scheme::Plain => openings::BASE,
+        Scheme::Merged => merged::BASE,
+    };
+    let mut out = format!("{HEAD}\nimport {{BatchLayout}} from \"../halo2/BatchLayout.sol\";\nimport {{{base}}} from \"../halo2/{base}.sol\";\n\n");
+    let (lanes, scheme) = (width.lanes(), p.scheme().name());
+    line(
+        &mut out,
+        format_args!(
+            "/// @title Verifier of batch proofs of {lanes} items a row, with {scheme} openings"
+        ),
+    );
     out.push_str(VERIFIER.trim_start());
-    line(&mut out, format_args!("contract {name} is Halo2Verifier {{"));
+    line(&mut out, format_args!("contract {name} is {base} {{"));
     map.write(&mut out);
-    write_counts(&mut out, p, &system, &map);
+    let groups = match p.scheme() {
+        Scheme::Plain => Vec::new(),
+        Scheme::Merged => groups(p)?,
+    };
+    let sent = match p.scheme() {
+        Scheme::Plain => system.advice_columns,
+        Scheme::Merged => merged::commitments(&groups),
+    };
+    write_counts(&mut out, p, &system, (sent, &map));
+    match p.scheme() {
+        Scheme::Plain => openings::write_counts(&mut out, p, &system),
+        Scheme::Merged => merged::write_counts(&mut out, p, &groups)?,
+    }
     gates.write(&mut out);
-    openings::write(&mut out, &system, &map)?;
+    match p.scheme() {
+        Scheme::Plain => openings::write(&mut out, &system, &map)?,
+        Scheme::Merged => merged::write(&mut out, &groups, &map),
+    }
     out.push_str("}\n");
     Ok(out)
 }
 
 /// A function that returns a constant; the optimizer puts the constant where it is called.
-fn constant(out: &mut String, name: &str, kind: &str, value: &str) {
-    line(out, format_args!("    /// @inheritdoc BatchLayout"));
+fn constant(out: &mut String, base: &str, (name, kind): (&str, &str), value: &str) {
+    line(out, format_args!("    /// @inheritdoc {base}"));
     line(out, format_args!("    function {name}() internal pure override returns ({kind}) {{"));
     line(out, format_args!("        return {value};\n    }}\n"));
 }
 
-fn write_counts(out: &mut String, p: &Protocol, system: &System, map: &Map) {
+/// Constants of numbers.
+fn counts(out: &mut String, base: &str, all: &[(&str, usize)]) {
+    for (name, value) in all {
+        constant(out, base, (name, "uint256"), &value.to_string());
+    }
+}
+
+fn write_counts(
+    out: &mut String,
+    p: &Protocol,
+    system: &System,
+    ([first, second], map): ([usize; 2], &Map),
+) {
     let hash: String = system.hash.iter().map(|b| format!("{b:02x}")).collect();
-    constant(out, "_layout", "uint256", &format!("0x{hash}"));
-    let [first, second] = system.advice_columns;
-    let group = |openings: &[dn_core::system::Opening], pair: bool| {
-        openings.iter().filter(|o| o.before.is_some() == pair).count()
-    };
-    let counts = [
+    constant(out, "BatchLayout", ("_layout", "uint256"), &format!("0x{hash}"));
+    let all = [
         ("_advice1", first),
         ("_advice2", second),
         ("_challenges", p.challenges()),
-        ("_pieces", p.quotient_pieces as usize),
         ("_fixed", p.fixed.len()),
-        ("_values", p.advice_queries.len() + p.fixed_queries.len()),
+        ("_values", map.values()),
         ("_proofLength", p.proof_len()),
-        ("_adviceSingle", group(&system.advice, false)),
-        ("_advicePair", group(&system.advice, true)),
-        ("_fixedSingle", group(&system.fixed, false)),
-        ("_fixedPair", group(&system.fixed, true)),
         ("_memoryEnd", map.end()),
     ];
-    for (name, value) in counts {
-        constant(out, name, "uint256", &value.to_string());
-    }
-    let pair = system.first_set_is_pair();
-    constant(out, "_firstSetIsPair", "bool", &pair.to_string());
+    counts(out, "BatchLayout", &all);
 }

@@ -1,10 +1,31 @@
-//! The openings: sums of values, and the order in which commitments are scaled.
+//! Plain openings: sums of values, and the order in which commitments are scaled.
 
+use dn_core::protocol::Protocol;
 use dn_core::system::{Opening, System, SystemError};
 
 use super::gates::openings_order;
 use super::map::{Map, ORDER_PER_WORD};
 use super::text::line;
+use super::{constant, counts};
+
+/// The contract that knows the scheme.
+pub(super) const BASE: &str = "PlainVerifier";
+
+pub(super) fn write_counts(out: &mut String, p: &Protocol, system: &System) {
+    let group = |openings: &[Opening], pair: bool| {
+        openings.iter().filter(|o| o.before.is_some() == pair).count()
+    };
+    let all = [
+        ("_pieces", p.quotient_pieces as usize),
+        ("_adviceSingle", group(&system.advice, false)),
+        ("_advicePair", group(&system.advice, true)),
+        ("_fixedSingle", group(&system.fixed, false)),
+        ("_fixedPair", group(&system.fixed, true)),
+    ];
+    counts(out, BASE, &all);
+    let pair = system.first_set_is_pair();
+    constant(out, BASE, ("_firstSetIsPair", "bool"), &pair.to_string());
+}
 
 pub(super) fn write(out: &mut String, system: &System, map: &Map) -> Result<(), SystemError> {
     let all = || system.advice.iter().chain(&system.fixed);
@@ -22,7 +43,7 @@ pub(super) fn write(out: &mut String, system: &System, map: &Map) -> Result<(), 
 /// Horner's rule over values, the first one without a power of `y`. Every value of a proof is in
 /// one of the sums, which therefore check the range.
 fn write_sum(out: &mut String, name: &str, values: &[String]) {
-    line(out, format_args!("    /// @inheritdoc BatchLayout"));
+    line(out, format_args!("    /// @inheritdoc {BASE}"));
     line(out, format_args!("    function {name}(uint256 sum, uint256 y) internal pure override returns (uint256 s, uint256 ok) {{"));
     line(out, format_args!("        assembly (\"memory-safe\") {{"));
     line(out, format_args!("            let r := {}", openings_order()));
@@ -50,7 +71,7 @@ fn write_order(out: &mut String, system: &System) -> Result<(), SystemError> {
     let columns = groups.iter().flatten();
     let bytes: Result<Vec<u8>, _> = columns.map(|c| u8::try_from(*c)).collect();
     let bytes = bytes.map_err(|_| SystemError { what: "number of columns" })?;
-    line(out, format_args!("    /// @inheritdoc BatchLayout"));
+    line(out, format_args!("    /// @inheritdoc {BASE}"));
     line(out, format_args!("    function _loadOrder() internal pure override {{"));
     line(out, format_args!("        assembly (\"memory-safe\") {{"));
     for (i, chunk) in bytes.chunks(ORDER_PER_WORD).enumerate() {

@@ -8,7 +8,7 @@ use ff::Field;
 use halo2_proofs::dev::{MockProver, VerifyFailure};
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use crate::estimate::{best_batch, best_width, estimate, Objective};
+use crate::estimate::{best_batch, best_layout, best_scheme, estimate, Objective, Prices};
 use crate::field::{from_core, CoreFr};
 use crate::fold::Folded;
 use crate::plan::{Frame, Plan, MAX_K};
@@ -16,7 +16,7 @@ use crate::system::columns::{Acc, CHALLENGES};
 use crate::system::lookup::HELPER_GATE;
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
-use dn_core::Width;
+use dn_core::{Scheme, Width};
 
 mod checker;
 mod claims;
@@ -247,7 +247,7 @@ fn the_estimate_of_rows_is_exact() {
 
 /// CPU seconds per inference at a layout's best batch size up to `limit`.
 fn cpu_s(graph: &Graph, limit: usize, width: Width) -> f64 {
-    let batch = best_batch(graph, limit, width, Form::Listed).unwrap();
+    let batch = best_batch(graph, limit, Frame::of(1, width)).unwrap();
     cpu_s_at(graph, Frame::of(batch, width), batch)
 }
 
@@ -263,7 +263,7 @@ fn the_batch_size_that_is_chosen_counts_the_rows_of_a_digest() {
     let mut s = Stream(5);
     let graph = model(&mut s);
     for width in Width::ALL {
-        let best = |form| best_batch(&graph, 256, width, form).unwrap();
+        let best = |form| best_batch(&graph, 256, Frame::of(1, width).with(form)).unwrap();
         let at = |batch| cpu_s_at(&graph, Frame::of(batch, width).with(Form::Digest), batch);
         assert_ne!(best(Form::Listed), best(Form::Digest));
         assert!(at(best(Form::Digest)) < at(best(Form::Listed)));
@@ -274,14 +274,33 @@ fn the_batch_size_that_is_chosen_counts_the_rows_of_a_digest() {
 fn the_layout_that_is_chosen_is_the_best_of_all() {
     let mut s = Stream(5);
     for graph in [model(&mut s), images::residual(&mut s)] {
-        assert_eq!(best_width(&graph, 64, Objective::Gas), Ok(Width::Narrow));
+        assert_eq!(best_layout(&graph, 64, Objective::Gas), Ok((Width::Narrow, Scheme::Merged)));
         for limit in [1, 24, 256] {
-            let best = best_width(&graph, limit, Objective::Cpu).unwrap();
+            let (best, scheme) = best_layout(&graph, limit, Objective::Cpu).unwrap();
+            assert_eq!(scheme, Scheme::Plain);
             let least = cpu_s(&graph, limit, best);
             assert!(Width::ALL.iter().all(|width| least <= cpu_s(&graph, limit, *width)));
         }
         // One inference takes the rows of as many as there are lanes.
-        assert_eq!(best_width(&graph, 1, Objective::Cpu), Ok(Width::Narrow));
+        assert_eq!(best_layout(&graph, 1, Objective::Cpu), Ok((Width::Narrow, Scheme::Plain)));
+    }
+}
+
+/// Gas is dear at ordinary prices; where it costs nothing, the opening that takes less CPU time is chosen.
+#[test]
+fn the_scheme_that_is_chosen_costs_least_in_all() {
+    let graph = model(&mut Stream(5));
+    for width in Width::ALL {
+        let frame = Frame::of(64, width);
+        let best = |prices: &Prices| best_scheme(&graph, frame, prices).unwrap();
+        assert_eq!(best(&Prices::default()), Scheme::Merged);
+        assert_eq!(best(&Prices { gas_gwei: 0.0, ..Prices::default() }), Scheme::Plain);
+        let [plain, merged] =
+            Scheme::ALL.map(|scheme| estimate(&graph, frame.opened(scheme)).unwrap());
+        assert!(2 * merged.gas < plain.gas && plain.cpu_s < merged.cpu_s);
+        assert!(plain.memory_mb < merged.memory_mb && plain.bases.is_none());
+        let bases = merged.bases.unwrap();
+        assert!(bases.powers.is_multiple_of(1 << merged.k) && bases.cpu_s < bases.ceremony_cpu_s);
     }
 }
 

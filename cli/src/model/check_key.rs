@@ -1,6 +1,5 @@
 //! `deepnode model check-key`
 
-use dn_circuits::{protocol, Frame};
 use dn_core::commitment::{null_input, to_bytes};
 use dn_core::protocol::Protocol;
 use dn_core::statement::{self, Form};
@@ -9,7 +8,7 @@ use dn_service::Report;
 use sha3::{Digest as _, Keccak256};
 
 use super::prove::keys;
-use super::{id_text, load, read};
+use super::{frame, id_text, load, read};
 use crate::args::{CheckKey, Global};
 use crate::error::Failure;
 use crate::output::spinner;
@@ -32,9 +31,8 @@ pub(crate) fn check_key(args: &CheckKey, global: &Global) -> Result<Report, Fail
         }
     };
     let progress = spinner("deriving the verifying key");
-    let frame = Frame::new(slots, loaded.package.width).with(form);
-    let prover = keys(&loaded, frame, global)?;
-    let own = protocol::export(prover.keys().vk(), &prover.keys().params, instances);
+    let prover = keys(&loaded, frame(&loaded.package, slots).with(form), global)?;
+    let own = prover.keys().protocol().clone();
     progress.finish_and_clear();
     if own != file {
         return Err(Failure::new(
@@ -50,11 +48,12 @@ pub(crate) fn check_key(args: &CheckKey, global: &Global) -> Result<Report, Fail
         .set("matches", true)
         .set("model_id", id_text(&loaded.id))
         .set("layout", loaded.package.width.name())
+        .set("opening", own.scheme().name())
         .set("slots", slots)
         .set("digest", form == Form::Digest)
         .set("k", own.k)
         .set("null_input_hash", id_text(&null))
-        .set("reference_string", id_text(&protocol::reference_string(&prover.keys().params)))
+        .set("reference_string", id_text(&own.reference_string()))
         .set("code_hash", code);
     Ok(report)
 }
@@ -63,6 +62,8 @@ pub(crate) fn check_key(args: &CheckKey, global: &Global) -> Result<Report, Fail
 fn difference(own: &Protocol, file: &Protocol) -> &'static str {
     if (own.g1, own.g2, own.s_g2) != (file.g1, file.g2, file.s_g2) {
         "reference string"
+    } else if own.places != file.places {
+        "opening scheme"
     } else if own.k != file.k || own.omega != file.omega {
         "domain"
     } else if own.constraints != file.constraints || own.ops != file.ops {
@@ -78,14 +79,15 @@ fn difference(own: &Protocol, file: &Protocol) -> &'static str {
 mod tests {
     use std::path::PathBuf;
 
-    use dn_core::Width;
+    use dn_core::{Scheme, Width};
+    use dn_import::Package;
 
     use super::super::sample::two_inputs;
     use super::*;
 
     /// Writes the package and the key of a small model.
-    fn files(folder: &std::path::Path) -> (CheckKey, Protocol, Global) {
-        let (width, package) = (Width::Narrow, two_inputs(Width::Narrow));
+    fn files(folder: &std::path::Path, scheme: Scheme) -> (CheckKey, Protocol, Global) {
+        let package = Package { scheme, ..two_inputs(Width::Narrow) };
         let args = CheckKey {
             package: folder.join("two.dnpkg"),
             key: folder.join("two.protocol"),
@@ -94,28 +96,33 @@ mod tests {
         std::fs::write(&args.package, package.to_bytes().unwrap()).unwrap();
         let global = Global { json: true, data_dir: folder.to_owned(), srs: None::<PathBuf> };
         let loaded = load(&args.package).unwrap();
-        let prover = keys(&loaded, Frame::new(4, width), &global).unwrap();
-        let own = protocol::export(prover.keys().vk(), &prover.keys().params, statement::len(4));
-        (args, own, global)
+        let prover = keys(&loaded, frame(&loaded.package, 4), &global).unwrap();
+        (args, prover.keys().protocol().clone(), global)
     }
 
     #[test]
     fn only_the_package_s_own_key_matches() {
-        let folder = tempfile::tempdir().unwrap();
-        let (args, own, global) = files(folder.path());
-        let said = |key: &Protocol| {
-            std::fs::write(&args.key, key.to_bytes()).unwrap();
-            check_key(&args, &global).map(|_| ()).map_err(|e| format!("{e:?}"))
-        };
-        assert_eq!(said(&own), Ok(()));
-        let mut string = own.clone();
-        string.s_g2 = string.g2;
-        assert!(said(&string).unwrap_err().contains("reference string"));
-        let mut fixed = own.clone();
-        fixed.fixed.swap(0, 1);
-        assert!(said(&fixed).unwrap_err().contains("fixed values"));
-        let mut gates = own.clone();
-        gates.constraints.pop();
-        assert!(said(&gates).unwrap_err().contains("constraint system"));
+        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let cases = [(0, Scheme::Plain), (1, Scheme::Merged)]
+            .map(|(i, scheme)| files(folders[i].path(), scheme));
+        for (case, other) in [(&cases[0], &cases[1]), (&cases[1], &cases[0])] {
+            let (args, own, global) = case;
+            let said = |key: &Protocol| {
+                std::fs::write(&args.key, key.to_bytes()).unwrap();
+                check_key(args, global).map(|_| ()).map_err(|e| format!("{e:?}"))
+            };
+            assert_eq!(said(own), Ok(()));
+            let changes: [(fn(&mut Protocol), &str); 3] = [
+                (|p| p.s_g2 = p.g2, "reference string"),
+                (|p| p.fixed.swap(0, 1), "fixed values"),
+                (|p| p.constraints.truncate(3), "constraint system"),
+            ];
+            for (change, what) in changes {
+                let mut key = own.clone();
+                change(&mut key);
+                assert!(said(&key).unwrap_err().contains(what));
+            }
+            assert!(said(&other.1).unwrap_err().contains("opening scheme"));
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use dn_circuits::estimate::best_width;
+use dn_circuits::estimate::{best_layout, best_scheme};
+use dn_circuits::Frame;
+use dn_core::quant::Graph;
 use dn_core::statement::Form;
-use dn_core::Width;
+use dn_core::{Scheme, Width};
 use dn_import::{npz, OnnxModel, Package, Reading};
 use dn_prover::ProveError;
 use dn_service::Report;
@@ -31,14 +33,8 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     let calibration = npz::read_named(&args.calibration, &names)?;
     let name = args.onnx.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let mut imported = model.quantise(&calibration, &name)?;
-    imported.package.width = match (args.layout, args.optimize) {
-        (Some(layout), _) => layout.into(),
-        (None, Some(objective)) => {
-            best_width(&imported.package.graph, AUTO_LIMIT, objective.into())
-                .map_err(ProveError::from)?
-        }
-        (None, None) => Width::Default,
-    };
+    let (width, scheme) = layout(args, &imported.package.graph)?;
+    (imported.package.width, imported.package.scheme) = (width, scheme);
     let bytes = imported.package.to_bytes()?;
     let examples = match &args.heldout {
         Some(path) => npz::read_for(path, &imported.package)?,
@@ -70,6 +66,22 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     }
     estimates(&mut report, package, auto_batch(package, AUTO_LIMIT, Form::Listed)?)?;
     Ok(report)
+}
+
+/// Batch size at which opening schemes are compared: gas weighs more in smaller ones.
+const COMPARED: usize = 64;
+
+/// Layout and opening scheme that are asked for, or that cost least.
+fn layout(args: &Import, graph: &Graph) -> Result<(Width, Scheme), ProveError> {
+    if let Some(objective) = args.optimize {
+        return Ok(best_layout(graph, AUTO_LIMIT, objective.into())?);
+    }
+    let width = args.layout.map_or(Width::Default, Width::from);
+    let scheme = match args.opening {
+        Some(opening) => opening.into(),
+        None => best_scheme(graph, Frame::of(COMPARED, width), &args.prices.into())?,
+    };
+    Ok((width, scheme))
 }
 
 /// Names of outputs with their numbers of values, in order.

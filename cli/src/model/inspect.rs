@@ -1,7 +1,6 @@
 //! `deepnode model inspect`
 
 use dn_circuits::estimate::estimate;
-use dn_circuits::Frame;
 use dn_core::quant::{Node, Shape, Source};
 use dn_core::statement::Form;
 use dn_import::Package;
@@ -9,7 +8,7 @@ use dn_prover::ProveError;
 use dn_service::Report;
 use serde_json::{json, Value};
 
-use super::{auto_batch, estimates, id_text, load, AUTO_LIMIT};
+use super::{auto_batch, estimates, frame_of, id_text, load, AUTO_LIMIT};
 use crate::args::{Global, Inspect};
 use crate::error::Failure;
 use crate::output::thousandths;
@@ -41,10 +40,11 @@ pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failur
 const SIZES: [usize; 6] = [1, 16, 64, 128, 256, 1024];
 
 fn plan(package: &Package, batch: usize) -> Result<Value, Failure> {
-    let frame = Frame::of(batch, package.width);
-    let e = estimate(&package.graph, frame).map_err(ProveError::from)?;
+    let e = estimate(&package.graph, frame_of(package, batch)).map_err(ProveError::from)?;
     let per_inference = thousandths(1e3 * e.cpu_s / batch as f64);
-    Ok(json!({ "batch": batch, "rows": e.rows, "k": e.k, "cpu_ms_per_inference": per_inference }))
+    Ok(
+        json!({ "batch": batch, "rows": e.rows, "k": e.k, "cpu_ms_per_inference": per_inference, "gas": e.gas }),
+    )
 }
 
 fn extents(s: Shape) -> Value {

@@ -53,6 +53,16 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
     Ok(Loaded { package, id })
 }
 
+/// A batch of so many slots.
+fn frame(package: &Package, slots: usize) -> Frame {
+    Frame::new(slots, package.width).opened(package.scheme)
+}
+
+/// A batch of so many inferences.
+fn frame_of(package: &Package, batch: usize) -> Frame {
+    Frame::of(batch, package.width).opened(package.scheme)
+}
+
 fn id_text(id: &[u8; 32]) -> String {
     format!("0x{}", hex::encode(id))
 }
@@ -84,17 +94,25 @@ fn saturation(report: &mut Report, package: &Package, inputs: &[Vec<f32>]) {
 
 /// What proving takes at a batch size.
 fn estimates(report: &mut Report, package: &Package, batch: usize) -> Result<(), Failure> {
-    let estimate =
-        estimate(&package.graph, Frame::of(batch, package.width)).map_err(ProveError::from)?;
+    let estimate = estimate(&package.graph, frame_of(package, batch)).map_err(ProveError::from)?;
     report
         .set("layout", package.width.name())
         .set("lanes", package.width.lanes())
+        .set("opening", package.scheme.name())
         .set("batch", batch)
         .set("slots", estimate.slots)
         .set("rows", estimate.rows)
         .set("k", estimate.k)
         .set("estimated_cpu_s", crate::output::thousandths(estimate.cpu_s))
-        .set("estimated_memory_mb", estimate.memory_mb.round());
+        .set("estimated_memory_mb", estimate.memory_mb.round())
+        .set("estimated_gas", estimate.gas);
+    if let Some(bases) = estimate.bases {
+        report
+            .set("bases_mb", bases.memory_mb.round())
+            .set("bases_powers", bases.powers)
+            .set("estimated_bases_cpu_s", crate::output::thousandths(bases.cpu_s))
+            .set("estimated_bases_of_ceremony_cpu_s", bases.ceremony_cpu_s.round());
+    }
     Ok(())
 }
 
@@ -110,13 +128,13 @@ const HALF: f64 = 1.1;
 /// memory, and a smaller one that costs about as much.
 fn auto_batch(package: &Package, available: usize, form: Form) -> Result<usize, Failure> {
     let Package { graph, width, .. } = package;
-    let of = |batch: usize| estimate(graph, Frame::of(batch, *width).with(form));
+    let of = |batch: usize| estimate(graph, frame_of(package, batch).with(form));
     let memory_mb = available_mb().map_or(f64::INFINITY, |mb| mb as f64 * MEMORY_SHARE);
     let mut limit = available.min(AUTO_LIMIT);
     while limit > width.lanes() && of(limit).map_err(ProveError::from)?.memory_mb > memory_mb {
         limit = (limit / 2).max(width.lanes());
     }
-    let best = |limit| best_batch(graph, limit, *width, form);
+    let best = |limit| best_batch(graph, limit, frame_of(package, 1).with(form));
     let each = |batch: usize| Ok(of(batch)?.cpu_s / batch as f64);
     let mut chosen = best(limit).map_err(ProveError::from)?;
     let least: f64 = each(chosen).map_err(ProveError::Plan)?;

@@ -13,7 +13,7 @@ use dn_service::Report;
 use rand_core::{OsRng, RngCore};
 use serde_json::{json, Value};
 
-use super::{auto_batch, id_text, labels, load, saturation, write, Loaded};
+use super::{auto_batch, frame_of, id_text, labels, load, saturation, write, Loaded};
 use crate::args::{Batch, Global, Prove};
 use crate::error::Failure;
 use crate::output::{self, spinner, thousandths};
@@ -43,7 +43,7 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
     let tasks: Vec<Slot> = examples.x[..batch].iter().enumerate().map(task).collect();
 
     let progress = spinner("loading or generating keys");
-    let frame = Frame::of(batch, loaded.package.width).with(form);
+    let frame = frame_of(&loaded.package, batch).with(form);
     let prover = keys(&loaded, frame, global)?;
     let mut begun: Vec<(Phase, f64)> = Vec::new();
     let mut observe = |phase: Phase| {
@@ -120,11 +120,14 @@ fn report(loaded: &Loaded, prover: &Prover, proof: &Proof, batch: usize) -> Repo
         .set("estimated_memory_mb", estimate.map(|e| e.memory_mb.round()))
         .set("fixed_columns", fixed_columns(keys.plan.width))
         .set("lanes", keys.plan.width.lanes())
-        .set("advice_columns", keys.vk().cs().num_advice_columns())
+        .set("opening", keys.plan.scheme.name())
+        .set("advice_columns", keys.protocol().advice_columns())
         .set("proof_bytes", proof.bytes.len())
         .set("vk_bytes", keys.stats.vk_bytes)
         .set("pk_bytes", keys.stats.pk_bytes)
         .set("resident_bytes", keys.stats.resident_bytes)
+        .set("bases_bytes", keys.stats.bases_bytes)
+        .set("bases_cpu_s", thousandths(keys.stats.bases.cpu_s))
         .set("arithmetic", keys.stats.arithmetic)
         .set("keygen_cpu_s", thousandths(keys.stats.keygen.cpu_s))
         .set("keys_cached", keys.stats.cached);

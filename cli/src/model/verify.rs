@@ -1,6 +1,6 @@
 //! `deepnode model verify`
 
-use dn_circuits::{protocol, Frame, Slot};
+use dn_circuits::Slot;
 use dn_core::canonical::{self, Batch};
 use dn_core::commitment::to_bytes;
 use dn_core::proof_file::ProofFile;
@@ -11,7 +11,7 @@ use dn_verifier::evm::EvmVerifier;
 use dn_verifier::VerifyError;
 
 use super::prove::keys;
-use super::{id_text, load, read, Loaded};
+use super::{frame, id_text, load, read, Loaded};
 use crate::args::{Global, Verify};
 use crate::error::Failure;
 use crate::output::{spinner, thousandths};
@@ -22,13 +22,11 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
     let file = ProofFile::from_bytes(&read(&args.proof)?)?;
     check_header(&file, &loaded)?;
     let progress = spinner("deriving the verifying key");
-    let frame = Frame::new(file.slots, loaded.package.width).with(file.form());
-    let prover = keys(&loaded, frame, global)?;
-    let protocol =
-        protocol::export(prover.keys().vk(), &prover.keys().params, file.instances.len());
+    let prover = keys(&loaded, frame(&loaded.package, file.slots).with(file.form()), global)?;
+    let protocol = prover.keys().protocol();
     progress.set_message("verifying");
     let (verdict, usage) =
-        Usage::of(|| dn_verifier::verify(&protocol, &file.instances, &file.proof));
+        Usage::of(|| dn_verifier::verify(protocol, &file.instances, &file.proof));
     verdict?;
     let mut report = Report::default();
     report
@@ -40,10 +38,11 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
         .set("cpu_s", thousandths(usage.cpu_s))
         .set("wall_s", thousandths(usage.wall_s))
         .set("k", protocol.k)
+        .set("opening", protocol.scheme().name())
         .set("advice_columns", protocol.advice_columns())
         .set("proof_bytes", file.proof.len());
     if args.evm {
-        let mut evm = EvmVerifier::deploy(&protocol)?;
+        let mut evm = EvmVerifier::deploy(protocol)?;
         let verdict = evm.verify(&file.instances, &file.proof)?;
         if !verdict.accepted {
             return Err(Failure::new(
@@ -56,6 +55,7 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
             .set("gas", verdict.gas)
             .set("gas_above_floor", verdict.gas_above_floor)
             .set("execution_gas", verdict.execution_gas)
+            .set("gas_with_floor_64", verdict.gas_with_floor(64))
             .set("gas_per_inference", verdict.gas / file.batch.max(1) as u64)
             .set("vk_bytes", evm.key_bytes)
             .set("vk_deploy_gas", evm.key_gas);

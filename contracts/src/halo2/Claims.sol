@@ -3,7 +3,8 @@ pragma solidity 0.8.30;
 
 import {VerifyingKey} from "./VerifyingKey.sol";
 
-/// @dev Reduces a proof to a claim: draws the challenges, evaluates instance and gates, sums the claimed values.
+/// @dev Reduces a proof to a claim: draws the challenges, evaluates instance and gates, sums the claimed values. What
+/// differs between opening schemes is in `PlainVerifier` and `MergedVerifier`.
 abstract contract Claims is VerifyingKey {
     /// @dev Numbers that are used up when a proof has become a claim.
     struct Frame {
@@ -11,7 +12,7 @@ abstract contract Claims is VerifyingKey {
         uint256 x;
         uint256 gateY;
         uint256 v;
-        uint256 randomValue;
+        uint256 lastValue; // behind those of the columns
         uint256 numerator; // of the instance's value, as all that follows up to a factor
         uint256 denominator;
         uint256 vanishing; // x^n - 1
@@ -77,14 +78,15 @@ abstract contract Claims is VerifyingKey {
             at := proof.offset
         }
         f.at = at;
-        _readCommitments(c, f, instances);
+        _readFirst(c, f, instances);
+        _readCommitments(c, f);
         _readOpenings(c, f);
         if (!_foldInstances(f, instances)) return false;
         return _evaluate(c, f);
     }
 
     /// @dev Absorbs the calldata from `f.at` on and draws a challenge; `length` 0 absorbs the byte 1.
-    function _challenge(Claim memory c, Frame memory f, uint256 length) private pure returns (uint256 x) {
+    function _challenge(Claim memory c, Frame memory f, uint256 length) internal pure returns (uint256 x) {
         (uint256 state, uint256 at) = (c.state, f.at);
         assembly ("memory-safe") {
             let buffer := mload(0x40)
@@ -126,8 +128,9 @@ abstract contract Claims is VerifyingKey {
         f.at = at + length;
     }
 
-    /// @dev Everything up to the evaluation point. Curve membership is left to the precompile, which every point meets.
-    function _readCommitments(Claim memory c, Frame memory f, uint256[] calldata instances) private pure {
+    /// @dev Commitments and challenges of the first phase. Curve membership is left to the precompile, which every point
+    /// meets.
+    function _readFirst(Claim memory c, Frame memory f, uint256[] calldata instances) private pure {
         c.advice = f.at;
         uint256 challenge = _firstChallenge(c, f, instances);
         for (uint256 i; i < _challenges(); ++i) {
@@ -136,37 +139,17 @@ abstract contract Claims is VerifyingKey {
                 mstore(add(CHALLENGES_AT, mul(i, 0x20)), challenge)
             }
         }
-        // Theta, beta and gamma belong to arguments that no layout uses.
-        _challenge(c, f, _advice2() * 0x40);
-        _challenge(c, f, 0);
-        _challenge(c, f, 0);
-        c.random = f.at;
-        f.gateY = _challenge(c, f, 0x40);
-        c.pieces = f.at;
-        f.x = _challenge(c, f, _pieces() * 0x40);
     }
 
+    /// @dev Everything behind it up to the evaluation point.
+    function _readCommitments(Claim memory c, Frame memory f) internal pure virtual;
+
     /// @dev Values at the evaluation point, whose range is checked where they are summed; challenges and points of the
-    /// multi-opening.
-    function _readOpenings(Claim memory c, Frame memory f) private pure {
-        (uint256 at, uint256 size) = (f.at, _values() * 0x20);
-        uint256 randomValue;
-        assembly ("memory-safe") {
-            calldatacopy(VALUES_AT, at, size)
-            randomValue := calldataload(add(at, size))
-        }
-        f.randomValue = randomValue;
-        c.y = _challenge(c, f, size + 0x20);
-        f.v = _challenge(c, f, 0);
-        c.h1 = f.at;
-        c.u = _challenge(c, f, 0x40);
-        c.h2 = f.at;
-        uint256 xn = f.x;
-        for (uint256 k = _key(K); k > 0; --k) {
-            xn = _mul(xn, xn);
-        }
-        c.xn = xn;
-    }
+    /// opening.
+    function _readOpenings(Claim memory c, Frame memory f) internal pure virtual;
+
+    /// @dev Values of instance and gates, scales of the openings, sum of all claimed values.
+    function _evaluate(Claim memory c, Frame memory f) internal view virtual returns (bool);
 
     /// @dev `sum v_i omega^i / (x - omega^i) = sum v_i / (x omega^-i - 1)` as one fraction, two terms at a time. Factors and
     /// numerators stay below 2 R.
@@ -203,57 +186,11 @@ abstract contract Claims is VerifyingKey {
         (f.numerator, f.denominator) = (numerator, denominator);
     }
 
-    /// @dev Values of instance and gates, scales of the two sets of openings, sum of all claimed values.
-    function _evaluate(Claim memory c, Frame memory f) private view returns (bool) {
-        uint256 previous = _mul(f.x, _key(OMEGA_INVERSE));
-        f.vanishing = _sub(c.xn, 1);
-        f.toPrevious = _sub(c.u, previous);
-        f.gap = _sub(f.x, previous);
-        (uint256 toX, uint256 toPrevious) = (_sub(c.u, f.x), f.toPrevious);
-        if (toX == 0 || !_divide(f)) return false;
-
+    /// @dev Writes the instance's value where the gates read it.
+    function _storeInstance(Frame memory f) internal pure {
         uint256 instance = _mul(f.numerator, f.denominator);
         assembly ("memory-safe") {
             mstore(INSTANCE, instance)
         }
-        f.quotient = _mul(_evaluateGates(f.gateY), f.vanishing);
-        // The set {x} misses the previous point; scales are relative to the first set's.
-        if (_firstSetIsPair()) {
-            (c.single, c.pair, c.vanishing) = (_mul(f.v, toPrevious), 1, _mul(toX, toPrevious));
-        } else {
-            (c.single, c.pair, c.vanishing) = (1, _mul(f.v, f.toPrevious), toX);
-        }
-        return _sumValues(c, f, _mul(toPrevious, f.gap), _mul(toX, f.gap));
-    }
-
-    /// @dev Replaces four numbers by their inverses, with one inversion; the numerator gets the instance's other factors.
-    function _divide(Frame memory f) private view returns (bool) {
-        (uint256 a, uint256 b) = (f.denominator, f.vanishing);
-        (uint256 c, uint256 d) = (f.toPrevious, f.gap);
-        uint256 ab = _mul(a, b);
-        uint256 cd = _mul(c, d);
-        uint256 inverse = _invert(_mul(ab, cd));
-        if (inverse == 0) return false;
-        f.numerator = _mul(f.numerator, _mul(b, _key(N_INVERSE)));
-        uint256 part = _mul(inverse, cd);
-        (f.denominator, f.vanishing) = (_mul(part, b), _mul(part, a));
-        part = _mul(inverse, ab);
-        (f.toPrevious, f.gap) = (_mul(part, d), _mul(part, c));
-        return true;
-    }
-
-    /// @dev The sum of all values, interpolated at u: a column of the pair has `here value - before valueBefore` there.
-    function _sumValues(Claim memory c, Frame memory f, uint256 here, uint256 before)
-        private
-        pure
-        returns (bool)
-    {
-        // The quotient and the random polynomial come last in their set.
-        (uint256 single, uint256 ok) = _sumSingle(f.quotient + _mul(f.randomValue, c.y), c.y);
-        (uint256 pair, uint256 pairOk) = _sumPair(0, c.y);
-        (uint256 pairBefore, uint256 pairBeforeOk) = _sumPairBefore(0, c.y);
-        pair = _sub(_mul(pair, here), _mul(pairBefore, before));
-        c.constantTerm = _mul(_mul(single, c.single) + _mul(pair, c.pair), 1);
-        return ok & pairOk & pairBeforeOk == 1 && f.randomValue < R;
     }
 }

@@ -7,7 +7,7 @@ import {VerifyingKey} from "./VerifyingKey.sol";
 /// key's commitments happen once for all claims since the last `_addKey`.
 abstract contract Openings is VerifyingKey {
     // Offsets in `POINTS`: the two sides of the pairing's equation, each followed by room for a summand.
-    uint256 private constant RIGHT = 0x00;
+    uint256 internal constant RIGHT = 0x00;
     uint256 private constant LEFT = 0xa0;
 
     /// @dev Adds `weight h2` to the left side.
@@ -16,69 +16,7 @@ abstract contract Openings is VerifyingKey {
     }
 
     /// @dev Adds a claim's commitments to the right side; those of the key are only scaled, into `SCALARS`.
-    function _addRight(Claim memory c, uint256 weight) internal view returns (bool) {
-        uint256 ok = 1;
-        uint256 scale = _mul(c.pair, weight);
-        (scale, ok) = _addAdvice(c, _adviceSingle(), _advicePair(), scale);
-        _scaleFixed(_adviceSingle() + _advicePair() + _fixedSingle(), _fixedPair(), scale, c.y);
-
-        uint256 good;
-        (scale, good) = _addAdvice(c, 0, _adviceSingle(), _mul(c.single, weight));
-        scale = _scaleFixed(_adviceSingle() + _advicePair(), _fixedSingle(), scale, c.y);
-        ok &= good;
-        uint256 next = _mul(scale, c.y);
-        for (uint256 i; i < _pieces(); ++i) {
-            ok &= _addCalldata(RIGHT, c.pieces + i * 0x40, scale);
-            scale = _mul(scale, c.xn);
-        }
-        ok &= _addCalldata(RIGHT, c.random, next);
-        ok &= _addCalldata(RIGHT, c.h1, _sub(0, _mul(c.vanishing, weight)));
-        ok &= _addCalldata(RIGHT, c.h2, _mul(c.u, weight));
-        return ok == 1;
-    }
-
-    /// @dev Adds the commitments of `count` openings from `first` on, and returns the next opening's scale. Only infinity
-    /// has y = 0: the curve's order is odd.
-    function _addAdvice(Claim memory c, uint256 first, uint256 count, uint256 scale)
-        private
-        view
-        returns (uint256 next, uint256 ok)
-    {
-        (uint256 advice, uint256 y) = (c.advice, c.y);
-        next = scale;
-        assembly ("memory-safe") {
-            let r := R
-            let p := add(POINTS, 0x40)
-            let i := add(ORDER, first)
-            ok := 1
-            for { let end := add(i, count) } lt(i, end) { i := add(i, 1) } {
-                calldatacopy(p, add(advice, shl(6, byte(0, mload(i)))), 0x40)
-                mstore(add(POINTS, 0x80), next)
-                ok := and(ok, gt(mload(add(POINTS, 0x60)), 0))
-                if sub(next, 1) { ok := and(ok, staticcall(gas(), 7, p, 0x60, p, 0x40)) }
-                ok := and(ok, staticcall(gas(), 6, POINTS, 0x80, POINTS, 0x40))
-                next := mulmod(next, y, r)
-            }
-        }
-    }
-
-    /// @dev As `_addAdvice`, for fixed columns, whose scales are added up over the claims of one key.
-    function _scaleFixed(uint256 first, uint256 count, uint256 scale, uint256 y)
-        private
-        pure
-        returns (uint256 next)
-    {
-        next = scale;
-        assembly ("memory-safe") {
-            let r := R
-            let i := add(ORDER, first)
-            for { let end := add(i, count) } lt(i, end) { i := add(i, 1) } {
-                let at := add(SCALARS, shl(5, byte(0, mload(i))))
-                mstore(at, addmod(mload(at), next, r))
-                next := mulmod(next, y, r)
-            }
-        }
-    }
+    function _addRight(Claim memory c, uint256 weight) internal view virtual returns (bool);
 
     /// @dev Adds the key's commitments and generator to the right side and clears their scales.
     function _addKey(uint256 constantTerm) internal view returns (bool) {
@@ -112,7 +50,7 @@ abstract contract Openings is VerifyingKey {
     }
 
     /// @dev side += scale * point in calldata, infinity rejected.
-    function _addCalldata(uint256 side, uint256 at, uint256 scale) private view returns (uint256 ok) {
+    function _addCalldata(uint256 side, uint256 at, uint256 scale) internal view returns (uint256 ok) {
         assembly ("memory-safe") {
             let m := add(POINTS, side)
             calldatacopy(add(m, 0x40), at, 0x40)

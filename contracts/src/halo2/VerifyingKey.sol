@@ -32,9 +32,9 @@ abstract contract VerifyingKey is BatchLayout {
         uint256 pieces;
         uint256 h1;
         uint256 h2;
-        uint256 y; // separates the openings of a set
+        uint256 y; // separates the openings of a set, or groups of columns
         uint256 u;
-        uint256 xn;
+        uint256 xn; // of plain openings
         uint256 single; // scale of the openings at x alone
         uint256 pair; // scale of the openings at x and x / omega
         uint256 vanishing; // what h1 is multiplied by, negated
@@ -48,7 +48,6 @@ abstract contract VerifyingKey is BatchLayout {
             if sub(mload(0x40), KEY) { invalid() }
             mstore(0x40, end)
         }
-        _loadOrder();
     }
 
     function _key(uint256 offset) internal pure returns (uint256 value) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{anyhow, ensure, Context as _, Result};
-use dn_circuits::{protocol, Frame};
+use dn_circuits::Frame;
 use dn_core::api::Bytes32;
 use dn_import::Package;
 use dn_sdk::Client;
@@ -66,13 +66,12 @@ impl Residents {
         let registered = client.protocol(model_id).await.context("fetch the key")?;
         let (data_dir, srs) = (self.data_dir.clone(), self.srs.clone());
         let made = tokio::task::spawn_blocking(move || -> Result<Prover> {
-            let Package { graph, width, .. } =
+            let Package { graph, width, scheme, .. } =
                 Package::from_bytes(&bytes).context("read the package")?;
-            let frame = Frame::new(slots as usize, width);
+            let frame = Frame::new(slots as usize, width).opened(scheme);
             let name = model_id.to_string();
             let prover = Prover::new(graph, frame, &data_dir, &name, srs.as_deref())?;
-            let (keys, instances) = (prover.keys(), dn_core::statement::len(slots as usize));
-            let own = protocol::export(keys.vk(), &keys.params, instances).to_bytes();
+            let own = prover.keys().protocol().to_bytes();
             ensure!(
                 own == registered,
                 "the key of model {model_id} is registered for another layout or reference string"

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use dn_circuits::assignment::SecondPhase;
 use dn_circuits::columns::fixed_columns;
 use dn_circuits::Plan;
 use dn_vector::msm::{encode, msm};
@@ -46,13 +45,6 @@ impl<A: Arithmetic> Bases<A> {
 
     pub(super) fn commit_all(&self, columns: &[Vec<Fr>]) -> Vec<G1> {
         columns.par_iter().map(|column| self.commit(column)).collect()
-    }
-
-    pub(super) fn commit_second(&self, phase: &SecondPhase) -> Vec<G1> {
-        let sum = |[a, b]: &[Vec<Fr>; 2]| self.commit(a) + self.commit(b);
-        let mut commitments: Vec<G1> = phase.helpers.par_iter().map(sum).collect();
-        commitments.extend(self.commit_all(&phase.accumulators));
-        commitments
     }
 
     /// Commitments to the fixed columns of a plan.

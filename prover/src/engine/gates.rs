@@ -101,8 +101,8 @@ impl Gates {
         compiler.gates
     }
 
-    /// The constraints, folded by `y`, times `scale` on the rows of a coset. Columns: advice, fixed,
-    /// instance.
+    /// The constraints, folded by `y`, times `scale` on the rows of a coset. Columns: advice,
+    /// instance, fixed.
     pub(super) fn evaluate<V: Octet<Field = Fr>>(
         &self,
         columns: &[&Column<V>],
@@ -262,8 +262,8 @@ impl Compiler<'_> {
         let source = match op {
             Op::Constant(_) | Op::Challenge(_) => self.uniform(op),
             Op::Advice(i) => column(&self.protocol.advice_queries, i, 0),
-            Op::Fixed(i) => column(&self.protocol.fixed_queries, i, advice),
-            Op::Instance => Source::Column(advice + self.protocol.fixed.len(), false),
+            Op::Fixed(i) => column(&self.protocol.fixed_queries, i, advice + 1),
+            Op::Instance => Source::Column(advice, false),
             Op::Neg(a) => match self.sources[a as usize] {
                 Source::Uniform(u) => self.uniform(Op::Neg(u as u32)),
                 a @ (Source::Register(_) | Source::Column(..)) => {

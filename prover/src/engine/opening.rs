@@ -222,7 +222,7 @@ pub(super) fn lagrange<V: Octet<Field = Fr>>(omega: Fr, point: Fr, n: usize) -> 
 /// `1 / (element - point)`, with one inversion for all. Zero where a lane meets the point, which a
 /// random point does with negligible probability.
 #[inline(always)]
-fn inverses<V: Octet<Field = Fr>>(elements: &Column<V>, point: Fr) -> Vec<V> {
+pub(super) fn inverses<V: Octet<Field = Fr>>(elements: &Column<V>, point: Fr) -> Vec<V> {
     let point = V::splat(point);
     let mut product = V::splat(Fr::ONE);
     let mut prefixes = Vec::with_capacity(elements.len());

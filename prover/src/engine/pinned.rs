@@ -6,9 +6,10 @@
 
 use std::fmt::Write as _;
 
+use dn_circuits::columns::fixed_columns;
 use dn_circuits::field::CoreFr;
 use dn_circuits::{Frame, Slot, Width};
-use dn_core::protocol::Op;
+use dn_core::protocol::{Op, Protocol, Query};
 use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 use dn_core::statement::Form;
 use sha3::{Digest, Keccak256};
@@ -16,8 +17,9 @@ use sha3::{Digest, Keccak256};
 use rand_core::SeedableRng as _;
 
 use super::arithmetic::Plain;
+use super::bases::Bases;
 use super::*;
-use crate::Prover;
+use crate::{Library, Prover};
 
 /// Hashes of key and proof of every net and layout. `DN_UPDATE_PROOFS=1 cargo test -p dn-prover pinned` writes
 /// them again, which is right where the statement, a row or a constraint is another one.
@@ -116,12 +118,11 @@ fn hash(graph: &Graph, frame: Frame) -> String {
     let folder = std::env::temp_dir().join(format!("dn-pinned-{}", std::process::id()));
     let name = format!("{}-{}-{:?}", graph.nodes.len(), frame.width.name(), frame.form);
     let prover = Prover::new(graph.clone(), frame, &folder, &name, None).unwrap();
-    let crate::Keys { plan, params, .. } = prover.keys();
-    let vk = prover.keys().vk();
-    let mut engine = Engine::new(plan, params, Bases::<Plain>::new(params).unwrap(), vk);
-    engine.protocol = in_order(engine.protocol);
-    engine.gates = Gates::new(&engine.protocol);
-    engine.digest = Fr::from(7);
+    let (plan, key) = (&prover.keys().plan, prover.keys().protocol().clone());
+    let Library { params, vk } = prover.keys().library().unwrap();
+    let mut circuit = Circuit::new(plan, in_order(key));
+    circuit.digest = Fr::from(7);
+    let engine = Engine::new(circuit, Bases::<Plain>::new(params).unwrap());
     let mut s = Stream(5);
     let task = |i: usize| Slot {
         input: (0..graph.input_len()).map(|_| (s.next(256) - 128) as i8).collect(),
@@ -135,8 +136,8 @@ fn hash(graph: &Graph, frame: Frame) -> String {
     let key = vk.to_bytes(halo2_proofs::SerdeFormat::RawBytes);
     let of = |bytes: &[u8]| hex::encode(&Keccak256::digest(bytes)[..16]);
     let (rows, fixed) = (plan.rows, fixed_columns(plan.width));
-    let constraints = engine.protocol.constraints.len();
-    let advice = engine.protocol.advice_columns();
+    let constraints = engine.circuit.protocol.constraints.len();
+    let advice = engine.circuit.protocol.advice_columns();
     format!(
         "{name} rows {rows} advice {advice} fixed {fixed} constraints {constraints} key {} proof {}",
         of(&key),

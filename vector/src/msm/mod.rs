@@ -7,8 +7,11 @@
 
 mod buckets;
 mod digits;
+mod multiples;
+mod points;
 mod sums;
 mod terms;
+mod transform;
 
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::group::Group;
@@ -16,8 +19,10 @@ use rayon::prelude::*;
 
 use crate::Octet;
 use digits::{digits, Digit, MAX_WIDTH};
+pub use multiples::multiples;
 use sums::{Indexed, Runs, Scratch};
 use terms::Terms;
+pub use transform::interpolate_points;
 
 /// `sum_i scalars_i bases_i`. There are at least as many bases as scalars, none at infinity.
 pub fn msm<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair]) -> G1 {
@@ -25,6 +30,15 @@ pub fn msm<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair]) -> G1 {
     let sum = pippenger::<V>(&small, bases);
     let merged = terms::merge::<V>(&mut large, bases);
     sum + pippenger::<V>(&Terms::from(large), merged.as_deref().unwrap_or(bases))
+}
+
+/// Terms whose bases fit the cache.
+const PART: usize = 1 << 18;
+
+/// [`msm`] of any number of terms, a part of them at a time: bases that leave the cache take a third more.
+pub fn msm_in_parts<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair]) -> G1 {
+    let parts = scalars.chunks(PART).zip(bases.chunks(PART));
+    parts.map(|(scalars, bases)| msm::<V>(scalars, bases)).sum()
 }
 
 /// Points as [`msm`] takes them.
@@ -41,7 +55,8 @@ pub fn encode<V: Octet<Field = Fq>>(points: &[G1Affine]) -> Vec<V::Pair> {
     pairs
 }
 
-fn decode<V: Octet<Field = Fq>>(pair: &V::Pair) -> G1Affine {
+/// The point of a pair.
+pub fn decode<V: Octet<Field = Fq>>(pair: &V::Pair) -> G1Affine {
     let [x, y] = V::run(
         #[inline(always)]
         || V::elements(pair),

@@ -22,6 +22,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// All scalars, zeros too.
+    pub(super) fn whole(scalars: &[Fr]) -> Self {
+        Self::from((0..).zip(scalars).map(|(i, s)| (limbs(s), i)).collect::<Vec<Term>>())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.bases.len()
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use dn_circuits::field::{from_core, CoreFr};
-use dn_circuits::{protocol, Frame, Slot, Width};
+use dn_circuits::{Frame, Scheme, Slot, Width};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::protocol::{Protocol, Word};
 use dn_core::quant::{Activation, Graph, Node, Shape};
@@ -67,14 +67,18 @@ impl Case {
 
     /// The same for a layout and a form of the statement.
     pub(crate) fn in_layout(folder: &Path, width: Width, form: Form) -> Self {
-        Self::of(keys(folder, 3, Frame::of(8, width).with(form)), 0)
+        Self::framed(folder, Frame::of(8, width).with(form))
+    }
+
+    /// The same for any frame of eight slots or more.
+    pub(crate) fn framed(folder: &Path, frame: Frame) -> Self {
+        Self::of(keys(folder, 3, frame), 0)
     }
 
     fn of(prover: Prover, seed: i8) -> Self {
         let whole = prover.prove(&tasks(seed), CoreFr::from(5u8)).expect("a proof");
         let instances: Vec<Word> = whole.statement.instances().into_iter().map(to_bytes).collect();
-        let keys = prover.keys();
-        let protocol = protocol::export(keys.vk(), &keys.params, instances.len());
+        let protocol = prover.keys().protocol().clone();
         #[cfg(feature = "evm")]
         let evm = dn_verifier::evm::EvmVerifier::deploy(&protocol).expect("deployed").into();
         #[cfg(not(feature = "evm"))]
@@ -103,7 +107,7 @@ impl Case {
         let shape = proof.len() == self.protocol.proof_len()
             && instances.len() == self.protocol.instances as usize;
         let theirs = shape && decoded.is_some_and(|i| self.prover.verify(&i, proof));
-        assert_eq!(ours, theirs);
+        assert!(ours == theirs || self.protocol.scheme() == Scheme::Merged);
         assert_eq!(ours, self.on_chain(instances, proof).unwrap_or(ours), "the contract differs");
         ours
     }
