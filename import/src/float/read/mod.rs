@@ -52,6 +52,7 @@ use crate::readout::Readout;
 pub use input::Input;
 pub use operators::{operators, Group, Operator};
 use prepare::{prepare, Prepared};
+use quantised::Coding;
 pub(super) use view::View;
 
 /// Most functions between two linear operations.
@@ -120,7 +121,7 @@ struct Reader {
     types: HashMap<String, i32>,
     views: HashMap<String, View>,
     /// Computed tensors that hold codes in the file; here, the numbers that these stand for.
-    quantised: HashSet<String>,
+    quantised: HashMap<String, Coding>,
     /// Tensors behind which nothing is computed.
     ends: HashSet<String>,
     /// Number of outputs.
@@ -149,7 +150,7 @@ impl Reader {
             constants: HashMap::new(),
             types: HashMap::new(),
             views: HashMap::new(),
-            quantised: HashSet::new(),
+            quantised: HashMap::new(),
             ends: ends(&graph.node, &outputs),
             outputs: outputs.len(),
             failed: HashSet::new(),
@@ -249,11 +250,10 @@ impl Reader {
         }
         let read = Self::operator(node).and_then(|o| o.read);
         let results = read.ok_or("this operator is not supported")?(self, node)?;
-        let codes = node.op_type != "DequantizeLinear"
-            && node.operands().any(|name| self.quantised.contains(name));
+        let codes = self.coding(node)?;
         for (name, view) in node.output.iter().zip(results) {
-            if codes {
-                self.quantised.insert(name.clone());
+            if let Some(coding) = &codes {
+                self.quantised.entry(name.clone()).or_insert_with(|| coding.clone());
             }
             self.views.insert(name.clone(), view);
         }
