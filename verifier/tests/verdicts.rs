@@ -66,6 +66,26 @@ fn agrees_with_halo2_on_digests() {
     std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
 }
 
+/// Good proofs of a model that multiplies tensors, and no other ones.
+#[test]
+fn agrees_with_halo2_on_products() {
+    let folder = folder("verdicts-products");
+    for width in Width::ALL {
+        let case = Case::with_products(&folder, width);
+        assert!(case.accepts(&case.instances, &case.proof));
+        let mut other = case.instances.clone();
+        let last = other.len() - 1;
+        other[last][31] ^= 1;
+        assert!(!case.accepts(&other, &case.proof));
+        for at in (0..case.proof.len()).step_by(331) {
+            let mut forged = case.proof.clone();
+            forged[at] ^= 1;
+            assert!(!case.accepts(&case.instances, &forged), "byte {at}");
+        }
+    }
+    std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+}
+
 #[test]
 fn agrees_with_halo2_in_the_wide_layout() {
     agrees_with_halo2(Width::Wide);

@@ -32,6 +32,7 @@ mod reshape;
 mod resize;
 mod rewrite;
 mod select;
+mod statistics;
 mod transposed;
 mod trees;
 mod view;
