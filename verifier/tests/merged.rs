@@ -9,7 +9,7 @@ use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::{Frame, Scheme, Width, Witness};
 use dn_core::commitment::to_bytes;
 use dn_core::protocol::{Protocol, Word};
-use dn_core::quant::{Activation, Geometry, Graph, Node, Shape, Source};
+use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 use dn_core::statement::Form;
 use dn_prover::Prover;
 use dn_verifier::verify;
@@ -25,7 +25,7 @@ fn images() -> Graph {
     let weights = (0..18).map(|i| (i * 29) % 17 - 8).collect();
     let convolution = Node {
         shape: Shape { channels: 2, height: 4, width: 4 },
-        sources: vec![Source { tensor: 0, geometry, weights }],
+        sources: vec![Source { part: Part::Sum, tensor: 0, geometry, weights }],
         bias: vec![20, -30],
         shift: vec![6, 7],
         pool: 1,

@@ -6,7 +6,7 @@ mod case;
 use std::path::PathBuf;
 
 use case::{graph, Case};
-use dn_circuits::{protocol, Width};
+use dn_circuits::Width;
 use dn_core::commitment::to_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_core::protocol::Protocol;
@@ -62,6 +62,26 @@ fn agrees_with_halo2_on_digests() {
         assert!(ProofFile::from_bytes(&other.to_bytes()).is_err(), "{slots} slots");
         let listed = ProofFile { slots, leaves: Vec::new(), ..file.clone() };
         assert!(ProofFile::from_bytes(&listed.to_bytes()).is_err(), "{slots} slots");
+    }
+    std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+}
+
+/// Good proofs of a model that multiplies tensors, and no other ones.
+#[test]
+fn agrees_with_halo2_on_products() {
+    let folder = folder("verdicts-products");
+    for width in Width::ALL {
+        let case = Case::with_products(&folder, width);
+        assert!(case.accepts(&case.instances, &case.proof));
+        let mut other = case.instances.clone();
+        let last = other.len() - 1;
+        other[last][31] ^= 1;
+        assert!(!case.accepts(&other, &case.proof));
+        for at in (0..case.proof.len()).step_by(331) {
+            let mut forged = case.proof.clone();
+            forged[at] ^= 1;
+            assert!(!case.accepts(&case.instances, &forged), "byte {at}");
+        }
     }
     std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
 }

@@ -68,8 +68,11 @@ pub(super) fn folds(net: &Net, c: &Checker) -> Vec<Forgery> {
         (Acc::Image, "fold positions and channels", "image", &[Fx::CloseWords]),
         (Acc::Salts, "salts", "salts", &[Fx::Absorb, Fx::Scale]),
     ];
+    let factors: (Acc, &str, &str, &[Fx]) =
+        (Acc::Y, "fold items", "y", &[Fx::Factors, Fx::Position]);
+    let has_products = (0..last).any(|row| net.plan.is(Fx::Factors, row));
     let mut all = vec![Forgery::new("another input", claims, other_input(net))];
-    for (acc, gate, name, marks) in places {
+    for (acc, gate, name, marks) in places.into_iter().chain(has_products.then_some(factors)) {
         let constraint = c.find(gate, name)[0];
         let mut forgery = Forgery::new(name, constraint, other_input(net));
         forgery.repair = Some(((c.at.acc(acc), c.row_with(marks)), (claims, last)));

@@ -110,6 +110,12 @@ fn every_constraint_is_needed(width: Width) {
     for forgery in &folds(&everything, &images) {
         check(&images, forgery, &mut covered);
     }
+    for net in super::products::nets().filter(|net| net.plan.width == width) {
+        let products = Checker::new(&net.plan, challenges());
+        for forgery in &folds(&net, &products) {
+            check(&products, forgery, &mut covered);
+        }
+    }
     for (net, forgery) in votes(width, &|net: &Net| Checker::new(&net.plan, challenges())) {
         check(&Checker::new(&net.plan, challenges()), &forgery, &mut covered);
     }

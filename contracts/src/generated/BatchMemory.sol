@@ -8,15 +8,15 @@ abstract contract BatchMemory {
     /// @dev The key, without its first byte.
     uint256 internal constant KEY = 0x0080;
     /// @dev Points that are added, multiplied or paired.
-    uint256 internal constant POINTS = 0x0f20;
+    uint256 internal constant POINTS = 0x0f60;
     /// @dev What each fixed commitment is multiplied by.
-    uint256 internal constant SCALARS = 0x1120;
+    uint256 internal constant SCALARS = 0x1160;
     /// @dev Columns in the order of their openings, one byte each.
-    uint256 internal constant ORDER = 0x1760;
+    uint256 internal constant ORDER = 0x17c0;
     /// @dev Value of the instance column at x.
-    uint256 internal constant INSTANCE = 0x17e0;
+    uint256 internal constant INSTANCE = 0x1860;
     /// @dev Challenges of the layout.
-    uint256 internal constant CHALLENGES_AT = 0x1800;
+    uint256 internal constant CHALLENGES_AT = 0x1880;
     /// @dev Values of the columns, as the proof has them; shared results behind them.
-    uint256 internal constant VALUES_AT = 0x1900;
+    uint256 internal constant VALUES_AT = 0x1980;
 }

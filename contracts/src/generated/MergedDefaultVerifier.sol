@@ -12,267 +12,271 @@ import {MergedVerifier} from "../halo2/MergedVerifier.sol";
 /// x / omega, `F` the same for fixed columns, `C` a challenge, `T` a shared result.
 contract MergedDefaultVerifier is MergedVerifier {
     // Memory.
-    uint256 private constant C0 = 0x1800;
-    uint256 private constant C1 = 0x1820;
-    uint256 private constant C2 = 0x1840;
-    uint256 private constant C3 = 0x1860;
-    uint256 private constant C4 = 0x1880;
-    uint256 private constant C5 = 0x18a0;
-    uint256 private constant C6 = 0x18c0;
-    uint256 private constant C7 = 0x18e0;
-    uint256 private constant A0 = 0x1900;
-    uint256 private constant A16 = 0x1920;
-    uint256 private constant A8 = 0x1940;
-    uint256 private constant A25 = 0x1960;
-    uint256 private constant A1 = 0x1980;
-    uint256 private constant A17 = 0x19a0;
-    uint256 private constant A9 = 0x19c0;
-    uint256 private constant A26 = 0x19e0;
-    uint256 private constant A2 = 0x1a00;
-    uint256 private constant A18 = 0x1a20;
-    uint256 private constant A10 = 0x1a40;
-    uint256 private constant A27 = 0x1a60;
-    uint256 private constant A3 = 0x1a80;
-    uint256 private constant A19 = 0x1aa0;
-    uint256 private constant A11 = 0x1ac0;
-    uint256 private constant A28 = 0x1ae0;
-    uint256 private constant A4 = 0x1b00;
-    uint256 private constant A20 = 0x1b20;
-    uint256 private constant A12 = 0x1b40;
-    uint256 private constant A29 = 0x1b60;
-    uint256 private constant A5 = 0x1b80;
-    uint256 private constant A21 = 0x1ba0;
-    uint256 private constant A13 = 0x1bc0;
-    uint256 private constant A30 = 0x1be0;
-    uint256 private constant A6 = 0x1c00;
-    uint256 private constant A22 = 0x1c20;
-    uint256 private constant A14 = 0x1c40;
-    uint256 private constant A31 = 0x1c60;
-    uint256 private constant A7 = 0x1c80;
-    uint256 private constant A23 = 0x1ca0;
-    uint256 private constant A15 = 0x1cc0;
-    uint256 private constant A32 = 0x1ce0;
-    uint256 private constant A33 = 0x1d00;
-    uint256 private constant A33P = 0x1d20;
-    uint256 private constant A24 = 0x1d40;
-    uint256 private constant A34 = 0x1d60;
-    uint256 private constant A34P = 0x1d80;
-    uint256 private constant A35 = 0x1da0;
-    uint256 private constant A35P = 0x1dc0;
-    uint256 private constant A36 = 0x1de0;
-    uint256 private constant A36P = 0x1e00;
-    uint256 private constant A37 = 0x1e20;
-    uint256 private constant A37P = 0x1e40;
-    uint256 private constant A38 = 0x1e60;
-    uint256 private constant A38P = 0x1e80;
-    uint256 private constant A39 = 0x1ea0;
-    uint256 private constant A39P = 0x1ec0;
-    uint256 private constant A40 = 0x1ee0;
-    uint256 private constant A40P = 0x1f00;
-    uint256 private constant A41 = 0x1f20;
-    uint256 private constant A41P = 0x1f40;
-    uint256 private constant A45 = 0x1f60;
-    uint256 private constant A42 = 0x1f80;
-    uint256 private constant A0P = 0x1fa0;
-    uint256 private constant A1P = 0x1fc0;
-    uint256 private constant A2P = 0x1fe0;
-    uint256 private constant A3P = 0x2000;
-    uint256 private constant A4P = 0x2020;
-    uint256 private constant A5P = 0x2040;
-    uint256 private constant A18P = 0x2060;
-    uint256 private constant A19P = 0x2080;
-    uint256 private constant A20P = 0x20a0;
-    uint256 private constant A21P = 0x20c0;
-    uint256 private constant A22P = 0x20e0;
-    uint256 private constant A23P = 0x2100;
-    uint256 private constant A9P = 0x2120;
-    uint256 private constant A45P = 0x2140;
-    uint256 private constant A42P = 0x2160;
-    uint256 private constant A43 = 0x2180;
-    uint256 private constant A43P = 0x21a0;
-    uint256 private constant A44 = 0x21c0;
-    uint256 private constant A44P = 0x21e0;
-    uint256 private constant F0 = 0x2200;
-    uint256 private constant F2 = 0x2220;
-    uint256 private constant F3 = 0x2240;
-    uint256 private constant F6 = 0x2260;
-    uint256 private constant F7 = 0x2280;
-    uint256 private constant F8 = 0x22a0;
-    uint256 private constant F1 = 0x22c0;
-    uint256 private constant F1P = 0x22e0;
-    uint256 private constant F17 = 0x2300;
-    uint256 private constant F4 = 0x2320;
-    uint256 private constant F5 = 0x2340;
-    uint256 private constant F18 = 0x2360;
-    uint256 private constant F20 = 0x2380;
-    uint256 private constant F39 = 0x23a0;
-    uint256 private constant F19 = 0x23c0;
-    uint256 private constant F41 = 0x23e0;
-    uint256 private constant F21 = 0x2400;
-    uint256 private constant F40 = 0x2420;
-    uint256 private constant F36 = 0x2440;
-    uint256 private constant F38 = 0x2460;
-    uint256 private constant F24 = 0x2480;
-    uint256 private constant F13 = 0x24a0;
-    uint256 private constant F14 = 0x24c0;
-    uint256 private constant F15 = 0x24e0;
-    uint256 private constant F16 = 0x2500;
-    uint256 private constant F22 = 0x2520;
-    uint256 private constant F23 = 0x2540;
-    uint256 private constant F9 = 0x2560;
-    uint256 private constant F10 = 0x2580;
-    uint256 private constant F11 = 0x25a0;
-    uint256 private constant F12 = 0x25c0;
-    uint256 private constant F25 = 0x25e0;
-    uint256 private constant F27 = 0x2600;
-    uint256 private constant F26 = 0x2620;
-    uint256 private constant F30 = 0x2640;
-    uint256 private constant F28 = 0x2660;
-    uint256 private constant F29 = 0x2680;
-    uint256 private constant F31 = 0x26a0;
-    uint256 private constant F33 = 0x26c0;
-    uint256 private constant F34 = 0x26e0;
-    uint256 private constant F35 = 0x2700;
-    uint256 private constant F37 = 0x2720;
+    uint256 private constant C0 = 0x1880;
+    uint256 private constant C1 = 0x18a0;
+    uint256 private constant C2 = 0x18c0;
+    uint256 private constant C3 = 0x18e0;
+    uint256 private constant C4 = 0x1900;
+    uint256 private constant C5 = 0x1920;
+    uint256 private constant C6 = 0x1940;
+    uint256 private constant C7 = 0x1960;
+    uint256 private constant A0 = 0x1980;
+    uint256 private constant A16 = 0x19a0;
+    uint256 private constant A8 = 0x19c0;
+    uint256 private constant A25 = 0x19e0;
+    uint256 private constant A1 = 0x1a00;
+    uint256 private constant A17 = 0x1a20;
+    uint256 private constant A9 = 0x1a40;
+    uint256 private constant A26 = 0x1a60;
+    uint256 private constant A2 = 0x1a80;
+    uint256 private constant A18 = 0x1aa0;
+    uint256 private constant A10 = 0x1ac0;
+    uint256 private constant A27 = 0x1ae0;
+    uint256 private constant A3 = 0x1b00;
+    uint256 private constant A19 = 0x1b20;
+    uint256 private constant A11 = 0x1b40;
+    uint256 private constant A28 = 0x1b60;
+    uint256 private constant A4 = 0x1b80;
+    uint256 private constant A20 = 0x1ba0;
+    uint256 private constant A12 = 0x1bc0;
+    uint256 private constant A29 = 0x1be0;
+    uint256 private constant A5 = 0x1c00;
+    uint256 private constant A21 = 0x1c20;
+    uint256 private constant A13 = 0x1c40;
+    uint256 private constant A30 = 0x1c60;
+    uint256 private constant A6 = 0x1c80;
+    uint256 private constant A22 = 0x1ca0;
+    uint256 private constant A14 = 0x1cc0;
+    uint256 private constant A31 = 0x1ce0;
+    uint256 private constant A7 = 0x1d00;
+    uint256 private constant A23 = 0x1d20;
+    uint256 private constant A15 = 0x1d40;
+    uint256 private constant A32 = 0x1d60;
+    uint256 private constant A33 = 0x1d80;
+    uint256 private constant A33P = 0x1da0;
+    uint256 private constant A24 = 0x1dc0;
+    uint256 private constant A34 = 0x1de0;
+    uint256 private constant A34P = 0x1e00;
+    uint256 private constant A35 = 0x1e20;
+    uint256 private constant A35P = 0x1e40;
+    uint256 private constant A36 = 0x1e60;
+    uint256 private constant A36P = 0x1e80;
+    uint256 private constant A37 = 0x1ea0;
+    uint256 private constant A37P = 0x1ec0;
+    uint256 private constant A38 = 0x1ee0;
+    uint256 private constant A38P = 0x1f00;
+    uint256 private constant A39 = 0x1f20;
+    uint256 private constant A39P = 0x1f40;
+    uint256 private constant A40 = 0x1f60;
+    uint256 private constant A40P = 0x1f80;
+    uint256 private constant A41 = 0x1fa0;
+    uint256 private constant A41P = 0x1fc0;
+    uint256 private constant A45 = 0x1fe0;
+    uint256 private constant A42 = 0x2000;
+    uint256 private constant A0P = 0x2020;
+    uint256 private constant A1P = 0x2040;
+    uint256 private constant A2P = 0x2060;
+    uint256 private constant A3P = 0x2080;
+    uint256 private constant A4P = 0x20a0;
+    uint256 private constant A5P = 0x20c0;
+    uint256 private constant A18P = 0x20e0;
+    uint256 private constant A19P = 0x2100;
+    uint256 private constant A20P = 0x2120;
+    uint256 private constant A21P = 0x2140;
+    uint256 private constant A22P = 0x2160;
+    uint256 private constant A23P = 0x2180;
+    uint256 private constant A9P = 0x21a0;
+    uint256 private constant A45P = 0x21c0;
+    uint256 private constant A42P = 0x21e0;
+    uint256 private constant A43 = 0x2200;
+    uint256 private constant A43P = 0x2220;
+    uint256 private constant A44 = 0x2240;
+    uint256 private constant A44P = 0x2260;
+    uint256 private constant F0 = 0x2280;
+    uint256 private constant F2 = 0x22a0;
+    uint256 private constant F3 = 0x22c0;
+    uint256 private constant F6 = 0x22e0;
+    uint256 private constant F7 = 0x2300;
+    uint256 private constant F8 = 0x2320;
+    uint256 private constant F1 = 0x2340;
+    uint256 private constant F1P = 0x2360;
+    uint256 private constant F17 = 0x2380;
+    uint256 private constant F4 = 0x23a0;
+    uint256 private constant F5 = 0x23c0;
+    uint256 private constant F18 = 0x23e0;
+    uint256 private constant F19 = 0x2400;
+    uint256 private constant F21 = 0x2420;
+    uint256 private constant F40 = 0x2440;
+    uint256 private constant F20 = 0x2460;
+    uint256 private constant F22 = 0x2480;
+    uint256 private constant F41 = 0x24a0;
+    uint256 private constant F37 = 0x24c0;
+    uint256 private constant F39 = 0x24e0;
+    uint256 private constant F25 = 0x2500;
+    uint256 private constant F13 = 0x2520;
+    uint256 private constant F14 = 0x2540;
+    uint256 private constant F15 = 0x2560;
+    uint256 private constant F16 = 0x2580;
+    uint256 private constant F23 = 0x25a0;
+    uint256 private constant F24 = 0x25c0;
+    uint256 private constant F9 = 0x25e0;
+    uint256 private constant F10 = 0x2600;
+    uint256 private constant F11 = 0x2620;
+    uint256 private constant F12 = 0x2640;
+    uint256 private constant F26 = 0x2660;
+    uint256 private constant F28 = 0x2680;
+    uint256 private constant F27 = 0x26a0;
+    uint256 private constant F42 = 0x26c0;
+    uint256 private constant F31 = 0x26e0;
+    uint256 private constant F29 = 0x2700;
+    uint256 private constant F30 = 0x2720;
     uint256 private constant F32 = 0x2740;
-    uint256 private constant Q1 = 0x2760;
-    uint256 private constant T0 = 0x2780;
-    uint256 private constant T1 = 0x27a0;
-    uint256 private constant T2 = 0x27c0;
-    uint256 private constant T3 = 0x27e0;
-    uint256 private constant T4 = 0x2800;
-    uint256 private constant T5 = 0x2820;
-    uint256 private constant T6 = 0x2840;
-    uint256 private constant T7 = 0x2860;
-    uint256 private constant T8 = 0x2880;
-    uint256 private constant T9 = 0x28a0;
-    uint256 private constant T10 = 0x28c0;
-    uint256 private constant T11 = 0x28e0;
-    uint256 private constant T12 = 0x2900;
-    uint256 private constant T13 = 0x2920;
-    uint256 private constant T14 = 0x2940;
-    uint256 private constant T15 = 0x2960;
-    uint256 private constant T16 = 0x2980;
-    uint256 private constant T17 = 0x29a0;
-    uint256 private constant T18 = 0x29c0;
-    uint256 private constant T19 = 0x29e0;
-    uint256 private constant T20 = 0x2a00;
-    uint256 private constant T21 = 0x2a20;
-    uint256 private constant T22 = 0x2a40;
-    uint256 private constant T23 = 0x2a60;
-    uint256 private constant T24 = 0x2a80;
-    uint256 private constant T25 = 0x2aa0;
-    uint256 private constant T26 = 0x2ac0;
-    uint256 private constant T27 = 0x2ae0;
-    uint256 private constant T28 = 0x2b00;
-    uint256 private constant T29 = 0x2b20;
-    uint256 private constant T30 = 0x2b40;
-    uint256 private constant T31 = 0x2b60;
-    uint256 private constant T32 = 0x2b80;
-    uint256 private constant T33 = 0x2ba0;
-    uint256 private constant T34 = 0x2bc0;
-    uint256 private constant T35 = 0x2be0;
-    uint256 private constant T36 = 0x2c00;
-    uint256 private constant T37 = 0x2c20;
-    uint256 private constant T38 = 0x2c40;
-    uint256 private constant T39 = 0x2c60;
-    uint256 private constant T40 = 0x2c80;
-    uint256 private constant T41 = 0x2ca0;
-    uint256 private constant T42 = 0x2cc0;
-    uint256 private constant T43 = 0x2ce0;
-    uint256 private constant T44 = 0x2d00;
-    uint256 private constant T45 = 0x2d20;
-    uint256 private constant T46 = 0x2d40;
-    uint256 private constant T47 = 0x2d60;
-    uint256 private constant T48 = 0x2d80;
-    uint256 private constant T49 = 0x2da0;
-    uint256 private constant T50 = 0x2dc0;
-    uint256 private constant T51 = 0x2de0;
-    uint256 private constant T52 = 0x2e00;
-    uint256 private constant T53 = 0x2e20;
-    uint256 private constant T54 = 0x2e40;
-    uint256 private constant T55 = 0x2e60;
-    uint256 private constant T56 = 0x2e80;
-    uint256 private constant T57 = 0x2ea0;
-    uint256 private constant T58 = 0x2ec0;
-    uint256 private constant T59 = 0x2ee0;
-    uint256 private constant T60 = 0x2f00;
-    uint256 private constant T61 = 0x2f20;
-    uint256 private constant T62 = 0x2f40;
-    uint256 private constant T63 = 0x2f60;
-    uint256 private constant T64 = 0x2f80;
-    uint256 private constant T65 = 0x2fa0;
-    uint256 private constant T66 = 0x2fc0;
-    uint256 private constant T67 = 0x2fe0;
-    uint256 private constant T68 = 0x3000;
-    uint256 private constant T69 = 0x3020;
-    uint256 private constant T70 = 0x3040;
-    uint256 private constant T71 = 0x3060;
-    uint256 private constant T72 = 0x3080;
-    uint256 private constant T73 = 0x30a0;
-    uint256 private constant T74 = 0x30c0;
-    uint256 private constant T75 = 0x30e0;
-    uint256 private constant T76 = 0x3100;
-    uint256 private constant T77 = 0x3120;
-    uint256 private constant T78 = 0x3140;
-    uint256 private constant T79 = 0x3160;
-    uint256 private constant T80 = 0x3180;
-    uint256 private constant T81 = 0x31a0;
-    uint256 private constant T82 = 0x31c0;
-    uint256 private constant T83 = 0x31e0;
-    uint256 private constant T84 = 0x3200;
-    uint256 private constant T85 = 0x3220;
-    uint256 private constant T86 = 0x3240;
-    uint256 private constant T87 = 0x3260;
-    uint256 private constant T88 = 0x3280;
-    uint256 private constant T89 = 0x32a0;
-    uint256 private constant T90 = 0x32c0;
-    uint256 private constant T91 = 0x32e0;
-    uint256 private constant T92 = 0x3300;
-    uint256 private constant T93 = 0x3320;
-    uint256 private constant T94 = 0x3340;
-    uint256 private constant T95 = 0x3360;
-    uint256 private constant T96 = 0x3380;
-    uint256 private constant T97 = 0x33a0;
-    uint256 private constant T98 = 0x33c0;
-    uint256 private constant T99 = 0x33e0;
-    uint256 private constant T100 = 0x3400;
-    uint256 private constant T101 = 0x3420;
-    uint256 private constant T102 = 0x3440;
-    uint256 private constant T103 = 0x3460;
-    uint256 private constant T104 = 0x3480;
-    uint256 private constant T105 = 0x34a0;
-    uint256 private constant T106 = 0x34c0;
-    uint256 private constant T107 = 0x34e0;
-    uint256 private constant T108 = 0x3500;
-    uint256 private constant T109 = 0x3520;
-    uint256 private constant T110 = 0x3540;
-    uint256 private constant T111 = 0x3560;
-    uint256 private constant T112 = 0x3580;
-    uint256 private constant T113 = 0x35a0;
-    uint256 private constant T114 = 0x35c0;
-    uint256 private constant T115 = 0x35e0;
-    uint256 private constant T116 = 0x3600;
-    uint256 private constant T117 = 0x3620;
-    uint256 private constant T118 = 0x3640;
-    uint256 private constant T119 = 0x3660;
-    uint256 private constant T120 = 0x3680;
-    uint256 private constant T121 = 0x36a0;
-    uint256 private constant T122 = 0x36c0;
-    uint256 private constant T123 = 0x36e0;
-    uint256 private constant T124 = 0x3700;
-    uint256 private constant T125 = 0x3720;
-    uint256 private constant T126 = 0x3740;
-    uint256 private constant T127 = 0x3760;
-    uint256 private constant T128 = 0x3780;
-    uint256 private constant T129 = 0x37a0;
-    uint256 private constant T130 = 0x37c0;
-    uint256 private constant T131 = 0x37e0;
-    uint256 private constant T132 = 0x3800;
+    uint256 private constant F34 = 0x2760;
+    uint256 private constant F35 = 0x2780;
+    uint256 private constant F36 = 0x27a0;
+    uint256 private constant F38 = 0x27c0;
+    uint256 private constant F33 = 0x27e0;
+    uint256 private constant Q1 = 0x2800;
+    uint256 private constant T0 = 0x2820;
+    uint256 private constant T1 = 0x2840;
+    uint256 private constant T2 = 0x2860;
+    uint256 private constant T3 = 0x2880;
+    uint256 private constant T4 = 0x28a0;
+    uint256 private constant T5 = 0x28c0;
+    uint256 private constant T6 = 0x28e0;
+    uint256 private constant T7 = 0x2900;
+    uint256 private constant T8 = 0x2920;
+    uint256 private constant T9 = 0x2940;
+    uint256 private constant T10 = 0x2960;
+    uint256 private constant T11 = 0x2980;
+    uint256 private constant T12 = 0x29a0;
+    uint256 private constant T13 = 0x29c0;
+    uint256 private constant T14 = 0x29e0;
+    uint256 private constant T15 = 0x2a00;
+    uint256 private constant T16 = 0x2a20;
+    uint256 private constant T17 = 0x2a40;
+    uint256 private constant T18 = 0x2a60;
+    uint256 private constant T19 = 0x2a80;
+    uint256 private constant T20 = 0x2aa0;
+    uint256 private constant T21 = 0x2ac0;
+    uint256 private constant T22 = 0x2ae0;
+    uint256 private constant T23 = 0x2b00;
+    uint256 private constant T24 = 0x2b20;
+    uint256 private constant T25 = 0x2b40;
+    uint256 private constant T26 = 0x2b60;
+    uint256 private constant T27 = 0x2b80;
+    uint256 private constant T28 = 0x2ba0;
+    uint256 private constant T29 = 0x2bc0;
+    uint256 private constant T30 = 0x2be0;
+    uint256 private constant T31 = 0x2c00;
+    uint256 private constant T32 = 0x2c20;
+    uint256 private constant T33 = 0x2c40;
+    uint256 private constant T34 = 0x2c60;
+    uint256 private constant T35 = 0x2c80;
+    uint256 private constant T36 = 0x2ca0;
+    uint256 private constant T37 = 0x2cc0;
+    uint256 private constant T38 = 0x2ce0;
+    uint256 private constant T39 = 0x2d00;
+    uint256 private constant T40 = 0x2d20;
+    uint256 private constant T41 = 0x2d40;
+    uint256 private constant T42 = 0x2d60;
+    uint256 private constant T43 = 0x2d80;
+    uint256 private constant T44 = 0x2da0;
+    uint256 private constant T45 = 0x2dc0;
+    uint256 private constant T46 = 0x2de0;
+    uint256 private constant T47 = 0x2e00;
+    uint256 private constant T48 = 0x2e20;
+    uint256 private constant T49 = 0x2e40;
+    uint256 private constant T50 = 0x2e60;
+    uint256 private constant T51 = 0x2e80;
+    uint256 private constant T52 = 0x2ea0;
+    uint256 private constant T53 = 0x2ec0;
+    uint256 private constant T54 = 0x2ee0;
+    uint256 private constant T55 = 0x2f00;
+    uint256 private constant T56 = 0x2f20;
+    uint256 private constant T57 = 0x2f40;
+    uint256 private constant T58 = 0x2f60;
+    uint256 private constant T59 = 0x2f80;
+    uint256 private constant T60 = 0x2fa0;
+    uint256 private constant T61 = 0x2fc0;
+    uint256 private constant T62 = 0x2fe0;
+    uint256 private constant T63 = 0x3000;
+    uint256 private constant T64 = 0x3020;
+    uint256 private constant T65 = 0x3040;
+    uint256 private constant T66 = 0x3060;
+    uint256 private constant T67 = 0x3080;
+    uint256 private constant T68 = 0x30a0;
+    uint256 private constant T69 = 0x30c0;
+    uint256 private constant T70 = 0x30e0;
+    uint256 private constant T71 = 0x3100;
+    uint256 private constant T72 = 0x3120;
+    uint256 private constant T73 = 0x3140;
+    uint256 private constant T74 = 0x3160;
+    uint256 private constant T75 = 0x3180;
+    uint256 private constant T76 = 0x31a0;
+    uint256 private constant T77 = 0x31c0;
+    uint256 private constant T78 = 0x31e0;
+    uint256 private constant T79 = 0x3200;
+    uint256 private constant T80 = 0x3220;
+    uint256 private constant T81 = 0x3240;
+    uint256 private constant T82 = 0x3260;
+    uint256 private constant T83 = 0x3280;
+    uint256 private constant T84 = 0x32a0;
+    uint256 private constant T85 = 0x32c0;
+    uint256 private constant T86 = 0x32e0;
+    uint256 private constant T87 = 0x3300;
+    uint256 private constant T88 = 0x3320;
+    uint256 private constant T89 = 0x3340;
+    uint256 private constant T90 = 0x3360;
+    uint256 private constant T91 = 0x3380;
+    uint256 private constant T92 = 0x33a0;
+    uint256 private constant T93 = 0x33c0;
+    uint256 private constant T94 = 0x33e0;
+    uint256 private constant T95 = 0x3400;
+    uint256 private constant T96 = 0x3420;
+    uint256 private constant T97 = 0x3440;
+    uint256 private constant T98 = 0x3460;
+    uint256 private constant T99 = 0x3480;
+    uint256 private constant T100 = 0x34a0;
+    uint256 private constant T101 = 0x34c0;
+    uint256 private constant T102 = 0x34e0;
+    uint256 private constant T103 = 0x3500;
+    uint256 private constant T104 = 0x3520;
+    uint256 private constant T105 = 0x3540;
+    uint256 private constant T106 = 0x3560;
+    uint256 private constant T107 = 0x3580;
+    uint256 private constant T108 = 0x35a0;
+    uint256 private constant T109 = 0x35c0;
+    uint256 private constant T110 = 0x35e0;
+    uint256 private constant T111 = 0x3600;
+    uint256 private constant T112 = 0x3620;
+    uint256 private constant T113 = 0x3640;
+    uint256 private constant T114 = 0x3660;
+    uint256 private constant T115 = 0x3680;
+    uint256 private constant T116 = 0x36a0;
+    uint256 private constant T117 = 0x36c0;
+    uint256 private constant T118 = 0x36e0;
+    uint256 private constant T119 = 0x3700;
+    uint256 private constant T120 = 0x3720;
+    uint256 private constant T121 = 0x3740;
+    uint256 private constant T122 = 0x3760;
+    uint256 private constant T123 = 0x3780;
+    uint256 private constant T124 = 0x37a0;
+    uint256 private constant T125 = 0x37c0;
+    uint256 private constant T126 = 0x37e0;
+    uint256 private constant T127 = 0x3800;
+    uint256 private constant T128 = 0x3820;
+    uint256 private constant T129 = 0x3840;
+    uint256 private constant T130 = 0x3860;
+    uint256 private constant T131 = 0x3880;
+    uint256 private constant T132 = 0x38a0;
+    uint256 private constant T133 = 0x38c0;
+    uint256 private constant T134 = 0x38e0;
+    uint256 private constant T135 = 0x3900;
 
     /// @inheritdoc BatchLayout
     function _layout() internal pure override returns (uint256) {
-        return 0xb2ccc938e22bb0fc7b17acc06eeefd2056da02b690aab6abdbe666601aff10e2;
+        return 0x2f4d605d8d066f24705a2e834bce1ca3eafd23ab0734eb99ec6b9c4acc5b5d42;
     }
 
     /// @inheritdoc BatchLayout
@@ -297,17 +301,17 @@ contract MergedDefaultVerifier is MergedVerifier {
 
     /// @inheritdoc BatchLayout
     function _values() internal pure override returns (uint256) {
-        return 116;
+        return 117;
     }
 
     /// @inheritdoc BatchLayout
     function _proofLength() internal pure override returns (uint256) {
-        return 4160;
+        return 4192;
     }
 
     /// @inheritdoc BatchLayout
     function _memoryEnd() internal pure override returns (uint256) {
-        return 14368;
+        return 14624;
     }
 
     /// @inheritdoc MergedVerifier
@@ -383,297 +387,300 @@ contract MergedDefaultVerifier is MergedVerifier {
             mstore(T27, mulmod(mload(T22), mload(T22), r))
             mstore(T28, add(mload(A7), mulmod(mload(C2), add(mload(A6), mulmod(mload(C2), add(mload(A5), mulmod(mload(C2), add(mload(A4), mulmod(mload(C2), add(mload(A3), mulmod(mload(C2), add(mload(A2), mulmod(mload(C2), add(mload(A1), mulmod(mload(A0), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             mstore(T29, add(mload(A15), mulmod(mload(C2), add(mload(A14), mulmod(mload(C2), add(mload(A13), mulmod(mload(C2), add(mload(A12), mulmod(mload(C2), add(mload(A11), mulmod(mload(C2), add(mload(A10), mulmod(mload(C2), add(mload(A9), mulmod(mload(A8), mload(C2), r)), r)), r)), r)), r)), r)), r)))
+            mstore(T30, add(mulmod(mload(A6), mload(A14), r), mulmod(mload(C2), add(mulmod(mload(A5), mload(A13), r), mulmod(mload(C2), add(mulmod(mload(A4), mload(A12), r), mulmod(mload(C2), add(mulmod(mload(A3), mload(A11), r), mulmod(mload(C2), add(mulmod(mload(A2), mload(A10), r), mulmod(mload(C2), add(mulmod(mload(A1), mload(A9), r), mulmod(mload(C2), mulmod(mload(A0), mload(A8), r), r)), r)), r)), r)), r)), r)))
+            mstore(T31, mulmod(mload(C5), mload(C5), r))
             // Constraint 10.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A35), r), sub(r, mod(add(add(add(mulmod(mload(F5), mload(T25), r), add(mulmod(mload(F4), mload(T28), r), mulmod(mload(F0), mload(T29), r))), mulmod(mload(A35P), add(mload(T23), mulmod(mulmod(mload(T27), mload(T22), r), mulmod(mload(T26), mulmod(mload(F17), add(mload(F17), sub(r, 0x1)), r), r), r)), r)), mulmod(mload(F18), add(add(mload(T24), add(mulmod(mload(T27), mload(T28), r), mulmod(mload(T22), mload(T29), r))), sub(r, mulmod(add(0x1, add(mload(T27), mload(T22))), mulmod(mload(T25), 0x1000000, r), r))), r)), r))))
-            mstore(T30, mulmod(mload(F1), mload(F1P), r))
-            mstore(T31, add(mload(C4), sub(r, 0x1)))
-            mstore(T32, mulmod(mload(T26), mulmod(mload(F39), add(0x3, sub(r, mload(F39))), r), r))
-            mstore(T33, mulmod(mload(F19), add(0x2, sub(r, mload(F19))), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A35), r), sub(r, addmod(add(add(mulmod(mload(F5), mload(T25), r), add(mulmod(mload(F4), mload(T28), r), mulmod(mload(F0), mload(T29), r))), mulmod(mload(A35P), add(mload(T23), mulmod(mulmod(mload(T27), mload(T22), r), mulmod(mload(T26), mulmod(mload(F17), add(mload(F17), sub(r, 0x1)), r), r), r)), r)), add(mulmod(mload(F18), add(add(mload(T24), add(mulmod(mload(T27), mload(T28), r), mulmod(mload(T22), mload(T29), r))), sub(r, mulmod(add(0x1, add(mload(T27), mload(T22))), mulmod(mload(T25), 0x1000000, r), r))), r), mulmod(mload(F19), add(add(mulmod(mload(T29), add(mload(T31), sub(r, 0x1000000)), r), add(mulmod(mload(T28), add(mload(C5), sub(r, 0x1000000)), r), add(mulmod(mload(T30), mload(C2), r), mulmod(mload(A7), mload(A15), r)))), mulmod(mload(T25), add(0x1000000000000, sub(r, mulmod(0x1000000, add(mload(C5), mload(T31)), r))), r)), r)), r))))
+            mstore(T32, mulmod(mload(F1), mload(F1P), r))
+            mstore(T33, add(mload(C4), sub(r, 0x1)))
+            mstore(T34, mulmod(mload(T26), mulmod(mload(F40), add(0x3, sub(r, mload(F40))), r), r))
+            mstore(T35, mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r))
             // Constraint 11.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A36), r), sub(r, mod(add(mulmod(mload(F41), mulmod(mload(C7), mload(A11), r), r), add(add(mulmod(mload(T33), mload(A34), r), mulmod(mload(T32), mload(A37), r)), mulmod(mload(A36P), add(mload(T30), add(add(sub(r, mload(T32)), add(sub(r, mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r)), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T26), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), r))), r))), r))))
-            mstore(T34, mulmod(mload(T26), mulmod(mload(F36), add(mload(F36), sub(r, 0x1)), r), r))
-            mstore(T35, mulmod(mload(C3), mload(C3), r))
-            mstore(T36, mulmod(mload(T35), mload(T35), r))
-            mstore(T37, mulmod(mload(T26), mulmod(mload(F24), add(mload(F24), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A36), r), sub(r, mod(add(add(mulmod(mload(T35), mload(A34), r), mulmod(mload(T34), mload(A37), r)), mulmod(mload(A36P), add(mload(T32), add(add(sub(r, mload(T34)), add(sub(r, mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r)), mulmod(mload(T33), mulmod(mload(T26), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T26), mulmod(mload(F40), add(mload(F40), sub(r, 0x1)), r), r), r))), r)), r))))
+            mstore(T36, mulmod(mload(T26), mulmod(mload(F37), add(mload(F37), sub(r, 0x1)), r), r))
+            mstore(T37, mulmod(mload(C3), mload(C3), r))
+            mstore(T38, mulmod(mload(T37), mload(T37), r))
+            mstore(T39, mulmod(mload(T26), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r))
             // Constraint 12.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A37), r), sub(r, mod(add(add(mulmod(mload(T33), mload(A35), r), mulmod(mload(A37P), add(mload(T30), addmod(add(add(sub(r, mload(F40)), mulmod(mload(T34), mload(T36), r)), add(sub(r, mload(F38)), mulmod(mload(T37), mload(T36), r))), add(sub(r, mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r)), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r)), r)), r)), add(add(mulmod(mload(F38), add(mload(A23), mulmod(mload(C3), add(mload(A22), mulmod(mload(A21), mload(C3), r)), r)), r), mulmod(mload(T37), mulmod(mload(A20), mulmod(mload(T35), mload(C3), r), r), r)), mulmod(mload(F40), add(add(mload(A6), sub(r, mulmod(mload(F16), 0x80, r))), mulmod(mload(C3), add(add(mload(A4), sub(r, mulmod(mload(F15), 0x80, r))), mulmod(mload(C3), add(add(mload(A2), sub(r, mulmod(mload(F14), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(mload(F13), 0x80, r))), r)), r)), r)), r))), r))))
-            mstore(T38, mulmod(mload(T26), mulmod(mload(F22), add(0x3, sub(r, mload(F22))), r), r))
-            mstore(T39, add(mload(C5), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A37), r), sub(r, mod(add(add(mulmod(mload(T35), mload(A35), r), mulmod(mload(A37P), add(mload(T32), addmod(add(add(sub(r, mload(F41)), mulmod(mload(T36), mload(T38), r)), add(sub(r, mload(F39)), mulmod(mload(T39), mload(T38), r))), add(sub(r, mulmod(mload(F22), add(0x2, sub(r, mload(F22))), r)), mulmod(mload(T33), mulmod(mload(T26), mulmod(mload(F22), add(mload(F22), sub(r, 0x1)), r), r), r)), r)), r)), add(add(mulmod(mload(F39), add(mload(A23), mulmod(mload(C3), add(mload(A22), mulmod(mload(A21), mload(C3), r)), r)), r), mulmod(mload(T39), mulmod(mload(A20), mulmod(mload(T37), mload(C3), r), r), r)), mulmod(mload(F41), add(add(mload(A6), sub(r, mulmod(mload(F16), 0x80, r))), mulmod(mload(C3), add(add(mload(A4), sub(r, mulmod(mload(F15), 0x80, r))), mulmod(mload(C3), add(add(mload(A2), sub(r, mulmod(mload(F14), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(mload(F13), 0x80, r))), r)), r)), r)), r))), r))))
+            mstore(T40, mulmod(mload(T26), mulmod(mload(F23), add(0x3, sub(r, mload(F23))), r), r))
+            mstore(T41, add(mload(C5), sub(r, 0x1)))
             // Constraint 13.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A38), r), sub(r, mod(add(mulmod(mload(T38), mload(A37), r), mulmod(mload(A38P), add(mload(T30), add(add(mulmod(mload(T31), mulmod(mload(F23), add(0x2, sub(r, mload(F23))), r), r), add(sub(r, mload(T38)), mulmod(mload(C3), mulmod(mload(T26), mulmod(mload(F22), add(mload(F22), sub(r, 0x1)), r), r), r))), mulmod(mload(T39), mulmod(mload(T26), mulmod(mload(F23), add(mload(F23), sub(r, 0x1)), r), r), r))), r)), r))))
-            mstore(T40, add(mload(F16), mulmod(mload(C3), add(mload(F15), mulmod(mload(C3), add(mload(F14), mulmod(mload(C3), add(mload(F13), mulmod(mload(C3), add(mload(F12), mulmod(mload(C3), add(mload(F11), mulmod(mload(C3), add(mload(F10), mulmod(mload(F9), mload(C3), r)), r)), r)), r)), r)), r)), r)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A38), r), sub(r, mod(add(mulmod(mload(T40), mload(A37), r), mulmod(mload(A38P), add(mload(T32), add(add(mulmod(mload(T33), mulmod(mload(F24), add(0x2, sub(r, mload(F24))), r), r), add(sub(r, mload(T40)), mulmod(mload(C3), mulmod(mload(T26), mulmod(mload(F23), add(mload(F23), sub(r, 0x1)), r), r), r))), mulmod(mload(T41), mulmod(mload(T26), mulmod(mload(F24), add(mload(F24), sub(r, 0x1)), r), r), r))), r)), r))))
+            mstore(T42, add(mload(F16), mulmod(mload(C3), add(mload(F15), mulmod(mload(C3), add(mload(F14), mulmod(mload(C3), add(mload(F13), mulmod(mload(C3), add(mload(F12), mulmod(mload(C3), add(mload(F11), mulmod(mload(C3), add(mload(F10), mulmod(mload(F9), mload(C3), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 14.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A39), r), sub(r, mod(add(mulmod(mload(T40), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), r)), r), mulmod(mload(A39P), mulmod(mulmod(mload(F24), add(0x2, sub(r, mload(F24))), r), mulmod(mload(T36), mload(T36), r), r), r)), r))))
-            mstore(T41, mulmod(mload(F38), mload(F4), r))
-            mstore(T42, mulmod(mload(F38), mload(F2), r))
-            mstore(T43, add(sub(r, mload(T42)), add(add(mload(F38), sub(r, mload(T37))), sub(r, mload(T41)))))
-            mstore(T44, add(mload(C2), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A39), r), sub(r, mod(add(mulmod(mload(T42), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F26), add(0x2, sub(r, mload(F26))), r), r)), r), mulmod(mload(A39P), mulmod(mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), mulmod(mload(T38), mload(T38), r), r), r)), r))))
+            mstore(T43, add(mload(F39), sub(r, mload(T39))))
+            mstore(T44, mulmod(mload(F39), mload(F4), r))
+            mstore(T45, mulmod(mload(F39), mload(F2), r))
+            mstore(T46, add(add(mload(T43), sub(r, mload(T44))), sub(r, mload(T45))))
+            mstore(T47, add(mload(C2), sub(r, 0x1)))
+            mstore(T48, mulmod(mload(F39), mload(F3), r))
             // Constraint 15.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A40), r), sub(r, mod(add(mulmod(mload(T43), mload(A20), r), add(mulmod(mload(A39), mulmod(mload(F26), add(0x2, sub(r, mload(F26))), r), r), mulmod(mload(A40P), add(mload(T30), add(mulmod(mload(T43), mload(T44), r), add(add(sub(r, mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r)), mulmod(mload(T31), mulmod(mload(T26), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r)), mulmod(mload(T39), mulmod(mload(T26), mulmod(mload(F26), add(mload(F26), sub(r, 0x1)), r), r), r)))), r))), r))))
-            mstore(T45, mulmod(mload(C7), mload(C7), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A40), r), sub(r, mod(add(add(mulmod(mload(F42), mload(A16), r), mulmod(mload(T46), mload(A20), r)), add(mulmod(mload(A39), mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r), r), mulmod(mload(A40P), addmod(mload(T32), add(add(mulmod(mload(T46), mload(T47), r), sub(r, mulmod(mload(T48), mload(C2), r))), add(add(sub(r, mulmod(mload(F28), add(0x2, sub(r, mload(F28))), r)), mulmod(mload(T33), mulmod(mload(T26), mulmod(mload(F28), add(mload(F28), sub(r, 0x1)), r), r), r)), mulmod(mload(T41), mulmod(mload(T26), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r))), r), r))), r))))
             // Constraint 16.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A41), r), sub(r, addmod(mulmod(mload(A41P), add(mload(F1P), mulmod(mload(T39), mulmod(mload(F30), add(0x2, sub(r, mload(F30))), r), r)), r), add(sub(r, mulmod(add(mload(A36), sub(r, mulmod(mload(C7), mload(A42), r))), mulmod(mload(T26), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A45), r), mulmod(mload(T26), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r), add(mulmod(mload(A40), add(mulmod(mload(F28), mload(A36), r), mulmod(mload(F29), mload(A37), r)), r), sub(r, mulmod(mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r), mulmod(mload(C5), mload(A38), r), r)))), sub(r, mulmod(mulmod(mload(T26), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A36), r), mulmod(mload(T45), mload(A40), r)), r)))), r))))
-            mstore(T46, add(mload(F38), add(mload(F34), mload(F35))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A41), r), sub(r, addmod(mulmod(mload(A41P), add(mload(F1P), mulmod(mload(T41), mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r), r)), r), add(sub(r, mulmod(add(mload(A36), sub(r, mulmod(mload(C7), mload(A42), r))), mulmod(mload(T26), mulmod(mload(F32), add(mload(F32), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A45), r), mulmod(mload(T26), mulmod(mload(F34), add(mload(F34), sub(r, 0x1)), r), r), r), add(mulmod(mload(A40), add(mulmod(mload(F29), mload(A36), r), mulmod(mload(F30), mload(A37), r)), r), sub(r, mulmod(mulmod(mload(F32), add(0x2, sub(r, mload(F32))), r), mulmod(mload(C5), mload(A38), r), r)))), sub(r, mulmod(mulmod(mload(T26), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A36), r), mulmod(mload(C7), mload(A40), r)), r)))), r))))
+            mstore(T49, add(mload(F39), add(mload(F35), mload(F36))))
             // Constraint 17.
-            s := add(mulmod(s, y, r), mulmod(mload(T46), add(mload(A12), sub(r, mulmod(mload(A6), mload(A6), r))), r))
-            mstore(T47, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
-            mstore(T48, 0x11924f02fd19b09255aaa1cf46ea0518e3d7bfeef47421609491011db0bd0b02)
-            mstore(T49, 0x247fa7f022304a1994ff505456c2201ef9b717369498d3ffce446601ed9df845)
-            mstore(T50, 0x3fd7b19ef2c861f22f77ff810f54e277bc94eb76c02d79d986be3dcdf051c3f)
-            mstore(T51, 0x18bd41239c3e71579a677443ecffbd555a81eeeea69352a68b67c8563c0c2a06)
-            mstore(T52, 0x2d78c3a5d28de9ff35bf0a257635196e5730ca7f40493277078cd75da8b4ebdc)
-            mstore(T53, addmod(mulmod(mload(A5P), mload(T52), r), add(mulmod(mload(A4P), mload(T51), r), add(mulmod(mload(A3P), mload(T50), r), add(mulmod(mload(A2P), mload(T49), r), add(mulmod(mload(A0P), mload(T47), r), mulmod(mload(A1P), mload(T48), r))))), r))
-            mstore(T54, add(mload(T53), mload(F9)))
+            s := add(mulmod(s, y, r), mulmod(mload(T49), add(mload(A12), sub(r, mulmod(mload(A6), mload(A6), r))), r))
+            mstore(T50, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
+            mstore(T51, 0x11924f02fd19b09255aaa1cf46ea0518e3d7bfeef47421609491011db0bd0b02)
+            mstore(T52, 0x247fa7f022304a1994ff505456c2201ef9b717369498d3ffce446601ed9df845)
+            mstore(T53, 0x3fd7b19ef2c861f22f77ff810f54e277bc94eb76c02d79d986be3dcdf051c3f)
+            mstore(T54, 0x18bd41239c3e71579a677443ecffbd555a81eeeea69352a68b67c8563c0c2a06)
+            mstore(T55, 0x2d78c3a5d28de9ff35bf0a257635196e5730ca7f40493277078cd75da8b4ebdc)
+            mstore(T56, addmod(mulmod(mload(A5P), mload(T55), r), add(mulmod(mload(A4P), mload(T54), r), add(mulmod(mload(A3P), mload(T53), r), add(mulmod(mload(A2P), mload(T52), r), add(mulmod(mload(A0P), mload(T50), r), mulmod(mload(A1P), mload(T51), r))))), r))
+            mstore(T57, add(mload(T56), mload(F9)))
             // Constraint 18.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A6), sub(r, mulmod(mload(T54), mload(T54), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A6), sub(r, mulmod(mload(T57), mload(T57), r))), r))
             // Constraint 19.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A0), sub(r, mulmod(mload(A12), mload(T54), r))), r))
-            mstore(T55, add(mload(A18), mload(F9)))
-            mstore(T56, add(mload(A6), sub(r, mulmod(mload(T55), mload(T55), r))))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A0), sub(r, mulmod(mload(A12), mload(T57), r))), r))
+            mstore(T58, add(mload(A18), mload(F9)))
+            mstore(T59, add(mload(A6), sub(r, mulmod(mload(T58), mload(T58), r))))
             // Constraint 20.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), mload(T56), r))
-            mstore(T57, add(mload(A0), sub(r, mulmod(mload(A12), mload(T55), r))))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), mload(T59), r))
+            mstore(T60, add(mload(A0), sub(r, mulmod(mload(A12), mload(T58), r))))
             // Constraint 21.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), mload(T57), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), mload(T60), r))
             // Constraint 22.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), mload(T56), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), mload(T59), r))
             // Constraint 23.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), mload(T57), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), mload(T60), r))
             // Constraint 24.
-            s := add(mulmod(s, y, r), mulmod(mload(T46), add(mload(A13), sub(r, mulmod(mload(A7), mload(A7), r))), r))
-            mstore(T58, 0xa514a5c227f4cec95dfa029e8dd124c34895aa46bb27c0911f3780d5015540a)
-            mstore(T59, 0x192e16d17d956b257b85a652eefdf2ee09589eac5be80915775723d2cb1da06d)
-            mstore(T60, 0x298ce0c1e3113bb935c7058e7772b533b1aa9db0c0926bdc8917e5605ca3ac10)
-            mstore(T61, 0x94cb4e83621afd271e41bc71727f0158ebd612239ac9d698b17fe4be05b7fc8)
-            mstore(T62, 0x3d880395be93c27d649af5fd142e76b33918cb8841d5a28173bd5cf7d328791)
-            mstore(T63, 0x28eeae6b5866ad68e443bbaf91680db7d7e2b3037e38fef61b42cbccffceca81)
-            mstore(T64, addmod(mulmod(mload(A5P), mload(T63), r), add(mulmod(mload(A4P), mload(T62), r), add(mulmod(mload(A3P), mload(T61), r), add(mulmod(mload(A2P), mload(T60), r), add(mulmod(mload(A0P), mload(T58), r), mulmod(mload(A1P), mload(T59), r))))), r))
-            mstore(T65, add(mload(T64), mload(F10)))
+            s := add(mulmod(s, y, r), mulmod(mload(T49), add(mload(A13), sub(r, mulmod(mload(A7), mload(A7), r))), r))
+            mstore(T61, 0xa514a5c227f4cec95dfa029e8dd124c34895aa46bb27c0911f3780d5015540a)
+            mstore(T62, 0x192e16d17d956b257b85a652eefdf2ee09589eac5be80915775723d2cb1da06d)
+            mstore(T63, 0x298ce0c1e3113bb935c7058e7772b533b1aa9db0c0926bdc8917e5605ca3ac10)
+            mstore(T64, 0x94cb4e83621afd271e41bc71727f0158ebd612239ac9d698b17fe4be05b7fc8)
+            mstore(T65, 0x3d880395be93c27d649af5fd142e76b33918cb8841d5a28173bd5cf7d328791)
+            mstore(T66, 0x28eeae6b5866ad68e443bbaf91680db7d7e2b3037e38fef61b42cbccffceca81)
+            mstore(T67, addmod(mulmod(mload(A5P), mload(T66), r), add(mulmod(mload(A4P), mload(T65), r), add(mulmod(mload(A3P), mload(T64), r), add(mulmod(mload(A2P), mload(T63), r), add(mulmod(mload(A0P), mload(T61), r), mulmod(mload(A1P), mload(T62), r))))), r))
+            mstore(T68, add(mload(T67), mload(F10)))
             // Constraint 25.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A7), sub(r, mulmod(mload(T65), mload(T65), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A7), sub(r, mulmod(mload(T68), mload(T68), r))), r))
             // Constraint 26.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A1), sub(r, mulmod(mload(A13), mload(T65), r))), r))
-            mstore(T66, mulmod(mload(A0), mload(T47), r))
-            mstore(T67, add(mload(F10), addmod(mload(T66), add(mulmod(mload(A23), mload(T52), r), add(mulmod(mload(A22), mload(T51), r), add(mulmod(mload(A21), mload(T50), r), add(mulmod(mload(A19), mload(T48), r), mulmod(mload(A20), mload(T49), r))))), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A1), sub(r, mulmod(mload(A13), mload(T68), r))), r))
+            mstore(T69, mulmod(mload(A0), mload(T50), r))
+            mstore(T70, add(mload(F10), addmod(mload(T69), add(mulmod(mload(A23), mload(T55), r), add(mulmod(mload(A22), mload(T54), r), add(mulmod(mload(A21), mload(T53), r), add(mulmod(mload(A19), mload(T51), r), mulmod(mload(A20), mload(T52), r))))), r)))
             // Constraint 27.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A7), sub(r, mulmod(mload(T67), mload(T67), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A7), sub(r, mulmod(mload(T70), mload(T70), r))), r))
             // Constraint 28.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A1), sub(r, mulmod(mload(A13), mload(T67), r))), r))
-            mstore(T68, add(mload(A19), mload(F10)))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A1), sub(r, mulmod(mload(A13), mload(T70), r))), r))
+            mstore(T71, add(mload(A19), mload(F10)))
             // Constraint 29.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A7), sub(r, mulmod(mload(T68), mload(T68), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A7), sub(r, mulmod(mload(T71), mload(T71), r))), r))
             // Constraint 30.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A1), sub(r, mulmod(mload(A13), mload(T68), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A1), sub(r, mulmod(mload(A13), mload(T71), r))), r))
             // Constraint 31.
-            s := add(mulmod(s, y, r), mulmod(mload(T46), add(mload(A14), sub(r, mulmod(mload(A8), mload(A8), r))), r))
-            mstore(T69, 0x278bb49a7b4e44aea46eb0f882cb692801a6e60fdd5b5c23c63cd65ccce4fe0a)
-            mstore(T70, 0x63edec1bed831f506af8db648d6fdea145345887e8bdcff109035a1d9b674d7)
-            mstore(T71, 0x1baef1cb5509b526a42061fb53657f99b3232500e855192cbe8c940e068c475f)
-            mstore(T72, 0x1324564ac7bdf9e22164e9858d7fa8e368b165eaea3daf4eb67ee59c0df2e5d4)
-            mstore(T73, 0x5761b8c6aecb1a8ca4ea4dfc2c8376064a4a8004ceeda210a55240562ddc13)
-            mstore(T74, 0x10c9e283159d58cb4cb2e35fde83a3ba1fdc28002ed9963d2a99f186178a148d)
-            mstore(T75, addmod(mulmod(mload(A5P), mload(T74), r), add(mulmod(mload(A4P), mload(T73), r), add(mulmod(mload(A3P), mload(T72), r), add(mulmod(mload(A2P), mload(T71), r), add(mulmod(mload(A0P), mload(T69), r), mulmod(mload(A1P), mload(T70), r))))), r))
-            mstore(T76, add(mload(T75), mload(F11)))
+            s := add(mulmod(s, y, r), mulmod(mload(T49), add(mload(A14), sub(r, mulmod(mload(A8), mload(A8), r))), r))
+            mstore(T72, 0x278bb49a7b4e44aea46eb0f882cb692801a6e60fdd5b5c23c63cd65ccce4fe0a)
+            mstore(T73, 0x63edec1bed831f506af8db648d6fdea145345887e8bdcff109035a1d9b674d7)
+            mstore(T74, 0x1baef1cb5509b526a42061fb53657f99b3232500e855192cbe8c940e068c475f)
+            mstore(T75, 0x1324564ac7bdf9e22164e9858d7fa8e368b165eaea3daf4eb67ee59c0df2e5d4)
+            mstore(T76, 0x5761b8c6aecb1a8ca4ea4dfc2c8376064a4a8004ceeda210a55240562ddc13)
+            mstore(T77, 0x10c9e283159d58cb4cb2e35fde83a3ba1fdc28002ed9963d2a99f186178a148d)
+            mstore(T78, addmod(mulmod(mload(A5P), mload(T77), r), add(mulmod(mload(A4P), mload(T76), r), add(mulmod(mload(A3P), mload(T75), r), add(mulmod(mload(A2P), mload(T74), r), add(mulmod(mload(A0P), mload(T72), r), mulmod(mload(A1P), mload(T73), r))))), r))
+            mstore(T79, add(mload(T78), mload(F11)))
             // Constraint 32.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A8), sub(r, mulmod(mload(T76), mload(T76), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A8), sub(r, mulmod(mload(T79), mload(T79), r))), r))
             // Constraint 33.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A2), sub(r, mulmod(mload(A14), mload(T76), r))), r))
-            mstore(T77, 0x888977f0006934b7480597c6322d466025ed4a4bf4514b504f6abf6950ccb50)
-            mstore(T78, add(mload(F11), add(mulmod(mload(A1), mload(T47), r), addmod(mulmod(mload(A0), mload(T77), r), add(mulmod(mload(A23), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A22), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A21), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A19), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A20), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r))))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A2), sub(r, mulmod(mload(A14), mload(T79), r))), r))
+            mstore(T80, 0x888977f0006934b7480597c6322d466025ed4a4bf4514b504f6abf6950ccb50)
+            mstore(T81, add(mload(F11), add(mulmod(mload(A1), mload(T50), r), addmod(mulmod(mload(A0), mload(T80), r), add(mulmod(mload(A23), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A22), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A21), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A19), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A20), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r))))
             // Constraint 34.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A8), sub(r, mulmod(mload(T78), mload(T78), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A8), sub(r, mulmod(mload(T81), mload(T81), r))), r))
             // Constraint 35.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A2), sub(r, mulmod(mload(A14), mload(T78), r))), r))
-            mstore(T79, add(mload(A20), mload(F11)))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A2), sub(r, mulmod(mload(A14), mload(T81), r))), r))
+            mstore(T82, add(mload(A20), mload(F11)))
             // Constraint 36.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A8), sub(r, mulmod(mload(T79), mload(T79), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A8), sub(r, mulmod(mload(T82), mload(T82), r))), r))
             // Constraint 37.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A2), sub(r, mulmod(mload(A14), mload(T79), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A2), sub(r, mulmod(mload(A14), mload(T82), r))), r))
             // Constraint 38.
-            s := add(mulmod(s, y, r), mulmod(mload(T46), add(mload(A15), sub(r, mulmod(mload(A9), mload(A9), r))), r))
-            mstore(T80, 0xc399e9f67aa40707a203feefb0b958bbdadcec5ca34901d253d026a2419f6a2)
-            mstore(T81, 0x83f0df3f1a0351d0330ec3ff602ca8cc353b7f6e762c7107184cd7b423449f6)
-            mstore(T82, 0x1a6764d5943fc4a720b4c0a19fdb8c711984307287a58b9b5f9f5d58212cb263)
-            mstore(T83, 0x11a63a26feabf87fa66bde66cc25a922c96382d76c6a7ff48f1537beaed683a)
-            mstore(T84, 0x8ca7b64657c3548f32bef5b63ad24288a41c0b251099ad27f9434307e3e64d4)
-            mstore(T85, 0x1998270471e9361955446b0cdb8bea915ec0675f1cd648ddcb04303507a4489)
-            mstore(T86, addmod(mulmod(mload(A5P), mload(T85), r), add(mulmod(mload(A4P), mload(T84), r), add(mulmod(mload(A3P), mload(T83), r), add(mulmod(mload(A2P), mload(T82), r), add(mulmod(mload(A0P), mload(T80), r), mulmod(mload(A1P), mload(T81), r))))), r))
-            mstore(T87, add(mload(T86), mload(F12)))
+            s := add(mulmod(s, y, r), mulmod(mload(T49), add(mload(A15), sub(r, mulmod(mload(A9), mload(A9), r))), r))
+            mstore(T83, 0xc399e9f67aa40707a203feefb0b958bbdadcec5ca34901d253d026a2419f6a2)
+            mstore(T84, 0x83f0df3f1a0351d0330ec3ff602ca8cc353b7f6e762c7107184cd7b423449f6)
+            mstore(T85, 0x1a6764d5943fc4a720b4c0a19fdb8c711984307287a58b9b5f9f5d58212cb263)
+            mstore(T86, 0x11a63a26feabf87fa66bde66cc25a922c96382d76c6a7ff48f1537beaed683a)
+            mstore(T87, 0x8ca7b64657c3548f32bef5b63ad24288a41c0b251099ad27f9434307e3e64d4)
+            mstore(T88, 0x1998270471e9361955446b0cdb8bea915ec0675f1cd648ddcb04303507a4489)
+            mstore(T89, addmod(mulmod(mload(A5P), mload(T88), r), add(mulmod(mload(A4P), mload(T87), r), add(mulmod(mload(A3P), mload(T86), r), add(mulmod(mload(A2P), mload(T85), r), add(mulmod(mload(A0P), mload(T83), r), mulmod(mload(A1P), mload(T84), r))))), r))
+            mstore(T90, add(mload(T89), mload(F12)))
             // Constraint 39.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A9), sub(r, mulmod(mload(T87), mload(T87), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A9), sub(r, mulmod(mload(T90), mload(T90), r))), r))
             // Constraint 40.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A3), sub(r, mulmod(mload(A15), mload(T87), r))), r))
-            mstore(T88, 0x16bbe37c58e81c9380009f2b200275e026daeca2ef3cec48a9c8e7bc2b5b0878)
-            mstore(T89, add(mload(F12), add(mulmod(mload(A2), mload(T47), r), add(mulmod(mload(A1), mload(T77), r), addmod(mulmod(mload(A0), mload(T88), r), add(mulmod(mload(A23), 0x296bd28b4eb77eb6058d2c156e6fa3b7fe8a0f4b343f74976a10f4a963136555, r), add(mulmod(mload(A22), 0x761f927e5a02190549c00d2d3fc60ed4e057d2564f1da6c1251aa385ebffeaf, r), add(mulmod(mload(A21), 0x2222f9fc1519b22c90c9c987b5a41ee362e9b263189bc25a69e7c7be1b6c4b60, r), add(mulmod(mload(A19), 0x2f1f1c2451138a60536fc7aa438efea2371a999f4f16b658d2f52acfc3e0543d, r), mulmod(mload(A20), 0x1b3ba77ef53ead4fb4fcb5379b26f08e6ef0d34a3078d9af7a5258809b2c7147, r))))), r)))))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A3), sub(r, mulmod(mload(A15), mload(T90), r))), r))
+            mstore(T91, 0x16bbe37c58e81c9380009f2b200275e026daeca2ef3cec48a9c8e7bc2b5b0878)
+            mstore(T92, add(mload(F12), add(mulmod(mload(A2), mload(T50), r), add(mulmod(mload(A1), mload(T80), r), addmod(mulmod(mload(A0), mload(T91), r), add(mulmod(mload(A23), 0x296bd28b4eb77eb6058d2c156e6fa3b7fe8a0f4b343f74976a10f4a963136555, r), add(mulmod(mload(A22), 0x761f927e5a02190549c00d2d3fc60ed4e057d2564f1da6c1251aa385ebffeaf, r), add(mulmod(mload(A21), 0x2222f9fc1519b22c90c9c987b5a41ee362e9b263189bc25a69e7c7be1b6c4b60, r), add(mulmod(mload(A19), 0x2f1f1c2451138a60536fc7aa438efea2371a999f4f16b658d2f52acfc3e0543d, r), mulmod(mload(A20), 0x1b3ba77ef53ead4fb4fcb5379b26f08e6ef0d34a3078d9af7a5258809b2c7147, r))))), r)))))
             // Constraint 41.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A9), sub(r, mulmod(mload(T89), mload(T89), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A9), sub(r, mulmod(mload(T92), mload(T92), r))), r))
             // Constraint 42.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A3), sub(r, mulmod(mload(A15), mload(T89), r))), r))
-            mstore(T90, add(mload(A21), mload(F12)))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A3), sub(r, mulmod(mload(A15), mload(T92), r))), r))
+            mstore(T93, add(mload(A21), mload(F12)))
             // Constraint 43.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A9), sub(r, mulmod(mload(T90), mload(T90), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A9), sub(r, mulmod(mload(T93), mload(T93), r))), r))
             // Constraint 44.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A3), sub(r, mulmod(mload(A15), mload(T90), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A3), sub(r, mulmod(mload(A15), mload(T93), r))), r))
             // Constraint 45.
-            s := add(mulmod(s, y, r), mulmod(mload(T46), add(mload(A16), sub(r, mulmod(mload(A10), mload(A10), r))), r))
-            mstore(T91, 0x1d6b3d5f6ea369c26f825d2362933eaa31ea35ec0a77c1fbd9e01ca1523e4432)
-            mstore(T92, 0x119ef188bb3dd0d32306976c19941e8664be687e7a69692da27da215a6f06d40)
-            mstore(T93, 0x2d9e0ab5c06893dfdfd03481381ba86b6e6292df5609d71f2c64b2d9a79f809e)
-            mstore(T94, 0x25f16631bf77060f7ea34087c025bf135784319ef08cda2e31419ee0a529e658)
-            mstore(T95, 0x144c7a11da5a7c5dabae3f33fbd03cad86d18bc594c79a497ecb9894edb554f1)
-            mstore(T96, 0xf971162627723f3feadacb28b0c104cb8f74de508752fa8d7c0db2af13de8ee)
-            mstore(T97, addmod(mulmod(mload(A5P), mload(T96), r), add(mulmod(mload(A4P), mload(T95), r), add(mulmod(mload(A3P), mload(T94), r), add(mulmod(mload(A2P), mload(T93), r), add(mulmod(mload(A0P), mload(T91), r), mulmod(mload(A1P), mload(T92), r))))), r))
-            mstore(T98, add(mload(T97), mload(F13)))
+            s := add(mulmod(s, y, r), mulmod(mload(T49), add(mload(A16), sub(r, mulmod(mload(A10), mload(A10), r))), r))
+            mstore(T94, 0x1d6b3d5f6ea369c26f825d2362933eaa31ea35ec0a77c1fbd9e01ca1523e4432)
+            mstore(T95, 0x119ef188bb3dd0d32306976c19941e8664be687e7a69692da27da215a6f06d40)
+            mstore(T96, 0x2d9e0ab5c06893dfdfd03481381ba86b6e6292df5609d71f2c64b2d9a79f809e)
+            mstore(T97, 0x25f16631bf77060f7ea34087c025bf135784319ef08cda2e31419ee0a529e658)
+            mstore(T98, 0x144c7a11da5a7c5dabae3f33fbd03cad86d18bc594c79a497ecb9894edb554f1)
+            mstore(T99, 0xf971162627723f3feadacb28b0c104cb8f74de508752fa8d7c0db2af13de8ee)
+            mstore(T100, addmod(mulmod(mload(A5P), mload(T99), r), add(mulmod(mload(A4P), mload(T98), r), add(mulmod(mload(A3P), mload(T97), r), add(mulmod(mload(A2P), mload(T96), r), add(mulmod(mload(A0P), mload(T94), r), mulmod(mload(A1P), mload(T95), r))))), r))
+            mstore(T101, add(mload(T100), mload(F13)))
             // Constraint 46.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A10), sub(r, mulmod(mload(T98), mload(T98), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A10), sub(r, mulmod(mload(T101), mload(T101), r))), r))
             // Constraint 47.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A4), sub(r, mulmod(mload(A16), mload(T98), r))), r))
-            mstore(T99, 0x1cafa618ffad4992c7db03b1acb30df18ae8f34a2760df058311d9af7d8bf8a)
-            mstore(T100, add(mload(F13), add(mulmod(mload(A3), mload(T47), r), add(mulmod(mload(A2), mload(T77), r), add(mulmod(mload(A1), mload(T88), r), addmod(mulmod(mload(A0), mload(T99), r), add(mulmod(mload(A23), 0x19905d9208626983ee727aca8fb85782bb5deb9de588f40dcd69be14c10629ed, r), add(mulmod(mload(A22), 0x1b7855318bcbb0190e61ea17450da89ce1fd3495fffdbd321f918ec0708318b4, r), add(mulmod(mload(A21), 0x1ca8235416dd7c84e949b092bf7a0aff6e030f92f20c66639999b1f975f008eb, r), add(mulmod(mload(A19), 0x2877b1179df30e56cc3140737ed56b965453f70b5594d49641ffaa5a2aa5ea87, r), mulmod(mload(A20), 0x116802a16af033a99426ed64f18aaf8a55bf2e631b96d51bd6fbb6a1da735ed3, r))))), r))))))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A4), sub(r, mulmod(mload(A16), mload(T101), r))), r))
+            mstore(T102, 0x1cafa618ffad4992c7db03b1acb30df18ae8f34a2760df058311d9af7d8bf8a)
+            mstore(T103, add(mload(F13), add(mulmod(mload(A3), mload(T50), r), add(mulmod(mload(A2), mload(T80), r), add(mulmod(mload(A1), mload(T91), r), addmod(mulmod(mload(A0), mload(T102), r), add(mulmod(mload(A23), 0x19905d9208626983ee727aca8fb85782bb5deb9de588f40dcd69be14c10629ed, r), add(mulmod(mload(A22), 0x1b7855318bcbb0190e61ea17450da89ce1fd3495fffdbd321f918ec0708318b4, r), add(mulmod(mload(A21), 0x1ca8235416dd7c84e949b092bf7a0aff6e030f92f20c66639999b1f975f008eb, r), add(mulmod(mload(A19), 0x2877b1179df30e56cc3140737ed56b965453f70b5594d49641ffaa5a2aa5ea87, r), mulmod(mload(A20), 0x116802a16af033a99426ed64f18aaf8a55bf2e631b96d51bd6fbb6a1da735ed3, r))))), r))))))
             // Constraint 48.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A10), sub(r, mulmod(mload(T100), mload(T100), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A10), sub(r, mulmod(mload(T103), mload(T103), r))), r))
             // Constraint 49.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A4), sub(r, mulmod(mload(A16), mload(T100), r))), r))
-            mstore(T101, add(mload(A22), mload(F13)))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A4), sub(r, mulmod(mload(A16), mload(T103), r))), r))
+            mstore(T104, add(mload(A22), mload(F13)))
             // Constraint 50.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A10), sub(r, mulmod(mload(T101), mload(T101), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A10), sub(r, mulmod(mload(T104), mload(T104), r))), r))
             // Constraint 51.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A4), sub(r, mulmod(mload(A16), mload(T101), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A4), sub(r, mulmod(mload(A16), mload(T104), r))), r))
             // Constraint 52.
-            s := add(mulmod(s, y, r), mulmod(mload(T46), add(mload(A17), sub(r, mulmod(mload(A11), mload(A11), r))), r))
-            mstore(T102, 0x24be510095436206dd0abd0b0cbb95c883ab304aa52598b1a69306ec981a688d)
-            mstore(T103, 0x211610e2ad4a377426fadf7068b0c1a6c299a164c1c1a603eaed944870d0b9b9)
-            mstore(T104, 0x15a67d981041b1f6f09f3f9ebefd864e779d3af08157786ac077505e50ec79fc)
-            mstore(T105, 0x49327fa79d28c12a2c82406947f77f06775b0287468b3136877701dbe7c9598)
-            mstore(T106, 0x230940dcc5232658ff9c29697a3fd416d170e8c998f1aa85dea0c42d79f951aa)
-            mstore(T107, 0x1b121c049cd1159e289007e0c9da9995cc4bab4c26fb888ec3972a8a2e656964)
-            mstore(T108, addmod(mulmod(mload(A5P), mload(T107), r), add(mulmod(mload(A4P), mload(T106), r), add(mulmod(mload(A3P), mload(T105), r), add(mulmod(mload(A2P), mload(T104), r), add(mulmod(mload(A0P), mload(T102), r), mulmod(mload(A1P), mload(T103), r))))), r))
-            mstore(T109, add(mload(T108), mload(F14)))
+            s := add(mulmod(s, y, r), mulmod(mload(T49), add(mload(A17), sub(r, mulmod(mload(A11), mload(A11), r))), r))
+            mstore(T105, 0x24be510095436206dd0abd0b0cbb95c883ab304aa52598b1a69306ec981a688d)
+            mstore(T106, 0x211610e2ad4a377426fadf7068b0c1a6c299a164c1c1a603eaed944870d0b9b9)
+            mstore(T107, 0x15a67d981041b1f6f09f3f9ebefd864e779d3af08157786ac077505e50ec79fc)
+            mstore(T108, 0x49327fa79d28c12a2c82406947f77f06775b0287468b3136877701dbe7c9598)
+            mstore(T109, 0x230940dcc5232658ff9c29697a3fd416d170e8c998f1aa85dea0c42d79f951aa)
+            mstore(T110, 0x1b121c049cd1159e289007e0c9da9995cc4bab4c26fb888ec3972a8a2e656964)
+            mstore(T111, addmod(mulmod(mload(A5P), mload(T110), r), add(mulmod(mload(A4P), mload(T109), r), add(mulmod(mload(A3P), mload(T108), r), add(mulmod(mload(A2P), mload(T107), r), add(mulmod(mload(A0P), mload(T105), r), mulmod(mload(A1P), mload(T106), r))))), r))
+            mstore(T112, add(mload(T111), mload(F14)))
             // Constraint 53.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A11), sub(r, mulmod(mload(T109), mload(T109), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A11), sub(r, mulmod(mload(T112), mload(T112), r))), r))
             // Constraint 54.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), add(mload(A5), sub(r, mulmod(mload(A17), mload(T109), r))), r))
-            mstore(T110, 0x21ed0d52c0cae0eb04da46a5c38cf1b6c578c42c1786220114166a20b14b12fc)
-            mstore(T111, addmod(mload(F14), add(mulmod(mload(A4), mload(T47), r), add(mulmod(mload(A3), mload(T77), r), add(mulmod(mload(A2), mload(T88), r), add(mulmod(mload(A1), mload(T99), r), addmod(mulmod(mload(A0), mload(T110), r), add(mulmod(mload(A23), 0x253c01b61d46cbcd781653d190e8bd184ef216cdbcfd139639e7ab92e4eb28f6, r), add(mulmod(mload(A22), 0x257d8415ad470a1b91f484babd3b4b8cc784b5cc8c84fca00a5912467a1f3e4a, r), add(mulmod(mload(A21), 0x2b76dc2012f4f60ed5c658bc3fe7384b6b01b0984558972edf6be6f309d5599f, r), add(mulmod(mload(A19), 0x23c8dc4704872cfab259a14e16feb2895d62b9a7e35631f2321dbd577d30d5a7, r), mulmod(mload(A20), 0xa055d1f354120553dd2e5aa7966e0c988e7e8c49019b146600804ae793438e8, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A5), sub(r, mulmod(mload(A17), mload(T112), r))), r))
+            mstore(T113, 0x21ed0d52c0cae0eb04da46a5c38cf1b6c578c42c1786220114166a20b14b12fc)
+            mstore(T114, addmod(mload(F14), add(mulmod(mload(A4), mload(T50), r), add(mulmod(mload(A3), mload(T80), r), add(mulmod(mload(A2), mload(T91), r), add(mulmod(mload(A1), mload(T102), r), addmod(mulmod(mload(A0), mload(T113), r), add(mulmod(mload(A23), 0x253c01b61d46cbcd781653d190e8bd184ef216cdbcfd139639e7ab92e4eb28f6, r), add(mulmod(mload(A22), 0x257d8415ad470a1b91f484babd3b4b8cc784b5cc8c84fca00a5912467a1f3e4a, r), add(mulmod(mload(A21), 0x2b76dc2012f4f60ed5c658bc3fe7384b6b01b0984558972edf6be6f309d5599f, r), add(mulmod(mload(A19), 0x23c8dc4704872cfab259a14e16feb2895d62b9a7e35631f2321dbd577d30d5a7, r), mulmod(mload(A20), 0xa055d1f354120553dd2e5aa7966e0c988e7e8c49019b146600804ae793438e8, r))))), r))))), r))
             // Constraint 55.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A11), sub(r, mulmod(mload(T111), mload(T111), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A11), sub(r, mulmod(mload(T114), mload(T114), r))), r))
             // Constraint 56.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A5), sub(r, mulmod(mload(A17), mload(T111), r))), r))
-            mstore(T112, add(mload(A23), mload(F14)))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A5), sub(r, mulmod(mload(A17), mload(T114), r))), r))
+            mstore(T115, add(mload(A23), mload(F14)))
             // Constraint 57.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A11), sub(r, mulmod(mload(T112), mload(T112), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A11), sub(r, mulmod(mload(T115), mload(T115), r))), r))
             // Constraint 58.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), add(mload(A5), sub(r, mulmod(mload(A17), mload(T112), r))), r))
-            mstore(T113, mulmod(mload(F36), add(0x2, sub(r, mload(F36))), r))
-            // Constraint 59.
-            s := add(mulmod(s, y, r), mulmod(mload(T113), add(mload(A18), sub(r, mload(T53))), r))
-            mstore(T114, add(mload(F35), sub(r, mload(T113))))
-            mstore(T115, addmod(mulmod(mload(A5P), mload(T47), r), add(mulmod(mload(A4P), mload(T77), r), add(mulmod(mload(A3P), mload(T88), r), add(mulmod(mload(A2P), mload(T99), r), add(mulmod(mload(A1P), mload(T110), r), addmod(mulmod(mload(A0P), 0x1aa309c23bf7ce51af14603ac7221f99d1da2b03492e221ce706a5cfabef9d3d, r), add(mulmod(mload(A23P), 0x2b0862324036ea39bee733a6afabe60de4b2ff6de808381d8c91c0e764eb705b, r), add(mulmod(mload(A22P), 0x2ef64cec3629b7e43302a41f11069429428133e967e56e562fb934296c065a31, r), add(mulmod(mload(A21P), 0x1a1be6a235084e26994b29e8f0a09c2e49ad9aff7d5f5cec7120eee681caeb3f, r), add(mulmod(mload(A19P), 0x1bdaa21b8c07a2a6ba26d550ca7036be14c8078022d118dcf4e41494cc044132, r), mulmod(mload(A20P), 0x3752b84470a5c80d363bc25f33a14ab73496c48e21756e45faac04b02d55929, r))))), r))))), r))
-            // Constraint 60.
-            s := add(mulmod(s, y, r), mulmod(mload(T114), add(mload(A18), sub(r, mload(T115))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), add(mload(A5), sub(r, mulmod(mload(A17), mload(T115), r))), r))
             mstore(T116, mulmod(mload(F37), add(0x2, sub(r, mload(F37))), r))
-            mstore(T117, addmod(mulmod(mload(A5), mload(T52), r), add(mulmod(mload(A4), mload(T51), r), add(mulmod(mload(A3), mload(T50), r), add(add(mload(T66), mulmod(mload(A1), mload(T48), r)), mulmod(mload(A2), mload(T49), r)))), r))
+            // Constraint 59.
+            s := add(mulmod(s, y, r), mulmod(mload(T116), add(mload(A18), sub(r, mload(T56))), r))
+            mstore(T117, add(mload(F36), sub(r, mload(T116))))
+            mstore(T118, addmod(mulmod(mload(A5P), mload(T50), r), add(mulmod(mload(A4P), mload(T80), r), add(mulmod(mload(A3P), mload(T91), r), add(mulmod(mload(A2P), mload(T102), r), add(mulmod(mload(A1P), mload(T113), r), addmod(mulmod(mload(A0P), 0x1aa309c23bf7ce51af14603ac7221f99d1da2b03492e221ce706a5cfabef9d3d, r), add(mulmod(mload(A23P), 0x2b0862324036ea39bee733a6afabe60de4b2ff6de808381d8c91c0e764eb705b, r), add(mulmod(mload(A22P), 0x2ef64cec3629b7e43302a41f11069429428133e967e56e562fb934296c065a31, r), add(mulmod(mload(A21P), 0x1a1be6a235084e26994b29e8f0a09c2e49ad9aff7d5f5cec7120eee681caeb3f, r), add(mulmod(mload(A19P), 0x1bdaa21b8c07a2a6ba26d550ca7036be14c8078022d118dcf4e41494cc044132, r), mulmod(mload(A20P), 0x3752b84470a5c80d363bc25f33a14ab73496c48e21756e45faac04b02d55929, r))))), r))))), r))
+            // Constraint 60.
+            s := add(mulmod(s, y, r), mulmod(mload(T117), add(mload(A18), sub(r, mload(T118))), r))
+            mstore(T119, mulmod(mload(F38), add(0x2, sub(r, mload(F38))), r))
+            mstore(T120, addmod(mulmod(mload(A5), mload(T55), r), add(mulmod(mload(A4), mload(T54), r), add(mulmod(mload(A3), mload(T53), r), add(add(mload(T69), mulmod(mload(A1), mload(T51), r)), mulmod(mload(A2), mload(T52), r)))), r))
             // Constraint 61.
-            s := add(mulmod(s, y, r), mulmod(mload(T116), add(mload(T117), sub(r, mload(T115))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T119), add(mload(T120), sub(r, mload(T118))), r))
             // Constraint 62.
-            s := add(mulmod(s, y, r), mulmod(mload(T113), add(mload(A19), sub(r, mload(T64))), r))
-            mstore(T118, addmod(mulmod(mload(A5P), mload(T58), r), add(mulmod(mload(A4P), 0x6c40239edae3e7600dfd00e6cfe939db8a69799a826ab5e91f035e971232cd9, r), add(mulmod(mload(A3P), 0x1d243f2bab7712f5d12fcc7e4239b39bc533ba6d7e1fe98779a5ced87dcf0f64, r), add(mulmod(mload(A2P), 0xe01451b1ef92c997edac826766a61525bc9a345dcd66955f9ff9911b653e737, r), add(mulmod(mload(A1P), 0x1e8cc36fca79a1a3319d34db2305478ce58717e36f9710873528b16d4f0c1a22, r), addmod(mulmod(mload(A0P), 0xc414ca1ed2f718060876a21de201d87b76f6fa224faf2775ec99cc13c534117, r), add(mulmod(mload(A23P), 0x4976b2d0325850cc96e7f3b8c173f52eaca58a9909a54f53ea050c7d9c2fc3f, r), add(mulmod(mload(A22P), 0x116880a86ef30ae460ecbc3718977fdf26f0c5b0513ebb8ead4d5b1c01b7ed77, r), add(mulmod(mload(A21P), 0x236fa745f59ffede2fa252b4fed70d99df377cd2ebcf9061b013a180934c88f1, r), add(mulmod(mload(A19P), 0x1e7b94dcbcd85e7c7aea10640f83575e55a95e5eff5ddc4051b39daca62e3264, r), mulmod(mload(A20P), 0x143022ada0de46c17c5f95ffabb21579a3d0a9f736b729a65625d108b1201498, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T116), add(mload(A19), sub(r, mload(T67))), r))
+            mstore(T121, addmod(mulmod(mload(A5P), mload(T61), r), add(mulmod(mload(A4P), 0x6c40239edae3e7600dfd00e6cfe939db8a69799a826ab5e91f035e971232cd9, r), add(mulmod(mload(A3P), 0x1d243f2bab7712f5d12fcc7e4239b39bc533ba6d7e1fe98779a5ced87dcf0f64, r), add(mulmod(mload(A2P), 0xe01451b1ef92c997edac826766a61525bc9a345dcd66955f9ff9911b653e737, r), add(mulmod(mload(A1P), 0x1e8cc36fca79a1a3319d34db2305478ce58717e36f9710873528b16d4f0c1a22, r), addmod(mulmod(mload(A0P), 0xc414ca1ed2f718060876a21de201d87b76f6fa224faf2775ec99cc13c534117, r), add(mulmod(mload(A23P), 0x4976b2d0325850cc96e7f3b8c173f52eaca58a9909a54f53ea050c7d9c2fc3f, r), add(mulmod(mload(A22P), 0x116880a86ef30ae460ecbc3718977fdf26f0c5b0513ebb8ead4d5b1c01b7ed77, r), add(mulmod(mload(A21P), 0x236fa745f59ffede2fa252b4fed70d99df377cd2ebcf9061b013a180934c88f1, r), add(mulmod(mload(A19P), 0x1e7b94dcbcd85e7c7aea10640f83575e55a95e5eff5ddc4051b39daca62e3264, r), mulmod(mload(A20P), 0x143022ada0de46c17c5f95ffabb21579a3d0a9f736b729a65625d108b1201498, r))))), r))))), r))
             // Constraint 63.
-            s := add(mulmod(s, y, r), mulmod(mload(T114), add(mload(A19), sub(r, mload(T118))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T117), add(mload(A19), sub(r, mload(T121))), r))
             // Constraint 64.
-            s := add(mulmod(s, y, r), mulmod(mload(T116), add(sub(r, mload(T118)), addmod(mulmod(mload(A5), mload(T63), r), add(mulmod(mload(A4), mload(T62), r), add(mulmod(mload(A3), mload(T61), r), add(mulmod(mload(A2), mload(T60), r), add(mulmod(mload(A0), mload(T58), r), mulmod(mload(A1), mload(T59), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T119), add(sub(r, mload(T121)), addmod(mulmod(mload(A5), mload(T66), r), add(mulmod(mload(A4), mload(T65), r), add(mulmod(mload(A3), mload(T64), r), add(mulmod(mload(A2), mload(T63), r), add(mulmod(mload(A0), mload(T61), r), mulmod(mload(A1), mload(T62), r))))), r)), r))
             // Constraint 65.
-            s := add(mulmod(s, y, r), mulmod(mload(T113), add(mload(A20), sub(r, mload(T75))), r))
-            mstore(T119, addmod(mulmod(mload(A5P), mload(T69), r), add(mulmod(mload(A4P), 0x24701c675052c925f2baf10f661d4f719bf145893362632605adcfbdf5acaab2, r), add(mulmod(mload(A3P), 0x19207f2711d65bd5cc7d1f5afc770d74efbadf057865e27efe6e61db2a83f1ed, r), add(mulmod(mload(A2P), 0xb9f01062d426904168cf7092d57e2c86f6660111475f9978f6b0608ad2f2278, r), add(mulmod(mload(A1P), 0x266e3f3550eeee1d1e2931ff3be33ed142df41311f650e0704d1a333b0bfff52, r), addmod(mulmod(mload(A0P), 0xab48043b18014d78845ac07a6b9727cfe0b283b44404e20c5da462aaa24f7cd, r), add(mulmod(mload(A23P), 0x23653c1647d9627cf90b8b504caae49c9d02812816c3cc9cb8fc7f45f6b9d7f7, r), add(mulmod(mload(A22P), 0x2af36dfd4758ae8ab7009152b9f406f04116e53f7486a34a9573ad4a2be64c1b, r), add(mulmod(mload(A21P), 0x8eeab3f3bf58c8c6c53e63cdb2e4df1b2b08553eaff947dbd805c370e1d7805, r), add(mulmod(mload(A19P), 0x821598ec438effd7d1a3d82a9b5da4305b56c5f8b9ac0fee25ef5b803663213, r), mulmod(mload(A20P), 0x1a9ea1742ca4ffb8eb465a8c18b52b1c9aebb5b88dee1073989e01cc79e6c772, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T116), add(mload(A20), sub(r, mload(T78))), r))
+            mstore(T122, addmod(mulmod(mload(A5P), mload(T72), r), add(mulmod(mload(A4P), 0x24701c675052c925f2baf10f661d4f719bf145893362632605adcfbdf5acaab2, r), add(mulmod(mload(A3P), 0x19207f2711d65bd5cc7d1f5afc770d74efbadf057865e27efe6e61db2a83f1ed, r), add(mulmod(mload(A2P), 0xb9f01062d426904168cf7092d57e2c86f6660111475f9978f6b0608ad2f2278, r), add(mulmod(mload(A1P), 0x266e3f3550eeee1d1e2931ff3be33ed142df41311f650e0704d1a333b0bfff52, r), addmod(mulmod(mload(A0P), 0xab48043b18014d78845ac07a6b9727cfe0b283b44404e20c5da462aaa24f7cd, r), add(mulmod(mload(A23P), 0x23653c1647d9627cf90b8b504caae49c9d02812816c3cc9cb8fc7f45f6b9d7f7, r), add(mulmod(mload(A22P), 0x2af36dfd4758ae8ab7009152b9f406f04116e53f7486a34a9573ad4a2be64c1b, r), add(mulmod(mload(A21P), 0x8eeab3f3bf58c8c6c53e63cdb2e4df1b2b08553eaff947dbd805c370e1d7805, r), add(mulmod(mload(A19P), 0x821598ec438effd7d1a3d82a9b5da4305b56c5f8b9ac0fee25ef5b803663213, r), mulmod(mload(A20P), 0x1a9ea1742ca4ffb8eb465a8c18b52b1c9aebb5b88dee1073989e01cc79e6c772, r))))), r))))), r))
             // Constraint 66.
-            s := add(mulmod(s, y, r), mulmod(mload(T114), add(mload(A20), sub(r, mload(T119))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T117), add(mload(A20), sub(r, mload(T122))), r))
             // Constraint 67.
-            s := add(mulmod(s, y, r), mulmod(mload(T116), add(sub(r, mload(T119)), addmod(mulmod(mload(A5), mload(T74), r), add(mulmod(mload(A4), mload(T73), r), add(mulmod(mload(A3), mload(T72), r), add(mulmod(mload(A2), mload(T71), r), add(mulmod(mload(A0), mload(T69), r), mulmod(mload(A1), mload(T70), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T119), add(sub(r, mload(T122)), addmod(mulmod(mload(A5), mload(T77), r), add(mulmod(mload(A4), mload(T76), r), add(mulmod(mload(A3), mload(T75), r), add(mulmod(mload(A2), mload(T74), r), add(mulmod(mload(A0), mload(T72), r), mulmod(mload(A1), mload(T73), r))))), r)), r))
             // Constraint 68.
-            s := add(mulmod(s, y, r), mulmod(mload(T113), add(mload(A21), sub(r, mload(T86))), r))
-            mstore(T120, addmod(mulmod(mload(A5P), mload(T80), r), add(mulmod(mload(A4P), 0x11000d892cb37fbeb8e415c01e1cfc25cb3a25d287aeb67b247d0efce56c3c29, r), add(mulmod(mload(A3P), 0x54538bfb0b84e707e000ec579bfb8d796106da1a5e4abfa8a273141d6f6ed, r), add(mulmod(mload(A2P), 0x2f9dc8eb38534652d3eea5e1b8de7f088c3ea8f9015ae1347004c3122256efda, r), add(mulmod(mload(A1P), 0x88acc576b7bb1fd00b8e1783f7a48b72b48a529e130fb6f2f6550f41c67ae65, r), addmod(mulmod(mload(A0P), 0x3fac53034fc748ce7cf966aa1f6bf15445cb4f6f3a4a929cb27ede7928667cf, r), add(mulmod(mload(A23P), 0xb505aa35d31e8c499be40c7229ca873389a60d30ecf68be0b38906b6ee54e5a, r), add(mulmod(mload(A22P), 0x26e32ade4f67ba80e5a430a235e788346c066d0b5241c425e6e89066fbbd7d5d, r), add(mulmod(mload(A21P), 0x63e6a621e09ab8de7f5b943c4271987e3dfb9ab8f3b57ebeb2e43333e2c1e7b, r), add(mulmod(mload(A19P), 0x2cb07874adb36154d49bdc3c42c380284d7fae005c250e7b43397874da9957b6, r), mulmod(mload(A20P), 0x278b4bea7734d2e5214eeba1b72d607e2d5f2d2921c7c14b1c4c7f44f3450e5, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T116), add(mload(A21), sub(r, mload(T89))), r))
+            mstore(T123, addmod(mulmod(mload(A5P), mload(T83), r), add(mulmod(mload(A4P), 0x11000d892cb37fbeb8e415c01e1cfc25cb3a25d287aeb67b247d0efce56c3c29, r), add(mulmod(mload(A3P), 0x54538bfb0b84e707e000ec579bfb8d796106da1a5e4abfa8a273141d6f6ed, r), add(mulmod(mload(A2P), 0x2f9dc8eb38534652d3eea5e1b8de7f088c3ea8f9015ae1347004c3122256efda, r), add(mulmod(mload(A1P), 0x88acc576b7bb1fd00b8e1783f7a48b72b48a529e130fb6f2f6550f41c67ae65, r), addmod(mulmod(mload(A0P), 0x3fac53034fc748ce7cf966aa1f6bf15445cb4f6f3a4a929cb27ede7928667cf, r), add(mulmod(mload(A23P), 0xb505aa35d31e8c499be40c7229ca873389a60d30ecf68be0b38906b6ee54e5a, r), add(mulmod(mload(A22P), 0x26e32ade4f67ba80e5a430a235e788346c066d0b5241c425e6e89066fbbd7d5d, r), add(mulmod(mload(A21P), 0x63e6a621e09ab8de7f5b943c4271987e3dfb9ab8f3b57ebeb2e43333e2c1e7b, r), add(mulmod(mload(A19P), 0x2cb07874adb36154d49bdc3c42c380284d7fae005c250e7b43397874da9957b6, r), mulmod(mload(A20P), 0x278b4bea7734d2e5214eeba1b72d607e2d5f2d2921c7c14b1c4c7f44f3450e5, r))))), r))))), r))
             // Constraint 69.
-            s := add(mulmod(s, y, r), mulmod(mload(T114), add(mload(A21), sub(r, mload(T120))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T117), add(mload(A21), sub(r, mload(T123))), r))
             // Constraint 70.
-            s := add(mulmod(s, y, r), mulmod(mload(T116), add(sub(r, mload(T120)), addmod(mulmod(mload(A5), mload(T85), r), add(mulmod(mload(A4), mload(T84), r), add(mulmod(mload(A3), mload(T83), r), add(mulmod(mload(A2), mload(T82), r), add(mulmod(mload(A0), mload(T80), r), mulmod(mload(A1), mload(T81), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T119), add(sub(r, mload(T123)), addmod(mulmod(mload(A5), mload(T88), r), add(mulmod(mload(A4), mload(T87), r), add(mulmod(mload(A3), mload(T86), r), add(mulmod(mload(A2), mload(T85), r), add(mulmod(mload(A0), mload(T83), r), mulmod(mload(A1), mload(T84), r))))), r)), r))
             // Constraint 71.
-            s := add(mulmod(s, y, r), mulmod(mload(T113), add(mload(A22), sub(r, mload(T97))), r))
-            mstore(T121, addmod(mulmod(mload(A5P), mload(T91), r), add(mulmod(mload(A4P), 0x2caaccd757a3146300021050345effd1a9e5b64182e1cbb67653997b0e391086, r), add(mulmod(mload(A3P), 0xcbab8595eee6b93df0d9f2545d61416af5ae2dc55a4f332653af8ce11fb42d0, r), add(mulmod(mload(A2P), 0x2d97e9440f1fca57f227bf0769729d3dba7fe6cff7fbddcebe492e1b1fa1557c, r), add(mulmod(mload(A1P), 0x145537172cb306df020f911d46eeec82af8134b982f00dcad839c3c10073b1f1, r), addmod(mulmod(mload(A0P), 0x1f91737266e97b633fc63e5b0e1ca82b486680cf677b132ab7a6b4ac75f70482, r), add(mulmod(mload(A23P), 0x24d06c7cdb6233d9a6b6e39a031dd82d166f15a8e443143a23e46cddb2d4a11e, r), add(mulmod(mload(A22P), 0x127ef556e770a225c819fb7c3d4a22f30d12d8b4672c81a6778ff2527e2cda9f, r), add(mulmod(mload(A21P), 0x2a6a3ea594a59be7249d4709cdb91ba76fb95984ab8f342270a909441864e6b4, r), add(mulmod(mload(A19P), 0x2eeb745684b295c3ee01a4f43d418dee617365d5ca78185f4178a873c5b94a2d, r), mulmod(mload(A20P), 0x22b6d70b42f44ec15004f34adaacd9b5f7608d409670e4b33be1aaf562010284, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T116), add(mload(A22), sub(r, mload(T100))), r))
+            mstore(T124, addmod(mulmod(mload(A5P), mload(T94), r), add(mulmod(mload(A4P), 0x2caaccd757a3146300021050345effd1a9e5b64182e1cbb67653997b0e391086, r), add(mulmod(mload(A3P), 0xcbab8595eee6b93df0d9f2545d61416af5ae2dc55a4f332653af8ce11fb42d0, r), add(mulmod(mload(A2P), 0x2d97e9440f1fca57f227bf0769729d3dba7fe6cff7fbddcebe492e1b1fa1557c, r), add(mulmod(mload(A1P), 0x145537172cb306df020f911d46eeec82af8134b982f00dcad839c3c10073b1f1, r), addmod(mulmod(mload(A0P), 0x1f91737266e97b633fc63e5b0e1ca82b486680cf677b132ab7a6b4ac75f70482, r), add(mulmod(mload(A23P), 0x24d06c7cdb6233d9a6b6e39a031dd82d166f15a8e443143a23e46cddb2d4a11e, r), add(mulmod(mload(A22P), 0x127ef556e770a225c819fb7c3d4a22f30d12d8b4672c81a6778ff2527e2cda9f, r), add(mulmod(mload(A21P), 0x2a6a3ea594a59be7249d4709cdb91ba76fb95984ab8f342270a909441864e6b4, r), add(mulmod(mload(A19P), 0x2eeb745684b295c3ee01a4f43d418dee617365d5ca78185f4178a873c5b94a2d, r), mulmod(mload(A20P), 0x22b6d70b42f44ec15004f34adaacd9b5f7608d409670e4b33be1aaf562010284, r))))), r))))), r))
             // Constraint 72.
-            s := add(mulmod(s, y, r), mulmod(mload(T114), add(mload(A22), sub(r, mload(T121))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T117), add(mload(A22), sub(r, mload(T124))), r))
             // Constraint 73.
-            s := add(mulmod(s, y, r), mulmod(mload(T116), add(sub(r, mload(T121)), addmod(mulmod(mload(A5), mload(T96), r), add(mulmod(mload(A4), mload(T95), r), add(mulmod(mload(A3), mload(T94), r), add(mulmod(mload(A2), mload(T93), r), add(mulmod(mload(A0), mload(T91), r), mulmod(mload(A1), mload(T92), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T119), add(sub(r, mload(T124)), addmod(mulmod(mload(A5), mload(T99), r), add(mulmod(mload(A4), mload(T98), r), add(mulmod(mload(A3), mload(T97), r), add(mulmod(mload(A2), mload(T96), r), add(mulmod(mload(A0), mload(T94), r), mulmod(mload(A1), mload(T95), r))))), r)), r))
             // Constraint 74.
-            s := add(mulmod(s, y, r), mulmod(mload(T113), add(mload(A23), sub(r, mload(T108))), r))
-            mstore(T122, addmod(mulmod(mload(A5P), mload(T102), r), add(mulmod(mload(A4P), 0x10d9b51b3a086b412b1cdca5ce171ada65395036badcc79ef33f84aafe908bfe, r), add(mulmod(mload(A3P), 0x1dc6ca4abd54f254c1f401b871501e022c4200688e661613926a63ce19f78945, r), add(mulmod(mload(A2P), 0x1b0553d2ee91c3a63730d686ff1a53a0478682a7363ddd4e7ece42ba0fe0cb2e, r), add(mulmod(mload(A1P), 0x897eada2a51e4cc2e55be2bab91c68a0d1378aaa4a65bd985e22cc675fae8d5, r), addmod(mulmod(mload(A0P), 0x2556e1170d24d8da980464376850938b361e16999f2f628e1281f5d6ab0b13f8, r), add(mulmod(mload(A23P), 0xef60b43fcd03f507cbaac0531327dfad0d8d837872c7ec4a30943b1328d9240, r), add(mulmod(mload(A22P), 0x27e1cb41ad2b6332a61607d7a860e265fb9026c68ee806386326748ee6048499, r), add(mulmod(mload(A21P), 0x1c0da4ccb30d0fe1b7a223021631c17c8ca2475cbf890da2cde0a0294110c303, r), add(mulmod(mload(A19P), 0x708d8cf63abe84c9a92d3eab5b67a4f1d3604f3e9e98e0786897f55c4559220, r), mulmod(mload(A20P), 0x29298a3b4d26bbf115d6c2e9a50560936d3e751df6a8106ac23d54ca4289a27, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T116), add(mload(A23), sub(r, mload(T111))), r))
+            mstore(T125, addmod(mulmod(mload(A5P), mload(T105), r), add(mulmod(mload(A4P), 0x10d9b51b3a086b412b1cdca5ce171ada65395036badcc79ef33f84aafe908bfe, r), add(mulmod(mload(A3P), 0x1dc6ca4abd54f254c1f401b871501e022c4200688e661613926a63ce19f78945, r), add(mulmod(mload(A2P), 0x1b0553d2ee91c3a63730d686ff1a53a0478682a7363ddd4e7ece42ba0fe0cb2e, r), add(mulmod(mload(A1P), 0x897eada2a51e4cc2e55be2bab91c68a0d1378aaa4a65bd985e22cc675fae8d5, r), addmod(mulmod(mload(A0P), 0x2556e1170d24d8da980464376850938b361e16999f2f628e1281f5d6ab0b13f8, r), add(mulmod(mload(A23P), 0xef60b43fcd03f507cbaac0531327dfad0d8d837872c7ec4a30943b1328d9240, r), add(mulmod(mload(A22P), 0x27e1cb41ad2b6332a61607d7a860e265fb9026c68ee806386326748ee6048499, r), add(mulmod(mload(A21P), 0x1c0da4ccb30d0fe1b7a223021631c17c8ca2475cbf890da2cde0a0294110c303, r), add(mulmod(mload(A19P), 0x708d8cf63abe84c9a92d3eab5b67a4f1d3604f3e9e98e0786897f55c4559220, r), mulmod(mload(A20P), 0x29298a3b4d26bbf115d6c2e9a50560936d3e751df6a8106ac23d54ca4289a27, r))))), r))))), r))
             // Constraint 75.
-            s := add(mulmod(s, y, r), mulmod(mload(T114), add(mload(A23), sub(r, mload(T122))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T117), add(mload(A23), sub(r, mload(T125))), r))
             // Constraint 76.
-            s := add(mulmod(s, y, r), mulmod(mload(T116), add(sub(r, mload(T122)), addmod(mulmod(mload(A5), mload(T107), r), add(mulmod(mload(A4), mload(T106), r), add(mulmod(mload(A3), mload(T105), r), add(mulmod(mload(A2), mload(T104), r), add(mulmod(mload(A0), mload(T102), r), mulmod(mload(A1), mload(T103), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T119), add(sub(r, mload(T125)), addmod(mulmod(mload(A5), mload(T110), r), add(mulmod(mload(A4), mload(T109), r), add(mulmod(mload(A3), mload(T108), r), add(mulmod(mload(A2), mload(T107), r), add(mulmod(mload(A0), mload(T105), r), mulmod(mload(A1), mload(T106), r))))), r)), r))
             // Constraint 77.
-            s := add(mulmod(s, y, r), mulmod(mload(F38), mload(A18), r))
-            mstore(T123, add(mload(A19), sub(r, mload(F5))))
+            s := add(mulmod(s, y, r), mulmod(mload(F39), mload(A18), r))
             // Constraint 78.
-            s := add(mulmod(s, y, r), mulmod(mload(T43), mload(T123), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T43), sub(r, mload(T45))), add(mload(A19), sub(r, mload(F5))), r))
             // Constraint 79.
-            s := add(mulmod(s, y, r), mulmod(mload(T37), add(mload(A19), sub(r, mload(T53))), r))
-            mstore(T124, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
-            mstore(T125, mulmod(mload(T124), add(mload(A0), add(mload(A8), sub(r, mload(A9)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T39), add(mload(A19), sub(r, mload(T56))), r))
+            mstore(T126, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
+            mstore(T127, mulmod(mload(T126), add(mload(A0), add(mload(A8), sub(r, mload(A9)))), r))
             // Constraint 80.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T125), add(mload(T125), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T127), add(mload(T127), sub(r, 0x1)), r), r))
             // Constraint 81.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(A1), add(mload(A1), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(A1), add(mload(A1), sub(r, 0x1)), r), r))
             // Constraint 82.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T125), mload(A1), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T127), mload(A1), r), r))
             // Constraint 83.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(add(0x1, sub(r, mload(F13))), add(mload(T125), mload(A1)), r), r))
-            mstore(T126, mulmod(mload(T124), add(mload(A2), add(mload(A10), sub(r, mload(A9)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(add(0x1, sub(r, mload(F13))), add(mload(T127), mload(A1)), r), r))
+            mstore(T128, mulmod(mload(T126), add(mload(A2), add(mload(A10), sub(r, mload(A9)))), r))
             // Constraint 84.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T126), add(mload(T126), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T128), add(mload(T128), sub(r, 0x1)), r), r))
             // Constraint 85.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(A3), add(mload(A3), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(A3), add(mload(A3), sub(r, 0x1)), r), r))
             // Constraint 86.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T126), mload(A3), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T128), mload(A3), r), r))
             // Constraint 87.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(add(0x1, sub(r, mload(F14))), add(mload(T126), mload(A3)), r), r))
-            mstore(T127, mulmod(mload(T124), add(mload(A4), add(mload(A12), sub(r, mload(A9)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(add(0x1, sub(r, mload(F14))), add(mload(T128), mload(A3)), r), r))
+            mstore(T129, mulmod(mload(T126), add(mload(A4), add(mload(A12), sub(r, mload(A9)))), r))
             // Constraint 88.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T127), add(mload(T127), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T129), add(mload(T129), sub(r, 0x1)), r), r))
             // Constraint 89.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(A5), add(mload(A5), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(A5), add(mload(A5), sub(r, 0x1)), r), r))
             // Constraint 90.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T127), mload(A5), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T129), mload(A5), r), r))
             // Constraint 91.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(add(0x1, sub(r, mload(F15))), add(mload(T127), mload(A5)), r), r))
-            mstore(T128, mulmod(mload(T124), add(mload(A6), add(mload(A14), sub(r, mload(A9)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(add(0x1, sub(r, mload(F15))), add(mload(T129), mload(A5)), r), r))
+            mstore(T130, mulmod(mload(T126), add(mload(A6), add(mload(A14), sub(r, mload(A9)))), r))
             // Constraint 92.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T128), add(mload(T128), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T130), add(mload(T130), sub(r, 0x1)), r), r))
             // Constraint 93.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(A7), add(mload(A7), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(A7), add(mload(A7), sub(r, 0x1)), r), r))
             // Constraint 94.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(mload(T128), mload(A7), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(mload(T130), mload(A7), r), r))
             // Constraint 95.
-            s := add(mulmod(s, y, r), mulmod(mload(F40), mulmod(add(0x1, sub(r, mload(F16))), add(mload(T128), mload(A7)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F41), mulmod(add(0x1, sub(r, mload(F16))), add(mload(T130), mload(A7)), r), r))
             // Constraint 96.
-            s := add(mulmod(s, y, r), mulmod(add(mload(T34), mload(F41)), add(mload(A9), sub(r, mload(A9P))), r))
-            mstore(T129, mulmod(mload(T45), mload(T45), r))
-            mstore(T130, mulmod(mload(T45), mload(C7), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T36), mload(F42)), add(mload(A9), sub(r, mload(A9P))), r))
+            mstore(T131, mulmod(mload(C7), mload(C7), r))
+            mstore(T132, mulmod(mload(T131), mload(T131), r))
+            mstore(T133, mulmod(mload(T131), mload(C7), r))
             // Constraint 97.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A45), r), sub(r, mod(add(mulmod(mload(A45P), add(mload(T34), add(mload(F4), mulmod(mload(F32), mload(C3), r))), r), add(mulmod(mulmod(mload(F33), add(0x2, sub(r, mload(F33))), r), add(mload(A34), mulmod(mload(A35), 0x100, r)), r), mulmod(mload(F40), add(add(mulmod(mload(T128), add(add(mload(A6), mload(T45)), mulmod(mload(T129), mload(F12), r)), r), mulmod(mload(A7), add(mload(T130), mulmod(mload(C7), mload(A6), r)), r)), addmod(add(mulmod(mload(T127), add(add(mload(A4), mload(T45)), mulmod(mload(T129), mload(F11), r)), r), mulmod(mload(A5), add(mload(T130), mulmod(mload(C7), mload(A4), r)), r)), add(add(mulmod(mload(T125), add(add(mload(A0), mload(T45)), mulmod(mload(T129), mload(F9), r)), r), mulmod(mload(A1), add(mload(T130), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T126), add(add(mload(A2), mload(T45)), mulmod(mload(T129), mload(F10), r)), r), mulmod(mload(A3), add(mload(T130), mulmod(mload(C7), mload(A2), r)), r))), r)), r))), r))))
-            mstore(T131, mulmod(0xff, add(0x1, sub(r, mload(A10))), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A45), r), sub(r, mod(add(mulmod(mload(A45P), add(mload(T36), add(mload(F4), mulmod(mload(F33), mload(C3), r))), r), add(mulmod(mulmod(mload(F34), add(0x2, sub(r, mload(F34))), r), add(mload(A34), mulmod(mload(A35), 0x100, r)), r), mulmod(mload(F41), add(add(mulmod(mload(T130), add(add(mload(A6), mload(T131)), mulmod(mload(T132), mload(F12), r)), r), mulmod(mload(A7), add(mload(T133), mulmod(mload(C7), mload(A6), r)), r)), addmod(add(mulmod(mload(T129), add(add(mload(A4), mload(T131)), mulmod(mload(T132), mload(F11), r)), r), mulmod(mload(A5), add(mload(T133), mulmod(mload(C7), mload(A4), r)), r)), add(add(mulmod(mload(T127), add(add(mload(A0), mload(T131)), mulmod(mload(T132), mload(F9), r)), r), mulmod(mload(A1), add(mload(T133), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T128), add(add(mload(A2), mload(T131)), mulmod(mload(T132), mload(F10), r)), r), mulmod(mload(A3), add(mload(T133), mulmod(mload(C7), mload(A2), r)), r))), r)), r))), r))))
+            mstore(T134, mulmod(0xff, add(0x1, sub(r, mload(A10))), r))
             // Constraint 98.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), add(mload(A45P), sub(r, mod(add(mulmod(mload(T129), mload(A11), r), add(mulmod(mload(T130), mload(A10), r), add(add(mload(A8), mulmod(mload(C7), add(mload(A9), sub(r, mload(T131))), r)), mulmod(mload(T45), mload(A10), r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A45P), sub(r, mod(add(mulmod(mload(T132), mload(A11), r), add(mulmod(mload(T133), mload(A10), r), add(add(mload(A8), mulmod(mload(C7), add(mload(A9), sub(r, mload(T134))), r)), mulmod(mload(T131), mload(A10), r)))), r))), r))
             // Constraint 99.
-            s := add(mulmod(s, y, r), mulmod(add(mload(A10), sub(r, 0x1)), mulmod(mload(F41), mload(A10), r), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(A10), sub(r, 0x1)), mulmod(mload(F42), mload(A10), r), r))
             // Constraint 100.
-            s := add(mulmod(s, y, r), mulmod(mload(F41), add(mload(A0), sub(r, mod(add(mload(T131), add(sub(r, mload(A9)), add(mload(A8), mulmod(mload(A10), 0x100, r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A0), sub(r, mod(add(mload(T134), add(sub(r, mload(A9)), add(mload(A8), mulmod(mload(A10), 0x100, r)))), r))), r))
             // Constraint 101.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A42), r), sub(r, mod(add(mulmod(mload(A42P), add(mload(T30), mulmod(mload(T41), mload(T44), r)), r), mulmod(mload(T41), add(mulmod(mload(T123), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(A20), r)), r)), r))))
-            mstore(T132, add(mload(C7), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A42), r), sub(r, mod(add(mulmod(mload(T44), mload(A20), r), mulmod(mload(A42P), add(mload(T32), mulmod(mload(T44), mload(T47), r)), r)), r))))
+            mstore(T135, add(mload(C7), sub(r, 0x1)))
             // Constraint 102.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A43), r), sub(r, mod(add(add(mulmod(mload(F41), mload(A16), r), mulmod(mload(T117), mulmod(mload(T26), mulmod(mload(F37), add(mload(F37), sub(r, 0x1)), r), r), r)), mulmod(mload(A43P), add(mload(T30), mulmod(mload(T132), mulmod(mload(T26), mulmod(mload(F19), add(mload(F19), sub(r, 0x1)), r), r), r)), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A43), r), sub(r, mod(add(add(add(mulmod(mload(T48), mload(A40P), r), mulmod(mload(F42), mulmod(mload(F9), mload(A11), r), r)), mulmod(mload(T120), mulmod(mload(T26), mulmod(mload(F38), add(mload(F38), sub(r, 0x1)), r), r), r)), mulmod(mload(A43P), add(mload(T32), mulmod(mload(T135), mulmod(mload(T26), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r)), r)), r))))
             // Constraint 103.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A44), r), sub(r, mod(add(mulmod(mload(A44P), add(mload(T30), add(mulmod(mload(T42), add(sub(r, 0x1), mulmod(mload(T129), mload(C7), r)), r), mulmod(mload(T132), mulmod(mload(T26), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F18), mload(INSTANCE), r), mulmod(mload(T42), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A44), r), sub(r, mod(add(mulmod(mload(A44P), add(mload(T32), add(mulmod(mload(T45), add(sub(r, 0x1), mulmod(mload(T132), mload(C7), r)), r), mulmod(mload(T135), mulmod(mload(T26), mulmod(mload(F26), add(mload(F26), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F18), mload(INSTANCE), r), mulmod(mload(T45), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))), r))))
             // Constraint 104.
             s := add(mulmod(s, y, r), mulmod(add(mload(A43P), sub(r, mload(A44P))), mulmod(mload(F1P), add(0x1, sub(r, mload(F1))), r), r))
         }
@@ -694,10 +701,13 @@ contract MergedDefaultVerifier is MergedVerifier {
             group := add(mulmod(group, u, r), value)
             s := group
             // Group 6.
-            value := mload(F32)
+            value := mload(F33)
             ok := and(ok, lt(value, r))
             group := value
-            value := mload(F37)
+            value := mload(F38)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F36)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F35)
@@ -706,28 +716,28 @@ contract MergedDefaultVerifier is MergedVerifier {
             value := mload(F34)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F33)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F31)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F29)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F28)
+            value := mload(F32)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F30)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F26)
+            value := mload(F29)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F31)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F42)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F27)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F25)
+            value := mload(F28)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F26)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F12)
@@ -744,10 +754,10 @@ contract MergedDefaultVerifier is MergedVerifier {
             value := mload(F9)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F23)
+            value := mload(F24)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F22)
+            value := mload(F23)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F16)
@@ -762,33 +772,33 @@ contract MergedDefaultVerifier is MergedVerifier {
             value := mload(F13)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F24)
+            value := mload(F25)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F38)
+            value := mload(F39)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F36)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F40)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F21)
+            value := mload(F37)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F41)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            s := add(mulmod(s, v, r), group)
-            // Group 4.
-            value := mload(F19)
-            ok := and(ok, lt(value, r))
-            group := value
-            value := mload(F39)
+            value := mload(F22)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F20)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            s := add(mulmod(s, v, r), group)
+            // Group 4.
+            value := mload(F40)
+            ok := and(ok, lt(value, r))
+            group := value
+            value := mload(F21)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F19)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F18)

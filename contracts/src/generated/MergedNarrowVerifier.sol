@@ -12,194 +12,197 @@ import {MergedVerifier} from "../halo2/MergedVerifier.sol";
 /// x / omega, `F` the same for fixed columns, `C` a challenge, `T` a shared result.
 contract MergedNarrowVerifier is MergedVerifier {
     // Memory.
-    uint256 private constant C0 = 0x1800;
-    uint256 private constant C1 = 0x1820;
-    uint256 private constant C2 = 0x1840;
-    uint256 private constant C3 = 0x1860;
-    uint256 private constant C4 = 0x1880;
-    uint256 private constant C5 = 0x18a0;
-    uint256 private constant C6 = 0x18c0;
-    uint256 private constant C7 = 0x18e0;
-    uint256 private constant A0 = 0x1900;
-    uint256 private constant A8 = 0x1920;
-    uint256 private constant A4 = 0x1940;
-    uint256 private constant A13 = 0x1960;
-    uint256 private constant A1 = 0x1980;
-    uint256 private constant A9 = 0x19a0;
-    uint256 private constant A5 = 0x19c0;
-    uint256 private constant A14 = 0x19e0;
-    uint256 private constant A2 = 0x1a00;
-    uint256 private constant A10 = 0x1a20;
-    uint256 private constant A6 = 0x1a40;
-    uint256 private constant A15 = 0x1a60;
-    uint256 private constant A3 = 0x1a80;
-    uint256 private constant A11 = 0x1aa0;
-    uint256 private constant A7 = 0x1ac0;
-    uint256 private constant A16 = 0x1ae0;
-    uint256 private constant A17 = 0x1b00;
-    uint256 private constant A17P = 0x1b20;
-    uint256 private constant A12 = 0x1b40;
-    uint256 private constant A18 = 0x1b60;
-    uint256 private constant A18P = 0x1b80;
-    uint256 private constant A19 = 0x1ba0;
-    uint256 private constant A19P = 0x1bc0;
-    uint256 private constant A20 = 0x1be0;
-    uint256 private constant A20P = 0x1c00;
-    uint256 private constant A21 = 0x1c20;
-    uint256 private constant A21P = 0x1c40;
-    uint256 private constant A22 = 0x1c60;
-    uint256 private constant A22P = 0x1c80;
-    uint256 private constant A23 = 0x1ca0;
-    uint256 private constant A23P = 0x1cc0;
-    uint256 private constant A24 = 0x1ce0;
-    uint256 private constant A24P = 0x1d00;
-    uint256 private constant A25 = 0x1d20;
-    uint256 private constant A25P = 0x1d40;
-    uint256 private constant A29 = 0x1d60;
-    uint256 private constant A26 = 0x1d80;
-    uint256 private constant A0P = 0x1da0;
-    uint256 private constant A1P = 0x1dc0;
-    uint256 private constant A2P = 0x1de0;
-    uint256 private constant A3P = 0x1e00;
-    uint256 private constant A4P = 0x1e20;
-    uint256 private constant A5P = 0x1e40;
-    uint256 private constant A6P = 0x1e60;
-    uint256 private constant A7P = 0x1e80;
-    uint256 private constant A8P = 0x1ea0;
-    uint256 private constant A9P = 0x1ec0;
-    uint256 private constant A10P = 0x1ee0;
-    uint256 private constant A11P = 0x1f00;
-    uint256 private constant A29P = 0x1f20;
-    uint256 private constant A26P = 0x1f40;
-    uint256 private constant A27 = 0x1f60;
-    uint256 private constant A27P = 0x1f80;
-    uint256 private constant A28 = 0x1fa0;
-    uint256 private constant A28P = 0x1fc0;
-    uint256 private constant F0 = 0x1fe0;
-    uint256 private constant F2 = 0x2000;
-    uint256 private constant F3 = 0x2020;
-    uint256 private constant F6 = 0x2040;
-    uint256 private constant F7 = 0x2060;
-    uint256 private constant F8 = 0x2080;
-    uint256 private constant F1 = 0x20a0;
-    uint256 private constant F1P = 0x20c0;
-    uint256 private constant F11 = 0x20e0;
-    uint256 private constant F4 = 0x2100;
-    uint256 private constant F5 = 0x2120;
-    uint256 private constant F12 = 0x2140;
-    uint256 private constant F14 = 0x2160;
-    uint256 private constant F33 = 0x2180;
-    uint256 private constant F13 = 0x21a0;
-    uint256 private constant F35 = 0x21c0;
-    uint256 private constant F15 = 0x21e0;
-    uint256 private constant F34 = 0x2200;
-    uint256 private constant F30 = 0x2220;
-    uint256 private constant F32 = 0x2240;
-    uint256 private constant F18 = 0x2260;
-    uint256 private constant F16 = 0x2280;
-    uint256 private constant F17 = 0x22a0;
-    uint256 private constant F9 = 0x22c0;
-    uint256 private constant F10 = 0x22e0;
-    uint256 private constant F19 = 0x2300;
-    uint256 private constant F21 = 0x2320;
-    uint256 private constant F20 = 0x2340;
-    uint256 private constant F24 = 0x2360;
-    uint256 private constant F22 = 0x2380;
-    uint256 private constant F23 = 0x23a0;
-    uint256 private constant F25 = 0x23c0;
-    uint256 private constant F27 = 0x23e0;
-    uint256 private constant F28 = 0x2400;
-    uint256 private constant F31 = 0x2420;
-    uint256 private constant F28P = 0x2440;
-    uint256 private constant F29 = 0x2460;
-    uint256 private constant F26 = 0x2480;
-    uint256 private constant Q1 = 0x24a0;
-    uint256 private constant T0 = 0x24c0;
-    uint256 private constant T1 = 0x24e0;
-    uint256 private constant T2 = 0x2500;
-    uint256 private constant T3 = 0x2520;
-    uint256 private constant T4 = 0x2540;
-    uint256 private constant T5 = 0x2560;
-    uint256 private constant T6 = 0x2580;
-    uint256 private constant T7 = 0x25a0;
-    uint256 private constant T8 = 0x25c0;
-    uint256 private constant T9 = 0x25e0;
-    uint256 private constant T10 = 0x2600;
-    uint256 private constant T11 = 0x2620;
-    uint256 private constant T12 = 0x2640;
-    uint256 private constant T13 = 0x2660;
-    uint256 private constant T14 = 0x2680;
-    uint256 private constant T15 = 0x26a0;
-    uint256 private constant T16 = 0x26c0;
-    uint256 private constant T17 = 0x26e0;
-    uint256 private constant T18 = 0x2700;
-    uint256 private constant T19 = 0x2720;
-    uint256 private constant T20 = 0x2740;
-    uint256 private constant T21 = 0x2760;
-    uint256 private constant T22 = 0x2780;
-    uint256 private constant T23 = 0x27a0;
-    uint256 private constant T24 = 0x27c0;
-    uint256 private constant T25 = 0x27e0;
-    uint256 private constant T26 = 0x2800;
-    uint256 private constant T27 = 0x2820;
-    uint256 private constant T28 = 0x2840;
-    uint256 private constant T29 = 0x2860;
-    uint256 private constant T30 = 0x2880;
-    uint256 private constant T31 = 0x28a0;
-    uint256 private constant T32 = 0x28c0;
-    uint256 private constant T33 = 0x28e0;
-    uint256 private constant T34 = 0x2900;
-    uint256 private constant T35 = 0x2920;
-    uint256 private constant T36 = 0x2940;
-    uint256 private constant T37 = 0x2960;
-    uint256 private constant T38 = 0x2980;
-    uint256 private constant T39 = 0x29a0;
-    uint256 private constant T40 = 0x29c0;
-    uint256 private constant T41 = 0x29e0;
-    uint256 private constant T42 = 0x2a00;
-    uint256 private constant T43 = 0x2a20;
-    uint256 private constant T44 = 0x2a40;
-    uint256 private constant T45 = 0x2a60;
-    uint256 private constant T46 = 0x2a80;
-    uint256 private constant T47 = 0x2aa0;
-    uint256 private constant T48 = 0x2ac0;
-    uint256 private constant T49 = 0x2ae0;
-    uint256 private constant T50 = 0x2b00;
-    uint256 private constant T51 = 0x2b20;
-    uint256 private constant T52 = 0x2b40;
-    uint256 private constant T53 = 0x2b60;
-    uint256 private constant T54 = 0x2b80;
-    uint256 private constant T55 = 0x2ba0;
-    uint256 private constant T56 = 0x2bc0;
-    uint256 private constant T57 = 0x2be0;
-    uint256 private constant T58 = 0x2c00;
-    uint256 private constant T59 = 0x2c20;
-    uint256 private constant T60 = 0x2c40;
-    uint256 private constant T61 = 0x2c60;
-    uint256 private constant T62 = 0x2c80;
-    uint256 private constant T63 = 0x2ca0;
-    uint256 private constant T64 = 0x2cc0;
-    uint256 private constant T65 = 0x2ce0;
-    uint256 private constant T66 = 0x2d00;
-    uint256 private constant T67 = 0x2d20;
-    uint256 private constant T68 = 0x2d40;
-    uint256 private constant T69 = 0x2d60;
-    uint256 private constant T70 = 0x2d80;
-    uint256 private constant T71 = 0x2da0;
-    uint256 private constant T72 = 0x2dc0;
-    uint256 private constant T73 = 0x2de0;
-    uint256 private constant T74 = 0x2e00;
-    uint256 private constant T75 = 0x2e20;
-    uint256 private constant T76 = 0x2e40;
-    uint256 private constant T77 = 0x2e60;
-    uint256 private constant T78 = 0x2e80;
-    uint256 private constant T79 = 0x2ea0;
-    uint256 private constant T80 = 0x2ec0;
-    uint256 private constant T81 = 0x2ee0;
+    uint256 private constant C0 = 0x1880;
+    uint256 private constant C1 = 0x18a0;
+    uint256 private constant C2 = 0x18c0;
+    uint256 private constant C3 = 0x18e0;
+    uint256 private constant C4 = 0x1900;
+    uint256 private constant C5 = 0x1920;
+    uint256 private constant C6 = 0x1940;
+    uint256 private constant C7 = 0x1960;
+    uint256 private constant A0 = 0x1980;
+    uint256 private constant A8 = 0x19a0;
+    uint256 private constant A4 = 0x19c0;
+    uint256 private constant A13 = 0x19e0;
+    uint256 private constant A1 = 0x1a00;
+    uint256 private constant A9 = 0x1a20;
+    uint256 private constant A5 = 0x1a40;
+    uint256 private constant A14 = 0x1a60;
+    uint256 private constant A2 = 0x1a80;
+    uint256 private constant A10 = 0x1aa0;
+    uint256 private constant A6 = 0x1ac0;
+    uint256 private constant A15 = 0x1ae0;
+    uint256 private constant A3 = 0x1b00;
+    uint256 private constant A11 = 0x1b20;
+    uint256 private constant A7 = 0x1b40;
+    uint256 private constant A16 = 0x1b60;
+    uint256 private constant A17 = 0x1b80;
+    uint256 private constant A17P = 0x1ba0;
+    uint256 private constant A12 = 0x1bc0;
+    uint256 private constant A18 = 0x1be0;
+    uint256 private constant A18P = 0x1c00;
+    uint256 private constant A19 = 0x1c20;
+    uint256 private constant A19P = 0x1c40;
+    uint256 private constant A20 = 0x1c60;
+    uint256 private constant A20P = 0x1c80;
+    uint256 private constant A21 = 0x1ca0;
+    uint256 private constant A21P = 0x1cc0;
+    uint256 private constant A22 = 0x1ce0;
+    uint256 private constant A22P = 0x1d00;
+    uint256 private constant A23 = 0x1d20;
+    uint256 private constant A23P = 0x1d40;
+    uint256 private constant A24 = 0x1d60;
+    uint256 private constant A24P = 0x1d80;
+    uint256 private constant A25 = 0x1da0;
+    uint256 private constant A25P = 0x1dc0;
+    uint256 private constant A29 = 0x1de0;
+    uint256 private constant A26 = 0x1e00;
+    uint256 private constant A0P = 0x1e20;
+    uint256 private constant A1P = 0x1e40;
+    uint256 private constant A2P = 0x1e60;
+    uint256 private constant A3P = 0x1e80;
+    uint256 private constant A4P = 0x1ea0;
+    uint256 private constant A5P = 0x1ec0;
+    uint256 private constant A6P = 0x1ee0;
+    uint256 private constant A7P = 0x1f00;
+    uint256 private constant A8P = 0x1f20;
+    uint256 private constant A9P = 0x1f40;
+    uint256 private constant A10P = 0x1f60;
+    uint256 private constant A11P = 0x1f80;
+    uint256 private constant A29P = 0x1fa0;
+    uint256 private constant A26P = 0x1fc0;
+    uint256 private constant A27 = 0x1fe0;
+    uint256 private constant A27P = 0x2000;
+    uint256 private constant A28 = 0x2020;
+    uint256 private constant A28P = 0x2040;
+    uint256 private constant F0 = 0x2060;
+    uint256 private constant F2 = 0x2080;
+    uint256 private constant F3 = 0x20a0;
+    uint256 private constant F6 = 0x20c0;
+    uint256 private constant F7 = 0x20e0;
+    uint256 private constant F8 = 0x2100;
+    uint256 private constant F1 = 0x2120;
+    uint256 private constant F1P = 0x2140;
+    uint256 private constant F11 = 0x2160;
+    uint256 private constant F4 = 0x2180;
+    uint256 private constant F5 = 0x21a0;
+    uint256 private constant F12 = 0x21c0;
+    uint256 private constant F13 = 0x21e0;
+    uint256 private constant F15 = 0x2200;
+    uint256 private constant F34 = 0x2220;
+    uint256 private constant F14 = 0x2240;
+    uint256 private constant F16 = 0x2260;
+    uint256 private constant F35 = 0x2280;
+    uint256 private constant F31 = 0x22a0;
+    uint256 private constant F33 = 0x22c0;
+    uint256 private constant F19 = 0x22e0;
+    uint256 private constant F17 = 0x2300;
+    uint256 private constant F18 = 0x2320;
+    uint256 private constant F9 = 0x2340;
+    uint256 private constant F10 = 0x2360;
+    uint256 private constant F20 = 0x2380;
+    uint256 private constant F22 = 0x23a0;
+    uint256 private constant F21 = 0x23c0;
+    uint256 private constant F36 = 0x23e0;
+    uint256 private constant F25 = 0x2400;
+    uint256 private constant F23 = 0x2420;
+    uint256 private constant F24 = 0x2440;
+    uint256 private constant F26 = 0x2460;
+    uint256 private constant F28 = 0x2480;
+    uint256 private constant F29 = 0x24a0;
+    uint256 private constant F32 = 0x24c0;
+    uint256 private constant F29P = 0x24e0;
+    uint256 private constant F30 = 0x2500;
+    uint256 private constant F27 = 0x2520;
+    uint256 private constant Q1 = 0x2540;
+    uint256 private constant T0 = 0x2560;
+    uint256 private constant T1 = 0x2580;
+    uint256 private constant T2 = 0x25a0;
+    uint256 private constant T3 = 0x25c0;
+    uint256 private constant T4 = 0x25e0;
+    uint256 private constant T5 = 0x2600;
+    uint256 private constant T6 = 0x2620;
+    uint256 private constant T7 = 0x2640;
+    uint256 private constant T8 = 0x2660;
+    uint256 private constant T9 = 0x2680;
+    uint256 private constant T10 = 0x26a0;
+    uint256 private constant T11 = 0x26c0;
+    uint256 private constant T12 = 0x26e0;
+    uint256 private constant T13 = 0x2700;
+    uint256 private constant T14 = 0x2720;
+    uint256 private constant T15 = 0x2740;
+    uint256 private constant T16 = 0x2760;
+    uint256 private constant T17 = 0x2780;
+    uint256 private constant T18 = 0x27a0;
+    uint256 private constant T19 = 0x27c0;
+    uint256 private constant T20 = 0x27e0;
+    uint256 private constant T21 = 0x2800;
+    uint256 private constant T22 = 0x2820;
+    uint256 private constant T23 = 0x2840;
+    uint256 private constant T24 = 0x2860;
+    uint256 private constant T25 = 0x2880;
+    uint256 private constant T26 = 0x28a0;
+    uint256 private constant T27 = 0x28c0;
+    uint256 private constant T28 = 0x28e0;
+    uint256 private constant T29 = 0x2900;
+    uint256 private constant T30 = 0x2920;
+    uint256 private constant T31 = 0x2940;
+    uint256 private constant T32 = 0x2960;
+    uint256 private constant T33 = 0x2980;
+    uint256 private constant T34 = 0x29a0;
+    uint256 private constant T35 = 0x29c0;
+    uint256 private constant T36 = 0x29e0;
+    uint256 private constant T37 = 0x2a00;
+    uint256 private constant T38 = 0x2a20;
+    uint256 private constant T39 = 0x2a40;
+    uint256 private constant T40 = 0x2a60;
+    uint256 private constant T41 = 0x2a80;
+    uint256 private constant T42 = 0x2aa0;
+    uint256 private constant T43 = 0x2ac0;
+    uint256 private constant T44 = 0x2ae0;
+    uint256 private constant T45 = 0x2b00;
+    uint256 private constant T46 = 0x2b20;
+    uint256 private constant T47 = 0x2b40;
+    uint256 private constant T48 = 0x2b60;
+    uint256 private constant T49 = 0x2b80;
+    uint256 private constant T50 = 0x2ba0;
+    uint256 private constant T51 = 0x2bc0;
+    uint256 private constant T52 = 0x2be0;
+    uint256 private constant T53 = 0x2c00;
+    uint256 private constant T54 = 0x2c20;
+    uint256 private constant T55 = 0x2c40;
+    uint256 private constant T56 = 0x2c60;
+    uint256 private constant T57 = 0x2c80;
+    uint256 private constant T58 = 0x2ca0;
+    uint256 private constant T59 = 0x2cc0;
+    uint256 private constant T60 = 0x2ce0;
+    uint256 private constant T61 = 0x2d00;
+    uint256 private constant T62 = 0x2d20;
+    uint256 private constant T63 = 0x2d40;
+    uint256 private constant T64 = 0x2d60;
+    uint256 private constant T65 = 0x2d80;
+    uint256 private constant T66 = 0x2da0;
+    uint256 private constant T67 = 0x2dc0;
+    uint256 private constant T68 = 0x2de0;
+    uint256 private constant T69 = 0x2e00;
+    uint256 private constant T70 = 0x2e20;
+    uint256 private constant T71 = 0x2e40;
+    uint256 private constant T72 = 0x2e60;
+    uint256 private constant T73 = 0x2e80;
+    uint256 private constant T74 = 0x2ea0;
+    uint256 private constant T75 = 0x2ec0;
+    uint256 private constant T76 = 0x2ee0;
+    uint256 private constant T77 = 0x2f00;
+    uint256 private constant T78 = 0x2f20;
+    uint256 private constant T79 = 0x2f40;
+    uint256 private constant T80 = 0x2f60;
+    uint256 private constant T81 = 0x2f80;
+    uint256 private constant T82 = 0x2fa0;
+    uint256 private constant T83 = 0x2fc0;
 
     /// @inheritdoc BatchLayout
     function _layout() internal pure override returns (uint256) {
-        return 0x8ca9bb2a0bee2421cbffb61c376daaf753b9fdca537ed6a995e04e97c05bfae5;
+        return 0x2ccf08dd3455812e2dd56d3e2f50a89864ba4e2957f57166131197c3988fca9c;
     }
 
     /// @inheritdoc BatchLayout
@@ -224,17 +227,17 @@ contract MergedNarrowVerifier is MergedVerifier {
 
     /// @inheritdoc BatchLayout
     function _values() internal pure override returns (uint256) {
-        return 94;
+        return 95;
     }
 
     /// @inheritdoc BatchLayout
     function _proofLength() internal pure override returns (uint256) {
-        return 3456;
+        return 3488;
     }
 
     /// @inheritdoc BatchLayout
     function _memoryEnd() internal pure override returns (uint256) {
-        return 12032;
+        return 12256;
     }
 
     /// @inheritdoc MergedVerifier
@@ -292,213 +295,215 @@ contract MergedNarrowVerifier is MergedVerifier {
             mstore(T18, mulmod(mload(T13), mload(T13), r))
             mstore(T19, add(mload(A3), mulmod(mload(C2), add(mload(A2), mulmod(mload(C2), add(mload(A1), mulmod(mload(A0), mload(C2), r)), r)), r)))
             mstore(T20, add(mload(A7), mulmod(mload(C2), add(mload(A6), mulmod(mload(C2), add(mload(A5), mulmod(mload(A4), mload(C2), r)), r)), r)))
+            mstore(T21, mulmod(mload(C5), mload(C5), r))
             // Constraint 6.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A19), r), sub(r, mod(add(add(add(mulmod(mload(F5), mload(T16), r), add(mulmod(mload(F4), mload(T19), r), mulmod(mload(F0), mload(T20), r))), mulmod(mload(A19P), add(mload(T14), mulmod(mulmod(mload(T18), mload(T13), r), mulmod(mload(T17), mulmod(mload(F11), add(mload(F11), sub(r, 0x1)), r), r), r)), r)), mulmod(mload(F12), add(add(mload(T15), add(mulmod(mload(T18), mload(T19), r), mulmod(mload(T13), mload(T20), r))), sub(r, mulmod(add(0x1, add(mload(T18), mload(T13))), mulmod(mload(T16), 0x1000000, r), r))), r)), r))))
-            mstore(T21, mulmod(mload(F1), mload(F1P), r))
-            mstore(T22, add(mload(C4), sub(r, 0x1)))
-            mstore(T23, mulmod(mload(T17), mulmod(mload(F33), add(0x3, sub(r, mload(F33))), r), r))
-            mstore(T24, mulmod(mload(F13), add(0x2, sub(r, mload(F13))), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A19), r), sub(r, addmod(add(add(mulmod(mload(F5), mload(T16), r), add(mulmod(mload(F4), mload(T19), r), mulmod(mload(F0), mload(T20), r))), mulmod(mload(A19P), add(mload(T14), mulmod(mulmod(mload(T18), mload(T13), r), mulmod(mload(T17), mulmod(mload(F11), add(mload(F11), sub(r, 0x1)), r), r), r)), r)), add(mulmod(mload(F12), add(add(mload(T15), add(mulmod(mload(T18), mload(T19), r), mulmod(mload(T13), mload(T20), r))), sub(r, mulmod(add(0x1, add(mload(T18), mload(T13))), mulmod(mload(T16), 0x1000000, r), r))), r), mulmod(mload(F13), add(mulmod(mload(T16), add(0x1000000000000, sub(r, mulmod(0x1000000, add(mload(C5), mload(T21)), r))), r), add(mulmod(mload(T20), add(mload(T21), sub(r, 0x1000000)), r), add(mulmod(mload(T19), add(mload(C5), sub(r, 0x1000000)), r), add(mulmod(mload(A3), mload(A7), r), mulmod(mload(C2), add(mulmod(mload(A2), mload(A6), r), mulmod(mload(C2), add(mulmod(mload(A1), mload(A5), r), mulmod(mload(C2), mulmod(mload(A0), mload(A4), r), r)), r)), r))))), r)), r))))
+            mstore(T22, mulmod(mload(F1), mload(F1P), r))
+            mstore(T23, add(mload(C4), sub(r, 0x1)))
+            mstore(T24, mulmod(mload(T17), mulmod(mload(F34), add(0x3, sub(r, mload(F34))), r), r))
+            mstore(T25, mulmod(mload(F14), add(0x2, sub(r, mload(F14))), r))
             // Constraint 7.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A20), r), sub(r, mod(add(mulmod(mload(F35), mulmod(mload(C7), mload(A7), r), r), add(add(mulmod(mload(T24), mload(A18), r), mulmod(mload(T23), mload(A21), r)), mulmod(mload(A20P), add(mload(T21), add(add(sub(r, mload(T23)), add(sub(r, mulmod(mload(F14), add(0x2, sub(r, mload(F14))), r)), mulmod(mload(T22), mulmod(mload(T17), mulmod(mload(F14), add(mload(F14), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T17), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r))), r))))
-            mstore(T25, mulmod(mload(T17), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r))
-            mstore(T26, mulmod(mload(C3), mload(C3), r))
-            mstore(T27, mulmod(mload(T17), mulmod(mload(F18), add(mload(F18), sub(r, 0x1)), r), r))
-            mstore(T28, add(mload(A3), sub(r, 0x2bc6b0ddbe1d701b6570428bdc1ca1bf0da59ff3bbbb95fc2bc71c0c6e67a65c)))
-            mstore(T29, add(mload(A4), sub(r, 0x123a55a31980384f3d20b2cecbc44ed60c38c11f7d20e9271efab9a905eefd3c)))
-            mstore(T30, add(mload(A5), sub(r, 0x37501cc8c9dc819309a769f4df098e588b01858bc8eb7e279e2883be9fb8c53)))
-            mstore(T31, add(mload(A2), sub(r, 0x2b7cbb217896f52c9a8c088e654af21e84cde754a3cef5b15c4d5466612d6adf)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A20), r), sub(r, mod(add(add(mulmod(mload(T25), mload(A18), r), mulmod(mload(T24), mload(A21), r)), mulmod(mload(A20P), add(mload(T22), add(add(sub(r, mload(T24)), add(sub(r, mulmod(mload(F15), add(0x2, sub(r, mload(F15))), r)), mulmod(mload(T23), mulmod(mload(T17), mulmod(mload(F15), add(mload(F15), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T17), mulmod(mload(F34), add(mload(F34), sub(r, 0x1)), r), r), r))), r)), r))))
+            mstore(T26, mulmod(mload(T17), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r))
+            mstore(T27, mulmod(mload(C3), mload(C3), r))
+            mstore(T28, mulmod(mload(T17), mulmod(mload(F19), add(mload(F19), sub(r, 0x1)), r), r))
+            mstore(T29, add(mload(A3), sub(r, 0x2bc6b0ddbe1d701b6570428bdc1ca1bf0da59ff3bbbb95fc2bc71c0c6e67a65c)))
+            mstore(T30, add(mload(A4), sub(r, 0x123a55a31980384f3d20b2cecbc44ed60c38c11f7d20e9271efab9a905eefd3c)))
+            mstore(T31, add(mload(A5), sub(r, 0x37501cc8c9dc819309a769f4df098e588b01858bc8eb7e279e2883be9fb8c53)))
+            mstore(T32, add(mload(A2), sub(r, 0x2b7cbb217896f52c9a8c088e654af21e84cde754a3cef5b15c4d5466612d6adf)))
             // Constraint 8.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A21), r), sub(r, mod(add(add(mulmod(mload(F34), add(mulmod(mload(C3), add(mload(A0), sub(r, 0x80)), r), add(mload(A2), sub(r, mulmod(mload(F5), 0x80, r)))), r), add(mulmod(mload(F32), add(mload(T30), mulmod(mload(C3), add(mload(T29), mulmod(mload(T28), mload(C3), r)), r)), r), mulmod(mload(T27), mulmod(mload(T31), mulmod(mload(T26), mload(C3), r), r), r))), add(mulmod(mload(T24), mload(A19), r), mulmod(mload(A21P), add(mload(T21), addmod(add(add(sub(r, mload(F34)), mulmod(mload(T25), mload(T26), r)), add(sub(r, mload(F32)), mulmod(mload(T27), mulmod(mload(T26), mload(T26), r), r))), add(sub(r, mulmod(mload(F15), add(0x2, sub(r, mload(F15))), r)), mulmod(mload(T22), mulmod(mload(T17), mulmod(mload(F15), add(mload(F15), sub(r, 0x1)), r), r), r)), r)), r))), r))))
-            mstore(T32, mulmod(mload(T17), mulmod(mload(F16), add(0x3, sub(r, mload(F16))), r), r))
-            mstore(T33, add(mload(C5), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A21), r), sub(r, mod(add(add(mulmod(mload(F35), add(mulmod(mload(C3), add(mload(A0), sub(r, 0x80)), r), add(mload(A2), sub(r, mulmod(mload(F5), 0x80, r)))), r), add(mulmod(mload(F33), add(mload(T31), mulmod(mload(C3), add(mload(T30), mulmod(mload(T29), mload(C3), r)), r)), r), mulmod(mload(T28), mulmod(mload(T32), mulmod(mload(T27), mload(C3), r), r), r))), add(mulmod(mload(T25), mload(A19), r), mulmod(mload(A21P), add(mload(T22), addmod(add(add(sub(r, mload(F35)), mulmod(mload(T26), mload(T27), r)), add(sub(r, mload(F33)), mulmod(mload(T28), mulmod(mload(T27), mload(T27), r), r))), add(sub(r, mulmod(mload(F16), add(0x2, sub(r, mload(F16))), r)), mulmod(mload(T23), mulmod(mload(T17), mulmod(mload(F16), add(mload(F16), sub(r, 0x1)), r), r), r)), r)), r))), r))))
+            mstore(T33, mulmod(mload(T17), mulmod(mload(F17), add(0x3, sub(r, mload(F17))), r), r))
+            mstore(T34, add(mload(C5), sub(r, 0x1)))
             // Constraint 9.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A22), r), sub(r, mod(add(mulmod(mload(T32), mload(A21), r), mulmod(mload(A22P), add(mload(T21), add(add(mulmod(mload(T22), mulmod(mload(F17), add(0x2, sub(r, mload(F17))), r), r), add(sub(r, mload(T32)), mulmod(mload(C3), mulmod(mload(T17), mulmod(mload(F16), add(mload(F16), sub(r, 0x1)), r), r), r))), mulmod(mload(T33), mulmod(mload(T17), mulmod(mload(F17), add(mload(F17), sub(r, 0x1)), r), r), r))), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A22), r), sub(r, mod(add(mulmod(mload(T33), mload(A21), r), mulmod(mload(A22P), add(mload(T22), add(add(mulmod(mload(T23), mulmod(mload(F18), add(0x2, sub(r, mload(F18))), r), r), add(sub(r, mload(T33)), mulmod(mload(C3), mulmod(mload(T17), mulmod(mload(F17), add(mload(F17), sub(r, 0x1)), r), r), r))), mulmod(mload(T34), mulmod(mload(T17), mulmod(mload(F18), add(mload(F18), sub(r, 0x1)), r), r), r))), r)), r))))
             // Constraint 10.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A23), r), sub(r, mod(add(mulmod(mload(A23P), mulmod(mload(T26), mulmod(mload(F18), add(0x2, sub(r, mload(F18))), r), r), r), mulmod(add(mload(F10), mulmod(mload(F9), mload(C3), r)), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F19), add(0x2, sub(r, mload(F19))), r), r)), r)), r))))
-            mstore(T34, mulmod(mload(F32), mload(F4), r))
-            mstore(T35, mulmod(mload(F32), mload(F2), r))
-            mstore(T36, add(sub(r, mload(T35)), add(add(mload(F32), sub(r, mload(T27))), sub(r, mload(T34)))))
-            mstore(T37, add(mload(C2), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A23), r), sub(r, mod(add(mulmod(mload(A23P), mulmod(mload(T27), mulmod(mload(F19), add(0x2, sub(r, mload(F19))), r), r), r), mulmod(add(mload(F10), mulmod(mload(F9), mload(C3), r)), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r), r)), r)), r))))
+            mstore(T35, add(mload(F33), sub(r, mload(T28))))
+            mstore(T36, mulmod(mload(F33), mload(F4), r))
+            mstore(T37, mulmod(mload(F33), mload(F2), r))
+            mstore(T38, add(add(mload(T35), sub(r, mload(T36))), sub(r, mload(T37))))
+            mstore(T39, add(mload(C2), sub(r, 0x1)))
+            mstore(T40, mulmod(mload(F33), mload(F3), r))
             // Constraint 11.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A24), r), sub(r, mod(add(mulmod(mload(T36), mload(T31), r), add(mulmod(mload(A23), mulmod(mload(F20), add(0x2, sub(r, mload(F20))), r), r), mulmod(mload(A24P), add(mload(T21), add(mulmod(mload(T36), mload(T37), r), add(add(sub(r, mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r)), mulmod(mload(T22), mulmod(mload(T17), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r)), mulmod(mload(T33), mulmod(mload(T17), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r)))), r))), r))))
-            mstore(T38, mulmod(mload(C7), mload(C7), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A24), r), sub(r, mod(add(add(mulmod(mload(F36), mload(A8), r), mulmod(mload(T38), mload(T32), r)), add(mulmod(mload(A23), mulmod(mload(F21), add(0x2, sub(r, mload(F21))), r), r), mulmod(mload(A24P), addmod(mload(T22), add(add(mulmod(mload(T38), mload(T39), r), sub(r, mulmod(mload(T40), mload(C2), r))), add(add(sub(r, mulmod(mload(F22), add(0x2, sub(r, mload(F22))), r)), mulmod(mload(T23), mulmod(mload(T17), mulmod(mload(F22), add(mload(F22), sub(r, 0x1)), r), r), r)), mulmod(mload(T34), mulmod(mload(T17), mulmod(mload(F21), add(mload(F21), sub(r, 0x1)), r), r), r))), r), r))), r))))
             // Constraint 12.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A25), r), sub(r, addmod(mulmod(mload(A25P), add(mload(F1P), mulmod(mload(T33), mulmod(mload(F24), add(0x2, sub(r, mload(F24))), r), r)), r), add(sub(r, mulmod(add(mload(A20), sub(r, mulmod(mload(C7), mload(A26), r))), mulmod(mload(T17), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A29), r), mulmod(mload(T17), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r), add(mulmod(mload(A24), add(mulmod(mload(F22), mload(A20), r), mulmod(mload(F23), mload(A21), r)), r), sub(r, mulmod(mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), mulmod(mload(C5), mload(A22), r), r)))), sub(r, mulmod(mulmod(mload(T17), mulmod(mload(F24), add(mload(F24), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A20), r), mulmod(mload(T38), mload(A24), r)), r)))), r))))
-            mstore(T39, mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r))
-            mstore(T40, add(add(mload(F28), sub(r, mload(T39))), sub(r, mload(F32))))
-            mstore(T41, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
-            mstore(T42, 0x11924f02fd19b09255aaa1cf46ea0518e3d7bfeef47421609491011db0bd0b02)
-            mstore(T43, 0x247fa7f022304a1994ff505456c2201ef9b717369498d3ffce446601ed9df845)
-            mstore(T44, 0x3fd7b19ef2c861f22f77ff810f54e277bc94eb76c02d79d986be3dcdf051c3f)
-            mstore(T45, 0x18bd41239c3e71579a677443ecffbd555a81eeeea69352a68b67c8563c0c2a06)
-            mstore(T46, 0x2d78c3a5d28de9ff35bf0a257635196e5730ca7f40493277078cd75da8b4ebdc)
-            mstore(T47, addmod(mulmod(mload(A5P), mload(T46), r), add(mulmod(mload(A4P), mload(T45), r), add(mulmod(mload(A3P), mload(T44), r), add(mulmod(mload(A2P), mload(T43), r), add(mulmod(mload(A0P), mload(T41), r), mulmod(mload(A1P), mload(T42), r))))), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A25), r), sub(r, addmod(mulmod(mload(A25P), add(mload(F1P), mulmod(mload(T34), mulmod(mload(F25), add(0x2, sub(r, mload(F25))), r), r)), r), add(sub(r, mulmod(add(mload(A20), sub(r, mulmod(mload(C7), mload(A26), r))), mulmod(mload(T17), mulmod(mload(F26), add(mload(F26), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A29), r), mulmod(mload(T17), mulmod(mload(F28), add(mload(F28), sub(r, 0x1)), r), r), r), add(mulmod(mload(A24), add(mulmod(mload(F23), mload(A20), r), mulmod(mload(F24), mload(A21), r)), r), sub(r, mulmod(mulmod(mload(F26), add(0x2, sub(r, mload(F26))), r), mulmod(mload(C5), mload(A22), r), r)))), sub(r, mulmod(mulmod(mload(T17), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A20), r), mulmod(mload(C7), mload(A24), r)), r)))), r))))
+            mstore(T41, mulmod(mload(F32), add(0x2, sub(r, mload(F32))), r))
+            mstore(T42, add(add(mload(F29), sub(r, mload(T41))), sub(r, mload(F33))))
+            mstore(T43, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
+            mstore(T44, 0x11924f02fd19b09255aaa1cf46ea0518e3d7bfeef47421609491011db0bd0b02)
+            mstore(T45, 0x247fa7f022304a1994ff505456c2201ef9b717369498d3ffce446601ed9df845)
+            mstore(T46, 0x3fd7b19ef2c861f22f77ff810f54e277bc94eb76c02d79d986be3dcdf051c3f)
+            mstore(T47, 0x18bd41239c3e71579a677443ecffbd555a81eeeea69352a68b67c8563c0c2a06)
+            mstore(T48, 0x2d78c3a5d28de9ff35bf0a257635196e5730ca7f40493277078cd75da8b4ebdc)
+            mstore(T49, addmod(mulmod(mload(A5P), mload(T48), r), add(mulmod(mload(A4P), mload(T47), r), add(mulmod(mload(A3P), mload(T46), r), add(mulmod(mload(A2P), mload(T45), r), add(mulmod(mload(A0P), mload(T43), r), mulmod(mload(A1P), mload(T44), r))))), r))
             // Constraint 13.
-            s := add(mulmod(s, y, r), mulmod(mload(T40), add(mload(A0), sub(r, mod(add(mload(T47), mload(F9)), r))), r))
-            mstore(T48, add(mulmod(mload(A7P), mload(T41), r), addmod(mulmod(mload(A6P), 0x888977f0006934b7480597c6322d466025ed4a4bf4514b504f6abf6950ccb50, r), add(mulmod(mload(A5P), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A4P), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A3P), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A1P), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A2P), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(T42), add(mload(A0), sub(r, mod(add(mload(T49), mload(F9)), r))), r))
+            mstore(T50, add(mulmod(mload(A7P), mload(T43), r), addmod(mulmod(mload(A6P), 0x888977f0006934b7480597c6322d466025ed4a4bf4514b504f6abf6950ccb50, r), add(mulmod(mload(A5P), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A4P), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A3P), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A1P), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A2P), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r)))
             // Constraint 14.
-            s := add(mulmod(s, y, r), mulmod(mload(T39), add(mload(A0), sub(r, mod(add(mload(T48), mload(F9)), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T41), add(mload(A0), sub(r, mod(add(mload(T50), mload(F9)), r))), r))
             // Constraint 15.
-            s := add(mulmod(s, y, r), mulmod(mload(F28), add(mload(A6), sub(r, mulmod(mload(A0), mload(A0), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A6), sub(r, mulmod(mload(A0), mload(A0), r))), r))
             // Constraint 16.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A6), sub(r, mulmod(mload(A6P), mload(A6P), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A6), sub(r, mulmod(mload(A6P), mload(A6P), r))), r))
             // Constraint 17.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A0), sub(r, mulmod(mload(A6), mload(A0P), r))), r))
-            mstore(T49, 0xa514a5c227f4cec95dfa029e8dd124c34895aa46bb27c0911f3780d5015540a)
-            mstore(T50, addmod(mulmod(mload(A5P), 0x28eeae6b5866ad68e443bbaf91680db7d7e2b3037e38fef61b42cbccffceca81, r), add(mulmod(mload(A4P), 0x3d880395be93c27d649af5fd142e76b33918cb8841d5a28173bd5cf7d328791, r), add(mulmod(mload(A3P), 0x94cb4e83621afd271e41bc71727f0158ebd612239ac9d698b17fe4be05b7fc8, r), add(mulmod(mload(A2P), 0x298ce0c1e3113bb935c7058e7772b533b1aa9db0c0926bdc8917e5605ca3ac10, r), add(mulmod(mload(A0P), mload(T49), r), mulmod(mload(A1P), 0x192e16d17d956b257b85a652eefdf2ee09589eac5be80915775723d2cb1da06d, r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A0), sub(r, mulmod(mload(A6), mload(A0P), r))), r))
+            mstore(T51, 0xa514a5c227f4cec95dfa029e8dd124c34895aa46bb27c0911f3780d5015540a)
+            mstore(T52, addmod(mulmod(mload(A5P), 0x28eeae6b5866ad68e443bbaf91680db7d7e2b3037e38fef61b42cbccffceca81, r), add(mulmod(mload(A4P), 0x3d880395be93c27d649af5fd142e76b33918cb8841d5a28173bd5cf7d328791, r), add(mulmod(mload(A3P), 0x94cb4e83621afd271e41bc71727f0158ebd612239ac9d698b17fe4be05b7fc8, r), add(mulmod(mload(A2P), 0x298ce0c1e3113bb935c7058e7772b533b1aa9db0c0926bdc8917e5605ca3ac10, r), add(mulmod(mload(A0P), mload(T51), r), mulmod(mload(A1P), 0x192e16d17d956b257b85a652eefdf2ee09589eac5be80915775723d2cb1da06d, r))))), r))
             // Constraint 18.
-            s := add(mulmod(s, y, r), mulmod(mload(T40), add(mload(A1), sub(r, mod(add(mload(T50), mload(F10)), r))), r))
-            mstore(T51, add(mulmod(mload(A7P), mload(T49), r), addmod(mulmod(mload(A6P), 0x6c40239edae3e7600dfd00e6cfe939db8a69799a826ab5e91f035e971232cd9, r), add(mulmod(mload(A5P), 0x1e46ccdae06283226ddb87c1f16382c891c6329fbc19e60beb471427019f5239, r), add(mulmod(mload(A4P), 0xd78c41bd9a47454a63d0ee2d0323e881a7a7099b613feba71adaf77c4804dd6, r), add(mulmod(mload(A3P), 0x2f558505c86c245da0b35fba88eb14958fdb5919a090004c11eb66f768d4d87e, r), add(mulmod(mload(A1P), 0xd4b78bdb3efda076936cc6c8590695724ad1f6de3bd9a9bcf8cb721a3b90656, r), mulmod(mload(A2P), 0x1e222bf253449d42c54c9be5ee310ba5e0169e9cc5aeadc2c71dde34fb380eb2, r))))), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(T42), add(mload(A1), sub(r, mod(add(mload(T52), mload(F10)), r))), r))
+            mstore(T53, add(mulmod(mload(A7P), mload(T51), r), addmod(mulmod(mload(A6P), 0x6c40239edae3e7600dfd00e6cfe939db8a69799a826ab5e91f035e971232cd9, r), add(mulmod(mload(A5P), 0x1e46ccdae06283226ddb87c1f16382c891c6329fbc19e60beb471427019f5239, r), add(mulmod(mload(A4P), 0xd78c41bd9a47454a63d0ee2d0323e881a7a7099b613feba71adaf77c4804dd6, r), add(mulmod(mload(A3P), 0x2f558505c86c245da0b35fba88eb14958fdb5919a090004c11eb66f768d4d87e, r), add(mulmod(mload(A1P), 0xd4b78bdb3efda076936cc6c8590695724ad1f6de3bd9a9bcf8cb721a3b90656, r), mulmod(mload(A2P), 0x1e222bf253449d42c54c9be5ee310ba5e0169e9cc5aeadc2c71dde34fb380eb2, r))))), r)))
             // Constraint 19.
-            s := add(mulmod(s, y, r), mulmod(mload(T39), add(mload(A1), sub(r, mod(add(mload(T51), mload(F10)), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T41), add(mload(A1), sub(r, mod(add(mload(T53), mload(F10)), r))), r))
             // Constraint 20.
-            s := add(mulmod(s, y, r), mulmod(mload(F28), add(mload(A7), sub(r, mulmod(mload(A1), mload(A1), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A7), sub(r, mulmod(mload(A1), mload(A1), r))), r))
             // Constraint 21.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A7), sub(r, mulmod(mload(A7P), mload(A7P), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A7), sub(r, mulmod(mload(A7P), mload(A7P), r))), r))
             // Constraint 22.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A1), sub(r, mulmod(mload(A7), mload(A1P), r))), r))
-            mstore(T52, 0x278bb49a7b4e44aea46eb0f882cb692801a6e60fdd5b5c23c63cd65ccce4fe0a)
-            mstore(T53, addmod(mulmod(mload(A5P), 0x10c9e283159d58cb4cb2e35fde83a3ba1fdc28002ed9963d2a99f186178a148d, r), add(mulmod(mload(A4P), 0x5761b8c6aecb1a8ca4ea4dfc2c8376064a4a8004ceeda210a55240562ddc13, r), add(mulmod(mload(A3P), 0x1324564ac7bdf9e22164e9858d7fa8e368b165eaea3daf4eb67ee59c0df2e5d4, r), add(mulmod(mload(A2P), 0x1baef1cb5509b526a42061fb53657f99b3232500e855192cbe8c940e068c475f, r), add(mulmod(mload(A0P), mload(T52), r), mulmod(mload(A1P), 0x63edec1bed831f506af8db648d6fdea145345887e8bdcff109035a1d9b674d7, r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A1), sub(r, mulmod(mload(A7), mload(A1P), r))), r))
+            mstore(T54, 0x278bb49a7b4e44aea46eb0f882cb692801a6e60fdd5b5c23c63cd65ccce4fe0a)
+            mstore(T55, addmod(mulmod(mload(A5P), 0x10c9e283159d58cb4cb2e35fde83a3ba1fdc28002ed9963d2a99f186178a148d, r), add(mulmod(mload(A4P), 0x5761b8c6aecb1a8ca4ea4dfc2c8376064a4a8004ceeda210a55240562ddc13, r), add(mulmod(mload(A3P), 0x1324564ac7bdf9e22164e9858d7fa8e368b165eaea3daf4eb67ee59c0df2e5d4, r), add(mulmod(mload(A2P), 0x1baef1cb5509b526a42061fb53657f99b3232500e855192cbe8c940e068c475f, r), add(mulmod(mload(A0P), mload(T54), r), mulmod(mload(A1P), 0x63edec1bed831f506af8db648d6fdea145345887e8bdcff109035a1d9b674d7, r))))), r))
             // Constraint 23.
-            s := add(mulmod(s, y, r), mulmod(mload(T40), add(mload(A2), sub(r, mod(add(mload(T53), mload(F5)), r))), r))
-            mstore(T54, add(mulmod(mload(A7P), mload(T52), r), addmod(mulmod(mload(A6P), 0x24701c675052c925f2baf10f661d4f719bf145893362632605adcfbdf5acaab2, r), add(mulmod(mload(A5P), 0x212e808deb6f4c7779831669c0b7088a8131da4329b452d3c063ff2e168f9e5a, r), add(mulmod(mload(A4P), 0xc63bd50f31524a51f14b401c872bc1e633de2f7d6f0bf0e97caef71692939e9, r), add(mulmod(mload(A3P), 0x22c1cc71afa409a68a873f63a7fb6b627230de47111d8a59404ab9d49cfa86f9, r), add(mulmod(mload(A1P), 0x1cf99bae7a0305f8a6a140841689b0f88cd80755379dbb6bd8bb90dc2a473dcb, r), mulmod(mload(A2P), 0x5c8f7de6ec93b40e7eb63405148ae053fa7e362f807a67b4d74d333ba564736, r))))), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(T42), add(mload(A2), sub(r, mod(add(mload(T55), mload(F5)), r))), r))
+            mstore(T56, add(mulmod(mload(A7P), mload(T54), r), addmod(mulmod(mload(A6P), 0x24701c675052c925f2baf10f661d4f719bf145893362632605adcfbdf5acaab2, r), add(mulmod(mload(A5P), 0x212e808deb6f4c7779831669c0b7088a8131da4329b452d3c063ff2e168f9e5a, r), add(mulmod(mload(A4P), 0xc63bd50f31524a51f14b401c872bc1e633de2f7d6f0bf0e97caef71692939e9, r), add(mulmod(mload(A3P), 0x22c1cc71afa409a68a873f63a7fb6b627230de47111d8a59404ab9d49cfa86f9, r), add(mulmod(mload(A1P), 0x1cf99bae7a0305f8a6a140841689b0f88cd80755379dbb6bd8bb90dc2a473dcb, r), mulmod(mload(A2P), 0x5c8f7de6ec93b40e7eb63405148ae053fa7e362f807a67b4d74d333ba564736, r))))), r)))
             // Constraint 24.
-            s := add(mulmod(s, y, r), mulmod(mload(T39), add(mload(A2), sub(r, mod(add(mload(T54), mload(F5)), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T41), add(mload(A2), sub(r, mod(add(mload(T56), mload(F5)), r))), r))
             // Constraint 25.
-            s := add(mulmod(s, y, r), mulmod(mload(F28), add(mload(A8), sub(r, mulmod(mload(A2), mload(A2), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A8), sub(r, mulmod(mload(A2), mload(A2), r))), r))
             // Constraint 26.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A8), sub(r, mulmod(mload(A8P), mload(A8P), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A8), sub(r, mulmod(mload(A8P), mload(A8P), r))), r))
             // Constraint 27.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A2), sub(r, mulmod(mload(A8), mload(A2P), r))), r))
-            mstore(T55, 0xc399e9f67aa40707a203feefb0b958bbdadcec5ca34901d253d026a2419f6a2)
-            mstore(T56, addmod(mulmod(mload(A5P), 0x1998270471e9361955446b0cdb8bea915ec0675f1cd648ddcb04303507a4489, r), add(mulmod(mload(A4P), 0x8ca7b64657c3548f32bef5b63ad24288a41c0b251099ad27f9434307e3e64d4, r), add(mulmod(mload(A3P), 0x11a63a26feabf87fa66bde66cc25a922c96382d76c6a7ff48f1537beaed683a, r), add(mulmod(mload(A2P), 0x1a6764d5943fc4a720b4c0a19fdb8c711984307287a58b9b5f9f5d58212cb263, r), add(mulmod(mload(A0P), mload(T55), r), mulmod(mload(A1P), 0x83f0df3f1a0351d0330ec3ff602ca8cc353b7f6e762c7107184cd7b423449f6, r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A2), sub(r, mulmod(mload(A8), mload(A2P), r))), r))
+            mstore(T57, 0xc399e9f67aa40707a203feefb0b958bbdadcec5ca34901d253d026a2419f6a2)
+            mstore(T58, addmod(mulmod(mload(A5P), 0x1998270471e9361955446b0cdb8bea915ec0675f1cd648ddcb04303507a4489, r), add(mulmod(mload(A4P), 0x8ca7b64657c3548f32bef5b63ad24288a41c0b251099ad27f9434307e3e64d4, r), add(mulmod(mload(A3P), 0x11a63a26feabf87fa66bde66cc25a922c96382d76c6a7ff48f1537beaed683a, r), add(mulmod(mload(A2P), 0x1a6764d5943fc4a720b4c0a19fdb8c711984307287a58b9b5f9f5d58212cb263, r), add(mulmod(mload(A0P), mload(T57), r), mulmod(mload(A1P), 0x83f0df3f1a0351d0330ec3ff602ca8cc353b7f6e762c7107184cd7b423449f6, r))))), r))
             // Constraint 28.
-            s := add(mulmod(s, y, r), mulmod(mload(T40), add(mload(A3), sub(r, mod(add(mload(T56), mload(F2)), r))), r))
-            mstore(T57, add(mulmod(mload(A7P), mload(T55), r), addmod(mulmod(mload(A6P), 0x11000d892cb37fbeb8e415c01e1cfc25cb3a25d287aeb67b247d0efce56c3c29, r), add(mulmod(mload(A5P), 0x14ca0a26ef1da6e4754283c6371dd5f72b3eb8501f25600b1523f4cd023e260f, r), add(mulmod(mload(A4P), 0x1d700e593f4bcc50e40e00d1580be8e980b1073bad9ab7d28e83525c963c75cf, r), add(mulmod(mload(A3P), 0x1c598110fa869984c8c30dbbece0b7ea71b0e17825e23009a5cd27ba679142d, r), add(mulmod(mload(A1P), 0x296c4e5e69bf9d12190e94845071f7e8e84c9eab4643bffe0a3e01202f987e78, r), mulmod(mload(A2P), 0x2c5b365b61151e3fdffe076c7e202534b0eae3dd691fe20e2e194f41c7fff527, r))))), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(T42), add(mload(A3), sub(r, mod(add(mload(T58), mload(F2)), r))), r))
+            mstore(T59, add(mulmod(mload(A7P), mload(T57), r), addmod(mulmod(mload(A6P), 0x11000d892cb37fbeb8e415c01e1cfc25cb3a25d287aeb67b247d0efce56c3c29, r), add(mulmod(mload(A5P), 0x14ca0a26ef1da6e4754283c6371dd5f72b3eb8501f25600b1523f4cd023e260f, r), add(mulmod(mload(A4P), 0x1d700e593f4bcc50e40e00d1580be8e980b1073bad9ab7d28e83525c963c75cf, r), add(mulmod(mload(A3P), 0x1c598110fa869984c8c30dbbece0b7ea71b0e17825e23009a5cd27ba679142d, r), add(mulmod(mload(A1P), 0x296c4e5e69bf9d12190e94845071f7e8e84c9eab4643bffe0a3e01202f987e78, r), mulmod(mload(A2P), 0x2c5b365b61151e3fdffe076c7e202534b0eae3dd691fe20e2e194f41c7fff527, r))))), r)))
             // Constraint 29.
-            s := add(mulmod(s, y, r), mulmod(mload(T39), add(mload(A3), sub(r, mod(add(mload(T57), mload(F2)), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T41), add(mload(A3), sub(r, mod(add(mload(T59), mload(F2)), r))), r))
             // Constraint 30.
-            s := add(mulmod(s, y, r), mulmod(mload(F28), add(mload(A9), sub(r, mulmod(mload(A3), mload(A3), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A9), sub(r, mulmod(mload(A3), mload(A3), r))), r))
             // Constraint 31.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A9), sub(r, mulmod(mload(A9P), mload(A9P), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A9), sub(r, mulmod(mload(A9P), mload(A9P), r))), r))
             // Constraint 32.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A3), sub(r, mulmod(mload(A9), mload(A3P), r))), r))
-            mstore(T58, 0x1d6b3d5f6ea369c26f825d2362933eaa31ea35ec0a77c1fbd9e01ca1523e4432)
-            mstore(T59, addmod(mulmod(mload(A5P), 0xf971162627723f3feadacb28b0c104cb8f74de508752fa8d7c0db2af13de8ee, r), add(mulmod(mload(A4P), 0x144c7a11da5a7c5dabae3f33fbd03cad86d18bc594c79a497ecb9894edb554f1, r), add(mulmod(mload(A3P), 0x25f16631bf77060f7ea34087c025bf135784319ef08cda2e31419ee0a529e658, r), add(mulmod(mload(A2P), 0x2d9e0ab5c06893dfdfd03481381ba86b6e6292df5609d71f2c64b2d9a79f809e, r), add(mulmod(mload(A0P), mload(T58), r), mulmod(mload(A1P), 0x119ef188bb3dd0d32306976c19941e8664be687e7a69692da27da215a6f06d40, r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A3), sub(r, mulmod(mload(A9), mload(A3P), r))), r))
+            mstore(T60, 0x1d6b3d5f6ea369c26f825d2362933eaa31ea35ec0a77c1fbd9e01ca1523e4432)
+            mstore(T61, addmod(mulmod(mload(A5P), 0xf971162627723f3feadacb28b0c104cb8f74de508752fa8d7c0db2af13de8ee, r), add(mulmod(mload(A4P), 0x144c7a11da5a7c5dabae3f33fbd03cad86d18bc594c79a497ecb9894edb554f1, r), add(mulmod(mload(A3P), 0x25f16631bf77060f7ea34087c025bf135784319ef08cda2e31419ee0a529e658, r), add(mulmod(mload(A2P), 0x2d9e0ab5c06893dfdfd03481381ba86b6e6292df5609d71f2c64b2d9a79f809e, r), add(mulmod(mload(A0P), mload(T60), r), mulmod(mload(A1P), 0x119ef188bb3dd0d32306976c19941e8664be687e7a69692da27da215a6f06d40, r))))), r))
             // Constraint 33.
-            s := add(mulmod(s, y, r), mulmod(mload(T40), add(mload(A4), sub(r, mod(add(mload(T59), mload(F3)), r))), r))
-            mstore(T60, add(mulmod(mload(A7P), mload(T58), r), addmod(mulmod(mload(A6P), 0x2caaccd757a3146300021050345effd1a9e5b64182e1cbb67653997b0e391086, r), add(mulmod(mload(A5P), 0x2964684d102008b99166dc7d24afe9dee720edcd0893be642ca2eb2cca64f7be, r), add(mulmod(mload(A4P), 0x10dc49018babb0744cf493e9d2f6abaf8ae7753f2b912b431adf7de983a6899e, r), add(mulmod(mload(A3P), 0x25ca810645fea1f0d7e6fab7c1edb2976b210bcdaedfe8461fb259032c9d43fe, r), add(mulmod(mload(A1P), 0x295fbe4c4867fd885325d3848a97907523d847517e4d6a2e86b231233eadb512, r), mulmod(mload(A2P), 0x268b3de2070153270251b7b87dcc28b0743709fdcd1d4e845045e3e2eb4ff39b, r))))), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(T42), add(mload(A4), sub(r, mod(add(mload(T61), mload(F3)), r))), r))
+            mstore(T62, add(mulmod(mload(A7P), mload(T60), r), addmod(mulmod(mload(A6P), 0x2caaccd757a3146300021050345effd1a9e5b64182e1cbb67653997b0e391086, r), add(mulmod(mload(A5P), 0x2964684d102008b99166dc7d24afe9dee720edcd0893be642ca2eb2cca64f7be, r), add(mulmod(mload(A4P), 0x10dc49018babb0744cf493e9d2f6abaf8ae7753f2b912b431adf7de983a6899e, r), add(mulmod(mload(A3P), 0x25ca810645fea1f0d7e6fab7c1edb2976b210bcdaedfe8461fb259032c9d43fe, r), add(mulmod(mload(A1P), 0x295fbe4c4867fd885325d3848a97907523d847517e4d6a2e86b231233eadb512, r), mulmod(mload(A2P), 0x268b3de2070153270251b7b87dcc28b0743709fdcd1d4e845045e3e2eb4ff39b, r))))), r)))
             // Constraint 34.
-            s := add(mulmod(s, y, r), mulmod(mload(T39), add(mload(A4), sub(r, mod(add(mload(T60), mload(F3)), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T41), add(mload(A4), sub(r, mod(add(mload(T62), mload(F3)), r))), r))
             // Constraint 35.
-            s := add(mulmod(s, y, r), mulmod(mload(F28), add(mload(A10), sub(r, mulmod(mload(A4), mload(A4), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A10), sub(r, mulmod(mload(A4), mload(A4), r))), r))
             // Constraint 36.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A10), sub(r, mulmod(mload(A10P), mload(A10P), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A10), sub(r, mulmod(mload(A10P), mload(A10P), r))), r))
             // Constraint 37.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A4), sub(r, mulmod(mload(A10), mload(A4P), r))), r))
-            mstore(T61, 0x24be510095436206dd0abd0b0cbb95c883ab304aa52598b1a69306ec981a688d)
-            mstore(T62, addmod(mulmod(mload(A5P), 0x1b121c049cd1159e289007e0c9da9995cc4bab4c26fb888ec3972a8a2e656964, r), add(mulmod(mload(A4P), 0x230940dcc5232658ff9c29697a3fd416d170e8c998f1aa85dea0c42d79f951aa, r), add(mulmod(mload(A3P), 0x49327fa79d28c12a2c82406947f77f06775b0287468b3136877701dbe7c9598, r), add(mulmod(mload(A2P), 0x15a67d981041b1f6f09f3f9ebefd864e779d3af08157786ac077505e50ec79fc, r), add(mulmod(mload(A0P), mload(T61), r), mulmod(mload(A1P), 0x211610e2ad4a377426fadf7068b0c1a6c299a164c1c1a603eaed944870d0b9b9, r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A4), sub(r, mulmod(mload(A10), mload(A4P), r))), r))
+            mstore(T63, 0x24be510095436206dd0abd0b0cbb95c883ab304aa52598b1a69306ec981a688d)
+            mstore(T64, addmod(mulmod(mload(A5P), 0x1b121c049cd1159e289007e0c9da9995cc4bab4c26fb888ec3972a8a2e656964, r), add(mulmod(mload(A4P), 0x230940dcc5232658ff9c29697a3fd416d170e8c998f1aa85dea0c42d79f951aa, r), add(mulmod(mload(A3P), 0x49327fa79d28c12a2c82406947f77f06775b0287468b3136877701dbe7c9598, r), add(mulmod(mload(A2P), 0x15a67d981041b1f6f09f3f9ebefd864e779d3af08157786ac077505e50ec79fc, r), add(mulmod(mload(A0P), mload(T63), r), mulmod(mload(A1P), 0x211610e2ad4a377426fadf7068b0c1a6c299a164c1c1a603eaed944870d0b9b9, r))))), r))
             // Constraint 38.
-            s := add(mulmod(s, y, r), mulmod(mload(T40), add(mload(A5), sub(r, mod(add(mload(T62), mload(F4)), r))), r))
-            mstore(T63, add(mulmod(mload(A7P), mload(T61), r), addmod(mulmod(mload(A6P), 0x10d9b51b3a086b412b1cdca5ce171ada65395036badcc79ef33f84aafe908bfe, r), add(mulmod(mload(A5P), 0x24372bf8322e84974141dd0f22e21972899bdc1ec68be01395e2c5e7cc2b2d37, r), add(mulmod(mload(A4P), 0x1dafdabccfac82f1a9eca8c957749117504b7de42d59b2cd863e2bd28fa0d5b0, r), add(mulmod(mload(A3P), 0xf92c7ce826200e8fe7d1a0f249cbeb8674fcbb78d84ae213243157dffb7a69f, r), add(mulmod(mload(A1P), 0xf025967f43657a8b25f426c823683d5ac0c564f5ab433cf1f54cb524ebd329d, r), mulmod(mload(A2P), 0x34f735111806ec753737dd1e5ad2ff2b10f3ba062b074fec69b76954b13143a, r))))), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(T42), add(mload(A5), sub(r, mod(add(mload(T64), mload(F4)), r))), r))
+            mstore(T65, add(mulmod(mload(A7P), mload(T63), r), addmod(mulmod(mload(A6P), 0x10d9b51b3a086b412b1cdca5ce171ada65395036badcc79ef33f84aafe908bfe, r), add(mulmod(mload(A5P), 0x24372bf8322e84974141dd0f22e21972899bdc1ec68be01395e2c5e7cc2b2d37, r), add(mulmod(mload(A4P), 0x1dafdabccfac82f1a9eca8c957749117504b7de42d59b2cd863e2bd28fa0d5b0, r), add(mulmod(mload(A3P), 0xf92c7ce826200e8fe7d1a0f249cbeb8674fcbb78d84ae213243157dffb7a69f, r), add(mulmod(mload(A1P), 0xf025967f43657a8b25f426c823683d5ac0c564f5ab433cf1f54cb524ebd329d, r), mulmod(mload(A2P), 0x34f735111806ec753737dd1e5ad2ff2b10f3ba062b074fec69b76954b13143a, r))))), r)))
             // Constraint 39.
-            s := add(mulmod(s, y, r), mulmod(mload(T39), add(mload(A5), sub(r, mod(add(mload(T63), mload(F4)), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T41), add(mload(A5), sub(r, mod(add(mload(T65), mload(F4)), r))), r))
             // Constraint 40.
-            s := add(mulmod(s, y, r), mulmod(mload(F28), add(mload(A11), sub(r, mulmod(mload(A5), mload(A5), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A11), sub(r, mulmod(mload(A5), mload(A5), r))), r))
             // Constraint 41.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A11), sub(r, mulmod(mload(A11P), mload(A11P), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A11), sub(r, mulmod(mload(A11P), mload(A11P), r))), r))
             // Constraint 42.
-            s := add(mulmod(s, y, r), mulmod(mload(F28P), add(mload(A5), sub(r, mulmod(mload(A11), mload(A5P), r))), r))
-            mstore(T64, add(mload(A0), mload(F9)))
+            s := add(mulmod(s, y, r), mulmod(mload(F29P), add(mload(A5), sub(r, mulmod(mload(A11), mload(A5P), r))), r))
+            mstore(T66, add(mload(A0), mload(F9)))
             // Constraint 43.
-            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A8), sub(r, mulmod(mload(T64), mload(T64), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F30), add(mload(A8), sub(r, mulmod(mload(T66), mload(T66), r))), r))
             // Constraint 44.
-            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A10), sub(r, mulmod(mload(A8), mload(A8), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F30), add(mload(A10), sub(r, mulmod(mload(A8), mload(A8), r))), r))
             // Constraint 45.
-            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A6), sub(r, mulmod(mload(A10), mload(T64), r))), r))
-            mstore(T65, mulmod(mload(A1), mload(T42), r))
-            mstore(T66, mulmod(mload(A2), mload(T43), r))
-            mstore(T67, mulmod(mload(A3), mload(T44), r))
-            mstore(T68, mulmod(mload(A4), mload(T45), r))
-            mstore(T69, mulmod(mload(A5), mload(T46), r))
-            mstore(T70, add(mload(F10), addmod(add(mload(T69), add(mload(T68), add(mload(T67), add(mload(T65), mload(T66))))), mulmod(mload(A6), mload(T41), r), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(F30), add(mload(A6), sub(r, mulmod(mload(A10), mload(T66), r))), r))
+            mstore(T67, mulmod(mload(A1), mload(T44), r))
+            mstore(T68, mulmod(mload(A2), mload(T45), r))
+            mstore(T69, mulmod(mload(A3), mload(T46), r))
+            mstore(T70, mulmod(mload(A4), mload(T47), r))
+            mstore(T71, mulmod(mload(A5), mload(T48), r))
+            mstore(T72, add(mload(F10), addmod(add(mload(T71), add(mload(T70), add(mload(T69), add(mload(T67), mload(T68))))), mulmod(mload(A6), mload(T43), r), r)))
             // Constraint 46.
-            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A9), sub(r, mulmod(mload(T70), mload(T70), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F30), add(mload(A9), sub(r, mulmod(mload(T72), mload(T72), r))), r))
             // Constraint 47.
-            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A11), sub(r, mulmod(mload(A9), mload(A9), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F30), add(mload(A11), sub(r, mulmod(mload(A9), mload(A9), r))), r))
             // Constraint 48.
-            s := add(mulmod(s, y, r), mulmod(mload(F29), add(mload(A7), sub(r, mulmod(mload(A11), mload(T70), r))), r))
-            mstore(T71, mulmod(mload(F30), add(0x2, sub(r, mload(F30))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F30), add(mload(A7), sub(r, mulmod(mload(A11), mload(T72), r))), r))
+            mstore(T73, mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r))
             // Constraint 49.
-            s := add(mulmod(s, y, r), mulmod(mload(T71), add(mload(A0), sub(r, mload(T47))), r))
-            mstore(T72, add(mload(F29), sub(r, mload(T71))))
+            s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A0), sub(r, mload(T49))), r))
+            mstore(T74, add(mload(F30), sub(r, mload(T73))))
             // Constraint 50.
-            s := add(mulmod(s, y, r), mulmod(mload(T72), add(mload(A0), sub(r, mod(mload(T48), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A0), sub(r, mod(mload(T50), r))), r))
             // Constraint 51.
-            s := add(mulmod(s, y, r), mulmod(mload(T71), add(mload(A1), sub(r, mload(T50))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A1), sub(r, mload(T52))), r))
             // Constraint 52.
-            s := add(mulmod(s, y, r), mulmod(mload(T72), add(mload(A1), sub(r, mod(mload(T51), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A1), sub(r, mod(mload(T53), r))), r))
             // Constraint 53.
-            s := add(mulmod(s, y, r), mulmod(mload(T71), add(mload(A2), sub(r, mload(T53))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A2), sub(r, mload(T55))), r))
             // Constraint 54.
-            s := add(mulmod(s, y, r), mulmod(mload(T72), add(mload(A2), sub(r, mod(mload(T54), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A2), sub(r, mod(mload(T56), r))), r))
             // Constraint 55.
-            s := add(mulmod(s, y, r), mulmod(mload(T71), add(mload(A3), sub(r, mload(T56))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A3), sub(r, mload(T58))), r))
             // Constraint 56.
-            s := add(mulmod(s, y, r), mulmod(mload(T72), add(mload(A3), sub(r, mod(mload(T57), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A3), sub(r, mod(mload(T59), r))), r))
             // Constraint 57.
-            s := add(mulmod(s, y, r), mulmod(mload(T71), add(mload(A4), sub(r, mload(T59))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A4), sub(r, mload(T61))), r))
             // Constraint 58.
-            s := add(mulmod(s, y, r), mulmod(mload(T72), add(mload(A4), sub(r, mod(mload(T60), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A4), sub(r, mod(mload(T62), r))), r))
             // Constraint 59.
-            s := add(mulmod(s, y, r), mulmod(mload(T71), add(mload(A5), sub(r, mload(T62))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T73), add(mload(A5), sub(r, mload(T64))), r))
             // Constraint 60.
-            s := add(mulmod(s, y, r), mulmod(mload(T72), add(mload(A5), sub(r, mod(mload(T63), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A5), sub(r, mod(mload(T65), r))), r))
             // Constraint 61.
-            s := add(mulmod(s, y, r), mulmod(mload(F32), add(mload(A0), sub(r, 0x1448614598e00f98e7ae7dea45fbd83bd968653ef8390cde2e86b706ad40c651)), r))
-            mstore(T73, add(mload(A1), sub(r, 0xab7b291388e5c9e43c0dc1f591fb83ecdb65022e1b70af43b8a7b40c1dff7c3)))
-            mstore(T74, add(mload(T73), sub(r, mload(F5))))
+            s := add(mulmod(s, y, r), mulmod(mload(F33), add(mload(A0), sub(r, 0x1448614598e00f98e7ae7dea45fbd83bd968653ef8390cde2e86b706ad40c651)), r))
+            mstore(T75, add(mload(A1), sub(r, 0xab7b291388e5c9e43c0dc1f591fb83ecdb65022e1b70af43b8a7b40c1dff7c3)))
             // Constraint 62.
-            s := add(mulmod(s, y, r), mulmod(mload(T36), mload(T74), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T35), sub(r, mload(T37))), add(mload(T75), sub(r, mload(F5))), r))
             // Constraint 63.
-            s := add(mulmod(s, y, r), mulmod(mload(T27), add(mload(T73), sub(r, mload(T47))), r))
-            mstore(T75, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
-            mstore(T76, mulmod(mload(T75), add(mload(A0), add(mload(A4), sub(r, mload(A5)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T28), add(mload(T75), sub(r, mload(T49))), r))
+            mstore(T76, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
+            mstore(T77, mulmod(mload(T76), add(mload(A0), add(mload(A4), sub(r, mload(A5)))), r))
             // Constraint 64.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), mulmod(mload(T76), add(mload(T76), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), mulmod(mload(T77), add(mload(T77), sub(r, 0x1)), r), r))
             // Constraint 65.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), mulmod(mload(A1), add(mload(A1), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), mulmod(mload(A1), add(mload(A1), sub(r, 0x1)), r), r))
             // Constraint 66.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), mulmod(mload(T76), mload(A1), r), r))
-            mstore(T77, mulmod(mload(T75), add(mload(A2), add(mload(A6), sub(r, mload(A5)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), mulmod(mload(T77), mload(A1), r), r))
+            mstore(T78, mulmod(mload(T76), add(mload(A2), add(mload(A6), sub(r, mload(A5)))), r))
             // Constraint 67.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), mulmod(mload(T77), add(mload(T77), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), mulmod(mload(T78), add(mload(T78), sub(r, 0x1)), r), r))
             // Constraint 68.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), mulmod(mload(A3), add(mload(A3), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), mulmod(mload(A3), add(mload(A3), sub(r, 0x1)), r), r))
             // Constraint 69.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), mulmod(mload(T77), mload(A3), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), mulmod(mload(T78), mload(A3), r), r))
             // Constraint 70.
-            s := add(mulmod(s, y, r), mulmod(mload(F34), mulmod(add(0x1, sub(r, mload(F5))), add(mload(T77), mload(A3)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F35), mulmod(add(0x1, sub(r, mload(F5))), add(mload(T78), mload(A3)), r), r))
             // Constraint 71.
-            s := add(mulmod(s, y, r), mulmod(add(mload(T25), mload(F35)), add(mload(A5), sub(r, mload(A5P))), r))
-            mstore(T78, mulmod(mload(T38), mload(T38), r))
-            mstore(T79, mulmod(mload(T38), mload(C7), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T26), mload(F36)), add(mload(A5), sub(r, mload(A5P))), r))
+            mstore(T79, mulmod(mload(C7), mload(C7), r))
+            mstore(T80, mulmod(mload(T79), mload(T79), r))
+            mstore(T81, mulmod(mload(T79), mload(C7), r))
             // Constraint 72.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A29), r), sub(r, mod(add(mulmod(mload(A29P), add(mload(T25), add(mload(F4), mulmod(mload(F26), mload(C3), r))), r), add(mulmod(mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r), add(mload(A18), mulmod(mload(A19), 0x100, r)), r), mulmod(mload(F34), add(add(mulmod(mload(T76), add(add(mload(A0), mload(T38)), mulmod(mload(T78), mload(F9), r)), r), mulmod(mload(A1), add(mload(T79), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T77), add(add(mload(A2), mload(T38)), mulmod(mload(T78), mload(F10), r)), r), mulmod(mload(A3), add(mload(T79), mulmod(mload(C7), mload(A2), r)), r))), r))), r))))
-            mstore(T80, mulmod(0xff, add(0x1, sub(r, mload(A6))), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A29), r), sub(r, mod(add(mulmod(mload(A29P), add(mload(T26), add(mload(F4), mulmod(mload(F27), mload(C3), r))), r), add(mulmod(mulmod(mload(F28), add(0x2, sub(r, mload(F28))), r), add(mload(A18), mulmod(mload(A19), 0x100, r)), r), mulmod(mload(F35), add(add(mulmod(mload(T77), add(add(mload(A0), mload(T79)), mulmod(mload(T80), mload(F9), r)), r), mulmod(mload(A1), add(mload(T81), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T78), add(add(mload(A2), mload(T79)), mulmod(mload(T80), mload(F10), r)), r), mulmod(mload(A3), add(mload(T81), mulmod(mload(C7), mload(A2), r)), r))), r))), r))))
+            mstore(T82, mulmod(0xff, add(0x1, sub(r, mload(A6))), r))
             // Constraint 73.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A29P), sub(r, mod(add(mulmod(mload(T78), mload(A7), r), add(mulmod(mload(T79), mload(A6), r), add(add(mload(A4), mulmod(mload(C7), add(mload(A5), sub(r, mload(T80))), r)), mulmod(mload(T38), mload(A6), r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A29P), sub(r, mod(add(mulmod(mload(T80), mload(A7), r), add(mulmod(mload(T81), mload(A6), r), add(add(mload(A4), mulmod(mload(C7), add(mload(A5), sub(r, mload(T82))), r)), mulmod(mload(T79), mload(A6), r)))), r))), r))
             // Constraint 74.
-            s := add(mulmod(s, y, r), mulmod(add(mload(A6), sub(r, 0x1)), mulmod(mload(F35), mload(A6), r), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(A6), sub(r, 0x1)), mulmod(mload(F36), mload(A6), r), r))
             // Constraint 75.
-            s := add(mulmod(s, y, r), mulmod(mload(F35), add(mload(A0), sub(r, mod(add(mload(T80), add(sub(r, mload(A5)), add(mload(A4), mulmod(mload(A6), 0x100, r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F36), add(mload(A0), sub(r, mod(add(mload(T82), add(sub(r, mload(A5)), add(mload(A4), mulmod(mload(A6), 0x100, r)))), r))), r))
             // Constraint 76.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A26), r), sub(r, mod(add(mulmod(mload(A26P), add(mload(T21), mulmod(mload(T34), mload(T37), r)), r), mulmod(mload(T34), add(mulmod(mload(T74), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(T31), r)), r)), r))))
-            mstore(T81, add(mload(C7), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A26), r), sub(r, mod(add(mulmod(mload(T36), mload(T32), r), mulmod(mload(A26P), add(mload(T22), mulmod(mload(T36), mload(T39), r)), r)), r))))
+            mstore(T83, add(mload(C7), sub(r, 0x1)))
             // Constraint 77.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A27), r), sub(r, mod(add(mulmod(mload(A27P), add(mload(T21), mulmod(mload(T81), mulmod(mload(T17), mulmod(mload(F13), add(mload(F13), sub(r, 0x1)), r), r), r)), r), add(mulmod(mload(F35), mload(A8), r), mulmod(mulmod(mload(T17), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), addmod(mload(T69), add(mload(T68), add(mload(T67), add(mload(T66), add(mload(T65), mulmod(mload(A0), mload(T41), r))))), r), r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A27), r), sub(r, mod(add(mulmod(mload(A27P), add(mload(T22), mulmod(mload(T83), mulmod(mload(T17), mulmod(mload(F14), add(mload(F14), sub(r, 0x1)), r), r), r)), r), add(add(mulmod(mload(T40), mload(A24P), r), mulmod(mload(F36), mulmod(mload(F9), mload(A7), r), r)), mulmod(mulmod(mload(T17), mulmod(mload(F32), add(mload(F32), sub(r, 0x1)), r), r), addmod(mload(T71), add(mload(T70), add(mload(T69), add(mload(T68), add(mload(T67), mulmod(mload(A0), mload(T43), r))))), r), r))), r))))
             // Constraint 78.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A28), r), sub(r, mod(add(mulmod(mload(A28P), add(mload(T21), add(mulmod(mload(T35), add(sub(r, 0x1), mulmod(mload(T78), mload(C7), r)), r), mulmod(mload(T81), mulmod(mload(T17), mulmod(mload(F19), add(mload(F19), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F12), mload(INSTANCE), r), mulmod(mload(T35), add(mload(T30), mulmod(mload(C7), add(mload(T29), mulmod(mload(C7), add(mload(T28), mulmod(mload(C7), add(mload(T31), mulmod(mload(T73), mload(C7), r)), r)), r)), r)), r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A28), r), sub(r, mod(add(mulmod(mload(A28P), add(mload(T22), add(mulmod(mload(T37), add(sub(r, 0x1), mulmod(mload(T80), mload(C7), r)), r), mulmod(mload(T83), mulmod(mload(T17), mulmod(mload(F20), add(mload(F20), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F12), mload(INSTANCE), r), mulmod(mload(T37), add(mload(T31), mulmod(mload(C7), add(mload(T30), mulmod(mload(C7), add(mload(T29), mulmod(mload(C7), add(mload(T32), mulmod(mload(T75), mload(C7), r)), r)), r)), r)), r))), r))))
             // Constraint 79.
             s := add(mulmod(s, y, r), mulmod(add(mload(A27P), sub(r, mload(A28P))), mulmod(mload(F1P), add(0x1, sub(r, mload(F1))), r), r))
         }
@@ -519,45 +524,48 @@ contract MergedNarrowVerifier is MergedVerifier {
             group := add(mulmod(group, u, r), value)
             s := group
             // Group 6.
-            value := mload(F26)
+            value := mload(F27)
             ok := and(ok, lt(value, r))
             group := value
+            value := mload(F30)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F29P)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F32)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
             value := mload(F29)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F28P)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F31)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F28)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F27)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F25)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F23)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F22)
+            value := mload(F26)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F24)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F20)
+            value := mload(F23)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F25)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F36)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F21)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
+            value := mload(F22)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
             s := add(mulmod(s, v, r), group)
             // Group 5.
-            value := mload(F19)
+            value := mload(F20)
             ok := and(ok, lt(value, r))
             group := value
             value := mload(F10)
@@ -566,19 +574,28 @@ contract MergedNarrowVerifier is MergedVerifier {
             value := mload(F9)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
+            value := mload(F18)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
             value := mload(F17)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F19)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F33)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F31)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F35)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F16)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F18)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F32)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F30)
+            value := mload(F14)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F34)
@@ -587,18 +604,9 @@ contract MergedNarrowVerifier is MergedVerifier {
             value := mload(F15)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F35)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F13)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F33)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
             s := add(mulmod(s, v, r), group)
             // Group 4.
-            value := mload(F14)
+            value := mload(F13)
             ok := and(ok, lt(value, r))
             group := value
             value := mload(F12)

@@ -12,340 +12,345 @@ import {MergedVerifier} from "../halo2/MergedVerifier.sol";
 /// x / omega, `F` the same for fixed columns, `C` a challenge, `T` a shared result.
 contract MergedWideVerifier is MergedVerifier {
     // Memory.
-    uint256 private constant C0 = 0x1800;
-    uint256 private constant C1 = 0x1820;
-    uint256 private constant C2 = 0x1840;
-    uint256 private constant C3 = 0x1860;
-    uint256 private constant C4 = 0x1880;
-    uint256 private constant C5 = 0x18a0;
-    uint256 private constant C6 = 0x18c0;
-    uint256 private constant C7 = 0x18e0;
-    uint256 private constant A0 = 0x1900;
-    uint256 private constant A32 = 0x1920;
-    uint256 private constant A16 = 0x1940;
-    uint256 private constant A49 = 0x1960;
-    uint256 private constant A1 = 0x1980;
-    uint256 private constant A33 = 0x19a0;
-    uint256 private constant A17 = 0x19c0;
-    uint256 private constant A50 = 0x19e0;
-    uint256 private constant A2 = 0x1a00;
-    uint256 private constant A34 = 0x1a20;
-    uint256 private constant A18 = 0x1a40;
-    uint256 private constant A51 = 0x1a60;
-    uint256 private constant A3 = 0x1a80;
-    uint256 private constant A35 = 0x1aa0;
-    uint256 private constant A19 = 0x1ac0;
-    uint256 private constant A52 = 0x1ae0;
-    uint256 private constant A4 = 0x1b00;
-    uint256 private constant A36 = 0x1b20;
-    uint256 private constant A20 = 0x1b40;
-    uint256 private constant A53 = 0x1b60;
-    uint256 private constant A5 = 0x1b80;
-    uint256 private constant A37 = 0x1ba0;
-    uint256 private constant A21 = 0x1bc0;
-    uint256 private constant A54 = 0x1be0;
-    uint256 private constant A6 = 0x1c00;
-    uint256 private constant A38 = 0x1c20;
-    uint256 private constant A22 = 0x1c40;
-    uint256 private constant A55 = 0x1c60;
-    uint256 private constant A7 = 0x1c80;
-    uint256 private constant A39 = 0x1ca0;
-    uint256 private constant A23 = 0x1cc0;
-    uint256 private constant A56 = 0x1ce0;
-    uint256 private constant A8 = 0x1d00;
-    uint256 private constant A40 = 0x1d20;
-    uint256 private constant A24 = 0x1d40;
-    uint256 private constant A57 = 0x1d60;
-    uint256 private constant A9 = 0x1d80;
-    uint256 private constant A41 = 0x1da0;
-    uint256 private constant A25 = 0x1dc0;
-    uint256 private constant A58 = 0x1de0;
-    uint256 private constant A10 = 0x1e00;
-    uint256 private constant A42 = 0x1e20;
-    uint256 private constant A26 = 0x1e40;
-    uint256 private constant A59 = 0x1e60;
-    uint256 private constant A11 = 0x1e80;
-    uint256 private constant A43 = 0x1ea0;
-    uint256 private constant A27 = 0x1ec0;
-    uint256 private constant A60 = 0x1ee0;
-    uint256 private constant A12 = 0x1f00;
-    uint256 private constant A44 = 0x1f20;
-    uint256 private constant A28 = 0x1f40;
-    uint256 private constant A61 = 0x1f60;
-    uint256 private constant A13 = 0x1f80;
-    uint256 private constant A45 = 0x1fa0;
-    uint256 private constant A29 = 0x1fc0;
-    uint256 private constant A62 = 0x1fe0;
-    uint256 private constant A14 = 0x2000;
-    uint256 private constant A46 = 0x2020;
-    uint256 private constant A30 = 0x2040;
-    uint256 private constant A63 = 0x2060;
-    uint256 private constant A15 = 0x2080;
-    uint256 private constant A47 = 0x20a0;
-    uint256 private constant A31 = 0x20c0;
-    uint256 private constant A64 = 0x20e0;
-    uint256 private constant A65 = 0x2100;
-    uint256 private constant A65P = 0x2120;
-    uint256 private constant A48 = 0x2140;
-    uint256 private constant A66 = 0x2160;
-    uint256 private constant A66P = 0x2180;
-    uint256 private constant A67 = 0x21a0;
-    uint256 private constant A67P = 0x21c0;
-    uint256 private constant A68 = 0x21e0;
-    uint256 private constant A68P = 0x2200;
-    uint256 private constant A69 = 0x2220;
-    uint256 private constant A69P = 0x2240;
-    uint256 private constant A70 = 0x2260;
-    uint256 private constant A70P = 0x2280;
-    uint256 private constant A71 = 0x22a0;
-    uint256 private constant A71P = 0x22c0;
-    uint256 private constant A72 = 0x22e0;
-    uint256 private constant A72P = 0x2300;
-    uint256 private constant A73 = 0x2320;
-    uint256 private constant A73P = 0x2340;
-    uint256 private constant A77 = 0x2360;
-    uint256 private constant A74 = 0x2380;
-    uint256 private constant A0P = 0x23a0;
-    uint256 private constant A1P = 0x23c0;
-    uint256 private constant A2P = 0x23e0;
-    uint256 private constant A3P = 0x2400;
-    uint256 private constant A4P = 0x2420;
-    uint256 private constant A5P = 0x2440;
-    uint256 private constant A18P = 0x2460;
-    uint256 private constant A19P = 0x2480;
-    uint256 private constant A20P = 0x24a0;
-    uint256 private constant A21P = 0x24c0;
-    uint256 private constant A22P = 0x24e0;
-    uint256 private constant A23P = 0x2500;
-    uint256 private constant A17P = 0x2520;
-    uint256 private constant A77P = 0x2540;
-    uint256 private constant A74P = 0x2560;
-    uint256 private constant A75 = 0x2580;
-    uint256 private constant A75P = 0x25a0;
-    uint256 private constant A76 = 0x25c0;
-    uint256 private constant A76P = 0x25e0;
-    uint256 private constant F0 = 0x2600;
-    uint256 private constant F2 = 0x2620;
-    uint256 private constant F3 = 0x2640;
-    uint256 private constant F6 = 0x2660;
-    uint256 private constant F7 = 0x2680;
-    uint256 private constant F8 = 0x26a0;
-    uint256 private constant F1 = 0x26c0;
-    uint256 private constant F1P = 0x26e0;
-    uint256 private constant F25 = 0x2700;
-    uint256 private constant F4 = 0x2720;
-    uint256 private constant F5 = 0x2740;
-    uint256 private constant F26 = 0x2760;
-    uint256 private constant F28 = 0x2780;
-    uint256 private constant F47 = 0x27a0;
-    uint256 private constant F27 = 0x27c0;
-    uint256 private constant F49 = 0x27e0;
-    uint256 private constant F29 = 0x2800;
-    uint256 private constant F48 = 0x2820;
-    uint256 private constant F44 = 0x2840;
-    uint256 private constant F46 = 0x2860;
-    uint256 private constant F32 = 0x2880;
-    uint256 private constant F17 = 0x28a0;
-    uint256 private constant F18 = 0x28c0;
-    uint256 private constant F19 = 0x28e0;
-    uint256 private constant F20 = 0x2900;
-    uint256 private constant F21 = 0x2920;
-    uint256 private constant F22 = 0x2940;
-    uint256 private constant F23 = 0x2960;
-    uint256 private constant F24 = 0x2980;
-    uint256 private constant F30 = 0x29a0;
-    uint256 private constant F31 = 0x29c0;
-    uint256 private constant F9 = 0x29e0;
-    uint256 private constant F10 = 0x2a00;
-    uint256 private constant F11 = 0x2a20;
-    uint256 private constant F12 = 0x2a40;
-    uint256 private constant F13 = 0x2a60;
-    uint256 private constant F14 = 0x2a80;
-    uint256 private constant F15 = 0x2aa0;
-    uint256 private constant F16 = 0x2ac0;
-    uint256 private constant F33 = 0x2ae0;
-    uint256 private constant F35 = 0x2b00;
-    uint256 private constant F34 = 0x2b20;
-    uint256 private constant F38 = 0x2b40;
-    uint256 private constant F36 = 0x2b60;
-    uint256 private constant F37 = 0x2b80;
-    uint256 private constant F39 = 0x2ba0;
-    uint256 private constant F41 = 0x2bc0;
-    uint256 private constant F42 = 0x2be0;
-    uint256 private constant F43 = 0x2c00;
-    uint256 private constant F45 = 0x2c20;
+    uint256 private constant C0 = 0x1880;
+    uint256 private constant C1 = 0x18a0;
+    uint256 private constant C2 = 0x18c0;
+    uint256 private constant C3 = 0x18e0;
+    uint256 private constant C4 = 0x1900;
+    uint256 private constant C5 = 0x1920;
+    uint256 private constant C6 = 0x1940;
+    uint256 private constant C7 = 0x1960;
+    uint256 private constant A0 = 0x1980;
+    uint256 private constant A32 = 0x19a0;
+    uint256 private constant A16 = 0x19c0;
+    uint256 private constant A49 = 0x19e0;
+    uint256 private constant A1 = 0x1a00;
+    uint256 private constant A33 = 0x1a20;
+    uint256 private constant A17 = 0x1a40;
+    uint256 private constant A50 = 0x1a60;
+    uint256 private constant A2 = 0x1a80;
+    uint256 private constant A34 = 0x1aa0;
+    uint256 private constant A18 = 0x1ac0;
+    uint256 private constant A51 = 0x1ae0;
+    uint256 private constant A3 = 0x1b00;
+    uint256 private constant A35 = 0x1b20;
+    uint256 private constant A19 = 0x1b40;
+    uint256 private constant A52 = 0x1b60;
+    uint256 private constant A4 = 0x1b80;
+    uint256 private constant A36 = 0x1ba0;
+    uint256 private constant A20 = 0x1bc0;
+    uint256 private constant A53 = 0x1be0;
+    uint256 private constant A5 = 0x1c00;
+    uint256 private constant A37 = 0x1c20;
+    uint256 private constant A21 = 0x1c40;
+    uint256 private constant A54 = 0x1c60;
+    uint256 private constant A6 = 0x1c80;
+    uint256 private constant A38 = 0x1ca0;
+    uint256 private constant A22 = 0x1cc0;
+    uint256 private constant A55 = 0x1ce0;
+    uint256 private constant A7 = 0x1d00;
+    uint256 private constant A39 = 0x1d20;
+    uint256 private constant A23 = 0x1d40;
+    uint256 private constant A56 = 0x1d60;
+    uint256 private constant A8 = 0x1d80;
+    uint256 private constant A40 = 0x1da0;
+    uint256 private constant A24 = 0x1dc0;
+    uint256 private constant A57 = 0x1de0;
+    uint256 private constant A9 = 0x1e00;
+    uint256 private constant A41 = 0x1e20;
+    uint256 private constant A25 = 0x1e40;
+    uint256 private constant A58 = 0x1e60;
+    uint256 private constant A10 = 0x1e80;
+    uint256 private constant A42 = 0x1ea0;
+    uint256 private constant A26 = 0x1ec0;
+    uint256 private constant A59 = 0x1ee0;
+    uint256 private constant A11 = 0x1f00;
+    uint256 private constant A43 = 0x1f20;
+    uint256 private constant A27 = 0x1f40;
+    uint256 private constant A60 = 0x1f60;
+    uint256 private constant A12 = 0x1f80;
+    uint256 private constant A44 = 0x1fa0;
+    uint256 private constant A28 = 0x1fc0;
+    uint256 private constant A61 = 0x1fe0;
+    uint256 private constant A13 = 0x2000;
+    uint256 private constant A45 = 0x2020;
+    uint256 private constant A29 = 0x2040;
+    uint256 private constant A62 = 0x2060;
+    uint256 private constant A14 = 0x2080;
+    uint256 private constant A46 = 0x20a0;
+    uint256 private constant A30 = 0x20c0;
+    uint256 private constant A63 = 0x20e0;
+    uint256 private constant A15 = 0x2100;
+    uint256 private constant A47 = 0x2120;
+    uint256 private constant A31 = 0x2140;
+    uint256 private constant A64 = 0x2160;
+    uint256 private constant A65 = 0x2180;
+    uint256 private constant A65P = 0x21a0;
+    uint256 private constant A48 = 0x21c0;
+    uint256 private constant A66 = 0x21e0;
+    uint256 private constant A66P = 0x2200;
+    uint256 private constant A67 = 0x2220;
+    uint256 private constant A67P = 0x2240;
+    uint256 private constant A68 = 0x2260;
+    uint256 private constant A68P = 0x2280;
+    uint256 private constant A69 = 0x22a0;
+    uint256 private constant A69P = 0x22c0;
+    uint256 private constant A70 = 0x22e0;
+    uint256 private constant A70P = 0x2300;
+    uint256 private constant A71 = 0x2320;
+    uint256 private constant A71P = 0x2340;
+    uint256 private constant A72 = 0x2360;
+    uint256 private constant A72P = 0x2380;
+    uint256 private constant A73 = 0x23a0;
+    uint256 private constant A73P = 0x23c0;
+    uint256 private constant A77 = 0x23e0;
+    uint256 private constant A74 = 0x2400;
+    uint256 private constant A0P = 0x2420;
+    uint256 private constant A1P = 0x2440;
+    uint256 private constant A2P = 0x2460;
+    uint256 private constant A3P = 0x2480;
+    uint256 private constant A4P = 0x24a0;
+    uint256 private constant A5P = 0x24c0;
+    uint256 private constant A18P = 0x24e0;
+    uint256 private constant A19P = 0x2500;
+    uint256 private constant A20P = 0x2520;
+    uint256 private constant A21P = 0x2540;
+    uint256 private constant A22P = 0x2560;
+    uint256 private constant A23P = 0x2580;
+    uint256 private constant A17P = 0x25a0;
+    uint256 private constant A77P = 0x25c0;
+    uint256 private constant A74P = 0x25e0;
+    uint256 private constant A75 = 0x2600;
+    uint256 private constant A75P = 0x2620;
+    uint256 private constant A76 = 0x2640;
+    uint256 private constant A76P = 0x2660;
+    uint256 private constant F0 = 0x2680;
+    uint256 private constant F2 = 0x26a0;
+    uint256 private constant F3 = 0x26c0;
+    uint256 private constant F6 = 0x26e0;
+    uint256 private constant F7 = 0x2700;
+    uint256 private constant F8 = 0x2720;
+    uint256 private constant F1 = 0x2740;
+    uint256 private constant F1P = 0x2760;
+    uint256 private constant F25 = 0x2780;
+    uint256 private constant F4 = 0x27a0;
+    uint256 private constant F5 = 0x27c0;
+    uint256 private constant F26 = 0x27e0;
+    uint256 private constant F27 = 0x2800;
+    uint256 private constant F29 = 0x2820;
+    uint256 private constant F48 = 0x2840;
+    uint256 private constant F28 = 0x2860;
+    uint256 private constant F30 = 0x2880;
+    uint256 private constant F49 = 0x28a0;
+    uint256 private constant F45 = 0x28c0;
+    uint256 private constant F47 = 0x28e0;
+    uint256 private constant F33 = 0x2900;
+    uint256 private constant F17 = 0x2920;
+    uint256 private constant F18 = 0x2940;
+    uint256 private constant F19 = 0x2960;
+    uint256 private constant F20 = 0x2980;
+    uint256 private constant F21 = 0x29a0;
+    uint256 private constant F22 = 0x29c0;
+    uint256 private constant F23 = 0x29e0;
+    uint256 private constant F24 = 0x2a00;
+    uint256 private constant F31 = 0x2a20;
+    uint256 private constant F32 = 0x2a40;
+    uint256 private constant F9 = 0x2a60;
+    uint256 private constant F10 = 0x2a80;
+    uint256 private constant F11 = 0x2aa0;
+    uint256 private constant F12 = 0x2ac0;
+    uint256 private constant F13 = 0x2ae0;
+    uint256 private constant F14 = 0x2b00;
+    uint256 private constant F15 = 0x2b20;
+    uint256 private constant F16 = 0x2b40;
+    uint256 private constant F34 = 0x2b60;
+    uint256 private constant F36 = 0x2b80;
+    uint256 private constant F35 = 0x2ba0;
+    uint256 private constant F50 = 0x2bc0;
+    uint256 private constant F39 = 0x2be0;
+    uint256 private constant F37 = 0x2c00;
+    uint256 private constant F38 = 0x2c20;
     uint256 private constant F40 = 0x2c40;
-    uint256 private constant Q1 = 0x2c60;
-    uint256 private constant T0 = 0x2c80;
-    uint256 private constant T1 = 0x2ca0;
-    uint256 private constant T2 = 0x2cc0;
-    uint256 private constant T3 = 0x2ce0;
-    uint256 private constant T4 = 0x2d00;
-    uint256 private constant T5 = 0x2d20;
-    uint256 private constant T6 = 0x2d40;
-    uint256 private constant T7 = 0x2d60;
-    uint256 private constant T8 = 0x2d80;
-    uint256 private constant T9 = 0x2da0;
-    uint256 private constant T10 = 0x2dc0;
-    uint256 private constant T11 = 0x2de0;
-    uint256 private constant T12 = 0x2e00;
-    uint256 private constant T13 = 0x2e20;
-    uint256 private constant T14 = 0x2e40;
-    uint256 private constant T15 = 0x2e60;
-    uint256 private constant T16 = 0x2e80;
-    uint256 private constant T17 = 0x2ea0;
-    uint256 private constant T18 = 0x2ec0;
-    uint256 private constant T19 = 0x2ee0;
-    uint256 private constant T20 = 0x2f00;
-    uint256 private constant T21 = 0x2f20;
-    uint256 private constant T22 = 0x2f40;
-    uint256 private constant T23 = 0x2f60;
-    uint256 private constant T24 = 0x2f80;
-    uint256 private constant T25 = 0x2fa0;
-    uint256 private constant T26 = 0x2fc0;
-    uint256 private constant T27 = 0x2fe0;
-    uint256 private constant T28 = 0x3000;
-    uint256 private constant T29 = 0x3020;
-    uint256 private constant T30 = 0x3040;
-    uint256 private constant T31 = 0x3060;
-    uint256 private constant T32 = 0x3080;
-    uint256 private constant T33 = 0x30a0;
-    uint256 private constant T34 = 0x30c0;
-    uint256 private constant T35 = 0x30e0;
-    uint256 private constant T36 = 0x3100;
-    uint256 private constant T37 = 0x3120;
-    uint256 private constant T38 = 0x3140;
-    uint256 private constant T39 = 0x3160;
-    uint256 private constant T40 = 0x3180;
-    uint256 private constant T41 = 0x31a0;
-    uint256 private constant T42 = 0x31c0;
-    uint256 private constant T43 = 0x31e0;
-    uint256 private constant T44 = 0x3200;
-    uint256 private constant T45 = 0x3220;
-    uint256 private constant T46 = 0x3240;
-    uint256 private constant T47 = 0x3260;
-    uint256 private constant T48 = 0x3280;
-    uint256 private constant T49 = 0x32a0;
-    uint256 private constant T50 = 0x32c0;
-    uint256 private constant T51 = 0x32e0;
-    uint256 private constant T52 = 0x3300;
-    uint256 private constant T53 = 0x3320;
-    uint256 private constant T54 = 0x3340;
-    uint256 private constant T55 = 0x3360;
-    uint256 private constant T56 = 0x3380;
-    uint256 private constant T57 = 0x33a0;
-    uint256 private constant T58 = 0x33c0;
-    uint256 private constant T59 = 0x33e0;
-    uint256 private constant T60 = 0x3400;
-    uint256 private constant T61 = 0x3420;
-    uint256 private constant T62 = 0x3440;
-    uint256 private constant T63 = 0x3460;
-    uint256 private constant T64 = 0x3480;
-    uint256 private constant T65 = 0x34a0;
-    uint256 private constant T66 = 0x34c0;
-    uint256 private constant T67 = 0x34e0;
-    uint256 private constant T68 = 0x3500;
-    uint256 private constant T69 = 0x3520;
-    uint256 private constant T70 = 0x3540;
-    uint256 private constant T71 = 0x3560;
-    uint256 private constant T72 = 0x3580;
-    uint256 private constant T73 = 0x35a0;
-    uint256 private constant T74 = 0x35c0;
-    uint256 private constant T75 = 0x35e0;
-    uint256 private constant T76 = 0x3600;
-    uint256 private constant T77 = 0x3620;
-    uint256 private constant T78 = 0x3640;
-    uint256 private constant T79 = 0x3660;
-    uint256 private constant T80 = 0x3680;
-    uint256 private constant T81 = 0x36a0;
-    uint256 private constant T82 = 0x36c0;
-    uint256 private constant T83 = 0x36e0;
-    uint256 private constant T84 = 0x3700;
-    uint256 private constant T85 = 0x3720;
-    uint256 private constant T86 = 0x3740;
-    uint256 private constant T87 = 0x3760;
-    uint256 private constant T88 = 0x3780;
-    uint256 private constant T89 = 0x37a0;
-    uint256 private constant T90 = 0x37c0;
-    uint256 private constant T91 = 0x37e0;
-    uint256 private constant T92 = 0x3800;
-    uint256 private constant T93 = 0x3820;
-    uint256 private constant T94 = 0x3840;
-    uint256 private constant T95 = 0x3860;
-    uint256 private constant T96 = 0x3880;
-    uint256 private constant T97 = 0x38a0;
-    uint256 private constant T98 = 0x38c0;
-    uint256 private constant T99 = 0x38e0;
-    uint256 private constant T100 = 0x3900;
-    uint256 private constant T101 = 0x3920;
-    uint256 private constant T102 = 0x3940;
-    uint256 private constant T103 = 0x3960;
-    uint256 private constant T104 = 0x3980;
-    uint256 private constant T105 = 0x39a0;
-    uint256 private constant T106 = 0x39c0;
-    uint256 private constant T107 = 0x39e0;
-    uint256 private constant T108 = 0x3a00;
-    uint256 private constant T109 = 0x3a20;
-    uint256 private constant T110 = 0x3a40;
-    uint256 private constant T111 = 0x3a60;
-    uint256 private constant T112 = 0x3a80;
-    uint256 private constant T113 = 0x3aa0;
-    uint256 private constant T114 = 0x3ac0;
-    uint256 private constant T115 = 0x3ae0;
-    uint256 private constant T116 = 0x3b00;
-    uint256 private constant T117 = 0x3b20;
-    uint256 private constant T118 = 0x3b40;
-    uint256 private constant T119 = 0x3b60;
-    uint256 private constant T120 = 0x3b80;
-    uint256 private constant T121 = 0x3ba0;
-    uint256 private constant T122 = 0x3bc0;
-    uint256 private constant T123 = 0x3be0;
-    uint256 private constant T124 = 0x3c00;
-    uint256 private constant T125 = 0x3c20;
-    uint256 private constant T126 = 0x3c40;
-    uint256 private constant T127 = 0x3c60;
-    uint256 private constant T128 = 0x3c80;
-    uint256 private constant T129 = 0x3ca0;
-    uint256 private constant T130 = 0x3cc0;
-    uint256 private constant T131 = 0x3ce0;
-    uint256 private constant T132 = 0x3d00;
-    uint256 private constant T133 = 0x3d20;
-    uint256 private constant T134 = 0x3d40;
-    uint256 private constant T135 = 0x3d60;
-    uint256 private constant T136 = 0x3d80;
-    uint256 private constant T137 = 0x3da0;
-    uint256 private constant T138 = 0x3dc0;
-    uint256 private constant T139 = 0x3de0;
-    uint256 private constant T140 = 0x3e00;
-    uint256 private constant T141 = 0x3e20;
-    uint256 private constant T142 = 0x3e40;
-    uint256 private constant T143 = 0x3e60;
-    uint256 private constant T144 = 0x3e80;
-    uint256 private constant T145 = 0x3ea0;
-    uint256 private constant T146 = 0x3ec0;
-    uint256 private constant T147 = 0x3ee0;
-    uint256 private constant T148 = 0x3f00;
-    uint256 private constant T149 = 0x3f20;
-    uint256 private constant T150 = 0x3f40;
-    uint256 private constant T151 = 0x3f60;
-    uint256 private constant T152 = 0x3f80;
-    uint256 private constant T153 = 0x3fa0;
-    uint256 private constant T154 = 0x3fc0;
-    uint256 private constant T155 = 0x3fe0;
-    uint256 private constant T156 = 0x4000;
-    uint256 private constant T157 = 0x4020;
-    uint256 private constant T158 = 0x4040;
-    uint256 private constant T159 = 0x4060;
-    uint256 private constant T160 = 0x4080;
-    uint256 private constant T161 = 0x40a0;
-    uint256 private constant T162 = 0x40c0;
-    uint256 private constant T163 = 0x40e0;
-    uint256 private constant T164 = 0x4100;
-    uint256 private constant T165 = 0x4120;
+    uint256 private constant F42 = 0x2c60;
+    uint256 private constant F43 = 0x2c80;
+    uint256 private constant F44 = 0x2ca0;
+    uint256 private constant F46 = 0x2cc0;
+    uint256 private constant F41 = 0x2ce0;
+    uint256 private constant Q1 = 0x2d00;
+    uint256 private constant T0 = 0x2d20;
+    uint256 private constant T1 = 0x2d40;
+    uint256 private constant T2 = 0x2d60;
+    uint256 private constant T3 = 0x2d80;
+    uint256 private constant T4 = 0x2da0;
+    uint256 private constant T5 = 0x2dc0;
+    uint256 private constant T6 = 0x2de0;
+    uint256 private constant T7 = 0x2e00;
+    uint256 private constant T8 = 0x2e20;
+    uint256 private constant T9 = 0x2e40;
+    uint256 private constant T10 = 0x2e60;
+    uint256 private constant T11 = 0x2e80;
+    uint256 private constant T12 = 0x2ea0;
+    uint256 private constant T13 = 0x2ec0;
+    uint256 private constant T14 = 0x2ee0;
+    uint256 private constant T15 = 0x2f00;
+    uint256 private constant T16 = 0x2f20;
+    uint256 private constant T17 = 0x2f40;
+    uint256 private constant T18 = 0x2f60;
+    uint256 private constant T19 = 0x2f80;
+    uint256 private constant T20 = 0x2fa0;
+    uint256 private constant T21 = 0x2fc0;
+    uint256 private constant T22 = 0x2fe0;
+    uint256 private constant T23 = 0x3000;
+    uint256 private constant T24 = 0x3020;
+    uint256 private constant T25 = 0x3040;
+    uint256 private constant T26 = 0x3060;
+    uint256 private constant T27 = 0x3080;
+    uint256 private constant T28 = 0x30a0;
+    uint256 private constant T29 = 0x30c0;
+    uint256 private constant T30 = 0x30e0;
+    uint256 private constant T31 = 0x3100;
+    uint256 private constant T32 = 0x3120;
+    uint256 private constant T33 = 0x3140;
+    uint256 private constant T34 = 0x3160;
+    uint256 private constant T35 = 0x3180;
+    uint256 private constant T36 = 0x31a0;
+    uint256 private constant T37 = 0x31c0;
+    uint256 private constant T38 = 0x31e0;
+    uint256 private constant T39 = 0x3200;
+    uint256 private constant T40 = 0x3220;
+    uint256 private constant T41 = 0x3240;
+    uint256 private constant T42 = 0x3260;
+    uint256 private constant T43 = 0x3280;
+    uint256 private constant T44 = 0x32a0;
+    uint256 private constant T45 = 0x32c0;
+    uint256 private constant T46 = 0x32e0;
+    uint256 private constant T47 = 0x3300;
+    uint256 private constant T48 = 0x3320;
+    uint256 private constant T49 = 0x3340;
+    uint256 private constant T50 = 0x3360;
+    uint256 private constant T51 = 0x3380;
+    uint256 private constant T52 = 0x33a0;
+    uint256 private constant T53 = 0x33c0;
+    uint256 private constant T54 = 0x33e0;
+    uint256 private constant T55 = 0x3400;
+    uint256 private constant T56 = 0x3420;
+    uint256 private constant T57 = 0x3440;
+    uint256 private constant T58 = 0x3460;
+    uint256 private constant T59 = 0x3480;
+    uint256 private constant T60 = 0x34a0;
+    uint256 private constant T61 = 0x34c0;
+    uint256 private constant T62 = 0x34e0;
+    uint256 private constant T63 = 0x3500;
+    uint256 private constant T64 = 0x3520;
+    uint256 private constant T65 = 0x3540;
+    uint256 private constant T66 = 0x3560;
+    uint256 private constant T67 = 0x3580;
+    uint256 private constant T68 = 0x35a0;
+    uint256 private constant T69 = 0x35c0;
+    uint256 private constant T70 = 0x35e0;
+    uint256 private constant T71 = 0x3600;
+    uint256 private constant T72 = 0x3620;
+    uint256 private constant T73 = 0x3640;
+    uint256 private constant T74 = 0x3660;
+    uint256 private constant T75 = 0x3680;
+    uint256 private constant T76 = 0x36a0;
+    uint256 private constant T77 = 0x36c0;
+    uint256 private constant T78 = 0x36e0;
+    uint256 private constant T79 = 0x3700;
+    uint256 private constant T80 = 0x3720;
+    uint256 private constant T81 = 0x3740;
+    uint256 private constant T82 = 0x3760;
+    uint256 private constant T83 = 0x3780;
+    uint256 private constant T84 = 0x37a0;
+    uint256 private constant T85 = 0x37c0;
+    uint256 private constant T86 = 0x37e0;
+    uint256 private constant T87 = 0x3800;
+    uint256 private constant T88 = 0x3820;
+    uint256 private constant T89 = 0x3840;
+    uint256 private constant T90 = 0x3860;
+    uint256 private constant T91 = 0x3880;
+    uint256 private constant T92 = 0x38a0;
+    uint256 private constant T93 = 0x38c0;
+    uint256 private constant T94 = 0x38e0;
+    uint256 private constant T95 = 0x3900;
+    uint256 private constant T96 = 0x3920;
+    uint256 private constant T97 = 0x3940;
+    uint256 private constant T98 = 0x3960;
+    uint256 private constant T99 = 0x3980;
+    uint256 private constant T100 = 0x39a0;
+    uint256 private constant T101 = 0x39c0;
+    uint256 private constant T102 = 0x39e0;
+    uint256 private constant T103 = 0x3a00;
+    uint256 private constant T104 = 0x3a20;
+    uint256 private constant T105 = 0x3a40;
+    uint256 private constant T106 = 0x3a60;
+    uint256 private constant T107 = 0x3a80;
+    uint256 private constant T108 = 0x3aa0;
+    uint256 private constant T109 = 0x3ac0;
+    uint256 private constant T110 = 0x3ae0;
+    uint256 private constant T111 = 0x3b00;
+    uint256 private constant T112 = 0x3b20;
+    uint256 private constant T113 = 0x3b40;
+    uint256 private constant T114 = 0x3b60;
+    uint256 private constant T115 = 0x3b80;
+    uint256 private constant T116 = 0x3ba0;
+    uint256 private constant T117 = 0x3bc0;
+    uint256 private constant T118 = 0x3be0;
+    uint256 private constant T119 = 0x3c00;
+    uint256 private constant T120 = 0x3c20;
+    uint256 private constant T121 = 0x3c40;
+    uint256 private constant T122 = 0x3c60;
+    uint256 private constant T123 = 0x3c80;
+    uint256 private constant T124 = 0x3ca0;
+    uint256 private constant T125 = 0x3cc0;
+    uint256 private constant T126 = 0x3ce0;
+    uint256 private constant T127 = 0x3d00;
+    uint256 private constant T128 = 0x3d20;
+    uint256 private constant T129 = 0x3d40;
+    uint256 private constant T130 = 0x3d60;
+    uint256 private constant T131 = 0x3d80;
+    uint256 private constant T132 = 0x3da0;
+    uint256 private constant T133 = 0x3dc0;
+    uint256 private constant T134 = 0x3de0;
+    uint256 private constant T135 = 0x3e00;
+    uint256 private constant T136 = 0x3e20;
+    uint256 private constant T137 = 0x3e40;
+    uint256 private constant T138 = 0x3e60;
+    uint256 private constant T139 = 0x3e80;
+    uint256 private constant T140 = 0x3ea0;
+    uint256 private constant T141 = 0x3ec0;
+    uint256 private constant T142 = 0x3ee0;
+    uint256 private constant T143 = 0x3f00;
+    uint256 private constant T144 = 0x3f20;
+    uint256 private constant T145 = 0x3f40;
+    uint256 private constant T146 = 0x3f60;
+    uint256 private constant T147 = 0x3f80;
+    uint256 private constant T148 = 0x3fa0;
+    uint256 private constant T149 = 0x3fc0;
+    uint256 private constant T150 = 0x3fe0;
+    uint256 private constant T151 = 0x4000;
+    uint256 private constant T152 = 0x4020;
+    uint256 private constant T153 = 0x4040;
+    uint256 private constant T154 = 0x4060;
+    uint256 private constant T155 = 0x4080;
+    uint256 private constant T156 = 0x40a0;
+    uint256 private constant T157 = 0x40c0;
+    uint256 private constant T158 = 0x40e0;
+    uint256 private constant T159 = 0x4100;
+    uint256 private constant T160 = 0x4120;
+    uint256 private constant T161 = 0x4140;
+    uint256 private constant T162 = 0x4160;
+    uint256 private constant T163 = 0x4180;
+    uint256 private constant T164 = 0x41a0;
+    uint256 private constant T165 = 0x41c0;
+    uint256 private constant T166 = 0x41e0;
+    uint256 private constant T167 = 0x4200;
+    uint256 private constant T168 = 0x4220;
+    uint256 private constant T169 = 0x4240;
 
     /// @inheritdoc BatchLayout
     function _layout() internal pure override returns (uint256) {
-        return 0x2fac81923cbc29a72a73de3f2e8d4986de0791e572531362593c43658497ace8;
+        return 0xd9651199c9daf94f6646a03d77d55ab8ea4d0342c68557e70d4c41a7cdcf620f;
     }
 
     /// @inheritdoc BatchLayout
@@ -370,17 +375,17 @@ contract MergedWideVerifier is MergedVerifier {
 
     /// @inheritdoc BatchLayout
     function _values() internal pure override returns (uint256) {
-        return 156;
+        return 157;
     }
 
     /// @inheritdoc BatchLayout
     function _proofLength() internal pure override returns (uint256) {
-        return 5504;
+        return 5536;
     }
 
     /// @inheritdoc BatchLayout
     function _memoryEnd() internal pure override returns (uint256) {
-        return 16704;
+        return 16992;
     }
 
     /// @inheritdoc MergedVerifier
@@ -496,337 +501,341 @@ contract MergedWideVerifier is MergedVerifier {
             mstore(T52, add(mload(A23), mulmod(mload(C2), add(mload(A22), mulmod(mload(C2), add(mload(A21), mulmod(mload(C2), add(mload(A20), mulmod(mload(C2), add(mload(A19), mulmod(mload(C2), add(mload(A18), mulmod(mload(C2), add(mload(A17), mulmod(mload(A16), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             mstore(T53, add(mload(A30), mulmod(mload(C2), add(mload(A29), mulmod(mload(C2), add(mload(A28), mulmod(mload(C2), add(mload(A27), mulmod(mload(C2), add(mload(A26), mulmod(mload(C2), add(mload(A25), mulmod(mload(C2), add(mload(A24), mulmod(mload(T52), mload(C2), r)), r)), r)), r)), r)), r)), r)))
             mstore(T54, add(mload(A31), mulmod(mload(T53), mload(C2), r)))
+            mstore(T55, add(mulmod(mload(A6), mload(A22), r), mulmod(mload(C2), add(mulmod(mload(A5), mload(A21), r), mulmod(mload(C2), add(mulmod(mload(A4), mload(A20), r), mulmod(mload(C2), add(mulmod(mload(A3), mload(A19), r), mulmod(mload(C2), add(mulmod(mload(A2), mload(A18), r), mulmod(mload(C2), add(mulmod(mload(A1), mload(A17), r), mulmod(mload(C2), mulmod(mload(A0), mload(A16), r), r)), r)), r)), r)), r)), r)))
+            mstore(T56, add(mulmod(mload(A12), mload(A28), r), mulmod(mload(C2), add(mulmod(mload(A11), mload(A27), r), mulmod(mload(C2), add(mulmod(mload(A10), mload(A26), r), mulmod(mload(C2), add(mulmod(mload(A9), mload(A25), r), mulmod(mload(C2), add(mulmod(mload(A8), mload(A24), r), mulmod(mload(C2), add(mulmod(mload(T55), mload(C2), r), mulmod(mload(A7), mload(A23), r)), r)), r)), r)), r)), r)))
+            mstore(T57, mulmod(mload(C5), mload(C5), r))
             // Constraint 18.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A67), r), sub(r, mod(add(add(add(mulmod(mload(F5), mload(T46), r), add(mulmod(mload(F4), mload(T51), r), mulmod(mload(F0), mload(T54), r))), mulmod(mload(A67P), add(mload(T40), mulmod(mulmod(mload(T48), mload(T39), r), mulmod(mload(T47), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r)), r)), mulmod(mload(F26), add(add(mload(T43), add(mulmod(mload(T48), mload(T51), r), mulmod(mload(T39), mload(T54), r))), sub(r, mulmod(add(0x1, add(mload(T48), mload(T39))), mulmod(mload(T46), 0x1000000, r), r))), r)), r))))
-            mstore(T55, mulmod(mload(F1), mload(F1P), r))
-            mstore(T56, add(mload(C4), sub(r, 0x1)))
-            mstore(T57, mulmod(mload(T47), mulmod(mload(F47), add(0x3, sub(r, mload(F47))), r), r))
-            mstore(T58, mulmod(mload(F27), add(0x2, sub(r, mload(F27))), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A67), r), sub(r, addmod(add(add(mulmod(mload(F5), mload(T46), r), add(mulmod(mload(F4), mload(T51), r), mulmod(mload(F0), mload(T54), r))), mulmod(mload(A67P), add(mload(T40), mulmod(mulmod(mload(T48), mload(T39), r), mulmod(mload(T47), mulmod(mload(F25), add(mload(F25), sub(r, 0x1)), r), r), r)), r)), add(mulmod(mload(F26), add(add(mload(T43), add(mulmod(mload(T48), mload(T51), r), mulmod(mload(T39), mload(T54), r))), sub(r, mulmod(add(0x1, add(mload(T48), mload(T39))), mulmod(mload(T46), 0x1000000, r), r))), r), mulmod(mload(F27), add(mulmod(mload(T46), add(0x1000000000000, sub(r, mulmod(0x1000000, add(mload(C5), mload(T57)), r))), r), add(mulmod(mload(T54), add(mload(T57), sub(r, 0x1000000)), r), add(mulmod(mload(T51), add(mload(C5), sub(r, 0x1000000)), r), add(mulmod(mload(A15), mload(A31), r), mulmod(mload(C2), add(mulmod(mload(A14), mload(A30), r), mulmod(mload(C2), add(mulmod(mload(T56), mload(C2), r), mulmod(mload(A13), mload(A29), r)), r)), r))))), r)), r))))
+            mstore(T58, mulmod(mload(F1), mload(F1P), r))
+            mstore(T59, add(mload(C4), sub(r, 0x1)))
+            mstore(T60, mulmod(mload(T47), mulmod(mload(F48), add(0x3, sub(r, mload(F48))), r), r))
+            mstore(T61, mulmod(mload(F28), add(0x2, sub(r, mload(F28))), r))
             // Constraint 19.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A68), r), sub(r, mod(add(mulmod(mload(F49), mulmod(mload(C7), mload(A19), r), r), add(add(mulmod(mload(T58), mload(A66), r), mulmod(mload(T57), mload(A69), r)), mulmod(mload(A68P), add(mload(T55), add(add(sub(r, mload(T57)), add(sub(r, mulmod(mload(F28), add(0x2, sub(r, mload(F28))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F28), add(mload(F28), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T47), mulmod(mload(F47), add(mload(F47), sub(r, 0x1)), r), r), r))), r))), r))))
-            mstore(T59, mulmod(mload(T47), mulmod(mload(F44), add(mload(F44), sub(r, 0x1)), r), r))
-            mstore(T60, mulmod(mload(C3), mload(C3), r))
-            mstore(T61, mulmod(mload(T60), mload(T60), r))
-            mstore(T62, mulmod(mload(T61), mload(T61), r))
-            mstore(T63, mulmod(mload(T47), mulmod(mload(F32), add(mload(F32), sub(r, 0x1)), r), r))
-            mstore(T64, add(add(mload(A12), sub(r, mulmod(mload(F23), 0x80, r))), mulmod(mload(C3), add(add(mload(A10), sub(r, mulmod(mload(F22), 0x80, r))), mulmod(mload(C3), add(add(mload(A8), sub(r, mulmod(mload(F21), 0x80, r))), mulmod(mload(C3), add(add(mload(A6), sub(r, mulmod(mload(F20), 0x80, r))), mulmod(mload(C3), add(add(mload(A4), sub(r, mulmod(mload(F19), 0x80, r))), mulmod(mload(C3), add(add(mload(A2), sub(r, mulmod(mload(F18), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(mload(F17), 0x80, r))), r)), r)), r)), r)), r)), r)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A68), r), sub(r, mod(add(add(mulmod(mload(T61), mload(A66), r), mulmod(mload(T60), mload(A69), r)), mulmod(mload(A68P), add(mload(T58), add(add(sub(r, mload(T60)), add(sub(r, mulmod(mload(F29), add(0x2, sub(r, mload(F29))), r)), mulmod(mload(T59), mulmod(mload(T47), mulmod(mload(F29), add(mload(F29), sub(r, 0x1)), r), r), r))), mulmod(mload(C2), mulmod(mload(T47), mulmod(mload(F48), add(mload(F48), sub(r, 0x1)), r), r), r))), r)), r))))
+            mstore(T62, mulmod(mload(T47), mulmod(mload(F45), add(mload(F45), sub(r, 0x1)), r), r))
+            mstore(T63, mulmod(mload(C3), mload(C3), r))
+            mstore(T64, mulmod(mload(T63), mload(T63), r))
+            mstore(T65, mulmod(mload(T64), mload(T64), r))
+            mstore(T66, mulmod(mload(T47), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r))
+            mstore(T67, add(add(mload(A12), sub(r, mulmod(mload(F23), 0x80, r))), mulmod(mload(C3), add(add(mload(A10), sub(r, mulmod(mload(F22), 0x80, r))), mulmod(mload(C3), add(add(mload(A8), sub(r, mulmod(mload(F21), 0x80, r))), mulmod(mload(C3), add(add(mload(A6), sub(r, mulmod(mload(F20), 0x80, r))), mulmod(mload(C3), add(add(mload(A4), sub(r, mulmod(mload(F19), 0x80, r))), mulmod(mload(C3), add(add(mload(A2), sub(r, mulmod(mload(F18), 0x80, r))), mulmod(mload(C3), add(mload(A0), sub(r, mulmod(mload(F17), 0x80, r))), r)), r)), r)), r)), r)), r)))
             // Constraint 20.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A69), r), sub(r, mod(add(add(mulmod(mload(F48), add(mulmod(mload(T64), mload(C3), r), add(mload(A14), sub(r, mulmod(mload(F24), 0x80, r)))), r), add(mulmod(mload(F46), add(mload(A23), mulmod(mload(C3), add(mload(A22), mulmod(mload(A21), mload(C3), r)), r)), r), mulmod(mload(T63), mulmod(mload(A20), mulmod(mload(T60), mload(C3), r), r), r))), add(mulmod(mload(T58), mload(A67), r), mulmod(mload(A69P), add(mload(T55), addmod(add(add(sub(r, mload(F48)), mulmod(mload(T59), mload(T62), r)), add(sub(r, mload(F46)), mulmod(mload(T63), mload(T61), r))), add(sub(r, mulmod(mload(F29), add(0x2, sub(r, mload(F29))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F29), add(mload(F29), sub(r, 0x1)), r), r), r)), r)), r))), r))))
-            mstore(T65, mulmod(mload(T47), mulmod(mload(F30), add(0x3, sub(r, mload(F30))), r), r))
-            mstore(T66, add(mload(C5), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A69), r), sub(r, mod(add(add(mulmod(mload(F49), add(mulmod(mload(T67), mload(C3), r), add(mload(A14), sub(r, mulmod(mload(F24), 0x80, r)))), r), add(mulmod(mload(F47), add(mload(A23), mulmod(mload(C3), add(mload(A22), mulmod(mload(A21), mload(C3), r)), r)), r), mulmod(mload(T66), mulmod(mload(A20), mulmod(mload(T63), mload(C3), r), r), r))), add(mulmod(mload(T61), mload(A67), r), mulmod(mload(A69P), add(mload(T58), addmod(add(add(sub(r, mload(F49)), mulmod(mload(T62), mload(T65), r)), add(sub(r, mload(F47)), mulmod(mload(T66), mload(T64), r))), add(sub(r, mulmod(mload(F30), add(0x2, sub(r, mload(F30))), r)), mulmod(mload(T59), mulmod(mload(T47), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r), r)), r)), r))), r))))
+            mstore(T68, mulmod(mload(T47), mulmod(mload(F31), add(0x3, sub(r, mload(F31))), r), r))
+            mstore(T69, add(mload(C5), sub(r, 0x1)))
             // Constraint 21.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A70), r), sub(r, mod(add(mulmod(mload(T65), mload(A69), r), mulmod(mload(A70P), add(mload(T55), add(add(mulmod(mload(T56), mulmod(mload(F31), add(0x2, sub(r, mload(F31))), r), r), add(sub(r, mload(T65)), mulmod(mload(C3), mulmod(mload(T47), mulmod(mload(F30), add(mload(F30), sub(r, 0x1)), r), r), r))), mulmod(mload(T66), mulmod(mload(T47), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), r))), r)), r))))
-            mstore(T67, add(mload(F16), mulmod(mload(C3), add(mload(F15), mulmod(mload(C3), add(mload(F14), mulmod(mload(C3), add(mload(F13), mulmod(mload(C3), add(mload(F12), mulmod(mload(C3), add(mload(F11), mulmod(mload(C3), add(mload(F10), mulmod(mload(F9), mload(C3), r)), r)), r)), r)), r)), r)), r)))
-            mstore(T68, add(mload(F23), mulmod(mload(C3), add(mload(F22), mulmod(mload(C3), add(mload(F21), mulmod(mload(C3), add(mload(F20), mulmod(mload(C3), add(mload(F19), mulmod(mload(C3), add(mload(F18), mulmod(mload(C3), add(mload(F17), mulmod(mload(T67), mload(C3), r)), r)), r)), r)), r)), r)), r)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A70), r), sub(r, mod(add(mulmod(mload(T68), mload(A69), r), mulmod(mload(A70P), add(mload(T58), add(add(mulmod(mload(T59), mulmod(mload(F32), add(0x2, sub(r, mload(F32))), r), r), add(sub(r, mload(T68)), mulmod(mload(C3), mulmod(mload(T47), mulmod(mload(F31), add(mload(F31), sub(r, 0x1)), r), r), r))), mulmod(mload(T69), mulmod(mload(T47), mulmod(mload(F32), add(mload(F32), sub(r, 0x1)), r), r), r))), r)), r))))
+            mstore(T70, add(mload(F16), mulmod(mload(C3), add(mload(F15), mulmod(mload(C3), add(mload(F14), mulmod(mload(C3), add(mload(F13), mulmod(mload(C3), add(mload(F12), mulmod(mload(C3), add(mload(F11), mulmod(mload(C3), add(mload(F10), mulmod(mload(F9), mload(C3), r)), r)), r)), r)), r)), r)), r)))
+            mstore(T71, add(mload(F23), mulmod(mload(C3), add(mload(F22), mulmod(mload(C3), add(mload(F21), mulmod(mload(C3), add(mload(F20), mulmod(mload(C3), add(mload(F19), mulmod(mload(C3), add(mload(F18), mulmod(mload(C3), add(mload(F17), mulmod(mload(T70), mload(C3), r)), r)), r)), r)), r)), r)), r)))
             // Constraint 22.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A71), r), sub(r, mod(add(mulmod(add(mload(F24), mulmod(mload(T68), mload(C3), r)), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F33), add(0x2, sub(r, mload(F33))), r), r)), r), mulmod(mload(A71P), mulmod(mulmod(mload(F32), add(0x2, sub(r, mload(F32))), r), mulmod(mload(T62), mload(T62), r), r), r)), r))))
-            mstore(T69, mulmod(mload(F46), mload(F4), r))
-            mstore(T70, mulmod(mload(F46), mload(F2), r))
-            mstore(T71, add(sub(r, mload(T70)), add(add(mload(F46), sub(r, mload(T63))), sub(r, mload(T69)))))
-            mstore(T72, add(mload(C2), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A71), r), sub(r, mod(add(mulmod(add(mload(F24), mulmod(mload(T71), mload(C3), r)), add(0x1, mulmod(add(mload(C6), sub(r, 0x1)), mulmod(mload(F34), add(0x2, sub(r, mload(F34))), r), r)), r), mulmod(mload(A71P), mulmod(mulmod(mload(F33), add(0x2, sub(r, mload(F33))), r), mulmod(mload(T65), mload(T65), r), r), r)), r))))
+            mstore(T72, add(mload(F47), sub(r, mload(T66))))
+            mstore(T73, mulmod(mload(F47), mload(F4), r))
+            mstore(T74, mulmod(mload(F47), mload(F2), r))
+            mstore(T75, add(add(mload(T72), sub(r, mload(T73))), sub(r, mload(T74))))
+            mstore(T76, add(mload(C2), sub(r, 0x1)))
+            mstore(T77, mulmod(mload(F47), mload(F3), r))
             // Constraint 23.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A72), r), sub(r, mod(add(mulmod(mload(T71), mload(A20), r), add(mulmod(mload(A71), mulmod(mload(F34), add(0x2, sub(r, mload(F34))), r), r), mulmod(mload(A72P), add(mload(T55), add(mulmod(mload(T71), mload(T72), r), add(add(sub(r, mulmod(mload(F35), add(0x2, sub(r, mload(F35))), r)), mulmod(mload(T56), mulmod(mload(T47), mulmod(mload(F35), add(mload(F35), sub(r, 0x1)), r), r), r)), mulmod(mload(T66), mulmod(mload(T47), mulmod(mload(F34), add(mload(F34), sub(r, 0x1)), r), r), r)))), r))), r))))
-            mstore(T73, mulmod(mload(C7), mload(C7), r))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A72), r), sub(r, mod(add(add(mulmod(mload(F50), mload(A32), r), mulmod(mload(T75), mload(A20), r)), add(mulmod(mload(A71), mulmod(mload(F35), add(0x2, sub(r, mload(F35))), r), r), mulmod(mload(A72P), addmod(mload(T58), add(add(mulmod(mload(T75), mload(T76), r), sub(r, mulmod(mload(T77), mload(C2), r))), add(add(sub(r, mulmod(mload(F36), add(0x2, sub(r, mload(F36))), r)), mulmod(mload(T59), mulmod(mload(T47), mulmod(mload(F36), add(mload(F36), sub(r, 0x1)), r), r), r)), mulmod(mload(T69), mulmod(mload(T47), mulmod(mload(F35), add(mload(F35), sub(r, 0x1)), r), r), r))), r), r))), r))))
             // Constraint 24.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A73), r), sub(r, addmod(mulmod(mload(A73P), add(mload(F1P), mulmod(mload(T66), mulmod(mload(F38), add(0x2, sub(r, mload(F38))), r), r)), r), add(sub(r, mulmod(add(mload(A68), sub(r, mulmod(mload(C7), mload(A74), r))), mulmod(mload(T47), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A77), r), mulmod(mload(T47), mulmod(mload(F41), add(mload(F41), sub(r, 0x1)), r), r), r), add(mulmod(mload(A72), add(mulmod(mload(F36), mload(A68), r), mulmod(mload(F37), mload(A69), r)), r), sub(r, mulmod(mulmod(mload(F39), add(0x2, sub(r, mload(F39))), r), mulmod(mload(C5), mload(A70), r), r)))), sub(r, mulmod(mulmod(mload(T47), mulmod(mload(F38), add(mload(F38), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A68), r), mulmod(mload(T73), mload(A72), r)), r)))), r))))
-            mstore(T74, add(mload(F46), add(mload(F42), mload(F43))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A73), r), sub(r, addmod(mulmod(mload(A73P), add(mload(F1P), mulmod(mload(T69), mulmod(mload(F39), add(0x2, sub(r, mload(F39))), r), r)), r), add(sub(r, mulmod(add(mload(A68), sub(r, mulmod(mload(C7), mload(A74), r))), mulmod(mload(T47), mulmod(mload(F40), add(mload(F40), sub(r, 0x1)), r), r), r)), add(add(mulmod(mulmod(mload(C6), mload(A77), r), mulmod(mload(T47), mulmod(mload(F42), add(mload(F42), sub(r, 0x1)), r), r), r), add(mulmod(mload(A72), add(mulmod(mload(F37), mload(A68), r), mulmod(mload(F38), mload(A69), r)), r), sub(r, mulmod(mulmod(mload(F40), add(0x2, sub(r, mload(F40))), r), mulmod(mload(C5), mload(A70), r), r)))), sub(r, mulmod(mulmod(mload(T47), mulmod(mload(F39), add(mload(F39), sub(r, 0x1)), r), r), add(mulmod(mload(C6), mload(A68), r), mulmod(mload(C7), mload(A72), r)), r)))), r))))
+            mstore(T78, add(mload(F47), add(mload(F43), mload(F44))))
             // Constraint 25.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A12), sub(r, mulmod(mload(A6), mload(A6), r))), r))
-            mstore(T75, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
-            mstore(T76, 0x11924f02fd19b09255aaa1cf46ea0518e3d7bfeef47421609491011db0bd0b02)
-            mstore(T77, 0x247fa7f022304a1994ff505456c2201ef9b717369498d3ffce446601ed9df845)
-            mstore(T78, 0x3fd7b19ef2c861f22f77ff810f54e277bc94eb76c02d79d986be3dcdf051c3f)
-            mstore(T79, 0x18bd41239c3e71579a677443ecffbd555a81eeeea69352a68b67c8563c0c2a06)
-            mstore(T80, 0x2d78c3a5d28de9ff35bf0a257635196e5730ca7f40493277078cd75da8b4ebdc)
-            mstore(T81, addmod(mulmod(mload(A5P), mload(T80), r), add(mulmod(mload(A4P), mload(T79), r), add(mulmod(mload(A3P), mload(T78), r), add(mulmod(mload(A2P), mload(T77), r), add(mulmod(mload(A0P), mload(T75), r), mulmod(mload(A1P), mload(T76), r))))), r))
-            mstore(T82, add(mload(T81), mload(F9)))
+            s := add(mulmod(s, y, r), mulmod(mload(T78), add(mload(A12), sub(r, mulmod(mload(A6), mload(A6), r))), r))
+            mstore(T79, 0x124666f80561ed5916f2f070b1bd248c6d53f44d273d956a0c87b917692a4d18)
+            mstore(T80, 0x11924f02fd19b09255aaa1cf46ea0518e3d7bfeef47421609491011db0bd0b02)
+            mstore(T81, 0x247fa7f022304a1994ff505456c2201ef9b717369498d3ffce446601ed9df845)
+            mstore(T82, 0x3fd7b19ef2c861f22f77ff810f54e277bc94eb76c02d79d986be3dcdf051c3f)
+            mstore(T83, 0x18bd41239c3e71579a677443ecffbd555a81eeeea69352a68b67c8563c0c2a06)
+            mstore(T84, 0x2d78c3a5d28de9ff35bf0a257635196e5730ca7f40493277078cd75da8b4ebdc)
+            mstore(T85, addmod(mulmod(mload(A5P), mload(T84), r), add(mulmod(mload(A4P), mload(T83), r), add(mulmod(mload(A3P), mload(T82), r), add(mulmod(mload(A2P), mload(T81), r), add(mulmod(mload(A0P), mload(T79), r), mulmod(mload(A1P), mload(T80), r))))), r))
+            mstore(T86, add(mload(T85), mload(F9)))
             // Constraint 26.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A6), sub(r, mulmod(mload(T82), mload(T82), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A6), sub(r, mulmod(mload(T86), mload(T86), r))), r))
             // Constraint 27.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A0), sub(r, mulmod(mload(A12), mload(T82), r))), r))
-            mstore(T83, add(mload(A18), mload(F9)))
-            mstore(T84, add(mload(A6), sub(r, mulmod(mload(T83), mload(T83), r))))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A0), sub(r, mulmod(mload(A12), mload(T86), r))), r))
+            mstore(T87, add(mload(A18), mload(F9)))
+            mstore(T88, add(mload(A6), sub(r, mulmod(mload(T87), mload(T87), r))))
             // Constraint 28.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), mload(T84), r))
-            mstore(T85, add(mload(A0), sub(r, mulmod(mload(A12), mload(T83), r))))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), mload(T88), r))
+            mstore(T89, add(mload(A0), sub(r, mulmod(mload(A12), mload(T87), r))))
             // Constraint 29.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), mload(T85), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), mload(T89), r))
             // Constraint 30.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), mload(T84), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), mload(T88), r))
             // Constraint 31.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), mload(T85), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), mload(T89), r))
             // Constraint 32.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A13), sub(r, mulmod(mload(A7), mload(A7), r))), r))
-            mstore(T86, 0xa514a5c227f4cec95dfa029e8dd124c34895aa46bb27c0911f3780d5015540a)
-            mstore(T87, 0x192e16d17d956b257b85a652eefdf2ee09589eac5be80915775723d2cb1da06d)
-            mstore(T88, 0x298ce0c1e3113bb935c7058e7772b533b1aa9db0c0926bdc8917e5605ca3ac10)
-            mstore(T89, 0x94cb4e83621afd271e41bc71727f0158ebd612239ac9d698b17fe4be05b7fc8)
-            mstore(T90, 0x3d880395be93c27d649af5fd142e76b33918cb8841d5a28173bd5cf7d328791)
-            mstore(T91, 0x28eeae6b5866ad68e443bbaf91680db7d7e2b3037e38fef61b42cbccffceca81)
-            mstore(T92, addmod(mulmod(mload(A5P), mload(T91), r), add(mulmod(mload(A4P), mload(T90), r), add(mulmod(mload(A3P), mload(T89), r), add(mulmod(mload(A2P), mload(T88), r), add(mulmod(mload(A0P), mload(T86), r), mulmod(mload(A1P), mload(T87), r))))), r))
-            mstore(T93, add(mload(T92), mload(F10)))
+            s := add(mulmod(s, y, r), mulmod(mload(T78), add(mload(A13), sub(r, mulmod(mload(A7), mload(A7), r))), r))
+            mstore(T90, 0xa514a5c227f4cec95dfa029e8dd124c34895aa46bb27c0911f3780d5015540a)
+            mstore(T91, 0x192e16d17d956b257b85a652eefdf2ee09589eac5be80915775723d2cb1da06d)
+            mstore(T92, 0x298ce0c1e3113bb935c7058e7772b533b1aa9db0c0926bdc8917e5605ca3ac10)
+            mstore(T93, 0x94cb4e83621afd271e41bc71727f0158ebd612239ac9d698b17fe4be05b7fc8)
+            mstore(T94, 0x3d880395be93c27d649af5fd142e76b33918cb8841d5a28173bd5cf7d328791)
+            mstore(T95, 0x28eeae6b5866ad68e443bbaf91680db7d7e2b3037e38fef61b42cbccffceca81)
+            mstore(T96, addmod(mulmod(mload(A5P), mload(T95), r), add(mulmod(mload(A4P), mload(T94), r), add(mulmod(mload(A3P), mload(T93), r), add(mulmod(mload(A2P), mload(T92), r), add(mulmod(mload(A0P), mload(T90), r), mulmod(mload(A1P), mload(T91), r))))), r))
+            mstore(T97, add(mload(T96), mload(F10)))
             // Constraint 33.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A7), sub(r, mulmod(mload(T93), mload(T93), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A7), sub(r, mulmod(mload(T97), mload(T97), r))), r))
             // Constraint 34.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A1), sub(r, mulmod(mload(A13), mload(T93), r))), r))
-            mstore(T94, mulmod(mload(A0), mload(T75), r))
-            mstore(T95, add(mload(F10), addmod(mload(T94), add(mulmod(mload(A23), mload(T80), r), add(mulmod(mload(A22), mload(T79), r), add(mulmod(mload(A21), mload(T78), r), add(mulmod(mload(A19), mload(T76), r), mulmod(mload(A20), mload(T77), r))))), r)))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A1), sub(r, mulmod(mload(A13), mload(T97), r))), r))
+            mstore(T98, mulmod(mload(A0), mload(T79), r))
+            mstore(T99, add(mload(F10), addmod(mload(T98), add(mulmod(mload(A23), mload(T84), r), add(mulmod(mload(A22), mload(T83), r), add(mulmod(mload(A21), mload(T82), r), add(mulmod(mload(A19), mload(T80), r), mulmod(mload(A20), mload(T81), r))))), r)))
             // Constraint 35.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A7), sub(r, mulmod(mload(T95), mload(T95), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A7), sub(r, mulmod(mload(T99), mload(T99), r))), r))
             // Constraint 36.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A1), sub(r, mulmod(mload(A13), mload(T95), r))), r))
-            mstore(T96, add(mload(A19), mload(F10)))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A1), sub(r, mulmod(mload(A13), mload(T99), r))), r))
+            mstore(T100, add(mload(A19), mload(F10)))
             // Constraint 37.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A7), sub(r, mulmod(mload(T96), mload(T96), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A7), sub(r, mulmod(mload(T100), mload(T100), r))), r))
             // Constraint 38.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A1), sub(r, mulmod(mload(A13), mload(T96), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A1), sub(r, mulmod(mload(A13), mload(T100), r))), r))
             // Constraint 39.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A14), sub(r, mulmod(mload(A8), mload(A8), r))), r))
-            mstore(T97, 0x278bb49a7b4e44aea46eb0f882cb692801a6e60fdd5b5c23c63cd65ccce4fe0a)
-            mstore(T98, 0x63edec1bed831f506af8db648d6fdea145345887e8bdcff109035a1d9b674d7)
-            mstore(T99, 0x1baef1cb5509b526a42061fb53657f99b3232500e855192cbe8c940e068c475f)
-            mstore(T100, 0x1324564ac7bdf9e22164e9858d7fa8e368b165eaea3daf4eb67ee59c0df2e5d4)
-            mstore(T101, 0x5761b8c6aecb1a8ca4ea4dfc2c8376064a4a8004ceeda210a55240562ddc13)
-            mstore(T102, 0x10c9e283159d58cb4cb2e35fde83a3ba1fdc28002ed9963d2a99f186178a148d)
-            mstore(T103, addmod(mulmod(mload(A5P), mload(T102), r), add(mulmod(mload(A4P), mload(T101), r), add(mulmod(mload(A3P), mload(T100), r), add(mulmod(mload(A2P), mload(T99), r), add(mulmod(mload(A0P), mload(T97), r), mulmod(mload(A1P), mload(T98), r))))), r))
-            mstore(T104, add(mload(T103), mload(F11)))
+            s := add(mulmod(s, y, r), mulmod(mload(T78), add(mload(A14), sub(r, mulmod(mload(A8), mload(A8), r))), r))
+            mstore(T101, 0x278bb49a7b4e44aea46eb0f882cb692801a6e60fdd5b5c23c63cd65ccce4fe0a)
+            mstore(T102, 0x63edec1bed831f506af8db648d6fdea145345887e8bdcff109035a1d9b674d7)
+            mstore(T103, 0x1baef1cb5509b526a42061fb53657f99b3232500e855192cbe8c940e068c475f)
+            mstore(T104, 0x1324564ac7bdf9e22164e9858d7fa8e368b165eaea3daf4eb67ee59c0df2e5d4)
+            mstore(T105, 0x5761b8c6aecb1a8ca4ea4dfc2c8376064a4a8004ceeda210a55240562ddc13)
+            mstore(T106, 0x10c9e283159d58cb4cb2e35fde83a3ba1fdc28002ed9963d2a99f186178a148d)
+            mstore(T107, addmod(mulmod(mload(A5P), mload(T106), r), add(mulmod(mload(A4P), mload(T105), r), add(mulmod(mload(A3P), mload(T104), r), add(mulmod(mload(A2P), mload(T103), r), add(mulmod(mload(A0P), mload(T101), r), mulmod(mload(A1P), mload(T102), r))))), r))
+            mstore(T108, add(mload(T107), mload(F11)))
             // Constraint 40.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A8), sub(r, mulmod(mload(T104), mload(T104), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A8), sub(r, mulmod(mload(T108), mload(T108), r))), r))
             // Constraint 41.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A2), sub(r, mulmod(mload(A14), mload(T104), r))), r))
-            mstore(T105, 0x888977f0006934b7480597c6322d466025ed4a4bf4514b504f6abf6950ccb50)
-            mstore(T106, add(mload(F11), add(mulmod(mload(A1), mload(T75), r), addmod(mulmod(mload(A0), mload(T105), r), add(mulmod(mload(A23), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A22), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A21), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A19), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A20), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r))))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A2), sub(r, mulmod(mload(A14), mload(T108), r))), r))
+            mstore(T109, 0x888977f0006934b7480597c6322d466025ed4a4bf4514b504f6abf6950ccb50)
+            mstore(T110, add(mload(F11), add(mulmod(mload(A1), mload(T79), r), addmod(mulmod(mload(A0), mload(T109), r), add(mulmod(mload(A23), 0x300b7bbb5d733a31dc87540492a07e62796a54e1e24c2a737f540cf6afe51a7a, r), add(mulmod(mload(A22), 0x15adee35833fffd47dd990899c7749776a30cbb0b1fb257d4e782ae61ab045c3, r), add(mulmod(mload(A21), 0x15cee2d56b91b8fb00bdadbb1883a3e5d77e1a48fdb68781fd99ba090a2e58cc, r), add(mulmod(mload(A19), 0x1e6a0e3d1f4ab1f57390c6b64457a22e7a9076f48931e9d654d2e035df9e683, r), mulmod(mload(A20), 0x1c3c321243e7ec15ec8775e8bd9e9bbeda4b437cf124fa16b894755db50e3840, r))))), r))))
             // Constraint 42.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A8), sub(r, mulmod(mload(T106), mload(T106), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A8), sub(r, mulmod(mload(T110), mload(T110), r))), r))
             // Constraint 43.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A2), sub(r, mulmod(mload(A14), mload(T106), r))), r))
-            mstore(T107, add(mload(A20), mload(F11)))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A2), sub(r, mulmod(mload(A14), mload(T110), r))), r))
+            mstore(T111, add(mload(A20), mload(F11)))
             // Constraint 44.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A8), sub(r, mulmod(mload(T107), mload(T107), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A8), sub(r, mulmod(mload(T111), mload(T111), r))), r))
             // Constraint 45.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A2), sub(r, mulmod(mload(A14), mload(T107), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A2), sub(r, mulmod(mload(A14), mload(T111), r))), r))
             // Constraint 46.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A15), sub(r, mulmod(mload(A9), mload(A9), r))), r))
-            mstore(T108, 0xc399e9f67aa40707a203feefb0b958bbdadcec5ca34901d253d026a2419f6a2)
-            mstore(T109, 0x83f0df3f1a0351d0330ec3ff602ca8cc353b7f6e762c7107184cd7b423449f6)
-            mstore(T110, 0x1a6764d5943fc4a720b4c0a19fdb8c711984307287a58b9b5f9f5d58212cb263)
-            mstore(T111, 0x11a63a26feabf87fa66bde66cc25a922c96382d76c6a7ff48f1537beaed683a)
-            mstore(T112, 0x8ca7b64657c3548f32bef5b63ad24288a41c0b251099ad27f9434307e3e64d4)
-            mstore(T113, 0x1998270471e9361955446b0cdb8bea915ec0675f1cd648ddcb04303507a4489)
-            mstore(T114, addmod(mulmod(mload(A5P), mload(T113), r), add(mulmod(mload(A4P), mload(T112), r), add(mulmod(mload(A3P), mload(T111), r), add(mulmod(mload(A2P), mload(T110), r), add(mulmod(mload(A0P), mload(T108), r), mulmod(mload(A1P), mload(T109), r))))), r))
-            mstore(T115, add(mload(T114), mload(F12)))
+            s := add(mulmod(s, y, r), mulmod(mload(T78), add(mload(A15), sub(r, mulmod(mload(A9), mload(A9), r))), r))
+            mstore(T112, 0xc399e9f67aa40707a203feefb0b958bbdadcec5ca34901d253d026a2419f6a2)
+            mstore(T113, 0x83f0df3f1a0351d0330ec3ff602ca8cc353b7f6e762c7107184cd7b423449f6)
+            mstore(T114, 0x1a6764d5943fc4a720b4c0a19fdb8c711984307287a58b9b5f9f5d58212cb263)
+            mstore(T115, 0x11a63a26feabf87fa66bde66cc25a922c96382d76c6a7ff48f1537beaed683a)
+            mstore(T116, 0x8ca7b64657c3548f32bef5b63ad24288a41c0b251099ad27f9434307e3e64d4)
+            mstore(T117, 0x1998270471e9361955446b0cdb8bea915ec0675f1cd648ddcb04303507a4489)
+            mstore(T118, addmod(mulmod(mload(A5P), mload(T117), r), add(mulmod(mload(A4P), mload(T116), r), add(mulmod(mload(A3P), mload(T115), r), add(mulmod(mload(A2P), mload(T114), r), add(mulmod(mload(A0P), mload(T112), r), mulmod(mload(A1P), mload(T113), r))))), r))
+            mstore(T119, add(mload(T118), mload(F12)))
             // Constraint 47.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A9), sub(r, mulmod(mload(T115), mload(T115), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A9), sub(r, mulmod(mload(T119), mload(T119), r))), r))
             // Constraint 48.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A3), sub(r, mulmod(mload(A15), mload(T115), r))), r))
-            mstore(T116, 0x16bbe37c58e81c9380009f2b200275e026daeca2ef3cec48a9c8e7bc2b5b0878)
-            mstore(T117, add(mload(F12), add(mulmod(mload(A2), mload(T75), r), add(mulmod(mload(A1), mload(T105), r), addmod(mulmod(mload(A0), mload(T116), r), add(mulmod(mload(A23), 0x296bd28b4eb77eb6058d2c156e6fa3b7fe8a0f4b343f74976a10f4a963136555, r), add(mulmod(mload(A22), 0x761f927e5a02190549c00d2d3fc60ed4e057d2564f1da6c1251aa385ebffeaf, r), add(mulmod(mload(A21), 0x2222f9fc1519b22c90c9c987b5a41ee362e9b263189bc25a69e7c7be1b6c4b60, r), add(mulmod(mload(A19), 0x2f1f1c2451138a60536fc7aa438efea2371a999f4f16b658d2f52acfc3e0543d, r), mulmod(mload(A20), 0x1b3ba77ef53ead4fb4fcb5379b26f08e6ef0d34a3078d9af7a5258809b2c7147, r))))), r)))))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A3), sub(r, mulmod(mload(A15), mload(T119), r))), r))
+            mstore(T120, 0x16bbe37c58e81c9380009f2b200275e026daeca2ef3cec48a9c8e7bc2b5b0878)
+            mstore(T121, add(mload(F12), add(mulmod(mload(A2), mload(T79), r), add(mulmod(mload(A1), mload(T109), r), addmod(mulmod(mload(A0), mload(T120), r), add(mulmod(mload(A23), 0x296bd28b4eb77eb6058d2c156e6fa3b7fe8a0f4b343f74976a10f4a963136555, r), add(mulmod(mload(A22), 0x761f927e5a02190549c00d2d3fc60ed4e057d2564f1da6c1251aa385ebffeaf, r), add(mulmod(mload(A21), 0x2222f9fc1519b22c90c9c987b5a41ee362e9b263189bc25a69e7c7be1b6c4b60, r), add(mulmod(mload(A19), 0x2f1f1c2451138a60536fc7aa438efea2371a999f4f16b658d2f52acfc3e0543d, r), mulmod(mload(A20), 0x1b3ba77ef53ead4fb4fcb5379b26f08e6ef0d34a3078d9af7a5258809b2c7147, r))))), r)))))
             // Constraint 49.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A9), sub(r, mulmod(mload(T117), mload(T117), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A9), sub(r, mulmod(mload(T121), mload(T121), r))), r))
             // Constraint 50.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A3), sub(r, mulmod(mload(A15), mload(T117), r))), r))
-            mstore(T118, add(mload(A21), mload(F12)))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A3), sub(r, mulmod(mload(A15), mload(T121), r))), r))
+            mstore(T122, add(mload(A21), mload(F12)))
             // Constraint 51.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A9), sub(r, mulmod(mload(T118), mload(T118), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A9), sub(r, mulmod(mload(T122), mload(T122), r))), r))
             // Constraint 52.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A3), sub(r, mulmod(mload(A15), mload(T118), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A3), sub(r, mulmod(mload(A15), mload(T122), r))), r))
             // Constraint 53.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A16), sub(r, mulmod(mload(A10), mload(A10), r))), r))
-            mstore(T119, 0x1d6b3d5f6ea369c26f825d2362933eaa31ea35ec0a77c1fbd9e01ca1523e4432)
-            mstore(T120, 0x119ef188bb3dd0d32306976c19941e8664be687e7a69692da27da215a6f06d40)
-            mstore(T121, 0x2d9e0ab5c06893dfdfd03481381ba86b6e6292df5609d71f2c64b2d9a79f809e)
-            mstore(T122, 0x25f16631bf77060f7ea34087c025bf135784319ef08cda2e31419ee0a529e658)
-            mstore(T123, 0x144c7a11da5a7c5dabae3f33fbd03cad86d18bc594c79a497ecb9894edb554f1)
-            mstore(T124, 0xf971162627723f3feadacb28b0c104cb8f74de508752fa8d7c0db2af13de8ee)
-            mstore(T125, addmod(mulmod(mload(A5P), mload(T124), r), add(mulmod(mload(A4P), mload(T123), r), add(mulmod(mload(A3P), mload(T122), r), add(mulmod(mload(A2P), mload(T121), r), add(mulmod(mload(A0P), mload(T119), r), mulmod(mload(A1P), mload(T120), r))))), r))
-            mstore(T126, add(mload(T125), mload(F13)))
+            s := add(mulmod(s, y, r), mulmod(mload(T78), add(mload(A16), sub(r, mulmod(mload(A10), mload(A10), r))), r))
+            mstore(T123, 0x1d6b3d5f6ea369c26f825d2362933eaa31ea35ec0a77c1fbd9e01ca1523e4432)
+            mstore(T124, 0x119ef188bb3dd0d32306976c19941e8664be687e7a69692da27da215a6f06d40)
+            mstore(T125, 0x2d9e0ab5c06893dfdfd03481381ba86b6e6292df5609d71f2c64b2d9a79f809e)
+            mstore(T126, 0x25f16631bf77060f7ea34087c025bf135784319ef08cda2e31419ee0a529e658)
+            mstore(T127, 0x144c7a11da5a7c5dabae3f33fbd03cad86d18bc594c79a497ecb9894edb554f1)
+            mstore(T128, 0xf971162627723f3feadacb28b0c104cb8f74de508752fa8d7c0db2af13de8ee)
+            mstore(T129, addmod(mulmod(mload(A5P), mload(T128), r), add(mulmod(mload(A4P), mload(T127), r), add(mulmod(mload(A3P), mload(T126), r), add(mulmod(mload(A2P), mload(T125), r), add(mulmod(mload(A0P), mload(T123), r), mulmod(mload(A1P), mload(T124), r))))), r))
+            mstore(T130, add(mload(T129), mload(F13)))
             // Constraint 54.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A10), sub(r, mulmod(mload(T126), mload(T126), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A10), sub(r, mulmod(mload(T130), mload(T130), r))), r))
             // Constraint 55.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A4), sub(r, mulmod(mload(A16), mload(T126), r))), r))
-            mstore(T127, 0x1cafa618ffad4992c7db03b1acb30df18ae8f34a2760df058311d9af7d8bf8a)
-            mstore(T128, add(mload(F13), add(mulmod(mload(A3), mload(T75), r), add(mulmod(mload(A2), mload(T105), r), add(mulmod(mload(A1), mload(T116), r), addmod(mulmod(mload(A0), mload(T127), r), add(mulmod(mload(A23), 0x19905d9208626983ee727aca8fb85782bb5deb9de588f40dcd69be14c10629ed, r), add(mulmod(mload(A22), 0x1b7855318bcbb0190e61ea17450da89ce1fd3495fffdbd321f918ec0708318b4, r), add(mulmod(mload(A21), 0x1ca8235416dd7c84e949b092bf7a0aff6e030f92f20c66639999b1f975f008eb, r), add(mulmod(mload(A19), 0x2877b1179df30e56cc3140737ed56b965453f70b5594d49641ffaa5a2aa5ea87, r), mulmod(mload(A20), 0x116802a16af033a99426ed64f18aaf8a55bf2e631b96d51bd6fbb6a1da735ed3, r))))), r))))))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A4), sub(r, mulmod(mload(A16), mload(T130), r))), r))
+            mstore(T131, 0x1cafa618ffad4992c7db03b1acb30df18ae8f34a2760df058311d9af7d8bf8a)
+            mstore(T132, add(mload(F13), add(mulmod(mload(A3), mload(T79), r), add(mulmod(mload(A2), mload(T109), r), add(mulmod(mload(A1), mload(T120), r), addmod(mulmod(mload(A0), mload(T131), r), add(mulmod(mload(A23), 0x19905d9208626983ee727aca8fb85782bb5deb9de588f40dcd69be14c10629ed, r), add(mulmod(mload(A22), 0x1b7855318bcbb0190e61ea17450da89ce1fd3495fffdbd321f918ec0708318b4, r), add(mulmod(mload(A21), 0x1ca8235416dd7c84e949b092bf7a0aff6e030f92f20c66639999b1f975f008eb, r), add(mulmod(mload(A19), 0x2877b1179df30e56cc3140737ed56b965453f70b5594d49641ffaa5a2aa5ea87, r), mulmod(mload(A20), 0x116802a16af033a99426ed64f18aaf8a55bf2e631b96d51bd6fbb6a1da735ed3, r))))), r))))))
             // Constraint 56.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A10), sub(r, mulmod(mload(T128), mload(T128), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A10), sub(r, mulmod(mload(T132), mload(T132), r))), r))
             // Constraint 57.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A4), sub(r, mulmod(mload(A16), mload(T128), r))), r))
-            mstore(T129, add(mload(A22), mload(F13)))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A4), sub(r, mulmod(mload(A16), mload(T132), r))), r))
+            mstore(T133, add(mload(A22), mload(F13)))
             // Constraint 58.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A10), sub(r, mulmod(mload(T129), mload(T129), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A10), sub(r, mulmod(mload(T133), mload(T133), r))), r))
             // Constraint 59.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A4), sub(r, mulmod(mload(A16), mload(T129), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A4), sub(r, mulmod(mload(A16), mload(T133), r))), r))
             // Constraint 60.
-            s := add(mulmod(s, y, r), mulmod(mload(T74), add(mload(A17), sub(r, mulmod(mload(A11), mload(A11), r))), r))
-            mstore(T130, 0x24be510095436206dd0abd0b0cbb95c883ab304aa52598b1a69306ec981a688d)
-            mstore(T131, 0x211610e2ad4a377426fadf7068b0c1a6c299a164c1c1a603eaed944870d0b9b9)
-            mstore(T132, 0x15a67d981041b1f6f09f3f9ebefd864e779d3af08157786ac077505e50ec79fc)
-            mstore(T133, 0x49327fa79d28c12a2c82406947f77f06775b0287468b3136877701dbe7c9598)
-            mstore(T134, 0x230940dcc5232658ff9c29697a3fd416d170e8c998f1aa85dea0c42d79f951aa)
-            mstore(T135, 0x1b121c049cd1159e289007e0c9da9995cc4bab4c26fb888ec3972a8a2e656964)
-            mstore(T136, addmod(mulmod(mload(A5P), mload(T135), r), add(mulmod(mload(A4P), mload(T134), r), add(mulmod(mload(A3P), mload(T133), r), add(mulmod(mload(A2P), mload(T132), r), add(mulmod(mload(A0P), mload(T130), r), mulmod(mload(A1P), mload(T131), r))))), r))
-            mstore(T137, add(mload(T136), mload(F14)))
+            s := add(mulmod(s, y, r), mulmod(mload(T78), add(mload(A17), sub(r, mulmod(mload(A11), mload(A11), r))), r))
+            mstore(T134, 0x24be510095436206dd0abd0b0cbb95c883ab304aa52598b1a69306ec981a688d)
+            mstore(T135, 0x211610e2ad4a377426fadf7068b0c1a6c299a164c1c1a603eaed944870d0b9b9)
+            mstore(T136, 0x15a67d981041b1f6f09f3f9ebefd864e779d3af08157786ac077505e50ec79fc)
+            mstore(T137, 0x49327fa79d28c12a2c82406947f77f06775b0287468b3136877701dbe7c9598)
+            mstore(T138, 0x230940dcc5232658ff9c29697a3fd416d170e8c998f1aa85dea0c42d79f951aa)
+            mstore(T139, 0x1b121c049cd1159e289007e0c9da9995cc4bab4c26fb888ec3972a8a2e656964)
+            mstore(T140, addmod(mulmod(mload(A5P), mload(T139), r), add(mulmod(mload(A4P), mload(T138), r), add(mulmod(mload(A3P), mload(T137), r), add(mulmod(mload(A2P), mload(T136), r), add(mulmod(mload(A0P), mload(T134), r), mulmod(mload(A1P), mload(T135), r))))), r))
+            mstore(T141, add(mload(T140), mload(F14)))
             // Constraint 61.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A11), sub(r, mulmod(mload(T137), mload(T137), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A11), sub(r, mulmod(mload(T141), mload(T141), r))), r))
             // Constraint 62.
-            s := add(mulmod(s, y, r), mulmod(mload(F42), add(mload(A5), sub(r, mulmod(mload(A17), mload(T137), r))), r))
-            mstore(T138, 0x21ed0d52c0cae0eb04da46a5c38cf1b6c578c42c1786220114166a20b14b12fc)
-            mstore(T139, addmod(mload(F14), add(mulmod(mload(A4), mload(T75), r), add(mulmod(mload(A3), mload(T105), r), add(mulmod(mload(A2), mload(T116), r), add(mulmod(mload(A1), mload(T127), r), addmod(mulmod(mload(A0), mload(T138), r), add(mulmod(mload(A23), 0x253c01b61d46cbcd781653d190e8bd184ef216cdbcfd139639e7ab92e4eb28f6, r), add(mulmod(mload(A22), 0x257d8415ad470a1b91f484babd3b4b8cc784b5cc8c84fca00a5912467a1f3e4a, r), add(mulmod(mload(A21), 0x2b76dc2012f4f60ed5c658bc3fe7384b6b01b0984558972edf6be6f309d5599f, r), add(mulmod(mload(A19), 0x23c8dc4704872cfab259a14e16feb2895d62b9a7e35631f2321dbd577d30d5a7, r), mulmod(mload(A20), 0xa055d1f354120553dd2e5aa7966e0c988e7e8c49019b146600804ae793438e8, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A5), sub(r, mulmod(mload(A17), mload(T141), r))), r))
+            mstore(T142, 0x21ed0d52c0cae0eb04da46a5c38cf1b6c578c42c1786220114166a20b14b12fc)
+            mstore(T143, addmod(mload(F14), add(mulmod(mload(A4), mload(T79), r), add(mulmod(mload(A3), mload(T109), r), add(mulmod(mload(A2), mload(T120), r), add(mulmod(mload(A1), mload(T131), r), addmod(mulmod(mload(A0), mload(T142), r), add(mulmod(mload(A23), 0x253c01b61d46cbcd781653d190e8bd184ef216cdbcfd139639e7ab92e4eb28f6, r), add(mulmod(mload(A22), 0x257d8415ad470a1b91f484babd3b4b8cc784b5cc8c84fca00a5912467a1f3e4a, r), add(mulmod(mload(A21), 0x2b76dc2012f4f60ed5c658bc3fe7384b6b01b0984558972edf6be6f309d5599f, r), add(mulmod(mload(A19), 0x23c8dc4704872cfab259a14e16feb2895d62b9a7e35631f2321dbd577d30d5a7, r), mulmod(mload(A20), 0xa055d1f354120553dd2e5aa7966e0c988e7e8c49019b146600804ae793438e8, r))))), r))))), r))
             // Constraint 63.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A11), sub(r, mulmod(mload(T139), mload(T139), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A11), sub(r, mulmod(mload(T143), mload(T143), r))), r))
             // Constraint 64.
-            s := add(mulmod(s, y, r), mulmod(mload(F43), add(mload(A5), sub(r, mulmod(mload(A17), mload(T139), r))), r))
-            mstore(T140, add(mload(A23), mload(F14)))
+            s := add(mulmod(s, y, r), mulmod(mload(F44), add(mload(A5), sub(r, mulmod(mload(A17), mload(T143), r))), r))
+            mstore(T144, add(mload(A23), mload(F14)))
             // Constraint 65.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A11), sub(r, mulmod(mload(T140), mload(T140), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A11), sub(r, mulmod(mload(T144), mload(T144), r))), r))
             // Constraint 66.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), add(mload(A5), sub(r, mulmod(mload(A17), mload(T140), r))), r))
-            mstore(T141, mulmod(mload(F44), add(0x2, sub(r, mload(F44))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), add(mload(A5), sub(r, mulmod(mload(A17), mload(T144), r))), r))
+            mstore(T145, mulmod(mload(F45), add(0x2, sub(r, mload(F45))), r))
             // Constraint 67.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A18), sub(r, mload(T81))), r))
-            mstore(T142, add(mload(F43), sub(r, mload(T141))))
-            mstore(T143, addmod(mulmod(mload(A5P), mload(T75), r), add(mulmod(mload(A4P), mload(T105), r), add(mulmod(mload(A3P), mload(T116), r), add(mulmod(mload(A2P), mload(T127), r), add(mulmod(mload(A1P), mload(T138), r), addmod(mulmod(mload(A0P), 0x1aa309c23bf7ce51af14603ac7221f99d1da2b03492e221ce706a5cfabef9d3d, r), add(mulmod(mload(A23P), 0x2b0862324036ea39bee733a6afabe60de4b2ff6de808381d8c91c0e764eb705b, r), add(mulmod(mload(A22P), 0x2ef64cec3629b7e43302a41f11069429428133e967e56e562fb934296c065a31, r), add(mulmod(mload(A21P), 0x1a1be6a235084e26994b29e8f0a09c2e49ad9aff7d5f5cec7120eee681caeb3f, r), add(mulmod(mload(A19P), 0x1bdaa21b8c07a2a6ba26d550ca7036be14c8078022d118dcf4e41494cc044132, r), mulmod(mload(A20P), 0x3752b84470a5c80d363bc25f33a14ab73496c48e21756e45faac04b02d55929, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(mload(A18), sub(r, mload(T85))), r))
+            mstore(T146, add(mload(F44), sub(r, mload(T145))))
+            mstore(T147, addmod(mulmod(mload(A5P), mload(T79), r), add(mulmod(mload(A4P), mload(T109), r), add(mulmod(mload(A3P), mload(T120), r), add(mulmod(mload(A2P), mload(T131), r), add(mulmod(mload(A1P), mload(T142), r), addmod(mulmod(mload(A0P), 0x1aa309c23bf7ce51af14603ac7221f99d1da2b03492e221ce706a5cfabef9d3d, r), add(mulmod(mload(A23P), 0x2b0862324036ea39bee733a6afabe60de4b2ff6de808381d8c91c0e764eb705b, r), add(mulmod(mload(A22P), 0x2ef64cec3629b7e43302a41f11069429428133e967e56e562fb934296c065a31, r), add(mulmod(mload(A21P), 0x1a1be6a235084e26994b29e8f0a09c2e49ad9aff7d5f5cec7120eee681caeb3f, r), add(mulmod(mload(A19P), 0x1bdaa21b8c07a2a6ba26d550ca7036be14c8078022d118dcf4e41494cc044132, r), mulmod(mload(A20P), 0x3752b84470a5c80d363bc25f33a14ab73496c48e21756e45faac04b02d55929, r))))), r))))), r))
             // Constraint 68.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A18), sub(r, mload(T143))), r))
-            mstore(T144, mulmod(mload(F45), add(0x2, sub(r, mload(F45))), r))
-            mstore(T145, addmod(mulmod(mload(A5), mload(T80), r), add(mulmod(mload(A4), mload(T79), r), add(mulmod(mload(A3), mload(T78), r), add(add(mload(T94), mulmod(mload(A1), mload(T76), r)), mulmod(mload(A2), mload(T77), r)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T146), add(mload(A18), sub(r, mload(T147))), r))
+            mstore(T148, mulmod(mload(F46), add(0x2, sub(r, mload(F46))), r))
+            mstore(T149, addmod(mulmod(mload(A5), mload(T84), r), add(mulmod(mload(A4), mload(T83), r), add(mulmod(mload(A3), mload(T82), r), add(add(mload(T98), mulmod(mload(A1), mload(T80), r)), mulmod(mload(A2), mload(T81), r)))), r))
             // Constraint 69.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(mload(T145), sub(r, mload(T143))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T148), add(mload(T149), sub(r, mload(T147))), r))
             // Constraint 70.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A19), sub(r, mload(T92))), r))
-            mstore(T146, addmod(mulmod(mload(A5P), mload(T86), r), add(mulmod(mload(A4P), 0x6c40239edae3e7600dfd00e6cfe939db8a69799a826ab5e91f035e971232cd9, r), add(mulmod(mload(A3P), 0x1d243f2bab7712f5d12fcc7e4239b39bc533ba6d7e1fe98779a5ced87dcf0f64, r), add(mulmod(mload(A2P), 0xe01451b1ef92c997edac826766a61525bc9a345dcd66955f9ff9911b653e737, r), add(mulmod(mload(A1P), 0x1e8cc36fca79a1a3319d34db2305478ce58717e36f9710873528b16d4f0c1a22, r), addmod(mulmod(mload(A0P), 0xc414ca1ed2f718060876a21de201d87b76f6fa224faf2775ec99cc13c534117, r), add(mulmod(mload(A23P), 0x4976b2d0325850cc96e7f3b8c173f52eaca58a9909a54f53ea050c7d9c2fc3f, r), add(mulmod(mload(A22P), 0x116880a86ef30ae460ecbc3718977fdf26f0c5b0513ebb8ead4d5b1c01b7ed77, r), add(mulmod(mload(A21P), 0x236fa745f59ffede2fa252b4fed70d99df377cd2ebcf9061b013a180934c88f1, r), add(mulmod(mload(A19P), 0x1e7b94dcbcd85e7c7aea10640f83575e55a95e5eff5ddc4051b39daca62e3264, r), mulmod(mload(A20P), 0x143022ada0de46c17c5f95ffabb21579a3d0a9f736b729a65625d108b1201498, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(mload(A19), sub(r, mload(T96))), r))
+            mstore(T150, addmod(mulmod(mload(A5P), mload(T90), r), add(mulmod(mload(A4P), 0x6c40239edae3e7600dfd00e6cfe939db8a69799a826ab5e91f035e971232cd9, r), add(mulmod(mload(A3P), 0x1d243f2bab7712f5d12fcc7e4239b39bc533ba6d7e1fe98779a5ced87dcf0f64, r), add(mulmod(mload(A2P), 0xe01451b1ef92c997edac826766a61525bc9a345dcd66955f9ff9911b653e737, r), add(mulmod(mload(A1P), 0x1e8cc36fca79a1a3319d34db2305478ce58717e36f9710873528b16d4f0c1a22, r), addmod(mulmod(mload(A0P), 0xc414ca1ed2f718060876a21de201d87b76f6fa224faf2775ec99cc13c534117, r), add(mulmod(mload(A23P), 0x4976b2d0325850cc96e7f3b8c173f52eaca58a9909a54f53ea050c7d9c2fc3f, r), add(mulmod(mload(A22P), 0x116880a86ef30ae460ecbc3718977fdf26f0c5b0513ebb8ead4d5b1c01b7ed77, r), add(mulmod(mload(A21P), 0x236fa745f59ffede2fa252b4fed70d99df377cd2ebcf9061b013a180934c88f1, r), add(mulmod(mload(A19P), 0x1e7b94dcbcd85e7c7aea10640f83575e55a95e5eff5ddc4051b39daca62e3264, r), mulmod(mload(A20P), 0x143022ada0de46c17c5f95ffabb21579a3d0a9f736b729a65625d108b1201498, r))))), r))))), r))
             // Constraint 71.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A19), sub(r, mload(T146))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T146), add(mload(A19), sub(r, mload(T150))), r))
             // Constraint 72.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T146)), addmod(mulmod(mload(A5), mload(T91), r), add(mulmod(mload(A4), mload(T90), r), add(mulmod(mload(A3), mload(T89), r), add(mulmod(mload(A2), mload(T88), r), add(mulmod(mload(A0), mload(T86), r), mulmod(mload(A1), mload(T87), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T148), add(sub(r, mload(T150)), addmod(mulmod(mload(A5), mload(T95), r), add(mulmod(mload(A4), mload(T94), r), add(mulmod(mload(A3), mload(T93), r), add(mulmod(mload(A2), mload(T92), r), add(mulmod(mload(A0), mload(T90), r), mulmod(mload(A1), mload(T91), r))))), r)), r))
             // Constraint 73.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A20), sub(r, mload(T103))), r))
-            mstore(T147, addmod(mulmod(mload(A5P), mload(T97), r), add(mulmod(mload(A4P), 0x24701c675052c925f2baf10f661d4f719bf145893362632605adcfbdf5acaab2, r), add(mulmod(mload(A3P), 0x19207f2711d65bd5cc7d1f5afc770d74efbadf057865e27efe6e61db2a83f1ed, r), add(mulmod(mload(A2P), 0xb9f01062d426904168cf7092d57e2c86f6660111475f9978f6b0608ad2f2278, r), add(mulmod(mload(A1P), 0x266e3f3550eeee1d1e2931ff3be33ed142df41311f650e0704d1a333b0bfff52, r), addmod(mulmod(mload(A0P), 0xab48043b18014d78845ac07a6b9727cfe0b283b44404e20c5da462aaa24f7cd, r), add(mulmod(mload(A23P), 0x23653c1647d9627cf90b8b504caae49c9d02812816c3cc9cb8fc7f45f6b9d7f7, r), add(mulmod(mload(A22P), 0x2af36dfd4758ae8ab7009152b9f406f04116e53f7486a34a9573ad4a2be64c1b, r), add(mulmod(mload(A21P), 0x8eeab3f3bf58c8c6c53e63cdb2e4df1b2b08553eaff947dbd805c370e1d7805, r), add(mulmod(mload(A19P), 0x821598ec438effd7d1a3d82a9b5da4305b56c5f8b9ac0fee25ef5b803663213, r), mulmod(mload(A20P), 0x1a9ea1742ca4ffb8eb465a8c18b52b1c9aebb5b88dee1073989e01cc79e6c772, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(mload(A20), sub(r, mload(T107))), r))
+            mstore(T151, addmod(mulmod(mload(A5P), mload(T101), r), add(mulmod(mload(A4P), 0x24701c675052c925f2baf10f661d4f719bf145893362632605adcfbdf5acaab2, r), add(mulmod(mload(A3P), 0x19207f2711d65bd5cc7d1f5afc770d74efbadf057865e27efe6e61db2a83f1ed, r), add(mulmod(mload(A2P), 0xb9f01062d426904168cf7092d57e2c86f6660111475f9978f6b0608ad2f2278, r), add(mulmod(mload(A1P), 0x266e3f3550eeee1d1e2931ff3be33ed142df41311f650e0704d1a333b0bfff52, r), addmod(mulmod(mload(A0P), 0xab48043b18014d78845ac07a6b9727cfe0b283b44404e20c5da462aaa24f7cd, r), add(mulmod(mload(A23P), 0x23653c1647d9627cf90b8b504caae49c9d02812816c3cc9cb8fc7f45f6b9d7f7, r), add(mulmod(mload(A22P), 0x2af36dfd4758ae8ab7009152b9f406f04116e53f7486a34a9573ad4a2be64c1b, r), add(mulmod(mload(A21P), 0x8eeab3f3bf58c8c6c53e63cdb2e4df1b2b08553eaff947dbd805c370e1d7805, r), add(mulmod(mload(A19P), 0x821598ec438effd7d1a3d82a9b5da4305b56c5f8b9ac0fee25ef5b803663213, r), mulmod(mload(A20P), 0x1a9ea1742ca4ffb8eb465a8c18b52b1c9aebb5b88dee1073989e01cc79e6c772, r))))), r))))), r))
             // Constraint 74.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A20), sub(r, mload(T147))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T146), add(mload(A20), sub(r, mload(T151))), r))
             // Constraint 75.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T147)), addmod(mulmod(mload(A5), mload(T102), r), add(mulmod(mload(A4), mload(T101), r), add(mulmod(mload(A3), mload(T100), r), add(mulmod(mload(A2), mload(T99), r), add(mulmod(mload(A0), mload(T97), r), mulmod(mload(A1), mload(T98), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T148), add(sub(r, mload(T151)), addmod(mulmod(mload(A5), mload(T106), r), add(mulmod(mload(A4), mload(T105), r), add(mulmod(mload(A3), mload(T104), r), add(mulmod(mload(A2), mload(T103), r), add(mulmod(mload(A0), mload(T101), r), mulmod(mload(A1), mload(T102), r))))), r)), r))
             // Constraint 76.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A21), sub(r, mload(T114))), r))
-            mstore(T148, addmod(mulmod(mload(A5P), mload(T108), r), add(mulmod(mload(A4P), 0x11000d892cb37fbeb8e415c01e1cfc25cb3a25d287aeb67b247d0efce56c3c29, r), add(mulmod(mload(A3P), 0x54538bfb0b84e707e000ec579bfb8d796106da1a5e4abfa8a273141d6f6ed, r), add(mulmod(mload(A2P), 0x2f9dc8eb38534652d3eea5e1b8de7f088c3ea8f9015ae1347004c3122256efda, r), add(mulmod(mload(A1P), 0x88acc576b7bb1fd00b8e1783f7a48b72b48a529e130fb6f2f6550f41c67ae65, r), addmod(mulmod(mload(A0P), 0x3fac53034fc748ce7cf966aa1f6bf15445cb4f6f3a4a929cb27ede7928667cf, r), add(mulmod(mload(A23P), 0xb505aa35d31e8c499be40c7229ca873389a60d30ecf68be0b38906b6ee54e5a, r), add(mulmod(mload(A22P), 0x26e32ade4f67ba80e5a430a235e788346c066d0b5241c425e6e89066fbbd7d5d, r), add(mulmod(mload(A21P), 0x63e6a621e09ab8de7f5b943c4271987e3dfb9ab8f3b57ebeb2e43333e2c1e7b, r), add(mulmod(mload(A19P), 0x2cb07874adb36154d49bdc3c42c380284d7fae005c250e7b43397874da9957b6, r), mulmod(mload(A20P), 0x278b4bea7734d2e5214eeba1b72d607e2d5f2d2921c7c14b1c4c7f44f3450e5, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(mload(A21), sub(r, mload(T118))), r))
+            mstore(T152, addmod(mulmod(mload(A5P), mload(T112), r), add(mulmod(mload(A4P), 0x11000d892cb37fbeb8e415c01e1cfc25cb3a25d287aeb67b247d0efce56c3c29, r), add(mulmod(mload(A3P), 0x54538bfb0b84e707e000ec579bfb8d796106da1a5e4abfa8a273141d6f6ed, r), add(mulmod(mload(A2P), 0x2f9dc8eb38534652d3eea5e1b8de7f088c3ea8f9015ae1347004c3122256efda, r), add(mulmod(mload(A1P), 0x88acc576b7bb1fd00b8e1783f7a48b72b48a529e130fb6f2f6550f41c67ae65, r), addmod(mulmod(mload(A0P), 0x3fac53034fc748ce7cf966aa1f6bf15445cb4f6f3a4a929cb27ede7928667cf, r), add(mulmod(mload(A23P), 0xb505aa35d31e8c499be40c7229ca873389a60d30ecf68be0b38906b6ee54e5a, r), add(mulmod(mload(A22P), 0x26e32ade4f67ba80e5a430a235e788346c066d0b5241c425e6e89066fbbd7d5d, r), add(mulmod(mload(A21P), 0x63e6a621e09ab8de7f5b943c4271987e3dfb9ab8f3b57ebeb2e43333e2c1e7b, r), add(mulmod(mload(A19P), 0x2cb07874adb36154d49bdc3c42c380284d7fae005c250e7b43397874da9957b6, r), mulmod(mload(A20P), 0x278b4bea7734d2e5214eeba1b72d607e2d5f2d2921c7c14b1c4c7f44f3450e5, r))))), r))))), r))
             // Constraint 77.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A21), sub(r, mload(T148))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T146), add(mload(A21), sub(r, mload(T152))), r))
             // Constraint 78.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T148)), addmod(mulmod(mload(A5), mload(T113), r), add(mulmod(mload(A4), mload(T112), r), add(mulmod(mload(A3), mload(T111), r), add(mulmod(mload(A2), mload(T110), r), add(mulmod(mload(A0), mload(T108), r), mulmod(mload(A1), mload(T109), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T148), add(sub(r, mload(T152)), addmod(mulmod(mload(A5), mload(T117), r), add(mulmod(mload(A4), mload(T116), r), add(mulmod(mload(A3), mload(T115), r), add(mulmod(mload(A2), mload(T114), r), add(mulmod(mload(A0), mload(T112), r), mulmod(mload(A1), mload(T113), r))))), r)), r))
             // Constraint 79.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A22), sub(r, mload(T125))), r))
-            mstore(T149, addmod(mulmod(mload(A5P), mload(T119), r), add(mulmod(mload(A4P), 0x2caaccd757a3146300021050345effd1a9e5b64182e1cbb67653997b0e391086, r), add(mulmod(mload(A3P), 0xcbab8595eee6b93df0d9f2545d61416af5ae2dc55a4f332653af8ce11fb42d0, r), add(mulmod(mload(A2P), 0x2d97e9440f1fca57f227bf0769729d3dba7fe6cff7fbddcebe492e1b1fa1557c, r), add(mulmod(mload(A1P), 0x145537172cb306df020f911d46eeec82af8134b982f00dcad839c3c10073b1f1, r), addmod(mulmod(mload(A0P), 0x1f91737266e97b633fc63e5b0e1ca82b486680cf677b132ab7a6b4ac75f70482, r), add(mulmod(mload(A23P), 0x24d06c7cdb6233d9a6b6e39a031dd82d166f15a8e443143a23e46cddb2d4a11e, r), add(mulmod(mload(A22P), 0x127ef556e770a225c819fb7c3d4a22f30d12d8b4672c81a6778ff2527e2cda9f, r), add(mulmod(mload(A21P), 0x2a6a3ea594a59be7249d4709cdb91ba76fb95984ab8f342270a909441864e6b4, r), add(mulmod(mload(A19P), 0x2eeb745684b295c3ee01a4f43d418dee617365d5ca78185f4178a873c5b94a2d, r), mulmod(mload(A20P), 0x22b6d70b42f44ec15004f34adaacd9b5f7608d409670e4b33be1aaf562010284, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(mload(A22), sub(r, mload(T129))), r))
+            mstore(T153, addmod(mulmod(mload(A5P), mload(T123), r), add(mulmod(mload(A4P), 0x2caaccd757a3146300021050345effd1a9e5b64182e1cbb67653997b0e391086, r), add(mulmod(mload(A3P), 0xcbab8595eee6b93df0d9f2545d61416af5ae2dc55a4f332653af8ce11fb42d0, r), add(mulmod(mload(A2P), 0x2d97e9440f1fca57f227bf0769729d3dba7fe6cff7fbddcebe492e1b1fa1557c, r), add(mulmod(mload(A1P), 0x145537172cb306df020f911d46eeec82af8134b982f00dcad839c3c10073b1f1, r), addmod(mulmod(mload(A0P), 0x1f91737266e97b633fc63e5b0e1ca82b486680cf677b132ab7a6b4ac75f70482, r), add(mulmod(mload(A23P), 0x24d06c7cdb6233d9a6b6e39a031dd82d166f15a8e443143a23e46cddb2d4a11e, r), add(mulmod(mload(A22P), 0x127ef556e770a225c819fb7c3d4a22f30d12d8b4672c81a6778ff2527e2cda9f, r), add(mulmod(mload(A21P), 0x2a6a3ea594a59be7249d4709cdb91ba76fb95984ab8f342270a909441864e6b4, r), add(mulmod(mload(A19P), 0x2eeb745684b295c3ee01a4f43d418dee617365d5ca78185f4178a873c5b94a2d, r), mulmod(mload(A20P), 0x22b6d70b42f44ec15004f34adaacd9b5f7608d409670e4b33be1aaf562010284, r))))), r))))), r))
             // Constraint 80.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A22), sub(r, mload(T149))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T146), add(mload(A22), sub(r, mload(T153))), r))
             // Constraint 81.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T149)), addmod(mulmod(mload(A5), mload(T124), r), add(mulmod(mload(A4), mload(T123), r), add(mulmod(mload(A3), mload(T122), r), add(mulmod(mload(A2), mload(T121), r), add(mulmod(mload(A0), mload(T119), r), mulmod(mload(A1), mload(T120), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T148), add(sub(r, mload(T153)), addmod(mulmod(mload(A5), mload(T128), r), add(mulmod(mload(A4), mload(T127), r), add(mulmod(mload(A3), mload(T126), r), add(mulmod(mload(A2), mload(T125), r), add(mulmod(mload(A0), mload(T123), r), mulmod(mload(A1), mload(T124), r))))), r)), r))
             // Constraint 82.
-            s := add(mulmod(s, y, r), mulmod(mload(T141), add(mload(A23), sub(r, mload(T136))), r))
-            mstore(T150, addmod(mulmod(mload(A5P), mload(T130), r), add(mulmod(mload(A4P), 0x10d9b51b3a086b412b1cdca5ce171ada65395036badcc79ef33f84aafe908bfe, r), add(mulmod(mload(A3P), 0x1dc6ca4abd54f254c1f401b871501e022c4200688e661613926a63ce19f78945, r), add(mulmod(mload(A2P), 0x1b0553d2ee91c3a63730d686ff1a53a0478682a7363ddd4e7ece42ba0fe0cb2e, r), add(mulmod(mload(A1P), 0x897eada2a51e4cc2e55be2bab91c68a0d1378aaa4a65bd985e22cc675fae8d5, r), addmod(mulmod(mload(A0P), 0x2556e1170d24d8da980464376850938b361e16999f2f628e1281f5d6ab0b13f8, r), add(mulmod(mload(A23P), 0xef60b43fcd03f507cbaac0531327dfad0d8d837872c7ec4a30943b1328d9240, r), add(mulmod(mload(A22P), 0x27e1cb41ad2b6332a61607d7a860e265fb9026c68ee806386326748ee6048499, r), add(mulmod(mload(A21P), 0x1c0da4ccb30d0fe1b7a223021631c17c8ca2475cbf890da2cde0a0294110c303, r), add(mulmod(mload(A19P), 0x708d8cf63abe84c9a92d3eab5b67a4f1d3604f3e9e98e0786897f55c4559220, r), mulmod(mload(A20P), 0x29298a3b4d26bbf115d6c2e9a50560936d3e751df6a8106ac23d54ca4289a27, r))))), r))))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T145), add(mload(A23), sub(r, mload(T140))), r))
+            mstore(T154, addmod(mulmod(mload(A5P), mload(T134), r), add(mulmod(mload(A4P), 0x10d9b51b3a086b412b1cdca5ce171ada65395036badcc79ef33f84aafe908bfe, r), add(mulmod(mload(A3P), 0x1dc6ca4abd54f254c1f401b871501e022c4200688e661613926a63ce19f78945, r), add(mulmod(mload(A2P), 0x1b0553d2ee91c3a63730d686ff1a53a0478682a7363ddd4e7ece42ba0fe0cb2e, r), add(mulmod(mload(A1P), 0x897eada2a51e4cc2e55be2bab91c68a0d1378aaa4a65bd985e22cc675fae8d5, r), addmod(mulmod(mload(A0P), 0x2556e1170d24d8da980464376850938b361e16999f2f628e1281f5d6ab0b13f8, r), add(mulmod(mload(A23P), 0xef60b43fcd03f507cbaac0531327dfad0d8d837872c7ec4a30943b1328d9240, r), add(mulmod(mload(A22P), 0x27e1cb41ad2b6332a61607d7a860e265fb9026c68ee806386326748ee6048499, r), add(mulmod(mload(A21P), 0x1c0da4ccb30d0fe1b7a223021631c17c8ca2475cbf890da2cde0a0294110c303, r), add(mulmod(mload(A19P), 0x708d8cf63abe84c9a92d3eab5b67a4f1d3604f3e9e98e0786897f55c4559220, r), mulmod(mload(A20P), 0x29298a3b4d26bbf115d6c2e9a50560936d3e751df6a8106ac23d54ca4289a27, r))))), r))))), r))
             // Constraint 83.
-            s := add(mulmod(s, y, r), mulmod(mload(T142), add(mload(A23), sub(r, mload(T150))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T146), add(mload(A23), sub(r, mload(T154))), r))
             // Constraint 84.
-            s := add(mulmod(s, y, r), mulmod(mload(T144), add(sub(r, mload(T150)), addmod(mulmod(mload(A5), mload(T135), r), add(mulmod(mload(A4), mload(T134), r), add(mulmod(mload(A3), mload(T133), r), add(mulmod(mload(A2), mload(T132), r), add(mulmod(mload(A0), mload(T130), r), mulmod(mload(A1), mload(T131), r))))), r)), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T148), add(sub(r, mload(T154)), addmod(mulmod(mload(A5), mload(T139), r), add(mulmod(mload(A4), mload(T138), r), add(mulmod(mload(A3), mload(T137), r), add(mulmod(mload(A2), mload(T136), r), add(mulmod(mload(A0), mload(T134), r), mulmod(mload(A1), mload(T135), r))))), r)), r))
             // Constraint 85.
-            s := add(mulmod(s, y, r), mulmod(mload(F46), mload(A18), r))
-            mstore(T151, add(mload(A19), sub(r, mload(F5))))
+            s := add(mulmod(s, y, r), mulmod(mload(F47), mload(A18), r))
             // Constraint 86.
-            s := add(mulmod(s, y, r), mulmod(mload(T71), mload(T151), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T72), sub(r, mload(T74))), add(mload(A19), sub(r, mload(F5))), r))
             // Constraint 87.
-            s := add(mulmod(s, y, r), mulmod(mload(T63), add(mload(A19), sub(r, mload(T81))), r))
-            mstore(T152, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
-            mstore(T153, mulmod(mload(T152), add(mload(A0), add(mload(A16), sub(r, mload(A17)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(T66), add(mload(A19), sub(r, mload(T85))), r))
+            mstore(T155, 0x3033ea246e506e898e97f570caffd704cb0bb460313fb720b29e139e5c100001)
+            mstore(T156, mulmod(mload(T155), add(mload(A0), add(mload(A16), sub(r, mload(A17)))), r))
             // Constraint 88.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T153), add(mload(T153), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T156), add(mload(T156), sub(r, 0x1)), r), r))
             // Constraint 89.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(A1), add(mload(A1), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(A1), add(mload(A1), sub(r, 0x1)), r), r))
             // Constraint 90.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T153), mload(A1), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T156), mload(A1), r), r))
             // Constraint 91.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F17))), add(mload(T153), mload(A1)), r), r))
-            mstore(T154, mulmod(mload(T152), add(mload(A2), add(mload(A18), sub(r, mload(A17)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(add(0x1, sub(r, mload(F17))), add(mload(T156), mload(A1)), r), r))
+            mstore(T157, mulmod(mload(T155), add(mload(A2), add(mload(A18), sub(r, mload(A17)))), r))
             // Constraint 92.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T154), add(mload(T154), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T157), add(mload(T157), sub(r, 0x1)), r), r))
             // Constraint 93.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(A3), add(mload(A3), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(A3), add(mload(A3), sub(r, 0x1)), r), r))
             // Constraint 94.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T154), mload(A3), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T157), mload(A3), r), r))
             // Constraint 95.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F18))), add(mload(T154), mload(A3)), r), r))
-            mstore(T155, mulmod(mload(T152), add(mload(A4), add(mload(A20), sub(r, mload(A17)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(add(0x1, sub(r, mload(F18))), add(mload(T157), mload(A3)), r), r))
+            mstore(T158, mulmod(mload(T155), add(mload(A4), add(mload(A20), sub(r, mload(A17)))), r))
             // Constraint 96.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T155), add(mload(T155), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T158), add(mload(T158), sub(r, 0x1)), r), r))
             // Constraint 97.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(A5), add(mload(A5), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(A5), add(mload(A5), sub(r, 0x1)), r), r))
             // Constraint 98.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T155), mload(A5), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T158), mload(A5), r), r))
             // Constraint 99.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F19))), add(mload(T155), mload(A5)), r), r))
-            mstore(T156, mulmod(mload(T152), add(mload(A6), add(mload(A22), sub(r, mload(A17)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(add(0x1, sub(r, mload(F19))), add(mload(T158), mload(A5)), r), r))
+            mstore(T159, mulmod(mload(T155), add(mload(A6), add(mload(A22), sub(r, mload(A17)))), r))
             // Constraint 100.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T156), add(mload(T156), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T159), add(mload(T159), sub(r, 0x1)), r), r))
             // Constraint 101.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(A7), add(mload(A7), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(A7), add(mload(A7), sub(r, 0x1)), r), r))
             // Constraint 102.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T156), mload(A7), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T159), mload(A7), r), r))
             // Constraint 103.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F20))), add(mload(T156), mload(A7)), r), r))
-            mstore(T157, mulmod(mload(T152), add(mload(A8), add(mload(A24), sub(r, mload(A17)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(add(0x1, sub(r, mload(F20))), add(mload(T159), mload(A7)), r), r))
+            mstore(T160, mulmod(mload(T155), add(mload(A8), add(mload(A24), sub(r, mload(A17)))), r))
             // Constraint 104.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T157), add(mload(T157), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T160), add(mload(T160), sub(r, 0x1)), r), r))
             // Constraint 105.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(A9), add(mload(A9), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(A9), add(mload(A9), sub(r, 0x1)), r), r))
             // Constraint 106.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T157), mload(A9), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T160), mload(A9), r), r))
             // Constraint 107.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F21))), add(mload(T157), mload(A9)), r), r))
-            mstore(T158, mulmod(mload(T152), add(mload(A10), add(mload(A26), sub(r, mload(A17)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(add(0x1, sub(r, mload(F21))), add(mload(T160), mload(A9)), r), r))
+            mstore(T161, mulmod(mload(T155), add(mload(A10), add(mload(A26), sub(r, mload(A17)))), r))
             // Constraint 108.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T158), add(mload(T158), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T161), add(mload(T161), sub(r, 0x1)), r), r))
             // Constraint 109.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(A11), add(mload(A11), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(A11), add(mload(A11), sub(r, 0x1)), r), r))
             // Constraint 110.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T158), mload(A11), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T161), mload(A11), r), r))
             // Constraint 111.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F22))), add(mload(T158), mload(A11)), r), r))
-            mstore(T159, mulmod(mload(T152), add(mload(A12), add(mload(A28), sub(r, mload(A17)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(add(0x1, sub(r, mload(F22))), add(mload(T161), mload(A11)), r), r))
+            mstore(T162, mulmod(mload(T155), add(mload(A12), add(mload(A28), sub(r, mload(A17)))), r))
             // Constraint 112.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T159), add(mload(T159), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T162), add(mload(T162), sub(r, 0x1)), r), r))
             // Constraint 113.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(A13), add(mload(A13), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(A13), add(mload(A13), sub(r, 0x1)), r), r))
             // Constraint 114.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T159), mload(A13), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T162), mload(A13), r), r))
             // Constraint 115.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F23))), add(mload(T159), mload(A13)), r), r))
-            mstore(T160, mulmod(mload(T152), add(mload(A14), add(mload(A30), sub(r, mload(A17)))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(add(0x1, sub(r, mload(F23))), add(mload(T162), mload(A13)), r), r))
+            mstore(T163, mulmod(mload(T155), add(mload(A14), add(mload(A30), sub(r, mload(A17)))), r))
             // Constraint 116.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T160), add(mload(T160), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T163), add(mload(T163), sub(r, 0x1)), r), r))
             // Constraint 117.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(A15), add(mload(A15), sub(r, 0x1)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(A15), add(mload(A15), sub(r, 0x1)), r), r))
             // Constraint 118.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(mload(T160), mload(A15), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(mload(T163), mload(A15), r), r))
             // Constraint 119.
-            s := add(mulmod(s, y, r), mulmod(mload(F48), mulmod(add(0x1, sub(r, mload(F24))), add(mload(T160), mload(A15)), r), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F49), mulmod(add(0x1, sub(r, mload(F24))), add(mload(T163), mload(A15)), r), r))
             // Constraint 120.
-            s := add(mulmod(s, y, r), mulmod(add(mload(T59), mload(F49)), add(mload(A17), sub(r, mload(A17P))), r))
-            mstore(T161, mulmod(mload(T73), mload(T73), r))
-            mstore(T162, mulmod(mload(T73), mload(C7), r))
-            mstore(T163, add(mulmod(mload(A77P), add(mload(T59), add(mload(F4), mulmod(mload(F40), mload(C3), r))), r), add(mulmod(mulmod(mload(F41), add(0x2, sub(r, mload(F41))), r), add(mload(A66), mulmod(mload(A67), 0x100, r)), r), mulmod(mload(F48), add(add(mulmod(mload(T160), add(add(mload(A14), mload(T73)), mulmod(mload(T161), mload(F16), r)), r), mulmod(mload(A15), add(mload(T162), mulmod(mload(C7), mload(A14), r)), r)), add(add(mulmod(mload(T159), add(add(mload(A12), mload(T73)), mulmod(mload(T161), mload(F15), r)), r), mulmod(mload(A13), add(mload(T162), mulmod(mload(C7), mload(A12), r)), r)), addmod(add(mulmod(mload(T158), add(add(mload(A10), mload(T73)), mulmod(mload(T161), mload(F14), r)), r), mulmod(mload(A11), add(mload(T162), mulmod(mload(C7), mload(A10), r)), r)), add(add(mulmod(mload(T157), add(add(mload(A8), mload(T73)), mulmod(mload(T161), mload(F13), r)), r), mulmod(mload(A9), add(mload(T162), mulmod(mload(C7), mload(A8), r)), r)), add(add(mulmod(mload(T156), add(add(mload(A6), mload(T73)), mulmod(mload(T161), mload(F12), r)), r), mulmod(mload(A7), add(mload(T162), mulmod(mload(C7), mload(A6), r)), r)), addmod(add(mulmod(mload(T155), add(add(mload(A4), mload(T73)), mulmod(mload(T161), mload(F11), r)), r), mulmod(mload(A5), add(mload(T162), mulmod(mload(C7), mload(A4), r)), r)), add(add(mulmod(mload(T153), add(add(mload(A0), mload(T73)), mulmod(mload(T161), mload(F9), r)), r), mulmod(mload(A1), add(mload(T162), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T154), add(add(mload(A2), mload(T73)), mulmod(mload(T161), mload(F10), r)), r), mulmod(mload(A3), add(mload(T162), mulmod(mload(C7), mload(A2), r)), r))), r))), r))), r))))
+            s := add(mulmod(s, y, r), mulmod(add(mload(T62), mload(F50)), add(mload(A17), sub(r, mload(A17P))), r))
+            mstore(T164, mulmod(mload(C7), mload(C7), r))
+            mstore(T165, mulmod(mload(T164), mload(T164), r))
+            mstore(T166, mulmod(mload(T164), mload(C7), r))
+            mstore(T167, add(mulmod(mload(A77P), add(mload(T62), add(mload(F4), mulmod(mload(F41), mload(C3), r))), r), add(mulmod(mulmod(mload(F42), add(0x2, sub(r, mload(F42))), r), add(mload(A66), mulmod(mload(A67), 0x100, r)), r), mulmod(mload(F49), add(add(mulmod(mload(T163), add(add(mload(A14), mload(T164)), mulmod(mload(T165), mload(F16), r)), r), mulmod(mload(A15), add(mload(T166), mulmod(mload(C7), mload(A14), r)), r)), add(add(mulmod(mload(T162), add(add(mload(A12), mload(T164)), mulmod(mload(T165), mload(F15), r)), r), mulmod(mload(A13), add(mload(T166), mulmod(mload(C7), mload(A12), r)), r)), addmod(add(mulmod(mload(T161), add(add(mload(A10), mload(T164)), mulmod(mload(T165), mload(F14), r)), r), mulmod(mload(A11), add(mload(T166), mulmod(mload(C7), mload(A10), r)), r)), add(add(mulmod(mload(T160), add(add(mload(A8), mload(T164)), mulmod(mload(T165), mload(F13), r)), r), mulmod(mload(A9), add(mload(T166), mulmod(mload(C7), mload(A8), r)), r)), add(add(mulmod(mload(T159), add(add(mload(A6), mload(T164)), mulmod(mload(T165), mload(F12), r)), r), mulmod(mload(A7), add(mload(T166), mulmod(mload(C7), mload(A6), r)), r)), addmod(add(mulmod(mload(T158), add(add(mload(A4), mload(T164)), mulmod(mload(T165), mload(F11), r)), r), mulmod(mload(A5), add(mload(T166), mulmod(mload(C7), mload(A4), r)), r)), add(add(mulmod(mload(T156), add(add(mload(A0), mload(T164)), mulmod(mload(T165), mload(F9), r)), r), mulmod(mload(A1), add(mload(T166), mulmod(mload(C7), mload(A0), r)), r)), add(mulmod(mload(T157), add(add(mload(A2), mload(T164)), mulmod(mload(T165), mload(F10), r)), r), mulmod(mload(A3), add(mload(T166), mulmod(mload(C7), mload(A2), r)), r))), r))), r))), r))))
             // Constraint 121.
-            s := add(mulmod(s, y, r), add(sub(r, mod(mload(T163), r)), mulmod(mload(F1), mload(A77), r)))
-            mstore(T164, mulmod(0xff, add(0x1, sub(r, mload(A18))), r))
+            s := add(mulmod(s, y, r), add(sub(r, mod(mload(T167), r)), mulmod(mload(F1), mload(A77), r)))
+            mstore(T168, mulmod(0xff, add(0x1, sub(r, mload(A18))), r))
             // Constraint 122.
-            s := add(mulmod(s, y, r), mulmod(mload(F49), add(mload(A77P), sub(r, mod(add(mulmod(mload(T161), mload(A19), r), add(mulmod(mload(T162), mload(A18), r), add(add(mload(A16), mulmod(mload(C7), add(mload(A17), sub(r, mload(T164))), r)), mulmod(mload(T73), mload(A18), r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F50), add(mload(A77P), sub(r, mod(add(mulmod(mload(T165), mload(A19), r), add(mulmod(mload(T166), mload(A18), r), add(add(mload(A16), mulmod(mload(C7), add(mload(A17), sub(r, mload(T168))), r)), mulmod(mload(T164), mload(A18), r)))), r))), r))
             // Constraint 123.
-            s := add(mulmod(s, y, r), mulmod(add(mload(A18), sub(r, 0x1)), mulmod(mload(F49), mload(A18), r), r))
+            s := add(mulmod(s, y, r), mulmod(add(mload(A18), sub(r, 0x1)), mulmod(mload(F50), mload(A18), r), r))
             // Constraint 124.
-            s := add(mulmod(s, y, r), mulmod(mload(F49), add(mload(A0), sub(r, mod(add(mload(T164), add(sub(r, mload(A17)), add(mload(A16), mulmod(mload(A18), 0x100, r)))), r))), r))
+            s := add(mulmod(s, y, r), mulmod(mload(F50), add(mload(A0), sub(r, mod(add(mload(T168), add(sub(r, mload(A17)), add(mload(A16), mulmod(mload(A18), 0x100, r)))), r))), r))
             // Constraint 125.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A74), r), sub(r, mod(add(mulmod(mload(A74P), add(mload(T55), mulmod(mload(T69), mload(T72), r)), r), mulmod(mload(T69), add(mulmod(mload(T151), 0x24d6ba07f7aa8f04b2d8f06f77f52a93ca478dbeab3c92cd2d3e8053e396ee4d, r), mulmod(mload(C7), mload(A20), r)), r)), r))))
-            mstore(T165, add(mload(C7), sub(r, 0x1)))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A74), r), sub(r, mod(add(mulmod(mload(T73), mload(A20), r), mulmod(mload(A74P), add(mload(T58), mulmod(mload(T73), mload(T76), r)), r)), r))))
+            mstore(T169, add(mload(C7), sub(r, 0x1)))
             // Constraint 126.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A75), r), sub(r, mod(add(add(mulmod(mload(F49), mload(A32), r), mulmod(mload(T145), mulmod(mload(T47), mulmod(mload(F45), add(mload(F45), sub(r, 0x1)), r), r), r)), mulmod(mload(A75P), add(mload(T55), mulmod(mload(T165), mulmod(mload(T47), mulmod(mload(F27), add(mload(F27), sub(r, 0x1)), r), r), r)), r)), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A75), r), sub(r, mod(add(add(add(mulmod(mload(T77), mload(A72P), r), mulmod(mload(F50), mulmod(mload(F9), mload(A19), r), r)), mulmod(mload(T149), mulmod(mload(T47), mulmod(mload(F46), add(mload(F46), sub(r, 0x1)), r), r), r)), mulmod(mload(A75P), add(mload(T58), mulmod(mload(T169), mulmod(mload(T47), mulmod(mload(F28), add(mload(F28), sub(r, 0x1)), r), r), r)), r)), r))))
             // Constraint 127.
-            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A76), r), sub(r, mod(add(mulmod(mload(A76P), add(mload(T55), add(mulmod(mload(T70), add(sub(r, 0x1), mulmod(mload(T161), mload(C7), r)), r), mulmod(mload(T165), mulmod(mload(T47), mulmod(mload(F33), add(mload(F33), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F26), mload(INSTANCE), r), mulmod(mload(T70), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))), r))))
+            s := add(mulmod(s, y, r), add(mulmod(mload(F1), mload(A76), r), sub(r, mod(add(mulmod(mload(A76P), add(mload(T58), add(mulmod(mload(T74), add(sub(r, 0x1), mulmod(mload(T165), mload(C7), r)), r), mulmod(mload(T169), mulmod(mload(T47), mulmod(mload(F34), add(mload(F34), sub(r, 0x1)), r), r), r))), r), add(mulmod(mload(F26), mload(INSTANCE), r), mulmod(mload(T74), add(mload(A23), mulmod(mload(C7), add(mload(A22), mulmod(mload(C7), add(mload(A21), mulmod(mload(C7), add(mload(A20), mulmod(mload(A19), mload(C7), r)), r)), r)), r)), r))), r))))
             // Constraint 128.
             s := add(mulmod(s, y, r), mulmod(add(mload(A75P), sub(r, mload(A76P))), mulmod(mload(F1P), add(0x1, sub(r, mload(F1))), r), r))
         }
@@ -847,10 +856,13 @@ contract MergedWideVerifier is MergedVerifier {
             group := add(mulmod(group, u, r), value)
             s := group
             // Group 7.
-            value := mload(F40)
+            value := mload(F41)
             ok := and(ok, lt(value, r))
             group := value
-            value := mload(F45)
+            value := mload(F46)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F44)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F43)
@@ -859,28 +871,28 @@ contract MergedWideVerifier is MergedVerifier {
             value := mload(F42)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F41)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F39)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F37)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F36)
+            value := mload(F40)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F38)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F34)
+            value := mload(F37)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F39)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F50)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F35)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F33)
+            value := mload(F36)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F34)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F16)
@@ -909,10 +921,10 @@ contract MergedWideVerifier is MergedVerifier {
             value := mload(F9)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F31)
+            value := mload(F32)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F30)
+            value := mload(F31)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F24)
@@ -939,33 +951,33 @@ contract MergedWideVerifier is MergedVerifier {
             value := mload(F17)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
-            value := mload(F32)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F46)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F44)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            s := add(mulmod(s, v, r), group)
-            // Group 5.
-            value := mload(F48)
-            ok := and(ok, lt(value, r))
-            group := value
-            value := mload(F29)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F49)
-            ok := and(ok, lt(value, r))
-            group := add(mulmod(group, u, r), value)
-            value := mload(F27)
+            value := mload(F33)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F47)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
+            value := mload(F45)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            s := add(mulmod(s, v, r), group)
+            // Group 5.
+            value := mload(F49)
+            ok := and(ok, lt(value, r))
+            group := value
+            value := mload(F30)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
             value := mload(F28)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F48)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F29)
+            ok := and(ok, lt(value, r))
+            group := add(mulmod(group, u, r), value)
+            value := mload(F27)
             ok := and(ok, lt(value, r))
             group := add(mulmod(group, u, r), value)
             value := mload(F26)

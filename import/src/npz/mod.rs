@@ -208,7 +208,7 @@ pub fn write_examples(path: &Path, x: &[Vec<f32>]) -> Result<(), NpzError> {
 
 /// Writes the outputs `q` of a package, `[examples, values]` each: their values as float32 under
 /// their names, where the file has several; those of the first one as `logits` too; and all codes as
-/// `q` (int8).
+/// `q` (int8). Names that are no names of files are changed until they are, all different.
 ///
 /// The same outputs give the same bytes: entries carry no time.
 ///
@@ -217,9 +217,9 @@ pub fn write_examples(path: &Path, x: &[Vec<f32>]) -> Result<(), NpzError> {
 pub fn write_outputs(path: &Path, package: &Package, q: &[Vec<i8>]) -> Result<(), NpzError> {
     let io = |source| NpzError::Io { path: path.to_path_buf(), source };
     let values: Vec<Vec<Vec<f32>>> = q.iter().map(|row| package.values(row)).collect();
-    let names = package.outputs.iter().map(|output| output.name.as_str());
-    let names = names.enumerate().filter(|(_, name)| !matches!(*name, "logits" | "q"));
-    let several = names.filter(|_| package.outputs.len() > 1);
+    let names = entries(package.outputs.iter().map(|output| output.name.as_str()));
+    let several = names.iter().enumerate().filter(|_| package.outputs.len() > 1);
+    let several = several.filter_map(|(at, name)| Some((at, name.as_deref()?)));
     let mut npz = NpzWriter::new(BufWriter::new(File::create(path).map_err(io)?));
     let write = || -> std::io::Result<()> {
         for (at, name) in std::iter::once((0, "logits")).chain(several) {
@@ -233,6 +233,24 @@ pub fn write_outputs(path: &Path, package: &Package, q: &[Vec<i8>]) -> Result<()
     write().map_err(io)
 }
 
+/// The entry of each output; none for one that has the name of another array.
+fn entries<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Option<String>> {
+    let mut taken = vec!["logits".to_owned(), "q".to_owned()];
+    let entry = |name: &str| {
+        if taken.iter().take(2).any(|reserved| reserved == name) {
+            return None;
+        }
+        let plain = |c: char| if c.is_control() || "/\\:".contains(c) { '_' } else { c };
+        let base: String = name.trim_start_matches(['/', '.', '\\']).chars().map(plain).collect();
+        let base = if base.is_empty() { "output".to_owned() } else { base };
+        let number = |n: usize| if n == 1 { base.clone() } else { format!("{base}_{n}") };
+        let free = (1..).map(number).find(|name| !taken.contains(name))?;
+        taken.push(free.clone());
+        Some(free)
+    };
+    names.map(entry).collect()
+}
+
 fn write_array<T: AutoSerialize + Copy>(
     npz: &mut NpzWriter<BufWriter<File>>,
     name: &str,
@@ -243,4 +261,19 @@ fn write_array<T: AutoSerialize + Copy>(
     let mut array = npz.array(name, options)?.default_dtype().shape(&shape).begin_nd()?;
     array.extend(rows.iter().flat_map(|row| row.iter().copied()))?;
     array.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::entries;
+
+    /// Names that graphs have, and some that would leave the folder or hide each other.
+    #[test]
+    fn entries_are_names_of_files_and_all_different() {
+        let names = ["/fc/Gemm_output_0", "a", "a", "../../a", "logits", "", "Call:0", "a_2"];
+        let entries = entries(names.into_iter());
+        let entries: Vec<&str> = entries.iter().flatten().map(String::as_str).collect();
+        let expected = ["fc_Gemm_output_0", "a", "a_2", "a_3", "output", "Call_0", "a_2_2"];
+        assert_eq!(entries, expected);
+    }
 }

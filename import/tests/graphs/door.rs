@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::build::{int, ints, Build};
+use crate::build::{float, int, ints, text, Build};
 use dn_import::onnx::{Attribute, Dimension, Entry, Function, Model, Node, OperatorSet, ValueInfo};
 use dn_import::{operators, ImportError, OnnxModel, Reading};
 use prost::Message;
@@ -22,6 +22,44 @@ fn single(op: &str, domain: &str) -> Model {
     let mut model = b.model();
     model.graph.as_mut().unwrap().node[0].domain = domain.into();
     model
+}
+
+/// Attributes that change what is computed are read or refused.
+#[test]
+fn learned_models_with_what_is_not_read_are_refused() {
+    let told = |op: &str, attributes: &[Attribute]| {
+        let mut model = single(op, "ai.onnx.ml");
+        model.graph.as_mut().unwrap().node[0].attribute = attributes.to_vec();
+        read(&model, &Reading::default()).map(|_| String::new()).unwrap_or_else(|e| e)
+    };
+    let floats = |name: &str, floats: &[f32]| Attribute {
+        name: name.into(),
+        floats: floats.to_vec(),
+        ..Attribute::default()
+    };
+    let coefficients = || floats("coefficients", &[1.0, 2.0, 3.0]);
+    assert_eq!(told("SVMRegressor", &[coefficients()]), "");
+    assert!(told("SVMRegressor", &[coefficients(), int("one_class", 1)]).contains("one_class"));
+    let post = text("post_transform", "LOGISTIC");
+    assert!(told("SVMRegressor", &[coefficients(), post]).contains("LOGISTIC"));
+    let nan = float("replaced_value_float", f32::NAN);
+    assert_eq!(told("Imputer", &[nan, floats("imputed_value_floats", &[1.0])]), "");
+    let zero = floats("imputed_value_floats", &[1.0]);
+    assert!(told("Imputer", &[zero]).contains("missing"));
+    let whole = int("replaced_value_int64", -1);
+    assert!(told("Imputer", &[whole]).contains("missing"));
+}
+
+/// Whole numbers of probabilities are 0 or 1: no order of scores is left.
+#[test]
+fn a_softmax_that_is_cut_to_whole_numbers_is_not_dropped() {
+    let cut = |to: i64| {
+        let mut b = Build::new(&[3]);
+        b.node("Softmax", &["x"], "s", &[]).node("Cast", &["s"], "y", &[int("to", to)]);
+        read(&b.model(), &Reading::default()).map(|_| ())
+    };
+    assert!(cut(1).is_ok());
+    assert!(cut(7).is_err());
 }
 
 #[test]

@@ -90,6 +90,22 @@ fn quotients_extremes_and_choices_of_two_tensors() {
     assert_eq!(products(&b.check_within(0.03).package.graph), 1);
 }
 
+/// Normalisations and a softmax inside of the graph, and the product of two matrices: steps of int8.
+#[test]
+fn what_divides_by_a_statistic_is_made_of_products() {
+    let mut b = Build::new(&[6]);
+    b.weights("w", &[6, 8]).weights("s", &[8]).weights("t", &[8]).weights("v", &[8, 3]);
+    b.node("MatMul", &["x", "w"], "h", &[]).node("LayerNormalization", &["h", "s", "t"], "n", &[]);
+    b.node("MatMul", &["n", "v"], "y", &[]).check_within(0.05);
+    let mut b = Build::new(&[6]);
+    b.weights("w", &[6, 8]).weights("v", &[8, 3]).node("MatMul", &["x", "w"], "h", &[]);
+    b.node("Softmax", &["h"], "s", &[]).node("MatMul", &["s", "v"], "y", &[]).check_within(0.05);
+    let mut b = Build::new(&[3, 4]);
+    b.weights("w", &[4, 4]).node("MatMul", &["x", "w"], "q", &[]);
+    b.node("Transpose", &["q"], "t", &[ints("perm", &[0, 2, 1])]);
+    b.node("MatMul", &["x", "t"], "y", &[]).check_within(0.05);
+}
+
 /// `[batch, steps, inputs]` and what a recurrent layer makes of it, all outputs one behind the other.
 fn recurrent(op: &str, gates: i64, directions: i64, more: &[dn_import::onnx::Attribute]) -> Build {
     let (steps, inputs, hidden) = (4, 3, 4);

@@ -43,7 +43,7 @@ fn nodes_that_cannot_be_read() {
         ("Mul", &["x", "w"], vec![], "do not fit"),
         ("Add", &["x", "k"], vec![], "do not fit"),
         ("Squeeze", &["x", "axis"], vec![], "more than one value"),
-        ("Softmax", &["x"], vec![], "last operator"),
+        ("LogSoftmax", &["x"], vec![], "last operator"),
         ("LSTM", &["x"], vec![], "three are needed"),
     ];
     for (op, inputs, attributes, expected) in cases {

@@ -92,6 +92,21 @@ fn images() -> Graph {
     graph
 }
 
+/// A dense layer, then the product of two sums beside a third one, and classes.
+fn products() -> Graph {
+    let mut s = Stream(71);
+    let (input, hidden) = (Shape::vector(12), Shape::vector(6));
+    let identity = Activation::identity;
+    let first = Node::dense((0, input), s.weights(72), vec![5; 6], 5, identity());
+    let mut second = Node::dense((1, hidden), s.weights(36), vec![-9; 6], 11, identity());
+    for part in [Part::Left, Part::Right] {
+        let source = Source { part, ..second.sources[0].clone() };
+        second.sources.push(source);
+    }
+    let last = Node::dense((2, hidden), s.weights(30), vec![1; 5], 7, identity());
+    Graph { input, nodes: vec![first, second, last] }
+}
+
 /// Queries in the order of the columns.
 fn in_order(mut p: Protocol) -> Protocol {
     let sorted = |queries: &[Query]| -> (Vec<Query>, Vec<u32>) {
@@ -149,9 +164,12 @@ fn hash(graph: &Graph, frame: Frame) -> String {
 fn pinned_proofs_of_one_seed_are_what_they_were() {
     let mut found = String::new();
     for width in Width::ALL {
-        for (graph, batch, form) in
-            [(dense(), 16, Form::Listed), (dense(), 16, Form::Digest), (images(), 32, Form::Listed)]
-        {
+        for (graph, batch, form) in [
+            (dense(), 16, Form::Listed),
+            (dense(), 16, Form::Digest),
+            (images(), 32, Form::Listed),
+            (products(), 32, Form::Listed),
+        ] {
             graph.validate().unwrap();
             writeln!(found, "{}", hash(&graph, Frame::of(batch, width).with(form))).unwrap();
         }

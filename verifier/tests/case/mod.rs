@@ -8,7 +8,7 @@ use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::{Frame, Scheme, Slot, Width};
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::protocol::{Protocol, Word};
-use dn_core::quant::{Activation, Graph, Node, Shape};
+use dn_core::quant::{Activation, Graph, Node, Part, Shape, Source};
 use dn_core::statement::Form;
 use dn_prover::{Proof, Prover};
 use dn_verifier::verify;
@@ -18,6 +18,26 @@ pub(crate) fn graph(bias: i32) -> Graph {
     let input = Shape::vector(8);
     let node = Node::dense((0, input), weights, vec![bias, -5, 70], 5, Activation::relu());
     Graph { input, nodes: vec![node] }
+}
+
+/// The same behind which two sums are multiplied.
+pub(crate) fn products() -> Graph {
+    let mut graph = graph(3);
+    let hidden = Node::dense(
+        (1, Shape::vector(3)),
+        vec![2, -1, 3, 0, 4, 1, -2, 1, 1],
+        vec![9, -400, 7],
+        7,
+        Activation::identity(),
+    );
+    let factor = |part, sign: i16| Source {
+        part,
+        weights: hidden.sources[0].weights.iter().map(|w| sign * w + 1).collect(),
+        ..hidden.sources[0].clone()
+    };
+    let sources = vec![hidden.sources[0].clone(), factor(Part::Left, 1), factor(Part::Right, -1)];
+    graph.nodes.push(Node { sources, ..hidden });
+    graph
 }
 
 pub(crate) fn tasks(first: i8) -> Vec<Slot> {
@@ -73,6 +93,15 @@ impl Case {
     /// The same for any frame of eight slots or more.
     pub(crate) fn framed(folder: &Path, frame: Frame) -> Self {
         Self::of(keys(folder, 3, frame), 0)
+    }
+
+    /// The model with products in a layout.
+    pub(crate) fn with_products(folder: &Path, width: Width) -> Self {
+        let name = format!("products-{}", width.name());
+        Self::of(
+            Prover::new(products(), Frame::of(8, width), folder, &name, None).expect("keys"),
+            0,
+        )
     }
 
     fn of(prover: Prover, seed: i8) -> Self {

@@ -64,13 +64,16 @@ pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
     match acc {
         Acc::Y => r.when(Fx::Factors, |r| {
             let lanes = r.layout().lanes();
-            let [left_claim, right_claim] = [1, 2].map(|n| r.power(Ch::Lambda, n));
-            let offset = r.number(Fr::from(FACTOR_OFFSET));
-            r.horner(Ch::Tau, 0..lanes, |r, lane| {
-                let left = r.at(Cell::Hi(lane)) - offset.clone();
-                let right = r.at(Cell::Lo(lane)) - offset.clone();
-                left.clone() * (right.clone() + left_claim.clone()) + right_claim.clone() * right
-            })
+            // The folds of `hi` and `lo` are those of other rows, so the offsets come out of them.
+            let products =
+                r.horner(Ch::Tau, 0..lanes, |r, l| r.at(Cell::Hi(l)) * r.at(Cell::Lo(l)));
+            let [left, right] = [1, 2].map(|n| r.power(Ch::Lambda, n));
+            let offset = Fr::from(FACTOR_OFFSET);
+            let constant = r.number(offset.square()) - (left.clone() + right.clone()) * offset;
+            products
+                + (left - r.number(offset)) * r.lanes(Cell::Hi)
+                + (right - r.number(offset)) * r.lanes(Cell::Lo)
+                + constant * r.ones()
         }),
         _ => None,
     }

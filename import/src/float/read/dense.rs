@@ -40,9 +40,8 @@ impl Reader {
     pub(super) fn mat_mul(&mut self, node: &onnx::Node) -> Result<View, String> {
         let name = |at: usize| node.operand(at).ok_or_else(|| format!("operand {at} is missing"));
         if self.views.contains_key(name(0)?) && self.views.contains_key(name(1)?) {
-            return Err(
-                "a product of two computed tensors needs a gate that is not built yet".to_owned()
-            );
+            let (a, b) = (self.operand(node, 0)?, self.operand(node, 1)?);
+            return self.matrices(&a, &b);
         }
         if self.views.contains_key(name(0)?) {
             let view = self.operand(node, 0)?;

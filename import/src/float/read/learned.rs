@@ -40,7 +40,11 @@ impl Reader {
                 vec![with_int(make("Concat", &names, result), "axis", 1)]
             }
             "Imputer" => {
-                if !node.float("replaced_value_float", f32::NAN).is_nan() {
+                // Zeros are replaced where nothing else is named.
+                let whole = ["replaced_value_int64", "imputed_value_int64s"];
+                if !node.float("replaced_value_float", 0.0).is_nan()
+                    || node.attribute.iter().any(|a| whole.contains(&a.name.as_str()))
+                {
                     return Err(
                         "only missing values (NaN) may be replaced; inputs have none".to_owned()
                     );
@@ -123,6 +127,13 @@ impl Reader {
                 "kernel {:?} is not supported, only LINEAR",
                 node.text("kernel_type")
             ));
+        }
+        if node.int("one_class", 0) != 0 {
+            return Err("one_class = 1 is not supported: it decides by the sign".to_owned());
+        }
+        if !matches!(node.text("post_transform"), "" | "NONE") {
+            let other = node.text("post_transform");
+            return Err(format!("post_transform {other:?} is not supported here"));
         }
         let (vectors, factors) = (node.floats("support_vectors"), node.floats("coefficients"));
         let rho = node.floats("rho").first().copied().unwrap_or(0.0);

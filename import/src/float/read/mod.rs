@@ -32,6 +32,7 @@ mod reshape;
 mod resize;
 mod rewrite;
 mod select;
+mod statistics;
 mod transposed;
 mod trees;
 mod view;
@@ -52,6 +53,7 @@ use crate::readout::Readout;
 pub use input::Input;
 pub use operators::{operators, Group, Operator};
 use prepare::{prepare, Prepared};
+use quantised::Coding;
 pub(super) use view::View;
 
 /// Most functions between two linear operations.
@@ -120,7 +122,7 @@ struct Reader {
     types: HashMap<String, i32>,
     views: HashMap<String, View>,
     /// Computed tensors that hold codes in the file; here, the numbers that these stand for.
-    quantised: HashSet<String>,
+    quantised: HashMap<String, Coding>,
     /// Tensors behind which nothing is computed.
     ends: HashSet<String>,
     /// Number of outputs.
@@ -149,7 +151,7 @@ impl Reader {
             constants: HashMap::new(),
             types: HashMap::new(),
             views: HashMap::new(),
-            quantised: HashSet::new(),
+            quantised: HashMap::new(),
             ends: ends(&graph.node, &outputs),
             outputs: outputs.len(),
             failed: HashSet::new(),
@@ -249,11 +251,10 @@ impl Reader {
         }
         let read = Self::operator(node).and_then(|o| o.read);
         let results = read.ok_or("this operator is not supported")?(self, node)?;
-        let codes = node.op_type != "DequantizeLinear"
-            && node.operands().any(|name| self.quantised.contains(name));
+        let codes = self.coding(node)?;
         for (name, view) in node.output.iter().zip(results) {
-            if codes {
-                self.quantised.insert(name.clone());
+            if let Some(coding) = &codes {
+                self.quantised.entry(name.clone()).or_insert_with(|| coding.clone());
             }
             self.views.insert(name.clone(), view);
         }

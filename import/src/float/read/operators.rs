@@ -109,6 +109,8 @@ fn one(view: View) -> Vec<View> {
 
 use Group::{Function, Largest, Learned, Linear, Product, Quantised, Recurrent, View as Seen};
 
+const STATISTIC: &str = "constant scale and bias; each step is rounded to int8";
+
 const RECURRENT: &str =
     "constant weights; whole sequences of up to 1,024 steps; the batch behind a Transpose, or layout = 1";
 
@@ -118,7 +120,9 @@ pub(super) static OPERATORS: &[Operator] = &[
         r.conv_transpose(n).map(one)
     }),
     entry(Linear, "Gemm", "constant weights; transA = 0", |r, n| r.gemm(n).map(one)),
-    entry(Linear, "MatMul", "one operand constant", |r, n| r.mat_mul(n).map(one)),
+    entry(Linear, "MatMul", "one operand constant, or at most 65,536 products", |r, n| {
+        r.mat_mul(n).map(one)
+    }),
     entry(Linear, "BatchNormalization", "training_mode = 0", |r, n| r.batch_norm(n).map(one)),
     entry(Linear, "AveragePool", "up to three spatial dimensions", |r, n| {
         r.average_pool(n).map(one)
@@ -192,6 +196,10 @@ pub(super) static OPERATORS: &[Operator] = &[
     entry(Product, "Mul", "", ARITHMETIC),
     entry(Product, "Div", "", ARITHMETIC),
     entry(Product, "Where", "", |r, n| r.choose(n)),
+    rewritten("", Product, "Softmax", "left out as the last operator"),
+    rewritten("", Product, "LayerNormalization", STATISTIC),
+    rewritten("", Product, "InstanceNormalization", STATISTIC),
+    rewritten("", Product, "RMSNormalization", STATISTIC),
     rewritten("", Recurrent, "LSTM", RECURRENT),
     rewritten("", Recurrent, "GRU", RECURRENT),
     rewritten("", Recurrent, "RNN", RECURRENT),
@@ -270,7 +278,6 @@ pub(super) static OPERATORS: &[Operator] = &[
     folded("Xor"),
     folded("Mod"),
     folded("ReduceProd"),
-    tail("", "Softmax", "as the last operator"),
     tail("", "LogSoftmax", "as the last operator"),
     tail("", "ArgMax", "as the last operator"),
     tail(ML, "ZipMap", ""),

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::ImportError;
-use crate::onnx::{Attribute, Function, Graph, Model, Node};
+use crate::onnx::{Attribute, Function, Graph, Model, Node, BFLOAT16, DOUBLE, FLOAT, FLOAT16};
 use crate::readout::Readout;
 
 use super::unsupported;
@@ -158,6 +158,12 @@ struct Tail {
     visited: Vec<usize>,
 }
 
+/// Whether a `Cast` leaves numbers as they are.
+fn keeps_numbers(node: &Node) -> bool {
+    let to = node.int("to", 0);
+    [FLOAT, FLOAT16, DOUBLE, BFLOAT16].iter().any(|float| i64::from(*float) == to)
+}
+
 impl Prepared {
     /// Decides what each output is and drops what only orders or names classes.
     fn drop_tails(&mut self, outputs: &[String]) -> Result<(), ImportError> {
@@ -242,6 +248,8 @@ impl Prepared {
         let mut name = output.to_owned();
         // Views that are walked past count only if something is dropped behind them.
         let mut passed = Vec::new();
+        // Behind what cuts or renames numbers there are no scores, only a class.
+        let mut is_index = false;
         while let Some(at) = producer.get(&name).copied() {
             let node = &self.graph.node[at];
             let computed = |i: usize| node.operand(i).filter(|n| producer.contains_key(*n));
@@ -249,6 +257,11 @@ impl Prepared {
             if passed.len() > self.graph.node.len() {
                 break;
             }
+            is_index |= match node.op_type.as_str() {
+                "Cast" => !keeps_numbers(node),
+                "LabelEncoder" | "ArrayFeatureExtractor" | "Gather" => true,
+                _ => false,
+            };
             match node.op_type.as_str() {
                 "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze"
                 | "Transpose" => {
@@ -263,14 +276,14 @@ impl Prepared {
                     let Some(next) = computed(1) else { break };
                     name = next.to_owned();
                 }
-                "Softmax" | "LogSoftmax" | "ZipMap" | "Normalizer" => {
+                "Softmax" | "LogSoftmax" | "ZipMap" | "Normalizer" if !is_index => {
                     let Some(next) = node.operand(0) else { break };
                     tail.visited.append(&mut passed);
                     tail.dropped.push(at);
                     name = next.to_owned();
                 }
                 // Each score as a share of their sum.
-                "Div" if self.is_share(node, producer) => {
+                "Div" if !is_index && self.is_share(node, producer) => {
                     let Some(next) = node.operand(0) else { break };
                     tail.visited.append(&mut passed);
                     tail.dropped.push(at);
@@ -280,6 +293,7 @@ impl Prepared {
                     let Some(next) = node.operand(0) else { break };
                     tail.visited.append(&mut passed);
                     tail.is_label = true;
+                    is_index = false;
                     name = next.to_owned();
                     tail.base.clone_from(&name);
                 }

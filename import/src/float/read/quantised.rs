@@ -16,6 +16,30 @@ use super::Reader;
 use crate::float::Scalar;
 use crate::onnx::{self, Node, Numbers, INT16, INT32, INT8, UINT16, UINT8};
 
+/// What the codes of a computed tensor stand for in the file: `scale (code - zero)`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Coding {
+    scale: Vec<f64>,
+    /// As many, or one.
+    zero: Vec<f64>,
+}
+
+impl Coding {
+    fn of(scale: &Numbers, zero: Option<&Numbers>) -> Self {
+        let zero = zero.map_or_else(|| vec![0.0], |z| z.values.clone());
+        let zero = if zero.iter().all(|z| *z == zero[0]) { vec![zero[0]] } else { zero };
+        Self { scale: scale.values.clone(), zero }
+    }
+
+    /// The scale and zero point, if there is one of each.
+    fn single(&self) -> Option<(f64, f64)> {
+        match (&self.scale[..], &self.zero[..]) {
+            ([scale], [zero]) => Some((*scale, *zero)),
+            _ => None,
+        }
+    }
+}
+
 /// Smallest and largest code of a type.
 fn codes(data_type: i32) -> Result<(f64, f64), String> {
     Ok(match data_type {
@@ -120,7 +144,8 @@ impl Reader {
         let view = self.operand(node, 0)?;
         let scale = self.required(node, 1)?;
         let zero = self.zero_point(node, 2)?;
-        self.quantised.extend(node.results().map(str::to_owned));
+        let coding = Coding::of(&scale, zero.as_deref());
+        self.quantised.extend(node.results().map(|name| (name.to_owned(), coding.clone())));
         let is_input = self.values(&view).iter().all(|v| *v == 0);
         let ([scale], false) = (&scale.values[..], is_input) else { return Ok(view) };
         let zero = zero.map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
@@ -131,23 +156,52 @@ impl Reader {
 
     pub(super) fn dequantize(&mut self, node: &onnx::Node) -> Result<View, String> {
         let view = self.operand(node, 0)?;
-        if node.operand(0).is_some_and(|name| self.quantised.contains(name)) {
-            return Ok(view);
+        let (scale, zero) = (self.required(node, 1)?, self.zero_point(node, 2)?);
+        let name = node.operand(0).unwrap_or_default();
+        self.decoded(name, &view, &Coding::of(&scale, zero.as_deref()))
+    }
+
+    /// The numbers that the codes of a tensor stand for under `coding`, which may be another one than
+    /// that under which they were made.
+    fn decoded(&mut self, name: &str, view: &View, coding: &Coding) -> Result<View, String> {
+        // Codes that come from outside are numbers as they are.
+        let plain = Coding { scale: vec![1.0], zero: vec![0.0] };
+        let made = self.quantised.get(name).cloned().unwrap_or(plain);
+        if made == *coding {
+            return Ok(view.clone());
         }
-        // Codes that come from outside.
-        let scale = self.required(node, 1)?;
-        let zero = self.zero_point(node, 2)?;
-        let (Some(scale), 1) = (scale.values.first(), scale.values.len()) else {
-            return Err("one scale per channel of computed codes is not supported".to_owned());
+        let (Some((old, old_zero)), Some((new, zero))) = (made.single(), coding.single()) else {
+            return Err(
+                "codes are read with other scales than they were made with, or with one per channel"
+                    .to_owned(),
+            );
         };
-        let zero = zero.map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
-        self.function(&view, &[Scalar::Affine(*scale as f32, (-zero * scale) as f32)])
+        if old == 0.0 {
+            return Err("a scale is zero".to_owned());
+        }
+        // x / old + old_zero is the code.
+        let (factor, offset) = (new / old, new * (old_zero - zero));
+        self.function(view, &[Scalar::Affine(factor as f32, offset as f32)])
+    }
+
+    /// What the results of a node on codes stand for: the same as its operands, if these agree.
+    pub(super) fn coding(&self, node: &onnx::Node) -> Result<Option<Coding>, String> {
+        if node.op_type == "DequantizeLinear" {
+            return Ok(None);
+        }
+        let mut codings = node.operands().filter_map(|name| self.quantised.get(name));
+        let Some(first) = codings.next() else { return Ok(None) };
+        if codings.any(|other| other != first) {
+            return Err("its operands are codes of different scales".to_owned());
+        }
+        Ok(Some(first.clone()))
     }
 
     /// The operand itself; its scale and zero point are 1 and 0.
     pub(super) fn dynamic_quantize(&mut self, node: &onnx::Node) -> Result<View, String> {
         let view = self.operand(node, 0)?;
-        self.quantised.extend(node.output.first().cloned());
+        let coding = Coding { scale: vec![1.0], zero: vec![0.0] };
+        self.quantised.extend(node.output.first().cloned().map(|name| (name, coding)));
         for (at, value) in [(1, 1.0), (2, 0.0)] {
             if let Some(name) = node.output.get(at) {
                 let number = Numbers { dims: Vec::new(), values: vec![value], is_integer: at == 2 };
@@ -164,7 +218,12 @@ impl Reader {
     ) -> Result<Option<Vec<Node>>, String> {
         let result = node.output.first().cloned().unwrap_or_default();
         let inner = format!("{result}@real");
-        let x = node.operand(0).unwrap_or_default();
+        let single = matches!(
+            node.op_type.as_str(),
+            "QLinearGlobalAveragePool" | "QLinearSigmoid" | "QLinearLeakyRelu"
+        );
+        let x = if single { self.real_operand(node, 0)? } else { String::new() };
+        let x = x.as_str();
         // The nodes for the numbers, and the operand that is their scale.
         let (nodes, scale) = match node.op_type.as_str() {
             "MatMulInteger" | "ConvInteger" => return self.integer_layer(node).map(Some),
@@ -206,6 +265,7 @@ impl Reader {
         let zero = self.zero_point(node, 2)?;
         let zero = zero.map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
         let inner = format!("{result}@codes");
+        let one = self.store(&inner, Vec::new(), vec![1.0]);
         let shift = self.store(&inner, Vec::new(), vec![zero]);
         let layer = Node {
             op_type: node.op_type.trim_end_matches("Integer").to_owned(),
@@ -214,7 +274,7 @@ impl Reader {
             ..node.clone()
         };
         let x = node.operand(0).unwrap_or_default();
-        Ok(vec![make("Sub", &[x, &shift], &inner), layer])
+        Ok(vec![make("DequantizeLinear", &[x, &one, &shift], &inner), layer])
     }
 
     /// `QLinearConv`, `QLinearMatMul`, `QGemm`: operand, weights and bias as real numbers.
@@ -253,8 +313,14 @@ impl Reader {
     /// The name of an operand in codes, or of the numbers that constant codes stand for.
     fn real_operand(&mut self, node: &onnx::Node, at: usize) -> Result<String, String> {
         let name = node.operand(at).ok_or_else(|| format!("operand {at} is missing"))?.to_owned();
-        let Some(codes) = self.numbers(&name)? else { return Ok(name) };
         let (scale, zero) = (self.required(node, at + 1)?, self.zero_point(node, at + 2)?);
+        let Some(codes) = self.numbers(&name)? else {
+            let view = self.view(&name)?;
+            let view = self.decoded(&name, &view, &Coding::of(&scale, zero.as_deref()))?;
+            let real = format!("{name}@real{}", self.views.len());
+            self.views.insert(real.clone(), view);
+            return Ok(real);
+        };
         let numbers = real(&codes, &scale, zero.as_deref(), -1)?;
         Ok(self.store(&name, numbers.dims, numbers.values))
     }

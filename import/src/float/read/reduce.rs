@@ -70,7 +70,12 @@ impl Reader {
     }
 
     /// `factor` times the sum over axes; the others in order.
-    fn sum_over(&mut self, view: &View, over: &[usize], factor: f32) -> Result<View, String> {
+    pub(super) fn sum_over(
+        &mut self,
+        view: &View,
+        over: &[usize],
+        factor: f32,
+    ) -> Result<View, String> {
         let (turned, kept) = self.kept_first(view, over)?;
         let count = view.len() / kept;
         let fits = |reader: &Self, view: &View, positions: usize| match &view.body {

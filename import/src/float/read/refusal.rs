@@ -8,13 +8,13 @@ use crate::onnx;
 const REFUSED: &[(&[&str], &str)] = &[
     (&["TreeEnsemble"], "trees in this form are not read yet; TreeEnsembleClassifier and TreeEnsembleRegressor, which \
         exporters write for ai.onnx.ml 3, are"),
-    (&["LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization",
-        "MeanVarianceNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization", "LRN"],
-        "it divides by a statistic of each example, which needs a gate that is not built yet; BatchNormalization, \
-        whose statistics are constants, is supported"),
+    (&["GroupNormalization", "LpNormalization", "MeanVarianceNormalization", "SimplifiedLayerNormalization",
+        "SkipLayerNormalization", "LRN"],
+        "it divides by a statistic of each example in a form that is not read; LayerNormalization and \
+        InstanceNormalization are, and so are ReduceMean, Sqrt and Div"),
     (&["Attention", "MultiHeadAttention", "Einsum", "GroupQueryAttention", "RotaryEmbedding"],
-        "it multiplies computed tensors, which needs a gate that is not built yet; MatMul with a constant is supported"),
-    (&["Softmax", "LogSoftmax", "Hardmax"], "it divides by a sum over each example; it is left out as the last operator \
+        "it multiplies computed tensors in a form that is not read; MatMul and Mul are"),
+    (&["LogSoftmax", "Hardmax"], "it divides by a sum over each example; it is left out as the last operator \
         only"),
     (&["ArgMax", "ArgMin", "TopK", "Normalizer"], "it is left out as the last operator only: take the scores as output"),
     (&["Loop", "If", "Scan"], "graphs inside of a node are not read; export the model with fixed shapes"),

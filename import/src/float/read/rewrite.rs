@@ -26,6 +26,11 @@ pub(super) fn with_int(node: Node, name: &str, i: i64) -> Node {
     with(node, Attribute { name: name.to_owned(), i, ..Attribute::default() })
 }
 
+/// The node with a list of integers.
+pub(super) fn with_ints(node: Node, name: &str, ints: &[i64]) -> Node {
+    with(node, Attribute { name: name.to_owned(), ints: ints.to_vec(), ..Attribute::default() })
+}
+
 fn with(mut node: Node, attribute: Attribute) -> Node {
     node.attribute.push(attribute);
     node
@@ -54,6 +59,10 @@ impl Reader {
             ("ai.onnx.ml", _) => return self.learned(node),
             ("com.microsoft", "FusedConv" | "FusedGemm" | "FusedMatMul") => fused(node)?,
             ("com.microsoft", _) => return self.quantised_layer(node),
+            (
+                domain,
+                "Softmax" | "LayerNormalization" | "InstanceNormalization" | "RMSNormalization",
+            ) if is_onnx(domain) => self.statistic(node)?,
             (domain, "LSTM" | "GRU" | "RNN") if is_onnx(domain) => self.recurrent(node)?,
             (domain, "QLinearConv" | "QLinearMatMul" | "MatMulInteger" | "ConvInteger")
                 if is_onnx(domain) =>

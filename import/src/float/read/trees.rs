@@ -247,6 +247,9 @@ impl Reader {
         let x = node.operand(0).unwrap_or_default();
         let inputs = self.view(x)?.dims.iter().skip(1).product::<usize>();
         afford(flat.len(), [decisions, leaves, inputs, outputs])?;
+        let numbers = inputs * decisions + leaves * (decisions + outputs);
+        self.work = self.work.saturating_add(flat.len().saturating_mul(numbers));
+        self.spend(0)?;
         let share = share(node, flat.len())?;
 
         let columns = flat.len() * decisions;
