@@ -80,8 +80,8 @@ impl Reader {
         }
         let (rows, inner, columns) = (a.dims[m - 2], a.dims[m - 1], b.dims[n - 1]);
         let lead = super::axes::broadcast(&a.dims[..m - 2], &b.dims[..n - 2])?;
-        let all = lead.iter().chain(&[rows, columns, inner]);
-        let count = all.copied().try_fold(1usize, usize::checked_mul);
+        let mut all = lead.iter().copied().chain([rows, columns, inner]);
+        let count = all.try_fold(1usize, usize::checked_mul);
         if b.dims[n - 2] != inner || count.is_none_or(|count| count > MAX_PRODUCTS) {
             return Err(format!(
                 "matrices {:?} and {:?} do not fit, or take more than {MAX_PRODUCTS} products",
