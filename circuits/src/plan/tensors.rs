@@ -95,7 +95,11 @@ impl<'a> Model<'a> {
                 let program = match self.exponents.readings[tensor] {
                     Reading::Dense => {
                         let Some(tap) = dense_tap(g, ended.position) else { continue };
-                        Program::dense(&weights(tap), claims, w.width)
+                        let weights = weights(tap);
+                        if is_nothing(&weights) {
+                            continue;
+                        }
+                        Program::dense(&weights, claims, w.width)
                     }
                     Reading::Image { width, .. } => {
                         let x = coordinate(g, 0, ended.position[0]) * width
@@ -104,6 +108,7 @@ impl<'a> Model<'a> {
                         let mut all: Vec<(i64, Vec<Fr>)> = taps(g, ended.phase)
                             .into_iter()
                             .map(|(tap, [d0, d1])| (last - x + d0 * width + d1, weights(tap)))
+                            .filter(|(_, weights)| !is_nothing(weights))
                             .collect();
                         if all.is_empty() {
                             continue;
@@ -405,6 +410,11 @@ impl<'a> Model<'a> {
             w.product(&program, false, ended.row);
         }
     }
+}
+
+/// Whether a product with these weights adds nothing to a claim.
+fn is_nothing(weights: &[Fr]) -> bool {
+    weights.iter().all(|w| *w == Fr::ZERO)
 }
 
 /// The tap through which the only output of a dense reader reads a position.
