@@ -170,6 +170,16 @@ impl<'a> Model<'a> {
         rows
     }
 
+    /// Width of the grid on which a node's values are an image.
+    fn image_width(&self, node: usize) -> Option<i64> {
+        let n = &self.graph.nodes[node];
+        match self.exponents.readings[node + 1] {
+            _ if n.pool > 1 => Some(n.output().width as i64),
+            Reading::Image { width, .. } => Some(width),
+            Reading::Dense => None,
+        }
+    }
+
     /// Outputs and spilled coefficients of a phase, ascending.
     fn items(&self, node: usize, phase: [usize; 2], stride: [usize; 2]) -> Vec<(i64, Item)> {
         let (shape, grid) = (self.graph.nodes[node].shape, &self.exponents.grids[node]);
@@ -206,11 +216,7 @@ impl<'a> Model<'a> {
         let (shape, grid) = (n.shape, &self.exponents.grids[node]);
         let items = self.items(node, phase, stride);
         let Some((last, _)) = items.last().copied() else { return };
-        let image_width = match self.exponents.readings[node + 1] {
-            _ if n.pool > 1 => Some(n.output().width as i64),
-            Reading::Image { width, .. } => Some(width),
-            Reading::Dense => None,
-        };
+        let image_width = self.image_width(node);
         for channel in 0..shape.channels {
             let (mut before, mut image, mut ended, mut shares) = (None, None, None, false);
             for (at, (e, item)) in items.iter().enumerate() {
