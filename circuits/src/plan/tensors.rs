@@ -95,7 +95,11 @@ impl<'a> Model<'a> {
                 let program = match self.exponents.readings[tensor] {
                     Reading::Dense => {
                         let Some(tap) = dense_tap(g, ended.position) else { continue };
-                        Program::dense(&weights(tap), claims, w.width)
+                        let weights = weights(tap);
+                        if is_nothing(&weights) {
+                            continue;
+                        }
+                        Program::dense(&weights, claims, w.width)
                     }
                     Reading::Image { width, .. } => {
                         let x = coordinate(g, 0, ended.position[0]) * width
@@ -104,6 +108,7 @@ impl<'a> Model<'a> {
                         let mut all: Vec<(i64, Vec<Fr>)> = taps(g, ended.phase)
                             .into_iter()
                             .map(|(tap, [d0, d1])| (last - x + d0 * width + d1, weights(tap)))
+                            .filter(|(_, weights)| !is_nothing(weights))
                             .collect();
                         if all.is_empty() {
                             continue;
@@ -165,6 +170,16 @@ impl<'a> Model<'a> {
         rows
     }
 
+    /// Width of the grid on which a node's values are an image.
+    fn image_width(&self, node: usize) -> Option<i64> {
+        let n = &self.graph.nodes[node];
+        match self.exponents.readings[node + 1] {
+            _ if n.pool > 1 => Some(n.output().width as i64),
+            Reading::Image { width, .. } => Some(width),
+            Reading::Dense => None,
+        }
+    }
+
     /// Outputs and spilled coefficients of a phase, ascending.
     fn items(&self, node: usize, phase: [usize; 2], stride: [usize; 2]) -> Vec<(i64, Item)> {
         let (shape, grid) = (self.graph.nodes[node].shape, &self.exponents.grids[node]);
@@ -201,11 +216,7 @@ impl<'a> Model<'a> {
         let (shape, grid) = (n.shape, &self.exponents.grids[node]);
         let items = self.items(node, phase, stride);
         let Some((last, _)) = items.last().copied() else { return };
-        let image_width = match self.exponents.readings[node + 1] {
-            _ if n.pool > 1 => Some(n.output().width as i64),
-            Reading::Image { width, .. } => Some(width),
-            Reading::Dense => None,
-        };
+        let image_width = self.image_width(node);
         for channel in 0..shape.channels {
             let (mut before, mut image, mut ended, mut shares) = (None, None, None, false);
             for (at, (e, item)) in items.iter().enumerate() {
@@ -405,6 +416,11 @@ impl<'a> Model<'a> {
             w.product(&program, false, ended.row);
         }
     }
+}
+
+/// Whether a product with these weights adds nothing to a claim.
+fn is_nothing(weights: &[Fr]) -> bool {
+    weights.iter().all(|w| *w == Fr::ZERO)
 }
 
 /// The tap through which the only output of a dense reader reads a position.

@@ -95,6 +95,14 @@ fn softplus(x: f32) -> f32 {
 }
 
 impl Scalar {
+    /// Whether its values have no fractions.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(
+            self,
+            Self::Floor | Self::Ceil | Self::Round | Self::Sign | Self::Above(_) | Self::AtLeast(_)
+        )
+    }
+
     /// The value at `x`. Not finite where the function is not.
     pub(crate) fn apply(&self, x: f32) -> f32 {
         match self {

@@ -98,9 +98,10 @@ fn products() -> Graph {
     let (input, hidden) = (Shape::vector(12), Shape::vector(6));
     let identity = Activation::identity;
     let first = Node::dense((0, input), s.weights(72), vec![5; 6], 5, identity());
-    let mut second = Node::dense((1, hidden), s.weights(36), vec![-9; 6], 11, identity());
+    let mut second = Node::dense((1, hidden), s.weights(36), vec![-9; 6], 9, identity());
     for part in [Part::Left, Part::Right] {
-        let source = Source { part, ..second.sources[0].clone() };
+        let weights = s.weights(36).iter().map(|w| w / 8).collect();
+        let source = Source { part, weights, ..second.sources[0].clone() };
         second.sources.push(source);
     }
     let last = Node::dense((2, hidden), s.weights(30), vec![1; 5], 7, identity());

@@ -15,6 +15,12 @@ impl Reader {
         Ok(())
     }
 
+    /// Counts numbers of lists that may each be longer than a view.
+    pub(super) fn count(&mut self, numbers: usize) -> Result<(), String> {
+        self.work = self.work.saturating_add(numbers);
+        self.spend(0)
+    }
+
     /// Adds an operation; gives its value.
     pub(super) fn push(&mut self, shape: Shape, kind: Kind) -> Result<usize, String> {
         let terms = match &kind {

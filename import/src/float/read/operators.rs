@@ -230,7 +230,7 @@ pub(super) static OPERATORS: &[Operator] = &[
     entry(Seen, "SpaceToDepth", "", SELECT),
     entry(Seen, "Identity", "", SELECT),
     entry(Seen, "Dropout", "", SELECT),
-    entry(Seen, "Cast", "to floats, or of numbers that are whole", SELECT),
+    entry(Seen, "Cast", "fractions are cut off where numbers become integers", |r, n| r.cast(n)),
     entry(Seen, "CastLike", "", SELECT),
     entry(Quantised, "QuantizeLinear", "constant scales", |r, n| r.quantize(n).map(one)),
     entry(Quantised, "DequantizeLinear", "constant scales", |r, n| r.dequantize(n).map(one)),

@@ -246,10 +246,7 @@ impl Reader {
         let (decisions, leaves) = (most(|f| f.comparisons.len()), most(|f| f.leaves.len()));
         let x = node.operand(0).unwrap_or_default();
         let inputs = self.view(x)?.dims.iter().skip(1).product::<usize>();
-        afford(flat.len(), [decisions, leaves, inputs, outputs])?;
-        let numbers = inputs * decisions + leaves * (decisions + outputs);
-        self.work = self.work.saturating_add(flat.len().saturating_mul(numbers));
-        self.spend(0)?;
+        self.count(afford(flat.len(), [decisions, leaves, inputs, outputs])?)?;
         let share = share(node, flat.len())?;
 
         let columns = flat.len() * decisions;
@@ -325,15 +322,17 @@ fn binary(labels: usize, values: &Values, post: &str) -> (usize, Second) {
     (1, if are_shares { Second::Rest } else { Second::Opposite })
 }
 
-/// Checks that the layers of so many trees, each as large as the largest, are not too large.
-fn afford(trees: usize, sizes: [usize; 4]) -> Result<(), String> {
+/// Weights of the layers of so many trees, each as large as the largest, if these are not too large.
+fn afford(trees: usize, sizes: [usize; 4]) -> Result<usize, String> {
     let [decisions, leaves, inputs, outputs] = sizes;
     let widest =
         leaves.saturating_mul(decisions.max(outputs)).max(decisions.saturating_mul(inputs));
     if trees.saturating_mul(widest) > MAX_LEN {
         return Err("its trees have too many decisions: use fewer or smaller ones".to_owned());
     }
-    Ok(())
+    let numbers = inputs.saturating_mul(decisions);
+    let numbers = numbers.saturating_add(leaves.saturating_mul(decisions.saturating_add(outputs)));
+    Ok(trees.saturating_mul(numbers))
 }
 
 /// What one tree of `trees` counts for.
@@ -398,7 +397,7 @@ mod tests {
 
     #[test]
     fn layers_of_any_size_are_counted() {
-        assert!(afford(100, [63, 64, 30, 2]).is_ok());
+        assert_eq!(afford(100, [63, 64, 30, 2]), Ok(100 * (30 * 63 + 64 * 65)));
         for sizes in [[1 << 40, 1, 1, 1], [1, 2, 1, 1 << 62], [1 << 14, 1 << 14, 1, 1]] {
             assert!(afford(2, sizes).is_err(), "{sizes:?}");
         }
