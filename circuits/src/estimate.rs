@@ -4,7 +4,7 @@ use dn_core::commitment::permutation_count;
 use dn_core::digest;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 
 use crate::plan::count_rows;
 use crate::plan::frame::{log2_rows, Frame, PlanError, MAX_K};
@@ -58,7 +58,7 @@ fn shares(width: Width) -> [f64; 3] {
     [share(&columns), share(&poseidon::full_size), share(&advice_columns)]
 }
 
-fn of_rows(graph: &Graph, Frame { slots, width, form }: Frame, rows: usize) -> Estimate {
+fn of_rows(graph: &Graph, Frame { slots, width, form, .. }: Frame, rows: usize) -> Estimate {
     let k = log2_rows(rows);
     let domain = (1u64 << k) as f64;
     let messages = [graph.input_len(), graph.output_len()];
@@ -96,8 +96,16 @@ pub enum Objective {
 ///
 /// # Errors
 /// When the graph fits no layout.
-pub fn best_width(graph: &Graph, limit: usize, objective: Objective) -> Result<Width, PlanError> {
-    let best = |width| Ok((width, best_size(graph, limit, width, Form::Listed)?.1));
+pub fn best_width(
+    graph: &Graph,
+    limit: usize,
+    scoring: Scoring,
+    objective: Objective,
+) -> Result<Width, PlanError> {
+    let best = |width| {
+        let listed = Frame::of(1, width).scored(scoring);
+        Ok((width, best_size(graph, limit, listed)?.1))
+    };
     let layouts: Vec<(Width, f64)> =
         Width::ALL.into_iter().map(best).collect::<Result<_, PlanError>>()?;
     let mut fitting = layouts.into_iter().filter(|(_, cost)| cost.is_finite());
@@ -109,30 +117,21 @@ pub fn best_width(graph: &Graph, limit: usize, objective: Objective) -> Result<W
     Ok(chosen.map_or(Width::Default, |(width, _)| width))
 }
 
-/// The batch size of a layout and a form of the statement up to `limit` with the least CPU per inference;
-/// larger wins a tie. Sizes whose rows do not fit are passed over.
+/// The batch size up to `limit` with the least CPU per inference, in a frame of any size; larger wins a tie. Sizes
+/// whose rows do not fit are passed over.
 ///
 /// # Errors
 /// When the graph does not fit the layout.
-pub fn best_batch(
-    graph: &Graph,
-    limit: usize,
-    width: Width,
-    form: Form,
-) -> Result<usize, PlanError> {
-    Ok(best_size(graph, limit, width, form)?.0)
+pub fn best_batch(graph: &Graph, limit: usize, frame: Frame) -> Result<usize, PlanError> {
+    Ok(best_size(graph, limit, frame)?.0)
 }
 
 /// The best batch size and its CPU seconds per inference, infinite where no size fits.
-fn best_size(
-    graph: &Graph,
-    limit: usize,
-    width: Width,
-    form: Form,
-) -> Result<(usize, f64), PlanError> {
-    let lanes = width.lanes();
+fn best_size(graph: &Graph, limit: usize, frame: Frame) -> Result<(usize, f64), PlanError> {
+    let lanes = frame.width.lanes();
     let sizes: Vec<usize> = (lanes..=limit).step_by(lanes).chain([limit.max(1)]).collect();
-    let frames: Vec<Frame> = sizes.iter().map(|n| Frame::of(*n, width).with(form)).collect();
+    let sized = |n: &usize| Frame { slots: Frame::of(*n, frame.width).slots, ..frame };
+    let frames: Vec<Frame> = sizes.iter().map(sized).collect();
     let rows = count_rows(graph, &frames)?;
     let costs = sizes.into_iter().zip(frames.into_iter().zip(rows)).map(|(n, (frame, rows))| {
         let e = of_rows(graph, frame, rows);

@@ -23,7 +23,7 @@ pub mod witness;
 
 pub use cells::Cells;
 pub use circuit::BatchCircuit;
-pub use dn_core::Width;
+pub use dn_core::{Scoring, Width};
 pub use plan::{Frame, Plan, PlanError};
 pub use system::rows::tables::tables;
 pub use system::{columns, poseidon, table};

@@ -17,6 +17,7 @@ pub mod powr;
 pub mod proof_file;
 pub mod protocol;
 pub mod quant;
+mod scoring;
 pub mod statement;
 pub mod system;
 pub mod task;
@@ -25,4 +26,5 @@ pub mod units;
 pub mod vk_data;
 mod width;
 
+pub use scoring::Scoring;
 pub use width::Width;

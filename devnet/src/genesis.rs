@@ -156,7 +156,7 @@ async fn verifying_key(
     slots: usize,
 ) -> Result<Protocol> {
     let (graph, data) = (package.graph.clone(), options.data.clone());
-    let frame = Frame::new(slots, package.width);
+    let frame = Frame::new(slots, package.width).scored(package.scoring);
     let made = tokio::task::spawn_blocking(move || -> Result<Protocol> {
         let prover = Prover::new(graph, frame, &data, &id.to_string(), None)?;
         let (keys, instances) = (prover.keys(), dn_core::statement::len(slots));

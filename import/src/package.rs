@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use dn_core::quant::{Activation, Geometry, Graph, GraphError, Node, Shape, Source, MAX_LEN};
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub struct Package {
     pub output: Codes,
     /// Layout of its proofs.
     pub width: Width,
+    /// What its outputs are, as far as proofs score them.
+    pub scoring: Scoring,
     /// Names of the tensors that lie one behind the other in an input; none if it is one tensor.
     pub inputs: Vec<String>,
     /// What lies one behind the other in an output; none if that is one tensor whose numbers are its
@@ -61,6 +63,8 @@ struct Header {
     output_scale: Option<f32>,
     #[serde(default, skip_serializing_if = "Width::is_default")]
     width: Width,
+    #[serde(default, skip_serializing_if = "Scoring::is_default")]
+    scoring: Scoring,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     inputs: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -137,6 +141,7 @@ impl Package {
             input_scale: None,
             output_scale: None,
             width: self.width,
+            scoring: self.scoring,
             inputs: self.inputs.clone(),
             outputs: self.outputs.clone(),
             input: self.graph.input,
@@ -189,7 +194,7 @@ impl Package {
             serde_json::from_str(json).map_err(|e| PackageError::Header(Some(e)))?;
         let ends = header.ends()?;
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
-        let Header { name, width, inputs, outputs, input: extents, nodes, .. } = header;
+        let Header { name, width, scoring, inputs, outputs, input: extents, nodes, .. } = header;
         let mut graph = Graph { input: extents, nodes: Vec::new() };
         let mut arrays = 0;
         for (i, node) in nodes.into_iter().enumerate() {
@@ -210,7 +215,7 @@ impl Package {
         if !outputs.is_empty() && numbers != graph.shape(graph.nodes.len()).len() {
             return Err(PackageError::Outputs { got: numbers });
         }
-        Ok(Self { name, graph, input, output, width, inputs, outputs })
+        Ok(Self { name, graph, input, output, width, scoring, inputs, outputs })
     }
 }
 
@@ -309,6 +314,7 @@ mod tests {
             input,
             output,
             width: Width::Default,
+            scoring: Scoring::Classes,
         }
     }
 
@@ -320,6 +326,15 @@ mod tests {
         three.input = Codes { scale: vec![1.0; 3], offset: vec![0.0; 3] };
         let read = Package::from_bytes(&three.to_bytes().unwrap());
         assert!(matches!(read, Err(PackageError::Scale)));
+    }
+
+    #[test]
+    fn what_is_scored_is_kept_and_only_what_is_unusual_is_written() {
+        let none = Package { scoring: Scoring::None, ..package() };
+        let bytes = none.to_bytes().unwrap();
+        assert_eq!(Package::from_bytes(&bytes).unwrap(), none);
+        let bytes = package().to_bytes().unwrap();
+        assert!(!bytes.windows(7).any(|w| w == b"scoring"));
     }
 
     /// A header as version 2 had it, in the place of that of this version.

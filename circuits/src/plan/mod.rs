@@ -6,7 +6,8 @@
 //! hashes       per slot: Poseidon of the input         (words folded, hash published)
 //! inputs       per image or value: chunks of as many slots as lanes, one or two values a row
 //! nodes        per phase, per channel, per position: such chunks; spilled coefficients
-//! quality      per slot: class rows, score row         (output bytes folded, labels published)
+//! quality      per slot: class rows, score row         (output bytes folded, labels published), if there are classes
+//! zeros        words without labels                    (published)
 //! outputs      per slot: Poseidon of the output        (the sum of scores published before the first one)
 //! ```
 //!
@@ -23,9 +24,10 @@ mod tensors;
 mod writer;
 
 use dn_core::commitment::{DOMAIN_INPUT, DOMAIN_OUTPUT};
+use dn_core::labels::MAX_CLASSES;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
 use sha3::{Digest, Keccak256};
@@ -38,7 +40,7 @@ use crate::system::steering::{fixed_columns, Fx};
 use crate::system::table::{self, Table};
 use exponents::Exponents;
 use frame::log2_rows;
-pub use frame::{Frame, PlanError, BLINDING_ROWS, MAX_CLASSES, MAX_K, MAX_SLOTS};
+pub use frame::{Frame, PlanError, BLINDING_ROWS, MAX_K, MAX_SLOTS};
 use sections::Sections;
 use tensors::Model;
 use writer::Writer;
@@ -52,6 +54,8 @@ pub struct Plan {
     pub slots: usize,
     /// How public inputs name the commitments.
     pub form: Form,
+    /// What outputs are.
+    pub scoring: Scoring,
     /// Used rows; table and instance included.
     pub rows: usize,
     /// log2 of the circuit's rows.
@@ -84,9 +88,11 @@ fn write(w: &mut Writer, model: Model<'_>) -> Sections {
     }
     w.draft.gaps(first..w.row);
     sections.quality = w.row;
-    // Scores are summed where kernels were.
-    w.mark(Fx::KernelReset, w.row);
-    w.quality(model.table, graph.output_len());
+    if w.scoring == Scoring::Classes {
+        // Scores are summed where kernels were.
+        w.mark(Fx::KernelReset, w.row);
+        w.quality(model.table, graph.output_len());
+    }
     w.zeros();
     sections.output_hashes = w.row;
     w.hashes(DOMAIN_OUTPUT, graph.output_len());
@@ -103,7 +109,7 @@ fn check(graph: &Graph, frame: Frame) -> Result<(), PlanError> {
         return Err(PlanError::TooManySlots { slots });
     }
     let outputs = graph.output_len();
-    if outputs > MAX_CLASSES {
+    if frame.scoring == Scoring::Classes && outputs > MAX_CLASSES {
         return Err(PlanError::Outputs { outputs });
     }
     let rows = table::rows(graph);
@@ -119,11 +125,12 @@ fn check(graph: &Graph, frame: Frame) -> Result<(), PlanError> {
 /// When the shape does not fit the layout.
 pub fn count_rows(graph: &Graph, frames: &[Frame]) -> Result<Vec<usize>, PlanError> {
     frames.iter().try_for_each(|f| check(graph, *f))?;
-    let (table, exponents) = (Table::new(graph), Exponents::new(graph)?);
-    let model = Model { graph, table: &table, exponents: &exponents };
+    let exponents = Exponents::new(graph)?;
+    let tables = [Scoring::Classes, Scoring::None].map(|scoring| Table::new(graph, scoring));
     let count = |frame: &Frame| {
+        let table = &tables[frame.scoring as usize];
         let mut w = Writer::new(*frame, true);
-        write(&mut w, model);
+        write(&mut w, Model { graph, table, exponents: &exponents });
         w.row.max(table.rows.len())
     };
     Ok(frames.iter().map(count).collect())
@@ -140,7 +147,7 @@ impl Plan {
         if log2_rows(rows) > MAX_K {
             return Err(PlanError::Rows { rows });
         }
-        let (table, exponents) = (Table::new(graph), Exponents::new(graph)?);
+        let (table, exponents) = (Table::new(graph, frame.scoring), Exponents::new(graph)?);
         let mut w = Writer::new(frame, false);
         let sections = write(&mut w, Model { graph, table: &table, exponents: &exponents });
         let rows = w.row.max(table.rows.len());
@@ -151,14 +158,27 @@ impl Plan {
             }
         }
         let (fixed, poseidon) = (w.draft.finish(rows), w.poseidon);
-        let Frame { slots, width, form } = frame;
-        Ok(Self { width, slots, form, rows, k, table, fixed, exponents, sections, poseidon })
+        let Frame { slots, width, form, scoring } = frame;
+        Ok(Self {
+            width,
+            slots,
+            form,
+            scoring,
+            rows,
+            k,
+            table,
+            fixed,
+            exponents,
+            sections,
+            poseidon,
+        })
     }
 
-    /// Batch size, layout and form of the statement.
+    /// Batch size, layout, form of the statement and what is scored.
     #[must_use]
     pub fn frame(&self) -> Frame {
-        Frame { slots: self.slots, width: self.width, form: self.form }
+        let Self { slots, width, form, scoring, .. } = *self;
+        Frame { slots, width, form, scoring }
     }
 
     /// Number of public inputs.

@@ -16,7 +16,7 @@ use crate::system::columns::{Acc, CHALLENGES};
 use crate::system::lookup::HELPER_GATE;
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 
 mod checker;
 mod claims;
@@ -28,6 +28,7 @@ mod mutation;
 mod nets;
 mod quality;
 mod rows;
+mod scoring;
 mod soundness;
 mod votes;
 mod weakening;
@@ -246,7 +247,7 @@ fn the_estimate_of_rows_is_exact() {
 
 /// CPU seconds per inference at a layout's best batch size up to `limit`.
 fn cpu_s(graph: &Graph, limit: usize, width: Width) -> f64 {
-    let batch = best_batch(graph, limit, width, Form::Listed).unwrap();
+    let batch = best_batch(graph, limit, Frame::of(1, width)).unwrap();
     cpu_s_at(graph, Frame::of(batch, width), batch)
 }
 
@@ -262,7 +263,7 @@ fn the_batch_size_that_is_chosen_counts_the_rows_of_a_digest() {
     let mut s = Stream(5);
     let graph = model(&mut s);
     for width in Width::ALL {
-        let best = |form| best_batch(&graph, 256, width, form).unwrap();
+        let best = |form| best_batch(&graph, 256, Frame::of(1, width).with(form)).unwrap();
         let at = |batch| cpu_s_at(&graph, Frame::of(batch, width).with(Form::Digest), batch);
         assert_ne!(best(Form::Listed), best(Form::Digest));
         assert!(at(best(Form::Digest)) < at(best(Form::Listed)));
@@ -273,14 +274,14 @@ fn the_batch_size_that_is_chosen_counts_the_rows_of_a_digest() {
 fn the_layout_that_is_chosen_is_the_best_of_all() {
     let mut s = Stream(5);
     for graph in [model(&mut s), images::residual(&mut s)] {
-        assert_eq!(best_width(&graph, 64, Objective::Gas), Ok(Width::Narrow));
+        assert_eq!(best_width(&graph, 64, Scoring::Classes, Objective::Gas), Ok(Width::Narrow));
         for limit in [1, 24, 256] {
-            let best = best_width(&graph, limit, Objective::Cpu).unwrap();
+            let best = best_width(&graph, limit, Scoring::Classes, Objective::Cpu).unwrap();
             let least = cpu_s(&graph, limit, best);
             assert!(Width::ALL.iter().all(|width| least <= cpu_s(&graph, limit, *width)));
         }
         // One inference takes the rows of as many as there are lanes.
-        assert_eq!(best_width(&graph, 1, Objective::Cpu), Ok(Width::Narrow));
+        assert_eq!(best_width(&graph, 1, Scoring::Classes, Objective::Cpu), Ok(Width::Narrow));
     }
 }
 

@@ -32,7 +32,8 @@ pub(crate) fn check_key(args: &CheckKey, global: &Global) -> Result<Report, Fail
         }
     };
     let progress = spinner("deriving the verifying key");
-    let frame = Frame::new(slots, loaded.package.width).with(form);
+    let package = &loaded.package;
+    let frame = Frame::new(slots, package.width).with(form).scored(package.scoring);
     let prover = keys(&loaded, frame, global)?;
     let own = protocol::export(prover.keys().vk(), &prover.keys().params, instances);
     progress.finish_and_clear();

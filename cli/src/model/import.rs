@@ -31,11 +31,14 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     let calibration = npz::read_named(&args.calibration, &names)?;
     let name = args.onnx.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let mut imported = model.quantise(&calibration, &name)?;
+    if let Some(score) = args.score {
+        imported.package.scoring = score.into();
+    }
     imported.package.width = match (args.layout, args.optimize) {
         (Some(layout), _) => layout.into(),
         (None, Some(objective)) => {
-            best_width(&imported.package.graph, AUTO_LIMIT, objective.into())
-                .map_err(ProveError::from)?
+            let Package { graph, scoring, .. } = &imported.package;
+            best_width(graph, AUTO_LIMIT, *scoring, objective.into()).map_err(ProveError::from)?
         }
         (None, None) => Width::Default,
     };

@@ -41,7 +41,7 @@ pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failur
 const SIZES: [usize; 6] = [1, 16, 64, 128, 256, 1024];
 
 fn plan(package: &Package, batch: usize) -> Result<Value, Failure> {
-    let frame = Frame::of(batch, package.width);
+    let frame = Frame::of(batch, package.width).scored(package.scoring);
     let e = estimate(&package.graph, frame).map_err(ProveError::from)?;
     let per_inference = thousandths(1e3 * e.cpu_s / batch as f64);
     Ok(json!({ "batch": batch, "rows": e.rows, "k": e.k, "cpu_ms_per_inference": per_inference }))

@@ -84,10 +84,11 @@ fn saturation(report: &mut Report, package: &Package, inputs: &[Vec<f32>]) {
 
 /// What proving takes at a batch size.
 fn estimates(report: &mut Report, package: &Package, batch: usize) -> Result<(), Failure> {
-    let estimate =
-        estimate(&package.graph, Frame::of(batch, package.width)).map_err(ProveError::from)?;
+    let frame = Frame::of(batch, package.width).scored(package.scoring);
+    let estimate = estimate(&package.graph, frame).map_err(ProveError::from)?;
     report
         .set("layout", package.width.name())
+        .set("score", package.scoring.name())
         .set("lanes", package.width.lanes())
         .set("batch", batch)
         .set("slots", estimate.slots)
@@ -109,14 +110,15 @@ const HALF: f64 = 1.1;
 /// The planner's batch size for `available` inputs: the cheapest per inference that fits this machine's
 /// memory, and a smaller one that costs about as much.
 fn auto_batch(package: &Package, available: usize, form: Form) -> Result<usize, Failure> {
-    let Package { graph, width, .. } = package;
-    let of = |batch: usize| estimate(graph, Frame::of(batch, *width).with(form));
+    let Package { graph, width, scoring, .. } = package;
+    let frame = |batch: usize| Frame::of(batch, *width).with(form).scored(*scoring);
+    let of = |batch: usize| estimate(graph, frame(batch));
     let memory_mb = available_mb().map_or(f64::INFINITY, |mb| mb as f64 * MEMORY_SHARE);
     let mut limit = available.min(AUTO_LIMIT);
     while limit > width.lanes() && of(limit).map_err(ProveError::from)?.memory_mb > memory_mb {
         limit = (limit / 2).max(width.lanes());
     }
-    let best = |limit| best_batch(graph, limit, *width, form);
+    let best = |limit| best_batch(graph, limit, frame(1));
     let each = |batch: usize| Ok(of(batch)?.cpu_s / batch as f64);
     let mut chosen = best(limit).map_err(ProveError::from)?;
     let least: f64 = each(chosen).map_err(ProveError::Plan)?;

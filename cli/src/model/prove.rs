@@ -43,7 +43,8 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
     let tasks: Vec<Slot> = examples.x[..batch].iter().enumerate().map(task).collect();
 
     let progress = spinner("loading or generating keys");
-    let frame = Frame::of(batch, loaded.package.width).with(form);
+    let package = &loaded.package;
+    let frame = Frame::of(batch, package.width).with(form).scored(package.scoring);
     let prover = keys(&loaded, frame, global)?;
     let mut begun: Vec<(Phase, f64)> = Vec::new();
     let mut observe = |phase: Phase| {

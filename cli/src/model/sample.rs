@@ -1,7 +1,7 @@
 //! A small model for tests.
 
 use dn_core::quant::{Activation, Graph, Node, Shape};
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 use dn_import::{Codes, Package};
 
 /// The sums of two inputs, twice.
@@ -14,6 +14,7 @@ pub(super) fn two_inputs(width: Width) -> Package {
         input: Codes::uniform(1.0),
         output: Codes::uniform(1.0),
         width,
+        scoring: Scoring::Classes,
         inputs: Vec::new(),
         outputs: Vec::new(),
     }

@@ -22,7 +22,8 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
     let file = ProofFile::from_bytes(&read(&args.proof)?)?;
     check_header(&file, &loaded)?;
     let progress = spinner("deriving the verifying key");
-    let frame = Frame::new(file.slots, loaded.package.width).with(file.form());
+    let package = &loaded.package;
+    let frame = Frame::new(file.slots, package.width).with(file.form()).scored(package.scoring);
     let prover = keys(&loaded, frame, global)?;
     let protocol =
         protocol::export(prover.keys().vk(), &prover.keys().params, file.instances.len());

@@ -6,4 +6,5 @@ mod door;
 mod operators;
 mod refusals;
 mod scales;
+mod scoring;
 mod views;

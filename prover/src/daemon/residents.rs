@@ -66,9 +66,9 @@ impl Residents {
         let registered = client.protocol(model_id).await.context("fetch the key")?;
         let (data_dir, srs) = (self.data_dir.clone(), self.srs.clone());
         let made = tokio::task::spawn_blocking(move || -> Result<Prover> {
-            let Package { graph, width, .. } =
+            let Package { graph, width, scoring, .. } =
                 Package::from_bytes(&bytes).context("read the package")?;
-            let frame = Frame::new(slots as usize, width);
+            let frame = Frame::new(slots as usize, width).scored(scoring);
             let name = model_id.to_string();
             let prover = Prover::new(graph, frame, &data_dir, &name, srs.as_deref())?;
             let (keys, instances) = (prover.keys(), dn_core::statement::len(slots as usize));
