@@ -5,7 +5,7 @@ use dn_core::digest;
 use dn_core::protocol::Protocol;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
-use dn_core::{Scheme, Width};
+use dn_core::{Scheme, Scoring, Width};
 
 use crate::gas;
 use crate::plan::count_rows;
@@ -189,9 +189,13 @@ pub enum Objective {
 pub fn best_layout(
     graph: &Graph,
     limit: usize,
+    scoring: Scoring,
     objective: Objective,
 ) -> Result<(Width, Scheme), PlanError> {
-    let best = |width| Ok((width, best_size(graph, limit, Frame::of(1, width))?.1));
+    let best = |width| {
+        let listed = Frame::of(1, width).scored(scoring);
+        Ok((width, best_size(graph, limit, listed)?.1))
+    };
     let layouts: Vec<(Width, f64)> =
         Width::ALL.into_iter().map(best).collect::<Result<_, PlanError>>()?;
     let fitting = layouts.into_iter().filter(|(_, cost)| cost.is_finite());
@@ -208,8 +212,8 @@ pub fn best_layout(
     Ok(chosen.unwrap_or_default())
 }
 
-/// The batch size up to `limit` with the least CPU per inference, for a frame whose own size does not matter;
-/// larger wins a tie. Sizes whose rows do not fit are passed over.
+/// The batch size up to `limit` with the least CPU per inference, in a frame of any size; larger wins a tie. Sizes
+/// whose rows do not fit are passed over.
 ///
 /// # Errors
 /// When the graph does not fit the layout.

@@ -24,7 +24,7 @@ pub mod witness;
 
 pub use cells::Cells;
 pub use circuit::BatchCircuit;
-pub use dn_core::{Scheme, Width};
+pub use dn_core::{Scheme, Scoring, Width};
 pub use plan::{Frame, Plan, PlanError};
 pub use system::rows::tables::tables;
 pub use system::{columns, poseidon, table};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dn_circuits::estimate::{Objective, Prices};
-use dn_core::{Scheme, Width};
+use dn_core::{Scheme, Scoring, Width};
 
 /// Verified inference: quantise models, run them, prove batches, verify proofs.
 #[derive(Debug, Parser)]
@@ -163,6 +163,11 @@ pub(crate) struct Import {
     /// Compare integers with floats, and report accuracy, on these arrays instead of the calibration data.
     #[arg(long)]
     pub(crate) heldout: Option<PathBuf>,
+    /// What proofs score: answers whose largest output is that of the class told by a label, or nothing, which saves
+    /// rows. By default classes, where labels of the calibration data are numbers of classes, or there are none and
+    /// the outputs are a softmax or 2 to 100 numbers on one scale.
+    #[arg(long, value_enum)]
+    pub(crate) score: Option<Score>,
     /// Layout of the columns of its proofs; by default the one of eight lanes.
     #[arg(long, value_enum, conflicts_with = "optimize")]
     pub(crate) layout: Option<Layout>,
@@ -187,6 +192,24 @@ pub(crate) struct Import {
 fn extent(text: &str) -> Result<(String, usize), String> {
     let pair = text.rsplit_once('=').and_then(|(name, n)| Some((name.to_owned(), n.parse().ok()?)));
     pair.filter(|(_, n)| *n > 0).ok_or_else(|| "expected NAME=EXTENT, as height=8".to_owned())
+}
+
+/// What proofs score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Score {
+    /// The outputs are scores of classes.
+    Classes,
+    /// They are none.
+    None,
+}
+
+impl From<Score> for Scoring {
+    fn from(score: Score) -> Self {
+        match score {
+            Score::Classes => Self::Classes,
+            Score::None => Self::None,
+        }
+    }
 }
 
 /// What a layout is chosen for.

@@ -57,7 +57,7 @@ impl From<ProveError> for Failure {
         let (code, hint) = match &e {
             ProveError::Plan(PlanError::Outputs { .. }) => (
                 "plan",
-                "import it with fewer outputs (--output-name), or cut its last layer: no batch size changes this",
+                "import it with --score none, or with fewer outputs (--output-name): no batch size changes this",
             ),
             ProveError::Plan(_) => ("plan", "choose a smaller batch or a smaller model"),
             ProveError::Witness(_) => ("input_shape", "give inputs of the model's length"),

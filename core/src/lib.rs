@@ -19,6 +19,7 @@ pub mod proof_file;
 pub mod protocol;
 pub mod quant;
 mod scheme;
+mod scoring;
 pub mod statement;
 pub mod system;
 pub mod task;
@@ -28,4 +29,5 @@ pub mod vk_data;
 mod width;
 
 pub use scheme::Scheme;
+pub use scoring::Scoring;
 pub use width::Width;

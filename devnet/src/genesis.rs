@@ -154,7 +154,7 @@ async fn verifying_key(
     slots: usize,
 ) -> Result<Protocol> {
     let (graph, data) = (package.graph.clone(), options.data.clone());
-    let frame = Frame::new(slots, package.width).opened(package.scheme);
+    let frame = Frame::new(slots, package.width).scored(package.scoring).opened(package.scheme);
     let made = tokio::task::spawn_blocking(move || -> Result<Protocol> {
         let prover = Prover::new(graph, frame, &data, &id.to_string(), None)?;
         Ok(prover.keys().protocol().clone())

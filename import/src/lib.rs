@@ -25,6 +25,7 @@ pub mod onnx;
 mod package;
 mod quantize;
 mod readout;
+mod scoring;
 
 use dn_core::quant::execute;
 use dn_core::{Scheme, Width};
@@ -143,6 +144,7 @@ impl OnnxModel {
     /// When the data does not fit the model, or no integers represent it.
     pub fn quantise(self, calibration: &Calibration, name: &str) -> Result<Imported, ImportError> {
         let float = self.model;
+        let has_classes = self.facts.has_classes;
         let names: Vec<String> = self.facts.inputs.into_iter().map(|i| i.name).collect();
         let readouts = self.facts.readouts;
         let named = self.facts.outputs.into_iter().zip(readouts).map(|((name, dims), readout)| {
@@ -160,20 +162,23 @@ impl OnnxModel {
         }
         float.check_extents()?;
         let count = float.shape(float.ops.len()).len();
-        let outputs = match &calibration.y {
+        let labels = match &calibration.y {
             Some(_) if count > 1 && calibration.has_classes(count) => Outputs::Scores,
             None if !calibration.has_quantities => Outputs::Unknown,
             _ => Outputs::Quantities,
         };
         let lowered = lower::lower(&float.clone().lifted(&calibration.x))?;
-        let outcome = quantize::quantize(&lowered, &calibration.x, outputs)?;
+        let outcome = quantize::quantize(&lowered, &calibration.x, labels)?;
         let [input, output] = outcome.ends.clone();
         let (name, graph) = (name.to_owned(), outcome.graph.clone());
         let inputs = if names.len() > 1 { names } else { Vec::new() };
         let is_plain = named.len() < 2 && named.iter().all(|o| o.readout == Readout::Plain);
         let outputs = if is_plain { Vec::new() } else { named };
         let (width, scheme) = (Width::default(), Scheme::default());
-        let package = Package { name, graph, input, output, width, scheme, inputs, outputs };
+        let scoring = scoring::of(&outcome, labels, has_classes, &outputs);
+
+        let package =
+            Package { name, graph, input, output, width, scoring, scheme, inputs, outputs };
         Ok(Imported { package, float, outcome })
     }
 }

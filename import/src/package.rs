@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use dn_core::quant::{Activation, Geometry, Graph, GraphError, Node, Part, Shape, Source, MAX_LEN};
-use dn_core::{Scheme, Width};
+use dn_core::{Scheme, Scoring, Width};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,8 @@ pub struct Package {
     pub width: Width,
     /// How the columns of its proofs are opened.
     pub scheme: Scheme,
+    /// What its outputs are, as far as proofs score them.
+    pub scoring: Scoring,
     /// Names of the tensors that lie one behind the other in an input; none if it is one tensor.
     pub inputs: Vec<String>,
     /// What lies one behind the other in an output; none if that is one tensor whose numbers are its
@@ -67,6 +69,8 @@ struct Header {
     width: Width,
     #[serde(default, skip_serializing_if = "Scheme::is_plain")]
     opening: Scheme,
+    #[serde(default, skip_serializing_if = "Scoring::is_default")]
+    scoring: Scoring,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     inputs: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -147,6 +151,7 @@ impl Package {
             output_scale: None,
             width: self.width,
             opening: self.scheme,
+            scoring: self.scoring,
             inputs: self.inputs.clone(),
             outputs: self.outputs.clone(),
             input: self.graph.input,
@@ -199,8 +204,8 @@ impl Package {
             serde_json::from_str(json).map_err(|e| PackageError::Header(Some(e)))?;
         let ends = header.ends()?;
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
-        let Header { name, width, opening: scheme, inputs, outputs, input: extents, nodes, .. } =
-            header;
+        let Header { name, width, scoring, opening: scheme, inputs, outputs, .. } = header;
+        let (extents, nodes) = (header.input, header.nodes);
         let mut graph = Graph { input: extents, nodes: Vec::new() };
         let mut arrays = 0;
         for (i, node) in nodes.into_iter().enumerate() {
@@ -221,7 +226,7 @@ impl Package {
         if !outputs.is_empty() && numbers != graph.shape(graph.nodes.len()).len() {
             return Err(PackageError::Outputs { got: numbers });
         }
-        Ok(Self { name, graph, input, output, width, scheme, inputs, outputs })
+        Ok(Self { name, graph, input, output, width, scoring, scheme, inputs, outputs })
     }
 }
 
@@ -325,6 +330,7 @@ mod tests {
             output,
             width: Width::Default,
             scheme: Scheme::Merged,
+            scoring: Scoring::Classes,
         }
     }
 
@@ -336,6 +342,15 @@ mod tests {
         three.input = Codes { scale: vec![1.0; 3], offset: vec![0.0; 3] };
         let read = Package::from_bytes(&three.to_bytes().unwrap());
         assert!(matches!(read, Err(PackageError::Scale)));
+    }
+
+    #[test]
+    fn what_is_scored_is_kept_and_only_what_is_unusual_is_written() {
+        let none = Package { scoring: Scoring::None, ..package() };
+        let bytes = none.to_bytes().unwrap();
+        assert_eq!(Package::from_bytes(&bytes).unwrap(), none);
+        let bytes = package().to_bytes().unwrap();
+        assert!(!bytes.windows(7).any(|w| w == b"scoring"));
     }
 
     /// A header as version 2 had it, in the place of that of this version.

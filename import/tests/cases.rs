@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use dn_core::quant::execute;
+use dn_core::Scoring;
 use dn_import::{npz, Calibration, ImportError, Imported, OnnxModel, Reading};
 use serde::Deserialize;
 
@@ -25,6 +26,8 @@ struct Case {
     calibration: PathBuf,
     inputs: PathBuf,
     expected: Option<PathBuf>,
+    /// What is scored, where that matters.
+    score: Option<Scoring>,
 }
 
 fn folder() -> PathBuf {
@@ -88,6 +91,10 @@ fn check(name: &str) -> Result<(), String> {
         (Ok(_), "refuse") => return Err(format!("{}; accepted", case.did)),
         (Ok(imported), _) => imported,
     };
+    let got = imported.package.scoring;
+    if case.score.is_some_and(|score| score != got) {
+        return Err(format!("{}; the score is {got:?}", case.did));
+    }
     let Some(expected) = &case.expected else { return Ok(()) };
     let right = npz::read(&folder().join(expected)).unwrap();
     let inputs = npz::read_named(&folder().join(&case.inputs), &names).unwrap();

@@ -7,7 +7,6 @@ use alloy::primitives::keccak256;
 use dn_core::api::{Amount, Bytes32, ModelView};
 use dn_core::commitment;
 use dn_core::protocol::{Protocol, ProtocolError};
-use dn_core::quant::Graph;
 use dn_core::statement;
 use dn_core::vk_data::{vk_data, VkDataError};
 use dn_import::{Package, PackageError};
@@ -142,14 +141,6 @@ async fn load_model(artifacts: &Artifacts, path: &Path, chain: &Rpc) -> Result<M
     Ok(Model { view: view(model_id, &parsed, spec), package, protocol })
 }
 
-/// Classes that a label can name: no output is the largest of one.
-fn classes(graph: &Graph) -> usize {
-    match graph.output_len() {
-        1 => 0,
-        outputs => outputs,
-    }
-}
-
 fn view(model_id: Bytes32, package: &Package, spec: ModelSpec) -> ModelView {
     ModelView {
         model_id,
@@ -161,7 +152,7 @@ fn view(model_id: Bytes32, package: &Package, spec: ModelSpec) -> ModelView {
         input_offset: package.input.offset.clone(),
         output_scale: package.output.scale.clone(),
         output_offset: package.output.offset.clone(),
-        classes: classes(&package.graph),
+        classes: package.scoring.classes(package.graph.output_len()),
         batch_slots: spec.batchSlots,
         work_units: spec.workUnits,
         price: Amount(spec.price),

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use ark_bn254::{Fq, G1Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{BigInteger, PrimeField};
-use case::{graph, Case};
+use case::{graph, tasks, Case};
 use dn_circuits::field::CoreFr;
-use dn_circuits::Slot;
+use dn_circuits::{Frame, Scoring, Slot, Width, Witness};
 use dn_core::commitment::to_bytes;
 use dn_core::protocol::{Protocol, Word};
 use dn_prover::Prover;
 use dn_verifier::evm::{Claim, EvmVerifier};
+use dn_verifier::verify;
 
 fn folder(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("dn-{name}-{}", std::process::id()))
@@ -170,5 +171,32 @@ fn costs_little_more_than_the_precompiles() {
     let saved = (4 * one.gas - four.gas) / 3;
     let least = 113_000 + 6_350 * (p.fixed.len() as u64 - 1);
     assert!(saved > least, "{saved} gas saved per proof, {least} expected");
+    std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+}
+
+/// A model without classes: its proofs are accepted, and none with a label or a score.
+#[test]
+fn a_model_without_classes_has_neither_labels_nor_a_score() {
+    let folder = folder("none");
+    let frame = Frame::new(8, Width::Default).scored(Scoring::None);
+    let prover = Prover::new(graph(3), frame, &folder, "none", None).expect("keys");
+    let unlabelled = tasks(1).into_iter().map(|task| Slot { label: None, ..task });
+    let tasks: Vec<Slot> = unlabelled.collect();
+    let p = prover.keys().protocol().clone();
+    let mut evm = EvmVerifier::deploy(&p).expect("deployed");
+    let mut accepts = |witness: Witness| {
+        let words: Vec<Word> = witness.statement.instances().into_iter().map(to_bytes).collect();
+        let proof = prover.prove_witness(witness).expect("a proof");
+        let verdict = verify(&p, &words, &proof).is_ok();
+        assert_eq!(evm.verify(&words, &proof).expect("a verdict").accepted, verdict);
+        verdict
+    };
+    let header = CoreFr::from(5u8);
+    let honest = Witness::new(&graph(3), &prover.keys().plan, &tasks, header).expect("a witness");
+    assert!(accepts(honest.clone()));
+    let mut labelled = honest;
+    labelled.statement.labels[2] = Some(1);
+    labelled.statement.score.probe_count = 1;
+    assert!(!accepts(labelled));
     std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
 }

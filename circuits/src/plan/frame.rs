@@ -1,7 +1,8 @@
 //! What is laid out, its limits, and why it may not fit.
 
+use dn_core::labels::MAX_CLASSES;
 use dn_core::statement::Form;
-use dn_core::{Scheme, Width};
+use dn_core::{Scheme, Scoring, Width};
 use thiserror::Error;
 
 /// Rows that halo2 blinds, and as many again for the randomness of the lookup helpers.
@@ -10,8 +11,6 @@ pub const BLINDING_ROWS: usize = 6;
 pub const MAX_K: u32 = 22;
 /// Most slots: a packed score has 16 bits for each count.
 pub const MAX_SLOTS: usize = (1 << 16) - 1;
-/// Most classes that the quality score can handle.
-pub const MAX_CLASSES: usize = 511;
 
 /// Why a model cannot be laid out.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -30,8 +29,10 @@ pub enum PlanError {
         /// What was asked for.
         slots: usize,
     },
-    /// The output has too many values for the quality score.
-    #[error("{outputs} outputs; the quality score handles at most {MAX_CLASSES}")]
+    /// The output has more values than there are classes.
+    #[error(
+        "{outputs} outputs; there are at most {MAX_CLASSES} classes: import it with --score none"
+    )]
     Outputs {
         /// What the model has.
         outputs: usize,
@@ -50,7 +51,7 @@ pub enum PlanError {
     },
 }
 
-/// A batch size, a layout, a form of the statement and an opening scheme.
+/// A batch size, a layout, a form of the statement, what is scored and an opening scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Slots in the batch.
@@ -59,15 +60,18 @@ pub struct Frame {
     pub width: Width,
     /// How public inputs name the commitments.
     pub form: Form,
+    /// What outputs are.
+    pub scoring: Scoring,
     /// How columns are opened.
     pub scheme: Scheme,
 }
 
 impl Frame {
-    /// A batch that lists its commitments and opens its columns plainly.
+    /// A batch that lists its commitments and opens its columns plainly, of a model with classes.
     #[must_use]
     pub fn new(slots: usize, width: Width) -> Self {
-        Self { slots, width, form: Form::Listed, scheme: Scheme::Plain }
+        let (scoring, scheme) = (Scoring::Classes, Scheme::Plain);
+        Self { slots, width, form: Form::Listed, scoring, scheme }
     }
 
     /// Slots for `batch` inferences: the next multiple of the lane count.
@@ -80,6 +84,12 @@ impl Frame {
     #[must_use]
     pub fn with(self, form: Form) -> Self {
         Self { form, ..self }
+    }
+
+    /// The same with other outputs.
+    #[must_use]
+    pub fn scored(self, scoring: Scoring) -> Self {
+        Self { scoring, ..self }
     }
 
     /// The same with another opening scheme.

@@ -6,7 +6,8 @@
 //! hashes       per slot: Poseidon of the input         (words folded, hash published)
 //! inputs       per image or value: chunks of as many slots as lanes, one or two values a row
 //! nodes        per phase, per channel, per position: such chunks; spilled coefficients
-//! quality      per slot: class rows, score row         (output bytes folded, labels published)
+//! quality      per slot: class rows, score row         (output bytes folded, labels published), if there are classes
+//! zeros        words without labels                    (published)
 //! outputs      per slot: Poseidon of the output        (the sum of scores published before the first one)
 //! ```
 //!
@@ -23,9 +24,10 @@ mod tensors;
 mod writer;
 
 use dn_core::commitment::{DOMAIN_INPUT, DOMAIN_OUTPUT};
+use dn_core::labels::MAX_CLASSES;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
-use dn_core::{Scheme, Width};
+use dn_core::{Scheme, Scoring, Width};
 use ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
 use sha3::{Digest, Keccak256};
@@ -38,7 +40,7 @@ use crate::system::steering::{fixed_columns, Fx};
 use crate::system::table::{self, Table};
 use exponents::Exponents;
 use frame::log2_rows;
-pub use frame::{Frame, PlanError, BLINDING_ROWS, MAX_CLASSES, MAX_K, MAX_SLOTS};
+pub use frame::{Frame, PlanError, BLINDING_ROWS, MAX_K, MAX_SLOTS};
 use sections::Sections;
 use tensors::Model;
 use writer::Writer;
@@ -52,6 +54,8 @@ pub struct Plan {
     pub slots: usize,
     /// How public inputs name the commitments.
     pub form: Form,
+    /// What outputs are.
+    pub scoring: Scoring,
     /// How columns are opened, which leaves rows and witness as they are.
     pub scheme: Scheme,
     /// Used rows; table and instance included.
@@ -86,9 +90,11 @@ fn write(w: &mut Writer, model: Model<'_>) -> Sections {
     }
     w.draft.gaps(first..w.row);
     sections.quality = w.row;
-    // Scores are summed where kernels were.
-    w.mark(Fx::KernelReset, w.row);
-    w.quality(model.table, graph.output_len());
+    if w.scoring == Scoring::Classes {
+        // Scores are summed where kernels were.
+        w.mark(Fx::KernelReset, w.row);
+        w.quality(model.table, graph.output_len());
+    }
     w.zeros();
     sections.output_hashes = w.row;
     w.hashes(DOMAIN_OUTPUT, graph.output_len());
@@ -105,7 +111,7 @@ fn check(graph: &Graph, frame: Frame) -> Result<(), PlanError> {
         return Err(PlanError::TooManySlots { slots });
     }
     let outputs = graph.output_len();
-    if outputs > MAX_CLASSES {
+    if frame.scoring == Scoring::Classes && outputs > MAX_CLASSES {
         return Err(PlanError::Outputs { outputs });
     }
     let rows = table::rows(graph);
@@ -121,11 +127,12 @@ fn check(graph: &Graph, frame: Frame) -> Result<(), PlanError> {
 /// When the shape does not fit the layout.
 pub fn count_rows(graph: &Graph, frames: &[Frame]) -> Result<Vec<usize>, PlanError> {
     frames.iter().try_for_each(|f| check(graph, *f))?;
-    let (table, exponents) = (Table::new(graph), Exponents::new(graph)?);
-    let model = Model { graph, table: &table, exponents: &exponents };
+    let exponents = Exponents::new(graph)?;
+    let tables = [Scoring::Classes, Scoring::None].map(|scoring| Table::new(graph, scoring));
     let count = |frame: &Frame| {
+        let table = &tables[frame.scoring as usize];
         let mut w = Writer::new(*frame, true);
-        write(&mut w, model);
+        write(&mut w, Model { graph, table, exponents: &exponents });
         w.row.max(table.rows.len())
     };
     Ok(frames.iter().map(count).collect())
@@ -142,7 +149,7 @@ impl Plan {
         if log2_rows(rows) > MAX_K {
             return Err(PlanError::Rows { rows });
         }
-        let (table, exponents) = (Table::new(graph), Exponents::new(graph)?);
+        let (table, exponents) = (Table::new(graph, frame.scoring), Exponents::new(graph)?);
         let mut w = Writer::new(frame, false);
         let sections = write(&mut w, Model { graph, table: &table, exponents: &exponents });
         let rows = w.row.max(table.rows.len());
@@ -153,11 +160,12 @@ impl Plan {
             }
         }
         let (fixed, poseidon) = (w.draft.finish(rows), w.poseidon);
-        let Frame { slots, width, form, scheme } = frame;
+        let Frame { slots, width, form, scoring, scheme } = frame;
         Ok(Self {
             width,
             slots,
             form,
+            scoring,
             scheme,
             rows,
             k,
@@ -169,10 +177,11 @@ impl Plan {
         })
     }
 
-    /// Batch size, layout, form of the statement and opening scheme.
+    /// Batch size, layout, form of the statement, what is scored and opening scheme.
     #[must_use]
     pub fn frame(&self) -> Frame {
-        Frame { slots: self.slots, width: self.width, form: self.form, scheme: self.scheme }
+        let Self { slots, width, form, scoring, scheme, .. } = *self;
+        Frame { slots, width, form, scoring, scheme }
     }
 
     /// Number of public inputs.

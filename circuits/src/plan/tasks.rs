@@ -6,7 +6,7 @@ use dn_core::commitment::{
 use dn_core::digest::{self, branches};
 use dn_core::labels;
 use dn_core::statement::{self, Form};
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -25,13 +25,18 @@ pub(crate) fn folded_words(len: usize) -> usize {
     FIRST_RATE - 2 + (permutation_count(len) - 1) * NEXT_RATE
 }
 
-/// The kernels of output `n` of `len`: its copy on the quality rows, and its place in a word.
-pub(super) fn output_programs(len: usize, n: usize, width: Width) -> [Program; 2] {
+/// The kernel of output `n` of `len`: its copy on the quality rows.
+pub(super) fn copy_program(len: usize, n: usize, width: Width) -> Program {
     let mut copies = vec![Fr::ZERO; class_rows(len, width) * classes(width)];
     copies[n] = Fr::ONE;
+    Program::dense(&copies, 0, width)
+}
+
+/// Another one: its place in a word.
+pub(super) fn word_program(len: usize, n: usize, width: Width) -> Program {
     let mut words = vec![Fr::ZERO; folded_words(len)];
     words[n / WORD_BYTES] = Fr::from(256).pow_vartime([(n % WORD_BYTES) as u64]);
-    [Program::dense(&copies, 0, width), Program::words(&words, width)]
+    Program::words(&words, width)
 }
 
 impl Writer {
@@ -98,15 +103,23 @@ impl Writer {
         }
     }
 
-    /// Words of labels of a digest that fill up its branches.
+    /// Words of labels that no quality rows publish: all without classes, else those that fill up a digest's
+    /// branches.
     pub(super) fn zeros(&mut self) {
-        let leaves = match self.form {
+        let published = match self.scoring {
+            Scoring::Classes => labels::words(self.slots),
+            Scoring::None => 0,
+        };
+        let words = match self.form {
             Form::Listed => labels::words(self.slots),
             Form::Digest => digest::label_leaves(self.slots),
         };
-        for _ in labels::words(self.slots)..leaves {
+        for _ in published..words {
             zero::marks(&mut self.draft, self.row);
             self.row += 1;
+        }
+        if self.scoring == Scoring::None {
+            zero::close(&mut self.draft, self.row - 1);
         }
     }
 

@@ -1,14 +1,14 @@
 //! Rows of the nodes: activations, windows, pooled values, spilled coefficients.
 
 use dn_core::quant::{Geometry, Graph, Node, Part, Source};
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::exponents::{coordinate, phases, readers, taps, Exponents, Reading};
 use super::kernel::Program;
 use super::sections::NodeRows;
-use super::tasks::output_programs;
+use super::tasks::{copy_program, word_program};
 use super::writer::{Move, Moves, Writer};
 use crate::field::signed;
 use crate::system::rows::{activation, pooled, product, spill, window};
@@ -404,7 +404,7 @@ impl<'a> Model<'a> {
         Program::taps(&taps, self.exponents.depth + 1, width)
     }
 
-    /// The products of an output of the model: with the quality rows and with its words.
+    /// The products of an output of the model: with the quality rows, if there are any, and with its words.
     fn last(&self, w: &mut Writer, ended: Ended) {
         if ended.tensor < self.graph.nodes.len() {
             return;
@@ -412,9 +412,10 @@ impl<'a> Model<'a> {
         let shape = self.graph.shape(ended.tensor);
         let n =
             ended.channel * shape.positions() + ended.position[0] * shape.width + ended.position[1];
-        for program in output_programs(shape.len(), n, w.width) {
-            w.product(&program, false, ended.row);
+        if w.scoring == Scoring::Classes {
+            w.product(&copy_program(shape.len(), n, w.width), false, ended.row);
         }
+        w.product(&word_program(shape.len(), n, w.width), false, ended.row);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writes rows of fixed cells and keeps the accumulators' timetables.
 
 use dn_core::statement::Form;
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -50,6 +50,7 @@ pub(crate) struct Writer {
     pub(crate) width: Width,
     pub(crate) slots: usize,
     pub(crate) form: Form,
+    pub(crate) scoring: Scoring,
     /// The next row.
     pub(crate) row: usize,
     pub(crate) poseidon: Constants,
@@ -64,11 +65,12 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(frame: Frame, dry: bool) -> Self {
-        let Frame { slots, width, form, .. } = frame;
+        let Frame { slots, width, form, scoring, .. } = frame;
         Self {
             width,
             slots,
             form,
+            scoring,
             row: 1,
             poseidon: Constants::new(width),
             draft: Draft::new(width, dry),

@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 
 use dn_core::quant::{requantize, Graph, ZERO_POINT};
+use dn_core::Scoring;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 /// Values that a probe's score packs: one for the probe, then correct, then the margin.
 pub const SCORE_CORRECT: u64 = 1 << 16;
 /// See [`SCORE_CORRECT`].
 pub const SCORE_MARGIN: u64 = 1 << 32;
-/// Range of the cells on quality rows: `[0, 2^9)` holds a byte plus one bit.
+/// Range of the looked-up cells on quality rows: `[0, 2^9)` holds a byte plus one bit.
 const QUALITY_BITS: u32 = 9;
+
+/// log2 of the range that slacks and labels need: up to 511 classes that of a byte plus one bit.
+fn label_bits(classes: usize) -> u32 {
+    QUALITY_BITS.max(usize::BITS - classes.leading_zeros())
+}
 
 /// A row of the table, or a value looked up in it: tag, first, second.
 pub type Triple = (u64, u64, u64);
@@ -97,7 +103,7 @@ pub struct Table {
     pub tag_absent: u64,
     /// By node.
     pub divisions: Vec<Division>,
-    /// Tag of the remainders; slacks and sums on quality rows use the same range.
+    /// Tag of the remainders; slacks, sums and labels on quality rows use the same range.
     pub tag_lo: u64,
     /// log2 of the remainders' range.
     pub lo_bits: u32,
@@ -159,15 +165,21 @@ pub(crate) fn chosen(pool: usize) -> u64 {
 }
 
 impl Table {
-    /// Builds the table of a validated graph.
+    /// Builds the table of a validated graph. Without classes it has no scores.
     #[must_use]
-    pub fn new(graph: &Graph) -> Self {
+    pub fn new(graph: &Graph, scoring: Scoring) -> Self {
         let mut b = Builder { rows: vec![(0, 0, 0)], sections: vec![0] };
         let tag_input = b.section((0..256).map(|v| (0, v)));
         let tag_byte = b.section((0..256).map(|v| (v, 0)));
         let tag_absent = b.section([(0, ZERO_BYTE)].into_iter());
         let shifts = graph.nodes.iter().flat_map(|n| n.shift.iter().copied());
-        let lo_bits = shifts.fold(QUALITY_BITS, u32::max);
+        let lo_bits = shifts.fold(
+            match scoring {
+                Scoring::Classes => label_bits(graph.output_len()),
+                Scoring::None => 0,
+            },
+            u32::max,
+        );
         let mut divisions = Vec::with_capacity(graph.nodes.len());
         let mut windows: BTreeMap<usize, u64> = BTreeMap::new();
         for (i, node) in graph.nodes.iter().enumerate() {
@@ -179,7 +191,11 @@ impl Table {
             }
         }
         let tag_lo = b.section((0..1u64 << lo_bits).map(|v| (v, 0)));
-        let tag_score = b.section((0..1 << QUALITY_BITS).map(|key| (key, packed_score(key))));
+        let keys = match scoring {
+            Scoring::Classes => 1 << QUALITY_BITS,
+            Scoring::None => 0,
+        };
+        let tag_score = b.section((0..keys).map(|key| (key, packed_score(key))));
         for (pool, differences) in windows {
             let tag = b.window(pool, differences);
             let pooled = divisions.iter_mut().zip(&graph.nodes).filter(|(_, n)| n.pool == pool);

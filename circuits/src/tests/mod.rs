@@ -16,7 +16,7 @@ use crate::system::columns::{Acc, CHALLENGES};
 use crate::system::lookup::HELPER_GATE;
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
-use dn_core::{Scheme, Width};
+use dn_core::{Scheme, Scoring, Width};
 
 mod checker;
 mod claims;
@@ -29,6 +29,7 @@ mod nets;
 mod products;
 mod quality;
 mod rows;
+mod scoring;
 mod soundness;
 mod votes;
 mod weakening;
@@ -274,15 +275,22 @@ fn the_batch_size_that_is_chosen_counts_the_rows_of_a_digest() {
 fn the_layout_that_is_chosen_is_the_best_of_all() {
     let mut s = Stream(5);
     for graph in [model(&mut s), images::residual(&mut s)] {
-        assert_eq!(best_layout(&graph, 64, Objective::Gas), Ok((Width::Narrow, Scheme::Merged)));
+        assert_eq!(
+            best_layout(&graph, 64, Scoring::Classes, Objective::Gas),
+            Ok((Width::Narrow, Scheme::Merged))
+        );
         for limit in [1, 24, 256] {
-            let (best, scheme) = best_layout(&graph, limit, Objective::Cpu).unwrap();
+            let (best, scheme) =
+                best_layout(&graph, limit, Scoring::Classes, Objective::Cpu).unwrap();
             assert_eq!(scheme, Scheme::Plain);
             let least = cpu_s(&graph, limit, best);
             assert!(Width::ALL.iter().all(|width| least <= cpu_s(&graph, limit, *width)));
         }
         // One inference takes the rows of as many as there are lanes.
-        assert_eq!(best_layout(&graph, 1, Objective::Cpu), Ok((Width::Narrow, Scheme::Plain)));
+        assert_eq!(
+            best_layout(&graph, 1, Scoring::Classes, Objective::Cpu),
+            Ok((Width::Narrow, Scheme::Plain))
+        );
     }
 }
 

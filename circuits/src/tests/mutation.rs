@@ -14,13 +14,15 @@ use super::checker::{Advice, Checker};
 use super::digest::digested;
 use super::forgeries::{ends, folds, hashes};
 use super::nets::{move_along, Net};
+use super::scoring::quantities;
 use super::weakening::challenges;
 use super::{failures_of, is_exhaustive, Forge};
-use crate::plan::Plan;
+use crate::plan::{Frame, Plan};
 use crate::system::kind::Kind;
 use crate::system::steering::Fx;
 use crate::witness::Witness;
 use crate::BatchCircuit;
+use dn_core::statement::Form;
 use dn_core::Width;
 
 /// Why a cell may hold anything that the table allows, if it may.
@@ -136,6 +138,18 @@ fn mutation_rejects_any_changed_cell_of_a_digest() {
         assert!((0..net.plan.rows).any(|row| net.plan.kind(row) == Kind::Branch));
         let accepted = accepted(&net);
         assert!(accepted.is_empty(), "{accepted:?}");
+    }
+}
+
+#[test]
+fn mutation_rejects_any_changed_cell_without_classes() {
+    for width in Width::ALL {
+        for form in [Form::Listed, Form::Digest] {
+            let net = quantities(Frame::of(8, width).with(form));
+            assert!((0..net.plan.rows).any(|row| net.plan.kind(row) == Kind::Zero));
+            let accepted = accepted(&net);
+            assert!(accepted.is_empty(), "{accepted:?}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::plan::{Frame, Plan};
 use crate::system::kind::Kind;
 use crate::system::steering::{Fx, NESTED, SAME};
 use dn_core::statement::Form;
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 
 /// Marks that stand beside rows of any kind.
 const ANYWHERE: [Fx; 4] = [Fx::Active, Fx::Table0, Fx::Table1, Fx::Table2];
@@ -48,7 +48,9 @@ fn rows_have_the_marks_of_their_kinds_whatever_the_graph() {
         let graph = random_graph(&mut s);
         let width = Width::ALL[i % Width::ALL.len()];
         let form = if i % 2 == 0 { Form::Listed } else { Form::Digest };
-        let plan = Plan::new(&graph, Frame::of(1 + i % 24, width).with(form)).unwrap();
+        let scoring = if i % 5 == 0 { Scoring::None } else { Scoring::Classes };
+        let frame = Frame::of(1 + i % 24, width).with(form).scored(scoring);
+        let plan = Plan::new(&graph, frame).unwrap();
         (0..plan.rows).for_each(|row| check(&plan, row));
         seen.extend((0..plan.rows).map(|row| plan.kind(row)));
     }

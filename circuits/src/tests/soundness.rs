@@ -24,7 +24,7 @@ use crate::system::rows::spill::SPILL_OFFSET;
 use crate::system::table::{chosen, stored, Table, NOT_CHOSEN};
 use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
-use dn_core::Width;
+use dn_core::{Scoring, Width};
 
 /// Names of the constraints that reject a grid.
 pub(super) fn objections(c: &Checker, grid: &Grid) -> HashSet<String> {
@@ -174,7 +174,7 @@ fn soundness_row_05_no_accumulator_wraps() {
     let mut graphs: Vec<Graph> = (0..20).map(|_| random_graph(&mut s)).collect();
     graphs.push(largest());
     for graph in graphs {
-        let table = Table::new(&graph);
+        let table = Table::new(&graph, Scoring::Classes);
         assert!(table.lo_bits <= MAX_SHIFT);
         for (node, division) in graph.nodes.iter().zip(&table.divisions) {
             let hi = table.rows.iter().filter(|t| t.0 == division.tag_hi).map(|t| t.1).max();

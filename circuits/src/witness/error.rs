@@ -25,14 +25,14 @@ pub enum WitnessError {
         /// Values required.
         expected: usize,
     },
-    /// A label is no class of the model, or the model has only one.
-    #[error("slot {slot}: label {label} is no class of a model with {classes} outputs")]
+    /// A label is no class of the model.
+    #[error("slot {slot}: label {label} is no class of a model with {classes} classes")]
     Label {
         /// Index of the slot.
         slot: usize,
         /// The label given.
         label: u16,
-        /// Outputs of the model.
+        /// Classes of the model.
         classes: usize,
     },
     /// A looked-up value is not in the table: the graph is not the one that was planned.

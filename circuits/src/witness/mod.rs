@@ -8,6 +8,7 @@ use dn_core::commitment;
 use dn_core::digest::{self, Tree, ARITY};
 use dn_core::quant::{trace, Graph};
 use dn_core::statement::{Form, Score, Statement};
+use dn_core::Scoring;
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
@@ -88,7 +89,10 @@ impl Witness {
         for node in 0..graph.nodes.len() {
             w.layer(graph, node, &traces)?;
         }
-        let score = w.quality(&slots, &outputs)?;
+        let score = match plan.scoring {
+            Scoring::Classes => w.quality(&slots, &outputs)?,
+            Scoring::None => Score::default(),
+        };
         let pairs: Vec<_> = slots.iter().zip(&outputs).collect();
         let committed = w.hashes(plan.sections.output_hashes, &pairs, |(s, output)| {
             let tag = commitment::tag(commitment::DOMAIN_OUTPUT, output.len());
@@ -112,13 +116,13 @@ fn check(graph: &Graph, plan: &Plan, tasks: &[Slot]) -> Result<(), WitnessError>
     if tasks.len() > plan.slots {
         return Err(WitnessError::TooMany { got: tasks.len(), slots: plan.slots });
     }
-    let (expected, classes) = (graph.input_len(), graph.output_len());
+    let (expected, classes) = (graph.input_len(), plan.scoring.classes(graph.output_len()));
     for (slot, task) in tasks.iter().enumerate() {
         if task.input.len() != expected {
             return Err(WitnessError::InputLength { slot, got: task.input.len(), expected });
         }
         if let Some(label) = task.label {
-            if classes < 2 || usize::from(label) >= classes {
+            if usize::from(label) >= classes {
                 return Err(WitnessError::Label { slot, label, classes });
             }
         }

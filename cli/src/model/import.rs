@@ -4,7 +4,6 @@ use std::path::Path;
 
 use dn_circuits::estimate::{best_layout, best_scheme};
 use dn_circuits::Frame;
-use dn_core::quant::Graph;
 use dn_core::statement::Form;
 use dn_core::{Scheme, Width};
 use dn_import::{npz, OnnxModel, Package, Reading};
@@ -33,7 +32,10 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     let calibration = npz::read_named(&args.calibration, &names)?;
     let name = args.onnx.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let mut imported = model.quantise(&calibration, &name)?;
-    let (width, scheme) = layout(args, &imported.package.graph)?;
+    if let Some(score) = args.score {
+        imported.package.scoring = score.into();
+    }
+    let (width, scheme) = layout(args, &imported.package)?;
     (imported.package.width, imported.package.scheme) = (width, scheme);
     let bytes = imported.package.to_bytes()?;
     let examples = match &args.heldout {
@@ -72,14 +74,16 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
 const COMPARED: usize = 64;
 
 /// Layout and opening scheme that are asked for, or that cost least.
-fn layout(args: &Import, graph: &Graph) -> Result<(Width, Scheme), ProveError> {
+fn layout(args: &Import, package: &Package) -> Result<(Width, Scheme), ProveError> {
+    let Package { graph, scoring, .. } = package;
     if let Some(objective) = args.optimize {
-        return Ok(best_layout(graph, AUTO_LIMIT, objective.into())?);
+        return Ok(best_layout(graph, AUTO_LIMIT, *scoring, objective.into())?);
     }
     let width = args.layout.map_or(Width::Default, Width::from);
+    let frame = Frame::of(COMPARED, width).scored(*scoring);
     let scheme = match args.opening {
         Some(opening) => opening.into(),
-        None => best_scheme(graph, Frame::of(COMPARED, width), &args.prices.into())?,
+        None => best_scheme(graph, frame, &args.prices.into())?,
     };
     Ok((width, scheme))
 }

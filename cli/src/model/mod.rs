@@ -55,12 +55,12 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
 
 /// A batch of so many slots.
 fn frame(package: &Package, slots: usize) -> Frame {
-    Frame::new(slots, package.width).opened(package.scheme)
+    Frame::new(slots, package.width).scored(package.scoring).opened(package.scheme)
 }
 
 /// A batch of so many inferences.
 fn frame_of(package: &Package, batch: usize) -> Frame {
-    Frame::of(batch, package.width).opened(package.scheme)
+    Frame::of(batch, package.width).scored(package.scoring).opened(package.scheme)
 }
 
 fn id_text(id: &[u8; 32]) -> String {
@@ -97,6 +97,7 @@ fn estimates(report: &mut Report, package: &Package, batch: usize) -> Result<(),
     let estimate = estimate(&package.graph, frame_of(package, batch)).map_err(ProveError::from)?;
     report
         .set("layout", package.width.name())
+        .set("score", package.scoring.name())
         .set("lanes", package.width.lanes())
         .set("opening", package.scheme.name())
         .set("batch", batch)

@@ -1,7 +1,7 @@
 //! A small model for tests.
 
 use dn_core::quant::{Activation, Graph, Node, Shape};
-use dn_core::{Scheme, Width};
+use dn_core::{Scheme, Scoring, Width};
 use dn_import::{Codes, Package};
 
 /// The sums of two inputs, twice.
@@ -15,6 +15,7 @@ pub(super) fn two_inputs(width: Width) -> Package {
         output: Codes::uniform(1.0),
         width,
         scheme: Scheme::Plain,
+        scoring: Scoring::Classes,
         inputs: Vec::new(),
         outputs: Vec::new(),
     }

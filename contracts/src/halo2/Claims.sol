@@ -24,6 +24,8 @@ abstract contract Claims is VerifyingKey {
 
     /// @dev Largest margin of an answer, in int8 steps.
     uint256 private constant MAX_MARGIN = 255;
+    /// @dev Labels in one public input, of 16 bits each.
+    uint256 private constant LABELS_PER_WORD = 15;
 
     /// @dev Whether an honest batch can have these public inputs, as far as they tell by themselves: version, count, score,
     /// labels, listed commitments, all of which are `3 + slots + words + 3 + slots` words, with fifteen labels to a word. The
@@ -37,25 +39,28 @@ abstract contract Claims is VerifyingKey {
             switch calldataload(at)
             // Commitments are listed; `core/src/statement.rs`. Fifteen slots take 31 words, the last ones two each and one.
             case 0x646e2d626174636803 {
-                let fifteens := div(sub(length, 6), 31)
                 let rest := mod(sub(length, 6), 31)
-                let slots := add(mul(fifteens, 15), shr(1, rest))
-                ok := and(gt(length, 7), or(iszero(rest), and(and(rest, 1), gt(rest, 1))))
-                ok := and(ok, iszero(gt(count, slots)))
-                let score := add(at, shl(5, sub(sub(length, 3), slots)))
-                let left := count
-                for { let word := add(at, shl(5, add(slots, 3))) } and(ok, lt(word, score)) {
-                    word := add(word, 0x20)
-                } {
-                    let used := xor(15, mul(xor(15, left), lt(left, 15)))
-                    ok := iszero(shr(shl(4, used), calldataload(word)))
-                    left := sub(left, used)
+                let slots := add(mul(div(sub(length, 6), 31), 15), shr(1, rest))
+                ok := gt(and(gt(length, 7), or(iszero(rest), and(rest, gt(rest, 1)))), gt(count, slots))
+                if ok {
+                    let word := add(at, shl(5, add(slots, 3)))
+                    let score := add(at, shl(5, sub(sub(length, 3), slots)))
+                    // The first word that has a place for an unused slot.
+                    let last := add(word, shl(5, div(count, LABELS_PER_WORD)))
+                    let bits
+                    for {} lt(word, last) { word := add(word, 0x20) } { bits := or(bits, calldataload(word)) }
+                    bits := shr(240, bits)
+                    if lt(word, score) {
+                        bits := or(bits, shr(shl(4, mod(count, LABELS_PER_WORD)), calldataload(word)))
+                        for { word := add(word, 0x20) } lt(word, score) { word := add(word, 0x20) } {
+                            bits := or(bits, calldataload(word))
+                        }
+                    }
+                    let probes := calldataload(score)
+                    let correct := calldataload(add(score, 0x20))
+                    let margin := gt(calldataload(add(score, 0x40)), mul(MAX_MARGIN, correct))
+                    ok := iszero(or(or(bits, gt(probes, count)), or(gt(correct, probes), margin)))
                 }
-                let probes := calldataload(score)
-                let correct := calldataload(add(score, 0x20))
-                ok := and(ok, iszero(gt(probes, count)))
-                ok := and(ok, iszero(gt(correct, probes)))
-                ok := and(ok, iszero(gt(calldataload(add(score, 0x40)), mul(MAX_MARGIN, correct))))
             }
             // A digest stands for them.
             case 0x646e2d626174636804 { ok := eq(length, 4) }
@@ -151,8 +156,8 @@ abstract contract Claims is VerifyingKey {
     /// @dev Values of instance and gates, scales of the openings, sum of all claimed values.
     function _evaluate(Claim memory c, Frame memory f) internal view virtual returns (bool);
 
-    /// @dev `sum v_i omega^i / (x - omega^i) = sum v_i / (x omega^-i - 1)` as one fraction, two terms at a time. Factors and
-    /// numerators stay below 2 R.
+    /// @dev `sum v_i omega^i / (x - omega^i) = sum v_i / (x omega^-i - 1)` as one fraction, four terms at a time behind those
+    /// that are left over. Factors and numerators stay below 2 R.
     function _foldInstances(Frame memory f, uint256[] calldata instances) private pure returns (bool ok) {
         (uint256 shifted, uint256 step) = (f.x, _key(OMEGA_INVERSE));
         (uint256 numerator, uint256 denominator) = (0, 1);
@@ -160,22 +165,36 @@ abstract contract Claims is VerifyingKey {
             let r := R
             let minusOne := sub(R, 1)
             let at := instances.offset
+            let fours := add(at, mul(and(instances.length, 3), 0x20))
             let end := add(at, mul(instances.length, 0x20))
             ok := 1
-            if and(instances.length, 1) {
-                numerator := calldataload(at)
-                ok := lt(numerator, r)
-                denominator := add(shifted, minusOne)
+            for {} lt(at, fours) { at := add(at, 0x20) } {
+                let a := calldataload(at)
+                ok := and(ok, lt(a, r))
+                let p := add(shifted, minusOne)
                 shifted := mulmod(shifted, step, r)
-                at := add(at, 0x20)
+                numerator := add(mulmod(numerator, p, r), mulmod(denominator, a, r))
+                denominator := mulmod(denominator, p, r)
             }
-            for {} lt(at, end) { at := add(at, 0x40) } {
+            for {} lt(at, end) { at := add(at, 0x80) } {
                 let a := calldataload(at)
                 let b := calldataload(add(at, 0x20))
                 ok := and(ok, and(lt(a, r), lt(b, r)))
                 let p := add(shifted, minusOne)
                 shifted := mulmod(shifted, step, r)
                 let q := add(shifted, minusOne)
+                shifted := mulmod(shifted, step, r)
+                a := add(mulmod(a, q, r), mulmod(b, p, r))
+                p := mulmod(p, q, r)
+                numerator := add(mulmod(numerator, p, r), mulmod(denominator, a, r))
+                denominator := mulmod(denominator, p, r)
+
+                a := calldataload(add(at, 0x40))
+                b := calldataload(add(at, 0x60))
+                ok := and(ok, and(lt(a, r), lt(b, r)))
+                p := add(shifted, minusOne)
+                shifted := mulmod(shifted, step, r)
+                q := add(shifted, minusOne)
                 shifted := mulmod(shifted, step, r)
                 a := add(mulmod(a, q, r), mulmod(b, p, r))
                 p := mulmod(p, q, r)

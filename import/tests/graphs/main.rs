@@ -7,4 +7,5 @@ mod operators;
 mod products;
 mod refusals;
 mod scales;
+mod scoring;
 mod views;

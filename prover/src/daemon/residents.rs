@@ -66,9 +66,9 @@ impl Residents {
         let registered = client.protocol(model_id).await.context("fetch the key")?;
         let (data_dir, srs) = (self.data_dir.clone(), self.srs.clone());
         let made = tokio::task::spawn_blocking(move || -> Result<Prover> {
-            let Package { graph, width, scheme, .. } =
+            let Package { graph, width, scoring, scheme, .. } =
                 Package::from_bytes(&bytes).context("read the package")?;
-            let frame = Frame::new(slots as usize, width).opened(scheme);
+            let frame = Frame::new(slots as usize, width).scored(scoring).opened(scheme);
             let name = model_id.to_string();
             let prover = Prover::new(graph, frame, &data_dir, &name, srs.as_deref())?;
             let own = prover.keys().protocol().to_bytes();

@@ -6,7 +6,7 @@ mod nets;
 use std::path::Path;
 
 use anyhow::{bail, Context, Result};
-use dn_core::{Scheme, Width};
+use dn_core::{Scheme, Scoring, Width};
 use dn_import::{npz, Codes, Package};
 
 fn main() -> Result<()> {
@@ -31,8 +31,19 @@ fn main() -> Result<()> {
     let name = name.clone();
     let (input, output) = (Codes::uniform(1.0), Codes::uniform(1.0));
     let (inputs, outputs) = (Vec::new(), Vec::new());
-    let package =
-        Package { name: name.clone(), graph, input, output, width, scheme, inputs, outputs };
+    let scoring = Scoring::Classes;
+
+    let package = Package {
+        name: name.clone(),
+        graph,
+        input,
+        output,
+        width,
+        scoring,
+        scheme,
+        inputs,
+        outputs,
+    };
     let path = folder.join(format!("{name}.dnpkg"));
     std::fs::write(&path, package.to_bytes()?).with_context(|| path.display().to_string())
 }

@@ -86,6 +86,8 @@ pub(crate) struct Facts {
     pub(crate) outputs: Vec<(String, Vec<usize>)>,
     /// How each of them is read.
     pub(crate) readouts: Vec<Readout>,
+    /// Whether the file ends in what orders or names classes, as a softmax.
+    pub(crate) has_classes: bool,
     /// What was dropped or changed, for people.
     pub(crate) notes: Vec<String>,
 }
@@ -141,7 +143,7 @@ struct Reader {
 
 impl Reader {
     fn read(prepared: Prepared, reading: &Reading) -> Result<(FloatModel, Facts), ImportError> {
-        let Prepared { graph, opset, outputs, readouts, notes } = prepared;
+        let Prepared { graph, opset, outputs, readouts, has_classes, notes } = prepared;
         let mut reader = Self {
             model: FloatModel { input: Shape::vector(1), ops: Vec::new() },
             folder: reading.folder.clone(),
@@ -165,7 +167,8 @@ impl Reader {
         for node in &graph.node {
             reader.node(node);
         }
-        reader.finish(inputs, &outputs)
+        let (model, facts) = reader.finish(inputs, &outputs)?;
+        Ok((model, Facts { has_classes, ..facts }))
     }
 
     /// Lays the inputs one behind the other.
@@ -299,7 +302,8 @@ impl Reader {
             known.copied().unwrap_or_default()
         };
         let readouts = names.iter().zip(&outputs).map(readout).collect();
-        Ok((self.model, Facts { inputs, outputs, readouts, notes: self.notes }))
+        let notes = self.notes;
+        Ok((self.model, Facts { inputs, outputs, readouts, has_classes: false, notes }))
     }
 
     /// The input, copied.

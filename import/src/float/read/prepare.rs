@@ -24,6 +24,8 @@ pub(super) struct Prepared {
     pub(super) outputs: Vec<(String, String)>,
     /// How outputs of classifiers are read, by the tensors' names.
     pub(super) readouts: HashMap<String, Readout>,
+    /// Whether what was dropped orders or names classes.
+    pub(super) has_classes: bool,
     /// What was dropped, for people.
     pub(super) notes: Vec<String>,
 }
@@ -70,8 +72,14 @@ pub(super) fn prepare(model: Model, chosen: &[String]) -> Result<Prepared, Impor
         outputs = chosen.to_vec();
     }
     let graph = Graph { node: nodes, ..graph };
-    let mut prepared =
-        Prepared { graph, opset, outputs: Vec::new(), readouts: HashMap::new(), notes: Vec::new() };
+    let mut prepared = Prepared {
+        graph,
+        opset,
+        outputs: Vec::new(),
+        readouts: HashMap::new(),
+        has_classes: false,
+        notes: Vec::new(),
+    };
     prepared.drop_tails(&outputs)?;
     prepared.keep_needed();
     Ok(prepared)
@@ -182,6 +190,7 @@ impl Prepared {
         }
         // A file that names the class beside them promises probabilities.
         let is_classifier = tails.iter().any(|t| t.is_label);
+        self.has_classes = tails.iter().any(|t| t.is_label || !t.dropped.is_empty());
         for (name, tail) in outputs.iter().zip(&tails) {
             let dropped = tail.dropped.iter().map(|at| self.readout(*at));
             let readout = dropped.fold(Readout::Plain, |read, own| match own {
