@@ -153,7 +153,7 @@ impl Reader {
         self.whole_sequences(node, steps)?;
         let result = node.results().next().unwrap_or_default().to_owned();
         let mut layer = Layer { result, nodes: Vec::new() };
-        let mut states: Vec<Vec<String>> = vec![vec![String::new(); directions]; steps];
+        let mut states: Vec<Vec<String>> = vec![Vec::new(); steps];
         let (mut last, mut cells) = (Vec::new(), Vec::new());
         for direction in 0..directions {
             let gates = self.gates(node, &extents, direction)?;
@@ -177,7 +177,7 @@ impl Reader {
                     }
                     _ => h = Some(layer.gate(&gates[0], &x, h.as_deref(), None)),
                 }
-                states[at][direction] = h.clone().unwrap_or_default();
+                states[at].extend(h.clone());
             }
             last.extend(h);
             cells.extend(c);
