@@ -172,7 +172,8 @@ impl OnnxModel {
         let inputs = if names.len() > 1 { names } else { Vec::new() };
         let is_plain = named.len() < 2 && named.iter().all(|o| o.readout == Readout::Plain);
         let outputs = if is_plain { Vec::new() } else { named };
-        let (width, scheme) = (Width::default(), Scheme::default());
+        // At ordinary prices gas is dearer than the CPU time that it takes to save it.
+        let (width, scheme) = (Width::default(), Scheme::Merged);
         let package = Package { name, graph, input, output, width, scheme, inputs, outputs };
         Ok(Imported { package, float, outcome })
     }

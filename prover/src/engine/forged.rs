@@ -20,6 +20,9 @@ use super::*;
 use crate::srs::development_secret;
 use crate::{ProveError, Prover, SrsError};
 
+/// What a prover makes of the groups.
+type Change = fn(&mut Vec<Group>);
+
 fn graph() -> Graph {
     let input = Shape::vector(4);
     let weights = vec![3, -1, 4, 1, -5, 9, 2, 6];
@@ -32,7 +35,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// Whether proofs are accepted that are made with other groups than the key's.
-fn accepts(prover: &Prover, change: fn(&mut Vec<Group>)) -> bool {
+fn accepts(prover: &Prover, change: Change) -> bool {
     let (plan, protocol) = (&prover.keys().plan, prover.keys().protocol());
     let (mut forged, places) = (groups(protocol).unwrap(), protocol.places.unwrap() as usize);
     change(&mut forged);
@@ -57,7 +60,7 @@ fn merged_commitments_to_other_columns_than_the_key_s_are_refused() {
     let data = folder("groups");
     let frame = Frame::of(8, Width::Default).opened(Scheme::Merged);
     let prover = Prover::new(graph(), frame, &data, "forged", None).unwrap();
-    let changes: [(&str, fn(&mut Vec<Group>)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("a column in a spare place, opened", |groups| {
             let group = roomy(groups);
             group.places.push(group.places[0]);
