@@ -10,7 +10,7 @@ use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{BigInteger, PrimeField};
 use case::{graph, Case};
 use dn_circuits::field::CoreFr;
-use dn_circuits::{protocol, Slot};
+use dn_circuits::Slot;
 use dn_core::commitment::to_bytes;
 use dn_core::protocol::{Protocol, Word};
 use dn_prover::Prover;

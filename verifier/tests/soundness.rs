@@ -10,7 +10,7 @@ use ark_bn254::Fq;
 use ark_ff::{BigInteger, PrimeField};
 use case::{graph, is_exhaustive, prover, tasks, Case};
 use dn_circuits::field::{from_core, CoreFr};
-use dn_circuits::{protocol, Witness};
+use dn_circuits::Witness;
 use dn_core::canonical::Flaw;
 use dn_core::commitment::{from_bytes, to_bytes};
 use dn_core::proof_file::ProofFile;

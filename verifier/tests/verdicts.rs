@@ -6,7 +6,7 @@ mod case;
 use std::path::PathBuf;
 
 use case::{graph, Case};
-use dn_circuits::{protocol, Width};
+use dn_circuits::Width;
 use dn_core::commitment::to_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_core::protocol::Protocol;
