@@ -30,8 +30,8 @@ const TERM_S: f64 = 1.35e-6;
 /// CPU seconds of a base of merged commitments: of the development string, and for each layer of the transform of a ceremony's
 /// powers.
 const BASE_S: (f64, f64) = (2.0e-6, 5.0e-6);
-/// MiB of a base in memory, and of what openings keep for each place and row besides.
-const BASE_MB: (f64, f64) = (6.1e-5, 6.1e-5);
+/// MiB of a base in memory; of what merged openings keep besides, in all and for each place and row.
+const BASE_MB: (f64, f64, f64) = (6.1e-5, 14.0, 8.7e-5);
 /// log2 of the largest domain whose fixed columns stay in memory on all cosets, where they take 1 GiB.
 pub const RESIDENT_K: u32 = 18;
 
@@ -103,7 +103,7 @@ fn of_rows(graph: &Graph, frame: Frame, rows: usize, layout: &Protocol) -> Estim
     let bases = layout.places.map(|t| bases(t as usize, k, arithmetic));
     // Of the two points of the opening, plain ones have the rows' number of terms.
     let openings = TERM_S * 2.0 * (places - 1.0) * domain;
-    let opened = if bases.is_some() { BASE_MB.1 * places * domain } else { 0.0 };
+    let opened = if bases.is_some() { BASE_MB.1 + BASE_MB.2 * places * domain } else { 0.0 };
     Estimate {
         slots,
         rows,

@@ -4,6 +4,9 @@ pragma solidity 0.8.30;
 import {Halo2Verifier} from "../src/Halo2Verifier.sol";
 import {VerifierRouter} from "../src/VerifierRouter.sol";
 import {DefaultVerifier} from "../src/generated/DefaultVerifier.sol";
+import {MergedDefaultVerifier} from "../src/generated/MergedDefaultVerifier.sol";
+import {MergedNarrowVerifier} from "../src/generated/MergedNarrowVerifier.sol";
+import {MergedWideVerifier} from "../src/generated/MergedWideVerifier.sol";
 import {NarrowVerifier} from "../src/generated/NarrowVerifier.sol";
 import {WideVerifier} from "../src/generated/WideVerifier.sol";
 import {FakeVerifier} from "./base/FakeVerifier.sol";
@@ -14,6 +17,7 @@ contract VerifierRouterTest is TestBase {
     address private constant NARROW_KEY = address(0x7771);
     address private constant DEFAULT_KEY = address(0x7772);
     address private constant WIDE_KEY = address(0x7773);
+    address private constant MERGED_KEY = address(0x7776);
     address private constant OTHER_KEY = address(0x7774);
     address private constant NO_KEY = address(0x7775);
     /// @dev EIP-170's limit on a contract's code.
@@ -22,16 +26,22 @@ contract VerifierRouterTest is TestBase {
     Halo2Verifier private narrow;
     Halo2Verifier private normal;
     Halo2Verifier private wide;
+    Halo2Verifier private merged;
+    Halo2Verifier private mergedNarrow;
+    Halo2Verifier private mergedWide;
     VerifierRouter private router;
     FakeVerifier private fake;
 
     function setUp() external {
         (narrow, normal, wide) = (new NarrowVerifier(), new DefaultVerifier(), new WideVerifier());
+        merged = new MergedDefaultVerifier();
+        (mergedNarrow, mergedWide) = (new MergedNarrowVerifier(), new MergedWideVerifier());
         fake = new FakeVerifier();
         router = new VerifierRouter(keccak256(_string()), _all());
         vm.etch(NARROW_KEY, _code(narrow.layout(), _string()));
         vm.etch(DEFAULT_KEY, _code(normal.layout(), _string()));
         vm.etch(WIDE_KEY, _code(wide.layout(), _string()));
+        vm.etch(MERGED_KEY, _code(merged.layout(), _string()));
         vm.etch(OTHER_KEY, _code(3, _string()));
     }
 
@@ -46,8 +56,9 @@ contract VerifierRouterTest is TestBase {
     }
 
     function _all() private view returns (Halo2Verifier[] memory all) {
-        all = new Halo2Verifier[](3);
+        all = new Halo2Verifier[](6);
         (all[0], all[1], all[2]) = (narrow, normal, wide);
+        (all[3], all[4], all[5]) = (mergedNarrow, merged, mergedWide);
     }
 
     function _instances() private pure returns (uint256[] memory instances) {
@@ -69,6 +80,9 @@ contract VerifierRouterTest is TestBase {
         require(!_accepts(WIDE_KEY), "the wide layout's verifier");
         vm.etch(address(wide), address(fake).code);
         require(_accepts(WIDE_KEY), "the wide layout's verifier");
+        require(!_accepts(MERGED_KEY), "the same layout's with merged openings");
+        vm.etch(address(merged), address(fake).code);
+        require(_accepts(MERGED_KEY), "the default layout's with merged openings");
         require(
             !router.verify(NARROW_KEY, fake.prove(DEFAULT_KEY, _instances()), _instances()), "wrong proof"
         );

@@ -187,6 +187,8 @@ mod tests {
     use super::*;
     use crate::protocol::Phase;
 
+    type Change = fn(&mut Protocol);
+
     /// Four columns of phase 1, one of them opened at `x` alone, two of phase 2, three fixed queries.
     fn protocol() -> Protocol {
         let query = |column, rotation| Query { column, rotation };
@@ -240,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_shape_that_cannot_be_merged_is_refused() {
-        let changes: [(fn(&mut Protocol), &str); 7] = [
+        let changes: [(Change, &str); 7] = [
             (|p| p.places = None, "number of columns to a commitment"),
             (|p| p.places = Some(1), "number of columns to a commitment"),
             (|p| p.places = Some(65), "number of columns to a commitment"),
@@ -259,7 +261,7 @@ mod tests {
     #[test]
     fn the_digest_is_of_all_that_a_key_is() {
         let p = protocol();
-        let changes: [fn(&mut Protocol); 7] = [
+        let changes: [Change; 7] = [
             |p| p.k += 1,
             |p| p.instances += 1,
             |p| p.places = Some(4),

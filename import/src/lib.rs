@@ -174,9 +174,9 @@ impl OnnxModel {
         let inputs = if names.len() > 1 { names } else { Vec::new() };
         let is_plain = named.len() < 2 && named.iter().all(|o| o.readout == Readout::Plain);
         let outputs = if is_plain { Vec::new() } else { named };
-        let (width, scheme) = (Width::default(), Scheme::default());
+        // At ordinary prices gas is dearer than the CPU time that it takes to save it.
+        let (width, scheme) = (Width::default(), Scheme::Merged);
         let scoring = scoring::of(&outcome, labels, has_classes, &outputs);
-
         let package =
             Package { name, graph, input, output, width, scoring, scheme, inputs, outputs };
         Ok(Imported { package, float, outcome })

@@ -143,7 +143,7 @@ fn ptau<T>(path: &Path, read: impl FnOnce(&[u8]) -> Result<T, PtauError>) -> Res
 }
 
 /// The secret of the development string, which the library's setup draws first.
-fn development_secret() -> Fr {
+pub(crate) fn development_secret() -> Fr {
     Fr::random(ChaCha20Rng::seed_from_u64(DEV_SEED))
 }
 

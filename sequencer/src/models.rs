@@ -200,6 +200,7 @@ impl Models {
             advice_queries: Vec::new(),
             fixed_queries: Vec::new(),
             quotient_pieces: 0,
+            places: None,
             constants: Vec::new(),
             ops: Vec::new(),
             constraints: Vec::new(),

@@ -4,10 +4,9 @@ use dn_core::groups::{Group, Part, Place};
 use dn_core::protocol::Protocol;
 use dn_core::system::SystemError;
 
-use super::constant;
 use super::gates::openings_order;
 use super::map::Map;
-use super::text::line;
+use super::text::{constant, line};
 
 /// The contract that knows the scheme.
 pub(super) const BASE: &str = "MergedVerifier";

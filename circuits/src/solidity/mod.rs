@@ -23,7 +23,7 @@ use dn_core::{Scheme, Width};
 use crate::gas::layout;
 use gates::Gates;
 use map::{Map, Regions};
-use text::line;
+use text::{constant, counts, line};
 
 /// Folder of the generated contracts, from the root of the repository.
 pub const FOLDER: &str = "contracts/src/generated";
@@ -118,20 +118,6 @@ fn verifier(width: Width, p: &Protocol, regions: &Regions) -> Result<String, Sys
     }
     out.push_str("}\n");
     Ok(out)
-}
-
-/// A function that returns a constant; the optimizer puts the constant where it is called.
-fn constant(out: &mut String, base: &str, (name, kind): (&str, &str), value: &str) {
-    line(out, format_args!("    /// @inheritdoc {base}"));
-    line(out, format_args!("    function {name}() internal pure override returns ({kind}) {{"));
-    line(out, format_args!("        return {value};\n    }}\n"));
-}
-
-/// Constants of numbers.
-fn counts(out: &mut String, base: &str, all: &[(&str, usize)]) {
-    for (name, value) in all {
-        constant(out, base, (name, "uint256"), &value.to_string());
-    }
 }
 
 fn write_counts(

@@ -5,8 +5,7 @@ use dn_core::system::{Opening, System, SystemError};
 
 use super::gates::openings_order;
 use super::map::{Map, ORDER_PER_WORD};
-use super::text::line;
-use super::{constant, counts};
+use super::text::{constant, counts, line};
 
 /// The contract that knows the scheme.
 pub(super) const BASE: &str = "PlainVerifier";

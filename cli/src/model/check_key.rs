@@ -85,6 +85,8 @@ mod tests {
     use super::super::sample::two_inputs;
     use super::*;
 
+    type Change = fn(&mut Protocol);
+
     /// Writes the package and the key of a small model.
     fn files(folder: &std::path::Path, scheme: Scheme) -> (CheckKey, Protocol, Global) {
         let package = Package { scheme, ..two_inputs(Width::Narrow) };
@@ -112,7 +114,7 @@ mod tests {
                 check_key(args, global).map(|_| ()).map_err(|e| format!("{e:?}"))
             };
             assert_eq!(said(own), Ok(()));
-            let changes: [(fn(&mut Protocol), &str); 3] = [
+            let changes: [(Change, &str); 3] = [
                 (|p| p.s_g2 = p.g2, "reference string"),
                 (|p| p.fixed.swap(0, 1), "fixed values"),
                 (|p| p.constraints.truncate(3), "constraint system"),

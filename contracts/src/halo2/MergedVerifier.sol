@@ -20,7 +20,11 @@ abstract contract MergedVerifier is Halo2Verifier {
 
     /// @dev For the groups that are opened at x alone, the sum of `v^g A_g`, where the quotient's first piece has the value
     /// `first`. At most 4 R. `ok` tells whether all values are below R.
-    function _sumSingle(uint256 first, uint256 u, uint256 v) internal pure virtual returns (uint256 s, uint256 ok);
+    function _sumSingle(uint256 first, uint256 u, uint256 v)
+        internal
+        pure
+        virtual
+        returns (uint256 s, uint256 ok);
 
     /// @dev The same for the groups that are also opened at x / omega.
     function _sumPair(uint256 u, uint256 v) internal pure virtual returns (uint256 s, uint256 ok);
@@ -121,7 +125,10 @@ abstract contract MergedVerifier is Halo2Verifier {
         uint256 size = _fixed() * 0x20;
         assembly ("memory-safe") {
             let r := R
-            for { let at := SCALARS let end := add(at, size) } lt(at, end) { at := add(at, 0x20) } {
+            for {
+                let at := SCALARS
+                let end := add(at, size)
+            } lt(at, end) { at := add(at, 0x20) } {
                 mstore(at, addmod(mload(at), next, r))
                 next := mulmod(next, v, r)
             }

@@ -11,6 +11,8 @@
 pub(crate) mod arithmetic;
 pub(crate) mod bases;
 pub(crate) mod circuit;
+#[cfg(test)]
+mod forged;
 mod gates;
 pub(crate) mod grid;
 mod group_opening;

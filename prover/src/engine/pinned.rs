@@ -5,25 +5,33 @@
 //! the order of the columns, so the same constraints written in another way give the same bytes.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use dn_circuits::columns::fixed_columns;
 use dn_circuits::field::CoreFr;
-use dn_circuits::{Frame, Slot, Width};
+use dn_circuits::{Frame, Scheme, Slot, Width};
+use dn_core::groups::groups;
 use dn_core::protocol::{Op, Protocol, Query};
 use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 use dn_core::statement::Form;
+use halo2_proofs::halo2curves::bn256::G1Affine;
 use sha3::{Digest, Keccak256};
 
 use rand_core::SeedableRng as _;
 
 use super::arithmetic::Plain;
 use super::bases::Bases;
+use super::grid::Grid;
+use super::merged::Merged;
 use super::*;
+use crate::srs::development_secret;
 use crate::{Library, Prover};
 
 /// Hashes of key and proof of every net and layout. `DN_UPDATE_PROOFS=1 cargo test -p dn-prover pinned` writes
 /// them again, which is right where the statement, a row or a constraint is another one.
 const PINNED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/proofs.txt");
+/// The same with merged openings.
+const PINNED_MERGED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/merged-proofs.txt");
 
 /// A stream of small integers.
 struct Stream(u64);
@@ -130,15 +138,25 @@ fn in_order(mut p: Protocol) -> Protocol {
     p
 }
 
-fn hash(graph: &Graph, frame: Frame) -> String {
-    let folder = std::env::temp_dir().join(format!("dn-pinned-{}", std::process::id()));
-    let name = format!("{}-{}-{:?}", graph.nodes.len(), frame.width.name(), frame.form);
-    let prover = Prover::new(graph.clone(), frame, &folder, &name, None).unwrap();
-    let (plan, key) = (&prover.keys().plan, prover.keys().protocol().clone());
-    let Library { params, vk } = prover.keys().library().unwrap();
-    let mut circuit = Circuit::new(plan, in_order(key));
+/// What makes proofs of a key with columns in order.
+fn engine(keys: &crate::Keys) -> Box<dyn Prove> {
+    let mut circuit = Circuit::new(&keys.plan, in_order(keys.protocol().clone()));
     circuit.digest = Fr::from(7);
-    let engine = Engine::new(circuit, Bases::<Plain>::new(params).unwrap());
+    if let Some(Library { params, .. }) = keys.library() {
+        return Box::new(Engine::new(circuit, Bases::<Plain>::new(params).unwrap()));
+    }
+    let groups = groups(&circuit.protocol).unwrap();
+    let places = circuit.protocol.places.unwrap() as usize;
+    let (tau, g1) = (development_secret(), G1Affine::generator());
+    let grid = Grid::<Plain>::of_secret(tau, &g1, keys.plan.k, places).unwrap();
+    Box::new(Engine::new(circuit, Merged::new(grid, groups)))
+}
+
+fn hash(graph: &Graph, frame: Frame) -> String {
+    let name = format!("{}-{}-{:?}", graph.nodes.len(), frame.width.name(), frame.form);
+    let folder = folder(frame.scheme);
+    let prover = Prover::new(graph.clone(), frame, &folder, &name, None).unwrap();
+    let (plan, protocol) = (&prover.keys().plan, prover.keys().protocol());
     let mut s = Stream(5);
     let task = |i: usize| Slot {
         input: (0..graph.input_len()).map(|_| (s.next(256) - 128) as i8).collect(),
@@ -148,12 +166,16 @@ fn hash(graph: &Graph, frame: Frame) -> String {
     let tasks: Vec<Slot> = (0..frame.slots - 2).map(task).collect();
     let witness = Witness::new(graph, plan, &tasks, CoreFr::from(3u8)).unwrap();
     let rng = rand_chacha::ChaCha20Rng::from_seed([9; 32]);
-    let proof = engine.prove(plan, witness, rng, &mut |_| Ok(())).unwrap();
-    let key = vk.to_bytes(halo2_proofs::SerdeFormat::RawBytes);
+    let proof = engine(prover.keys()).prove(plan, witness, rng, &mut |_| Ok(())).unwrap();
+    // The commitments of a merged key depend on the order of the queries, which are those of a layout.
+    let key = match prover.keys().library() {
+        Some(library) => library.vk.to_bytes(halo2_proofs::SerdeFormat::RawBytes),
+        None => protocol.digest.to_vec(),
+    };
     let of = |bytes: &[u8]| hex::encode(&Keccak256::digest(bytes)[..16]);
     let (rows, fixed) = (plan.rows, fixed_columns(plan.width));
-    let constraints = engine.circuit.protocol.constraints.len();
-    let advice = engine.circuit.protocol.advice_columns();
+    let constraints = protocol.constraints.len();
+    let advice = protocol.advice_columns();
     format!(
         "{name} rows {rows} advice {advice} fixed {fixed} constraints {constraints} key {} proof {}",
         of(&key),
@@ -161,8 +183,11 @@ fn hash(graph: &Graph, frame: Frame) -> String {
     )
 }
 
-#[test]
-fn pinned_proofs_of_one_seed_are_what_they_were() {
+fn folder(scheme: Scheme) -> PathBuf {
+    std::env::temp_dir().join(format!("dn-pinned-{}-{}", scheme.name(), std::process::id()))
+}
+
+fn check(scheme: Scheme, path: &str) {
     let mut found = String::new();
     for width in Width::ALL {
         for (graph, batch, form) in [
@@ -172,14 +197,24 @@ fn pinned_proofs_of_one_seed_are_what_they_were() {
             (products(), 32, Form::Listed),
         ] {
             graph.validate().unwrap();
-            writeln!(found, "{}", hash(&graph, Frame::of(batch, width).with(form))).unwrap();
+            let frame = Frame::of(batch, width).with(form).opened(scheme);
+            writeln!(found, "{}", hash(&graph, frame)).unwrap();
         }
     }
-    std::fs::remove_dir_all(std::env::temp_dir().join(format!("dn-pinned-{}", std::process::id())))
-        .unwrap();
+    std::fs::remove_dir_all(folder(scheme)).unwrap();
     if std::env::var_os("DN_UPDATE_PROOFS").is_some() {
-        std::fs::write(PINNED, &found).unwrap();
+        std::fs::write(path, &found).unwrap();
     }
-    let pinned = std::fs::read_to_string(PINNED).unwrap();
-    assert!(pinned == found, "other proofs than in testdata/proofs.txt:\n{found}");
+    let pinned = std::fs::read_to_string(path).unwrap();
+    assert!(pinned == found, "other proofs than in {path}:\n{found}");
+}
+
+#[test]
+fn pinned_proofs_of_one_seed_are_what_they_were() {
+    check(Scheme::Plain, PINNED);
+}
+
+#[test]
+fn pinned_merged_proofs_of_one_seed_are_what_they_were() {
+    check(Scheme::Merged, PINNED_MERGED);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use alloy::primitives::utils::format_ether;
 use alloy::primitives::U256;
 use dn_circuits::estimate::estimate;
+use dn_circuits::Frame;
 use dn_core::quant::Node;
 use dn_devnet::Devnet;
 use dn_e2e::{Digits, BATCH};
@@ -24,10 +25,12 @@ pub(crate) fn model(digits: &Digits) {
     let shifts =
         |n: &Node| n.shift.iter().min().zip(n.shift.iter().max()).map(|(a, b)| format!("{a}..{b}"));
     let shifts: Vec<String> = graph.nodes.iter().filter_map(shifts).collect();
-    let cost = estimate(graph, BATCH as usize).expect("the demonstration's model has a plan");
+    let scheme = digits.package.scheme;
+    let frame = Frame::new(BATCH as usize, digits.package.width).opened(scheme);
+    let cost = estimate(graph, frame).expect("the demonstration's model has a plan");
     println!(
-        "package: shifts {}; a batch of {BATCH}: {} rows, k = {}, about {:.1} CPU s and {:.0} MiB to prove",
-        shifts.join(", "), cost.rows, cost.k, cost.cpu_s, cost.memory_mb
+        "package: shifts {}; {} openings; a batch of {BATCH}: {} rows, k = {}, about {:.1} CPU s and {:.0} MiB to prove",
+        shifts.join(", "), scheme.name(), cost.rows, cost.k, cost.cpu_s, cost.memory_mb
     );
 }
 
