@@ -187,7 +187,6 @@ impl Models {
         };
         let word = dn_core::protocol::Word::default();
         let protocol = Protocol {
-            places: None,
             k: 1,
             omega: word,
             digest: word,
