@@ -150,3 +150,20 @@ fn recurrences_that_are_not_read_are_refused() {
     assert!(reason(&[crate::build::float("clip", 0.5)]).contains("clip"));
     assert!(reason(&[text("direction", "sideways")]).contains("sideways"));
 }
+
+/// Older programs refuse a package with products by its version; all other packages keep their bytes.
+#[test]
+fn packages_with_products_have_a_version_of_their_own() {
+    let bytes = |op: &str| {
+        let mut b = Build::new(&[6]);
+        b.weights("w", &[6, 5]).weights("v", &[6, 5]).node("MatMul", &["x", "w"], "a", &[]);
+        b.node("MatMul", &["x", "v"], "b", &[]).node(op, &["a", "b"], "y", &[]);
+        let package = b.check().package;
+        let bytes = package.to_bytes().unwrap();
+        assert_eq!(dn_import::Package::from_bytes(&bytes).unwrap(), package);
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    assert!(bytes("Mul").contains("\\\"version\\\":4"));
+    let sum = bytes("Add");
+    assert!(sum.contains("\\\"version\\\":3") && !sum.contains("part"));
+}
