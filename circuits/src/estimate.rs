@@ -29,7 +29,7 @@ const COLUMN_MB: (f64, f64) = (6.5e-5, 5.34e-5);
 const TERM_S: f64 = 1.35e-6;
 /// CPU seconds of a base of merged commitments: of the development string, and for each layer of the transform of a ceremony's
 /// powers.
-const BASE_S: (f64, f64) = (2.0e-6, 5.0e-6);
+const BASE_S: (f64, f64) = (2.0e-6, 5.9e-6);
 /// MiB of a base in memory; of what merged openings keep besides, in all and for each place and row.
 const BASE_MB: (f64, f64, f64) = (6.1e-5, 14.0, 8.7e-5);
 /// log2 of the largest domain whose fixed columns stay in memory on all cosets, where they take 1 GiB.

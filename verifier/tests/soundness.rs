@@ -253,6 +253,7 @@ fn soundness_row_16_no_check_is_a_debug_assertion() {
     let sources = [
         include_str!("../src/field.rs"),
         include_str!("../src/gates.rs"),
+        include_str!("../src/merged.rs"),
         include_str!("../src/shplonk.rs"),
         include_str!("../src/transcript.rs"),
         include_str!("../src/verify.rs"),

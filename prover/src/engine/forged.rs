@@ -10,13 +10,16 @@ use dn_core::groups::{groups, Group, Part};
 use dn_core::protocol::Word;
 use dn_core::quant::{Activation, Graph, Node, Shape};
 use dn_vector::column::powers_in_order;
-use halo2_proofs::halo2curves::bn256::G1Affine;
+use dn_vector::msm::{decode, multiples};
+use halo2_proofs::halo2curves::bn256::{G1Affine, G2Affine};
+use halo2_proofs::halo2curves::serde::SerdeObject as _;
 use rand_core::{OsRng, SeedableRng as _};
 
 use super::arithmetic::Plain;
 use super::grid::Grid;
 use super::merged::Merged;
 use super::*;
+use crate::ptau::PRIME;
 use crate::srs::development_secret;
 use crate::{ProveError, Prover, SrsError};
 
@@ -35,12 +38,11 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// Whether proofs are accepted that are made with other groups than the key's.
-fn accepts(prover: &Prover, change: Change) -> bool {
+fn accepts(prover: &Prover, bases: &[u8], change: Change) -> bool {
     let (plan, protocol) = (&prover.keys().plan, prover.keys().protocol());
     let (mut forged, places) = (groups(protocol).unwrap(), protocol.places.unwrap() as usize);
     change(&mut forged);
-    let (tau, g1) = (development_secret(), G1Affine::generator());
-    let grid = Grid::<Plain>::of_secret(tau, &g1, plan.k, places).unwrap();
+    let grid = Grid::<Plain>::from_bytes(bases, plan.k, places).unwrap();
     let engine = Engine::new(Circuit::new(plan, protocol.clone()), Merged::new(grid, forged));
     let task = Slot { input: vec![1, -2, 3, 100], salt: CoreFr::from(9u8), label: Some(1) };
     let witness = Witness::new(&graph(), plan, &[task], CoreFr::from(5u8)).unwrap();
@@ -79,9 +81,13 @@ fn merged_commitments_to_other_columns_than_the_key_s_are_refused() {
             groups.last_mut().unwrap().places.swap(0, 1);
         }),
     ];
-    assert!(accepts(&prover, |_| {}));
+    let (tau, g1) = (development_secret(), G1Affine::generator());
+    let places = prover.keys().protocol().places.unwrap() as usize;
+    let grid = Grid::<Plain>::of_secret(tau, &g1, prover.keys().plan.k, places).unwrap();
+    let bases = grid.to_bytes();
+    assert!(accepts(&prover, &bases, |_| {}));
     for (what, change) in changes {
-        assert!(!accepts(&prover, change), "{what}");
+        assert!(!accepts(&prover, &bases, change), "{what}");
     }
     std::fs::remove_dir_all(data).unwrap();
 }
@@ -148,6 +154,42 @@ fn merged_bases_of_powers_are_those_of_the_secret() {
     let missing = needed - 63;
     let says = format!("the file has 63 powers, the circuit needs {needed}: {missing} are missing");
     assert_eq!(source.to_string(), says);
+}
+
+/// A `.ptau` file of powers of the development secret.
+fn ceremony(count: usize) -> Vec<u8> {
+    let (tau, g1, g2) = (development_secret(), G1Affine::generator(), G2Affine::generator());
+    let points = multiples::<<Plain as Arithmetic>::Fq>(&g1, &powers_in_order(tau, count)).unwrap();
+    let points: Vec<G1Affine> = points.iter().map(decode::<<Plain as Arithmetic>::Fq>).collect();
+    let power = count.next_power_of_two().trailing_zeros();
+    let header = [&32u32.to_le_bytes()[..], &PRIME, &power.to_le_bytes()].concat();
+    let in_g1: Vec<u8> = points.iter().flat_map(|p| p.to_raw_bytes()).collect();
+    let in_g2 = [g2, (g2 * tau).into()].map(|p: G2Affine| p.to_raw_bytes()).concat();
+    let mut file = [&b"ptau"[..], &1u32.to_le_bytes(), &3u32.to_le_bytes()].concat();
+    for (kind, body) in (1u32..).zip([header, in_g1, in_g2]) {
+        file.extend(kind.to_le_bytes());
+        file.extend((body.len() as u64).to_le_bytes());
+        file.extend(body);
+    }
+    file
+}
+
+/// The powers of the development secret as a ceremony's make the same keys, and proofs that hold.
+#[test]
+fn merged_proofs_over_a_ceremony_hold() {
+    let data = folder("ceremony");
+    let frame = Frame::of(8, Width::Narrow).opened(Scheme::Merged);
+    let development = Prover::new(graph(), frame, &data.join("dev"), "dev", None).unwrap();
+    let (k, places) = (prover_k(frame), development.keys().protocol().places.unwrap() as usize);
+    let path = data.join("ceremony.ptau");
+    std::fs::write(&path, ceremony(places << k)).unwrap();
+    let open = || Prover::new(graph(), frame, &data.join("own"), "own", Some(&path)).unwrap();
+    let prover = open();
+    assert_eq!(prover.keys().protocol(), development.keys().protocol());
+    let task = Slot { input: vec![1, -2, 3, 100], salt: CoreFr::from(9u8), label: Some(1) };
+    assert!(prover.prove(&[task], CoreFr::from(5u8)).is_ok());
+    assert!(open().keys().stats.bases.cpu_s == 0.0);
+    std::fs::remove_dir_all(data).unwrap();
 }
 
 fn prover_k(frame: Frame) -> u32 {
