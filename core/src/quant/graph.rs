@@ -17,6 +17,9 @@ use thiserror::Error;
 
 use super::activation::Activation;
 
+/// Values that int8 has.
+pub(super) const INT8: (i64, i64) = (-128, 127);
+
 /// Largest absolute accumulator a node may reach for any input: `2^24`.
 ///
 /// The bound makes f32 arithmetic exact on every backend and keeps the circuit's range tables
@@ -204,7 +207,7 @@ impl Node {
     /// Smallest and largest accumulator of channel `o` over all int8 inputs, bias included.
     #[must_use]
     pub fn accumulator_range(&self, o: usize) -> (i64, i64) {
-        self.range(o, |_| super::range::INT8)
+        self.range(o, |_| INT8)
     }
 
     /// The same where `values` bounds the values of each tensor.
@@ -251,7 +254,7 @@ impl Node {
     #[must_use]
     pub fn factor_bound(&self, o: usize) -> i64 {
         let of = |part| {
-            let (low, high) = self.part_range(o, part, &|_| super::range::INT8);
+            let (low, high) = self.part_range(o, part, &|_| INT8);
             low.abs().max(high.abs())
         };
         of(Part::Left).max(of(Part::Right))

@@ -1,9 +1,6 @@
 //! What the quotients of a graph's nodes can be.
 
-use super::graph::Graph;
-
-/// Values that int8 has.
-pub(super) const INT8: (i64, i64) = (-128, 127);
+use super::graph::{Graph, INT8};
 
 impl Graph {
     /// Smallest and largest quotient `floor((acc + 2^(shift-1)) / 2^shift)` of a node, before it

@@ -36,7 +36,7 @@ fn task(i: u8) -> SubmitTask {
             max_fee: Amount(u128::MAX),
             deadline: u64::MAX,
             nonce: u64::MAX - u64::from(i),
-            tag: id(200 - i),
+            tag: id(!i),
         },
         signature: Bytes(vec![i; 65]),
         label: i.is_multiple_of(2).then_some(LabelOpening { class: i.into(), salt: id(i) }),
