@@ -126,5 +126,7 @@ fn ifma() {
     if has_ifma() {
         check::<Ifma<Fr>>();
         check::<Ifma<Fq>>();
+    } else {
+        println!("skipped: this machine has no AVX-512 IFMA");
     }
 }
