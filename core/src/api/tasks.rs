@@ -33,6 +33,7 @@ pub struct OrderView {
 #[serde(deny_unknown_fields)]
 pub struct LabelOpening {
     /// The class.
+    #[cfg_attr(feature = "openapi", schema(maximum = 65535))]
     pub class: u16,
     /// What was hashed with it.
     pub salt: Bytes32,

@@ -76,7 +76,7 @@ fn refine(value: &mut Value) {
             }
             if is_small {
                 fields.remove("format");
-                fields.insert("maximum".into(), u32::MAX.into());
+                fields.entry("maximum").or_insert_with(|| u32::MAX.into());
             }
             // The only small signed integers are the values of inputs and outputs.
             if is_byte {
