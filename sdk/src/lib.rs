@@ -7,6 +7,7 @@ pub mod contracts;
 mod key;
 mod node;
 mod order;
+pub mod settlement;
 mod task;
 pub mod wire;
 
@@ -15,6 +16,6 @@ pub use client::{Client, ClientError};
 pub use key::{read_key, read_or_create_key, KeyError};
 pub use node::{patiently, Heart, Held, Node, NodeError};
 pub use order::{
-    domain, header_instance, recover, recover_hash, sign, task_id, Access, Order, Receipt, Register,
+    domain, recover, recover_hash, sign, task_id, Access, Invoice, Order, Receipt, Register,
 };
 pub use task::{random_salt, signed_receipt, signed_task, Terms};
