@@ -20,6 +20,9 @@ contract InferenceRollup is Batches, Settlement {
     /// @notice Bounty for reporting a false receipt, of the slashed stake after the user's refund.
     uint256 public constant REPORTER_PERCENT = 10;
 
+    /// @notice Time behind a batch's deadline in which the sequencer alone may leave signatures out.
+    uint64 public constant SETTLING_WINDOW = 1 days;
+
     /// @notice EIP-712 type hash of `Receipt`.
     bytes32 public constant RECEIPT_TYPEHASH = keccak256(
         "Receipt(bytes32 taskId,bytes32 modelId,bytes32 inputHash,bytes32 outputHash,uint64 startedAtMs,uint64 finishedAtMs)"
@@ -62,6 +65,7 @@ contract InferenceRollup is Batches, Settlement {
             (f.inputsAt, f.wordsAt, f.outputsAt) = _places(spec.batchSlots, chunks[i].index);
             _settle(f, chunks[i], proof.instances);
         }
+        if (msg.sender != sequencer) _requireLabelsSettled(header.batchId, proof.instances, spec.batchSlots);
     }
 
     /// @inheritdoc IInferenceRollup
@@ -127,6 +131,7 @@ contract InferenceRollup is Batches, Settlement {
         (f.batchId, f.batchHash, f.modelId) = (header.batchId, batchHash, header.modelId);
         (f.openedAt, f.price) = (header.openedAt, spec.price);
         (f.developer, f.prover) = (spec.developer, prover);
+        f.mayOmit = msg.sender == sequencer || block.timestamp > uint256(header.deadline) + SETTLING_WINDOW;
         (f.slots, f.words) = Chunks.sizes(spec.batchSlots, index);
     }
 

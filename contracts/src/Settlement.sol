@@ -10,7 +10,8 @@ import {IStaking} from "./interfaces/IStaking.sol";
 
 /// @title Settlement
 /// @dev From the proven statement of a chunk and its signed orders to fees. What is wrong with an order gives it an
-/// outcome; only what the sequencer alone can get wrong reverts.
+/// outcome; only what the sequencer alone can get wrong reverts. A chunk settles once, so whoever could settle it without
+/// a signature that exists could spare a user its fee or keep a worker from its share: that is left to the sequencer.
 abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     /// @notice Shares of a fee, in percent. They sum to 100; rounding leaves dust to the treasury.
     uint256 public constant WORKER_PERCENT = 65;
@@ -36,6 +37,7 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     uint256 private constant SIGNATURE_BYTES = 64;
     /// @dev Where the worker's index stands in a slot.
     uint256 private constant WORKER_AT = 20;
+    uint256 private constant MAX_WORKERS = 64;
     uint256 private constant LABEL_BITS = 16;
     uint256 private constant OUTCOME_BITS = 4;
     /// @dev The higher half of the curve's order: signatures with such an `s` are refused.
@@ -70,6 +72,7 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         uint256 price;
         address developer;
         address prover;
+        bool mayOmit; // whether the caller may leave a signature out
         // Where its statement stands among the words that are given.
         uint256 inputsAt;
         uint256 wordsAt;
@@ -119,7 +122,7 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         require(chunk.signatures.length == signatures, WrongLength(signatures, chunk.signatures.length));
         _checkLabels(chunk, statement[f.wordsAt:f.wordsAt + f.words], count);
         f.workerShare = f.price * WORKER_PERCENT / 100;
-        f.signed = _readInvoices(f.batchHash, chunk, statement[f.outputsAt:f.outputsAt + count]);
+        f.signed = _readInvoices(f, chunk, statement[f.outputsAt:f.outputsAt + count]);
         f.earned = new uint256[](chunk.workers.length);
         for (uint256 i; i < count; ++i) {
             bytes32 input = bytes32(statement[f.inputsAt + i]);
@@ -131,8 +134,10 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         emit ChunkSettled(f.batchId, chunk.index, f.outcomes);
     }
 
-    /// @dev The hash of a chunk's slots and workers.
+    /// @dev The hash of a chunk's slots and workers. 32 slots are as long as 85 workers: with fewer workers, equal hashes
+    /// have equal slots.
     function _slotsHash(Chunk calldata chunk) internal pure returns (bytes32) {
+        require(chunk.workers.length <= MAX_WORKERS, WrongLength(MAX_WORKERS, chunk.workers.length));
         return keccak256(abi.encodePacked(chunk.slots, chunk.workers));
     }
 
@@ -158,7 +163,10 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
                 abi.encode(ORDER_TYPEHASH, s.user, f.modelId, input, s.maxFee, s.deadline, s.nonce, s.tag)
             )
         );
-        if (!_isSigned(digest, s.user, signature)) return Outcome.Forged;
+        if (!_isSigned(digest, s.user, signature)) {
+            require(f.mayOmit, OnlySequencer(msg.sender));
+            return Outcome.Forged;
+        }
         bool isSigned = f.signed[s.worker];
         uint256 fee = isSigned ? f.price : f.price - f.workerShare;
         Charge charge = _charge(s.user, s.nonce, fee);
@@ -190,7 +198,7 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     }
 
     /// @dev Which workers have signed for their outputs and have an active stake.
-    function _readInvoices(bytes32 batchHash, Chunk calldata chunk, uint256[] calldata outputs)
+    function _readInvoices(Frame memory f, Chunk calldata chunk, uint256[] calldata outputs)
         private
         view
         returns (bool[] memory signed)
@@ -205,11 +213,16 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         }
         signed = new bool[](workers);
         for (uint256 i; i < workers; ++i) {
-            if (chunk.invoices[i].length == 0) continue;
-            bytes32 digest =
-                _hashTypedDataV4(keccak256(abi.encode(INVOICE_TYPEHASH, batchHash, chunk.index, claims[i])));
+            if (claims[i] == 0) continue;
+            bytes32 digest = _hashTypedDataV4(
+                keccak256(abi.encode(INVOICE_TYPEHASH, f.batchHash, chunk.index, claims[i]))
+            );
             (address signer,,) = ECDSA.tryRecoverCalldata(digest, chunk.invoices[i]);
-            signed[i] = signer == chunk.workers[i] && staking.isActive(IStaking.Role.Worker, chunk.workers[i]);
+            if (signer == chunk.workers[i] && signer != address(0)) {
+                signed[i] = staking.isActive(IStaking.Role.Worker, signer);
+            } else {
+                require(f.mayOmit, OnlySequencer(msg.sender));
+            }
         }
     }
 
