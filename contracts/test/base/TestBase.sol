@@ -19,7 +19,7 @@ interface Vm {
     function etch(address at, bytes calldata code) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
-    function expectRevert(bytes4 selector) external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectEmit(address emitter) external;
     function expectEmit() external;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
