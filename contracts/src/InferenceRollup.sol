@@ -8,6 +8,7 @@ import {Batches} from "./Batches.sol";
 import {Chunks} from "./Chunks.sol";
 import {DnToken} from "./DnToken.sol";
 import {Settlement} from "./Settlement.sol";
+import {Slots} from "./Slots.sol";
 import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
@@ -168,10 +169,11 @@ contract InferenceRollup is Batches, Settlement {
         private
         returns (uint256)
     {
-        if ((slot + 1) * SLOT_BYTES > chunk.slots.length) return 0;
-        Slot memory s = _slot(chunk.slots, slot);
-        if (s.worker >= chunk.workers.length || chunk.workers[s.worker] != worker) return 0;
-        _credit(s.user, amount);
+        if ((slot + 1) * Slots.BYTES > chunk.slots.length) return 0;
+        uint256 task = Slots.at(chunk.slots, slot);
+        uint256 index = Slots.worker(task);
+        if (index >= chunk.workers.length || chunk.workers[index] != worker) return 0;
+        _credit(Slots.user(task), amount);
         return amount;
     }
 }

@@ -25,6 +25,7 @@ interface Vm {
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 key) external pure returns (address);
     function lastCallGas() external view returns (Gas memory);
+    function cool(address account) external;
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonUintArray(string calldata json, string calldata key)
         external
