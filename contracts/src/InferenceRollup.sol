@@ -170,7 +170,7 @@ contract InferenceRollup is Batches, Settlement {
         returns (uint256)
     {
         if ((slot + 1) * Slots.BYTES > chunk.slots.length) return 0;
-        uint256 task = Slots.at(chunk.slots, slot);
+        uint256 task = Slots.begin(chunk.slots) + slot * Slots.BYTES;
         uint256 index = Slots.worker(task);
         if (index >= chunk.workers.length || chunk.workers[index] != worker) return 0;
         _credit(Slots.user(task), amount);

@@ -139,37 +139,44 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         bytes calldata signatures,
         uint256[] calldata inputs
     ) private returns (uint256 outcomes) {
-        for (uint256 i; i < inputs.length; ++i) {
-            Outcome outcome = _settleTask(f, Slots.at(slots, i), bytes32(inputs[i]), signatures, i);
-            outcomes |= uint256(outcome) << (OUTCOME_BITS * i);
+        uint256 task = Slots.begin(slots);
+        uint256 signature = Slots.begin(signatures);
+        // At most 64 tasks of four bits, and places in the calldata.
+        unchecked {
+            for (uint256 i; i < inputs.length; ++i) {
+                outcomes |= uint256(_settleTask(f, task, inputs[i], signature)) << (OUTCOME_BITS * i);
+                task += Slots.BYTES;
+                signature += SIGNATURE_BYTES;
+            }
         }
     }
 
     /// @dev Charges one task's user.
-    function _settleTask(
-        Frame memory f,
-        uint256 task,
-        bytes32 input,
-        bytes calldata signatures,
-        uint256 index
-    ) private returns (Outcome) {
+    function _settleTask(Frame memory f, uint256 task, uint256 input, uint256 signature)
+        private
+        returns (Outcome)
+    {
+        uint256 price = f.price;
         if (Slots.deadline(task) < f.openedAt) return Outcome.Late;
-        if (f.price > Slots.maxFee(task)) return Outcome.Dear;
+        if (price > Slots.maxFee(task)) return Outcome.Dear;
         address user = Slots.user(task);
-        bytes32 digest = MessageHashUtils.toTypedDataHash(f.domain, Slots.orderHash(task, f.modelId, input));
-        if (!_isSigned(digest, user, signatures, index)) {
+        bytes32 digest = Slots.orderDigest(task, f.domain, f.modelId, input);
+        if (!_isSigned(digest, user, signature)) {
             require(f.mayOmit, OnlySequencer(msg.sender));
             return Outcome.Forged;
         }
-        uint256 worker = Slots.worker(task);
-        bool isSigned = f.signed[worker];
-        Charge charge = _charge(user, Slots.nonce(task), isSigned ? f.price : f.price - f.workerShare);
-        if (charge == Charge.Used) return Outcome.Used;
-        if (charge == Charge.Short) return Outcome.Short;
-        ++f.charged;
-        if (!isSigned) return Outcome.Unsigned;
-        ++f.earned[worker];
-        return Outcome.Paid;
+        // Fewer than 64 tasks are counted, and a share is a part of the price.
+        unchecked {
+            uint256 worker = Slots.worker(task);
+            bool isSigned = f.signed[worker];
+            Charge charge = _charge(user, Slots.nonce(task), isSigned ? price : price - f.workerShare);
+            if (charge == Charge.Used) return Outcome.Used;
+            if (charge == Charge.Short) return Outcome.Short;
+            ++f.charged;
+            if (!isSigned) return Outcome.Unsigned;
+            ++f.earned[worker];
+            return Outcome.Paid;
+        }
     }
 
     /// @dev Pays what the charged fees owe.
@@ -221,10 +228,14 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         returns (bytes32[] memory claims)
     {
         claims = new bytes32[](workers);
-        for (uint256 i; i < outputs.length; ++i) {
-            uint256 worker = Slots.worker(Slots.at(slots, i));
-            require(worker < workers, NoSuchWorker(worker));
-            claims[worker] = Hashes.efficientKeccak256(claims[worker], bytes32(outputs[i]));
+        uint256 task = Slots.begin(slots);
+        unchecked {
+            for (uint256 i; i < outputs.length; ++i) {
+                uint256 worker = Slots.worker(task);
+                require(worker < workers, NoSuchWorker(worker));
+                claims[worker] = Hashes.efficientKeccak256(claims[worker], bytes32(outputs[i]));
+                task += Slots.BYTES;
+            }
         }
     }
 
@@ -244,29 +255,31 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
                 if (entry == 0) continue;
                 require(i < count && opened < salts.length, WrongLabel(i));
                 bytes32 tag = Hashes.efficientKeccak256(bytes32(entry - 1), salts[opened]);
-                require(tag == Slots.tag(Slots.at(slots, i)), WrongLabel(i));
+                require(tag == Slots.tag(Slots.begin(slots) + i * Slots.BYTES), WrongLabel(i));
                 ++opened;
             }
         }
         require(opened == salts.length, WrongLength(opened, salts.length));
     }
 
-    /// @dev Whether `user` signed `digest`, by EIP-2098's compact form.
-    function _isSigned(bytes32 digest, address user, bytes calldata signatures, uint256 index)
-        private
-        pure
-        returns (bool)
-    {
-        bytes32 r;
-        uint256 vs;
+    /// @dev Whether `user` signed `digest`; by EIP-2098's compact form, which begins at `signature` in the calldata.
+    function _isSigned(bytes32 digest, address user, uint256 signature) private view returns (bool) {
+        address signer;
         assembly ("memory-safe") {
-            let at := add(signatures.offset, mul(index, SIGNATURE_BYTES))
-            r := calldataload(at)
-            vs := calldataload(add(at, 0x20))
+            let vs := calldataload(add(signature, 0x20))
+            let s := shr(1, shl(1, vs))
+            if iszero(gt(s, HALF_ORDER)) {
+                let call_ := mload(0x40)
+                mstore(call_, digest)
+                mstore(add(call_, 0x20), add(27, shr(255, vs)))
+                mstore(add(call_, 0x40), calldataload(signature))
+                mstore(add(call_, 0x60), s)
+                // What recovers nobody answers nothing.
+                mstore(0, 0)
+                pop(staticcall(gas(), 1, call_, 0x80, 0, 0x20))
+                signer := mload(0)
+            }
         }
-        uint256 s = vs & ~(uint256(1) << 255);
-        if (s > HALF_ORDER) return false;
-        address signer = ecrecover(digest, uint8(27 + (vs >> 255)), r, bytes32(s));
         return signer != address(0) && signer == user;
     }
 }

@@ -13,10 +13,10 @@ library Slots {
         "Order(address user,bytes32 modelId,bytes32 inputHash,uint128 maxFee,uint64 deadline,uint64 nonce,bytes32 tag)"
     );
 
-    /// @notice Where the task with this index begins.
-    function at(bytes calldata slots, uint256 index) internal pure returns (uint256 task) {
+    /// @notice Where the first task begins; the others follow.
+    function begin(bytes calldata slots) internal pure returns (uint256 task) {
         assembly ("memory-safe") {
-            task := add(slots.offset, mul(index, BYTES))
+            task := slots.offset
         }
     }
 
@@ -57,9 +57,13 @@ library Slots {
         }
     }
 
-    /// @notice EIP-712 hash of the task's order.
-    /// @dev keccak256(abi.encode(ORDER_TYPEHASH, order)) in memory that the next one uses again.
-    function orderHash(uint256 task, bytes32 modelId, bytes32 input) internal pure returns (bytes32 hash) {
+    /// @notice EIP-712 digest of the task's order.
+    /// @dev keccak256(0x1901 . domain . keccak256(abi.encode(ORDER_TYPEHASH, order))), in memory that the next one uses again.
+    function orderDigest(uint256 task, bytes32 domain, bytes32 modelId, uint256 input)
+        internal
+        pure
+        returns (bytes32 digest)
+    {
         bytes32 kind = ORDER_TYPEHASH;
         assembly ("memory-safe") {
             let order := mload(0x40)
@@ -71,7 +75,11 @@ library Slots {
             mstore(add(order, 0xa0), shr(192, calldataload(add(task, 37))))
             mstore(add(order, 0xc0), shr(192, calldataload(add(task, 45))))
             mstore(add(order, 0xe0), calldataload(add(task, 53)))
-            hash := keccak256(order, 0x100)
+            let hash := keccak256(order, 0x100)
+            mstore(order, shl(240, 0x1901))
+            mstore(add(order, 0x02), domain)
+            mstore(add(order, 0x22), hash)
+            digest := keccak256(order, 0x42)
         }
     }
 }

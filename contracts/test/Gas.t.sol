@@ -119,8 +119,7 @@ contract GasTest is RollupFixture {
         uint256 fake = _fake(b);
         _add(c, abi.encodeCall(rollup.commitBatch, (b.header)));
         log("commit", c.gas);
-        bytes memory data =
-            abi.encodeCall(rollup.proveBatch, (b.header, b.proof, b.slotHashes, b.chunks));
+        bytes memory data = abi.encodeCall(rollup.proveBatch, (b.header, b.proof, b.slotHashes, b.chunks));
         _addProof(c, data, fake, VERIFYING_64);
         _print(what, c, b.orders.length);
     }

@@ -33,9 +33,8 @@ contract InvoicesTest is RollupFixture {
         bytes32 kind = keccak256(
             "Order(address user,bytes32 modelId,bytes32 inputHash,uint128 maxFee,uint64 deadline,uint64 nonce,bytes32 tag)"
         );
-        bytes32 hash = keccak256(
-            abi.encode(kind, o.user, o.modelId, o.inputHash, o.maxFee, o.deadline, o.nonce, o.tag)
-        );
+        bytes32 hash =
+            keccak256(abi.encode(kind, o.user, o.modelId, o.inputHash, o.maxFee, o.deadline, o.nonce, o.tag));
         eq(uint256(rollup.orderDigest(o)), _digest(hash), "order");
         I.Invoice memory v = I.Invoice(keccak256("batch"), 3, keccak256("outputs"));
         kind = keccak256("Invoice(bytes32 batchHash,uint256 chunk,bytes32 outputs)");
@@ -46,9 +45,7 @@ contract InvoicesTest is RollupFixture {
             "Receipt(bytes32 taskId,bytes32 modelId,bytes32 inputHash,bytes32 outputHash,uint64 startedAtMs,uint64 finishedAtMs)"
         );
         hash = keccak256(
-            abi.encode(
-                kind, r.taskId, r.modelId, r.inputHash, r.outputHash, r.startedAtMs, r.finishedAtMs
-            )
+            abi.encode(kind, r.taskId, r.modelId, r.inputHash, r.outputHash, r.startedAtMs, r.finishedAtMs)
         );
         eq(uint256(rollup.receiptDigest(r)), _digest(hash), "receipt");
     }

@@ -24,8 +24,14 @@ contract OutcomesTest is RollupFixture {
         uint256 paid = outcome == I.Outcome.Paid ? PRICE : 0;
         if (outcome == I.Outcome.Unsigned) paid = PRICE - WORKER_SHARE;
         eq(rollup.balanceOf(otherUser), balance - paid, "the middle one");
-        eq(rollup.balanceOf(PROVER), (2 * uint256(PRICE) + (paid == 0 ? 0 : PRICE)) * 5 / 100, "charged tasks");
-        require(rollup.isUsed(otherUser, b.orders[1].nonce) == (paid != 0 || outcome == I.Outcome.Used), "nonce");
+        eq(
+            rollup.balanceOf(PROVER),
+            (2 * uint256(PRICE) + (paid == 0 ? 0 : PRICE)) * 5 / 100,
+            "charged tasks"
+        );
+        require(
+            rollup.isUsed(otherUser, b.orders[1].nonce) == (paid != 0 || outcome == I.Outcome.Used), "nonce"
+        );
         require(rollup.isUsed(user, b.orders[0].nonce) && rollup.isUsed(user, b.orders[2].nonce), "nonces");
     }
 
@@ -205,7 +211,11 @@ contract OutcomesTest is RollupFixture {
             _prove(b);
         }
         eq(rollup.balanceOf(user) + rollup.balanceOf(otherUser), 2000 ether, "nothing charged");
-        eq(rollup.balanceOf(PROVER) + rollup.balanceOf(DEVELOPER) + rollup.balanceOf(worker), 0, "nobody paid");
+        eq(
+            rollup.balanceOf(PROVER) + rollup.balanceOf(DEVELOPER) + rollup.balanceOf(worker),
+            0,
+            "nobody paid"
+        );
     }
 
     function testForgedOnAnotherChain() external {

@@ -166,9 +166,7 @@ contract SettleTest is RollupFixture {
         b.chunks[0].index = 2;
         _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 2));
         b.chunks[0].index = type(uint256).max;
-        _proveReverts(
-            b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, type(uint256).max)
-        );
+        _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, type(uint256).max));
     }
 
     function testRejectsAnotherChunksSlots() external {
@@ -176,9 +174,7 @@ contract SettleTest is RollupFixture {
         I.Chunk memory other = b.chunks[1];
         other.index = 0;
         b.chunks[0] = other;
-        _settleReverts(
-            b, 0, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], b.slotHashes[1])
-        );
+        _settleReverts(b, 0, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], b.slotHashes[1]));
     }
 
     function testRejectsChangedSlotsAndWorkers() external {
