@@ -165,7 +165,7 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
             require(f.mayOmit, OnlySequencer(msg.sender));
             return Outcome.Forged;
         }
-        // Fewer than 64 tasks are counted, and a share is a part of the price.
+        // At most 64 tasks are counted, and a share is a part of the price.
         unchecked {
             uint256 worker = Slots.worker(task);
             bool isSigned = f.signed[worker];

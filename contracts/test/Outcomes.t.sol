@@ -182,7 +182,7 @@ contract OutcomesTest is RollupFixture {
         _seal(b);
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(keyOf[otherUser], rollup.orderDigest(b.orders[1]));
         uint256 n = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
-        // Compact signatures have no bit for most of such `s`: take the one that fits.
+        // Compact signatures have no bit for such an `s`, but for one in 2^128: what is left of it is another number.
         uint256 high = n - uint256(s);
         _forge(b, abi.encodePacked(r, bytes32(high & (1 << 255) - 1 | uint256(28 - v) << 255)));
         _middle(b, I.Outcome.Forged);

@@ -206,8 +206,8 @@ interface IInferenceRollup is IAccounts {
 
     /// @notice Settles a chunk of a proven batch, once. Anyone may call with every user's signature and every worker's;
     /// only the sequencer may leave one out, and anyone from `SETTLING_WINDOW` after the batch's deadline.
-    /// @dev Of each fee the worker gets 65 %, the developer 15, the validators 10, the prover 5, rounded down over a
-    /// chunk; 5 are burned, and what is left goes to the treasury.
+    /// @dev Of each fee the worker gets 65 %, rounded down. Of a chunk's fees the developer gets 15, the validators 10, the
+    /// prover 5, each rounded down; 5 are burned, and what is left goes to the treasury.
     function settleChunk(BatchHeader calldata header, Chunk calldata chunk, Opening calldata opening) external;
 
     /// @notice Closes a batch whose proving deadline has passed. Nothing was charged; its tasks may be committed again.
