@@ -25,7 +25,12 @@ abstract contract Accounts is IAccounts {
     /// @inheritdoc IAccounts
     uint64 public immutable exitDelay;
 
-    mapping(address account => uint256) private _accounts;
+    /// @dev Named so that its place is computed once where it is read and written.
+    struct Account {
+        uint256 slot;
+    }
+
+    mapping(address account => Account) private _accounts;
     mapping(address account => mapping(uint256 word => uint256)) private _used;
     mapping(address account => Exit) private _exits;
 
@@ -85,14 +90,14 @@ abstract contract Accounts is IAccounts {
         delete _exits[msg.sender];
         uint256 balance = balanceOf(msg.sender);
         paid = exit.amount < balance ? exit.amount : balance;
-        _accounts[msg.sender] -= paid << BALANCE_AT;
+        _accounts[msg.sender].slot -= paid << BALANCE_AT;
         emit ExitClaimed(msg.sender, paid);
         IERC20(token).safeTransfer(msg.sender, paid);
     }
 
     /// @inheritdoc IAccounts
     function balanceOf(address account) public view returns (uint256) {
-        return _accounts[account] >> BALANCE_AT;
+        return _accounts[account].slot >> BALANCE_AT;
     }
 
     /// @inheritdoc IAccounts
@@ -108,7 +113,7 @@ abstract contract Accounts is IAccounts {
 
     /// @inheritdoc IAccounts
     function isUsed(address account, uint64 nonce) external view returns (bool) {
-        (uint256 slot, uint256 word) = (_accounts[account], nonce >> 6);
+        (uint256 slot, uint256 word) = (_accounts[account].slot, nonce >> 6);
         uint256 used = word == slot >> WORD_AT & BITS ? slot : _used[account][word];
         return used >> (nonce & 63) & 1 != 0;
     }
@@ -122,12 +127,13 @@ abstract contract Accounts is IAccounts {
 
     /// @dev The supply is far below 2^128, so no balance overflows.
     function _credit(address account, uint256 amount) internal {
-        if (amount != 0) _accounts[account] += amount << BALANCE_AT;
+        if (amount != 0) _accounts[account].slot += amount << BALANCE_AT;
     }
 
     /// @dev Takes `amount` for the order with `nonce`, which is used up by it. Changes nothing where it can't.
     function _charge(address account, uint64 nonce, uint256 amount) internal returns (Charge) {
-        uint256 slot = _accounts[account];
+        Account storage a = _accounts[account];
+        uint256 slot = a.slot;
         (uint256 word, uint256 bit) = (nonce >> 6, 1 << (nonce & 63));
         uint256 current = slot >> WORD_AT & BITS;
         uint256 used = word == current ? slot & BITS : _used[account][word];
@@ -135,7 +141,9 @@ abstract contract Accounts is IAccounts {
         uint256 balance = slot >> BALANCE_AT;
         if (balance < amount) return Charge.Short;
         if (word != current && slot & BITS != 0) _used[account][current] = slot & BITS;
-        _accounts[account] = (balance - amount) << BALANCE_AT | word << WORD_AT | used | bit;
+        unchecked {
+            a.slot = (balance - amount) << BALANCE_AT | word << WORD_AT | used | bit;
+        }
         return Charge.Done;
     }
 }

@@ -148,6 +148,22 @@ abstract contract Batches is IInferenceRollup {
         _statement[batchId] = statement | 1 << chunk;
     }
 
+    /// @dev A chunk with a label that no tag binds never settles. So whoever isn't the sequencer brings proofs without
+    /// labels, or settles at once what has them.
+    function _requireLabelsSettled(uint64 batchId, uint256[] calldata instances, uint256 slots)
+        internal
+        view
+    {
+        uint256 settled = _statement[batchId];
+        for (uint256 chunk; chunk < Chunks.count(slots); ++chunk) {
+            if (settled >> chunk & 1 != 0) continue;
+            (uint256 from, uint256 to) = Chunks.words(slots, chunk);
+            for (uint256 word = from; word < to; ++word) {
+                require(instances[INPUTS_AT + slots + word] == 0, OnlySequencer(msg.sender));
+            }
+        }
+    }
+
     /// @dev The public input that binds a batch and its prover.
     function _boundHeader(bytes32 headerHash, address prover) internal pure returns (uint256) {
         return uint256(keccak256(abi.encode(headerHash, prover))) & HEADER_MASK;

@@ -8,6 +8,7 @@ import {Batches} from "./Batches.sol";
 import {Chunks} from "./Chunks.sol";
 import {DnToken} from "./DnToken.sol";
 import {Settlement} from "./Settlement.sol";
+import {Slots} from "./Slots.sol";
 import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
@@ -19,6 +20,9 @@ import {IStaking} from "./interfaces/IStaking.sol";
 contract InferenceRollup is Batches, Settlement {
     /// @notice Bounty for reporting a false receipt, of the slashed stake after the user's refund.
     uint256 public constant REPORTER_PERCENT = 10;
+
+    /// @notice Time behind a batch's deadline in which the sequencer alone may leave signatures out.
+    uint64 public constant SETTLING_WINDOW = 1 days;
 
     /// @notice EIP-712 type hash of `Receipt`.
     bytes32 public constant RECEIPT_TYPEHASH = keccak256(
@@ -62,6 +66,7 @@ contract InferenceRollup is Batches, Settlement {
             (f.inputsAt, f.wordsAt, f.outputsAt) = _places(spec.batchSlots, chunks[i].index);
             _settle(f, chunks[i], proof.instances);
         }
+        if (msg.sender != sequencer) _requireLabelsSettled(header.batchId, proof.instances, spec.batchSlots);
     }
 
     /// @inheritdoc IInferenceRollup
@@ -127,6 +132,7 @@ contract InferenceRollup is Batches, Settlement {
         (f.batchId, f.batchHash, f.modelId) = (header.batchId, batchHash, header.modelId);
         (f.openedAt, f.price) = (header.openedAt, spec.price);
         (f.developer, f.prover) = (spec.developer, prover);
+        f.mayOmit = msg.sender == sequencer || block.timestamp > uint256(header.deadline) + SETTLING_WINDOW;
         (f.slots, f.words) = Chunks.sizes(spec.batchSlots, index);
     }
 
@@ -163,10 +169,11 @@ contract InferenceRollup is Batches, Settlement {
         private
         returns (uint256)
     {
-        if ((slot + 1) * SLOT_BYTES > chunk.slots.length) return 0;
-        Slot memory s = _slot(chunk.slots, slot);
-        if (s.worker >= chunk.workers.length || chunk.workers[s.worker] != worker) return 0;
-        _credit(s.user, amount);
+        if ((slot + 1) * Slots.BYTES > chunk.slots.length) return 0;
+        uint256 task = Slots.begin(chunk.slots) + slot * Slots.BYTES;
+        uint256 index = Slots.worker(task);
+        if (index >= chunk.workers.length || chunk.workers[index] != worker) return 0;
+        _credit(Slots.user(task), amount);
         return amount;
     }
 }

@@ -3,14 +3,19 @@ pragma solidity 0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Accounts} from "./Accounts.sol";
+import {Chunks} from "./Chunks.sol";
+import {Slots} from "./Slots.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IStaking} from "./interfaces/IStaking.sol";
 
 /// @title Settlement
 /// @dev From the proven statement of a chunk and its signed orders to fees. What is wrong with an order gives it an
-/// outcome; only what the sequencer alone can get wrong reverts.
+/// outcome; only what the sequencer alone can get wrong reverts. A chunk settles once, so whoever could settle it without
+/// a signature that exists could spare a user its fee or keep a worker from its share: that is left to the sequencer.
 abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     /// @notice Shares of a fee, in percent. They sum to 100; rounding leaves dust to the treasury.
     uint256 public constant WORKER_PERCENT = 65;
@@ -24,18 +29,14 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     uint256 public constant BURN_PERCENT = 5;
 
     /// @notice EIP-712 type hash of `Order`.
-    bytes32 public constant ORDER_TYPEHASH = keccak256(
-        "Order(address user,bytes32 modelId,bytes32 inputHash,uint128 maxFee,uint64 deadline,uint64 nonce,bytes32 tag)"
-    );
+    bytes32 public constant ORDER_TYPEHASH = Slots.ORDER_TYPEHASH;
     /// @notice EIP-712 type hash of `Invoice`.
     bytes32 public constant INVOICE_TYPEHASH =
         keccak256("Invoice(bytes32 batchHash,uint256 chunk,bytes32 outputs)");
 
-    /// @dev Bytes of a task in `Chunk.slots`, and of its signature.
-    uint256 internal constant SLOT_BYTES = 85;
+    /// @dev Bytes of a user's signature.
     uint256 private constant SIGNATURE_BYTES = 64;
-    /// @dev Where the worker's index stands in a slot.
-    uint256 private constant WORKER_AT = 20;
+    uint256 private constant MAX_WORKERS = 64;
     uint256 private constant LABEL_BITS = 16;
     uint256 private constant OUTCOME_BITS = 4;
     /// @dev The higher half of the curve's order: signatures with such an `s` are refused.
@@ -50,26 +51,18 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     /// @notice Token wei that `burn` will burn.
     uint256 public toBurn;
 
-    /// @dev A slot's order, as `Chunk.slots` has it.
-    struct Slot {
-        address user;
-        uint256 worker;
-        uint128 maxFee;
-        uint64 deadline;
-        uint64 nonce;
-        bytes32 tag;
-    }
-
     /// @dev What a chunk is settled with.
     struct Frame {
         // The batch.
         uint64 batchId;
         bytes32 batchHash;
         bytes32 modelId;
+        bytes32 domain; // EIP-712's separator
         uint256 openedAt;
         uint256 price;
         address developer;
         address prover;
+        bool mayOmit; // whether the caller may leave a signature out
         // Where its statement stands among the words that are given.
         uint256 inputsAt;
         uint256 wordsAt;
@@ -77,7 +70,6 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         uint256 slots;
         uint256 words;
         // What is found.
-        uint256 outcomes;
         uint256 workerShare;
         uint256 charged; // tasks whose users have paid, with the worker's share or without
         bool[] signed; // which workers are paid
@@ -112,62 +104,79 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
 
     /// @dev Settles the tasks of a chunk whose statement is proven and whose slots are the committed ones.
     function _settle(Frame memory f, Chunk calldata chunk, uint256[] calldata statement) internal {
-        uint256 count = chunk.slots.length / SLOT_BYTES;
-        require(chunk.slots.length % SLOT_BYTES == 0, WrongLength(count * SLOT_BYTES, chunk.slots.length));
-        require(count != 0 && count <= f.slots, TaskCountOutOfRange(count, f.slots));
-        uint256 signatures = count * SIGNATURE_BYTES;
-        require(chunk.signatures.length == signatures, WrongLength(signatures, chunk.signatures.length));
-        _checkLabels(chunk, statement[f.wordsAt:f.wordsAt + f.words], count);
+        uint256 count = _taskCount(f.slots, chunk);
+        _checkLabels(chunk.slots, chunk.salts, statement[f.wordsAt:f.wordsAt + f.words]);
         f.workerShare = f.price * WORKER_PERCENT / 100;
-        f.signed = _readInvoices(f.batchHash, chunk, statement[f.outputsAt:f.outputsAt + count]);
+        f.domain = _domainSeparatorV4();
+        f.signed = _readInvoices(f, chunk, statement[f.outputsAt:f.outputsAt + count]);
         f.earned = new uint256[](chunk.workers.length);
-        for (uint256 i; i < count; ++i) {
-            bytes32 input = bytes32(statement[f.inputsAt + i]);
-            bytes calldata signature = chunk.signatures[i * SIGNATURE_BYTES:(i + 1) * SIGNATURE_BYTES];
-            Outcome outcome = _settleTask(f, _slot(chunk.slots, i), input, signature);
-            f.outcomes |= uint256(outcome) << (OUTCOME_BITS * i);
-        }
+        uint256[] calldata inputs = statement[f.inputsAt:f.inputsAt + count];
+        uint256 outcomes = _settleTasks(f, chunk.slots, chunk.signatures, inputs);
         _pay(f, chunk.workers);
-        emit ChunkSettled(f.batchId, chunk.index, f.outcomes);
+        emit ChunkSettled(f.batchId, chunk.index, outcomes);
     }
 
-    /// @dev The hash of a chunk's slots and workers.
+    /// @dev Checks the lengths of slots and signatures.
+    function _taskCount(uint256 most, Chunk calldata chunk) private pure returns (uint256 count) {
+        uint256 length = chunk.slots.length;
+        count = length / Slots.BYTES;
+        require(length % Slots.BYTES == 0, WrongLength(count * Slots.BYTES, length));
+        require(count != 0 && count <= most, TaskCountOutOfRange(count, most));
+        length = count * SIGNATURE_BYTES;
+        require(chunk.signatures.length == length, WrongLength(length, chunk.signatures.length));
+    }
+
+    /// @dev The hash of a chunk's slots and workers. 32 slots are as long as 85 workers: with fewer workers, equal hashes
+    /// have equal slots.
     function _slotsHash(Chunk calldata chunk) internal pure returns (bytes32) {
+        require(chunk.workers.length <= MAX_WORKERS, WrongLength(MAX_WORKERS, chunk.workers.length));
         return keccak256(abi.encodePacked(chunk.slots, chunk.workers));
     }
 
-    function _slot(bytes calldata slots, uint256 i) internal pure returns (Slot memory s) {
-        bytes calldata b = slots[i * SLOT_BYTES:(i + 1) * SLOT_BYTES];
-        s.user = address(bytes20(b[:20]));
-        s.worker = uint8(b[WORKER_AT]);
-        s.maxFee = uint128(bytes16(b[21:37]));
-        s.deadline = uint64(bytes8(b[37:45]));
-        s.nonce = uint64(bytes8(b[45:53]));
-        s.tag = bytes32(b[53:85]);
+    function _settleTasks(
+        Frame memory f,
+        bytes calldata slots,
+        bytes calldata signatures,
+        uint256[] calldata inputs
+    ) private returns (uint256 outcomes) {
+        uint256 task = Slots.begin(slots);
+        uint256 signature = Slots.begin(signatures);
+        // At most 64 tasks of four bits, and places in the calldata.
+        unchecked {
+            for (uint256 i; i < inputs.length; ++i) {
+                outcomes |= uint256(_settleTask(f, task, inputs[i], signature)) << (OUTCOME_BITS * i);
+                task += Slots.BYTES;
+                signature += SIGNATURE_BYTES;
+            }
+        }
     }
 
     /// @dev Charges one task's user.
-    function _settleTask(Frame memory f, Slot memory s, bytes32 input, bytes calldata signature)
+    function _settleTask(Frame memory f, uint256 task, uint256 input, uint256 signature)
         private
         returns (Outcome)
     {
-        if (s.deadline < f.openedAt) return Outcome.Late;
-        if (f.price > s.maxFee) return Outcome.Dear;
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(
-                abi.encode(ORDER_TYPEHASH, s.user, f.modelId, input, s.maxFee, s.deadline, s.nonce, s.tag)
-            )
-        );
-        if (!_isSigned(digest, s.user, signature)) return Outcome.Forged;
-        bool isSigned = f.signed[s.worker];
-        uint256 fee = isSigned ? f.price : f.price - f.workerShare;
-        Charge charge = _charge(s.user, s.nonce, fee);
-        if (charge == Charge.Used) return Outcome.Used;
-        if (charge == Charge.Short) return Outcome.Short;
-        ++f.charged;
-        if (!isSigned) return Outcome.Unsigned;
-        ++f.earned[s.worker];
-        return Outcome.Paid;
+        uint256 price = f.price;
+        if (Slots.deadline(task) < f.openedAt) return Outcome.Late;
+        if (price > Slots.maxFee(task)) return Outcome.Dear;
+        address user = Slots.user(task);
+        bytes32 digest = Slots.orderDigest(task, f.domain, f.modelId, input);
+        if (!_isSigned(digest, user, signature)) {
+            require(f.mayOmit, OnlySequencer(msg.sender));
+            return Outcome.Forged;
+        }
+        // At most 64 tasks are counted, and a share is a part of the price.
+        unchecked {
+            uint256 worker = Slots.worker(task);
+            bool isSigned = f.signed[worker];
+            Charge charge = _charge(user, Slots.nonce(task), isSigned ? price : price - f.workerShare);
+            if (charge == Charge.Used) return Outcome.Used;
+            if (charge == Charge.Short) return Outcome.Short;
+            ++f.charged;
+            if (!isSigned) return Outcome.Unsigned;
+            ++f.earned[worker];
+            return Outcome.Paid;
+        }
     }
 
     /// @dev Pays what the charged fees owe.
@@ -190,56 +199,87 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     }
 
     /// @dev Which workers have signed for their outputs and have an active stake.
-    function _readInvoices(bytes32 batchHash, Chunk calldata chunk, uint256[] calldata outputs)
+    function _readInvoices(Frame memory f, Chunk calldata chunk, uint256[] calldata outputs)
         private
         view
         returns (bool[] memory signed)
     {
-        uint256 workers = chunk.workers.length;
-        require(chunk.invoices.length == workers, WrongLength(workers, chunk.invoices.length));
-        bytes32[] memory claims = new bytes32[](workers);
-        for (uint256 i; i < outputs.length; ++i) {
-            uint256 worker = uint8(chunk.slots[i * SLOT_BYTES + WORKER_AT]);
-            require(worker < workers, NoSuchWorker(worker));
-            claims[worker] = keccak256(abi.encode(claims[worker], outputs[i]));
-        }
-        signed = new bool[](workers);
-        for (uint256 i; i < workers; ++i) {
-            if (chunk.invoices[i].length == 0) continue;
-            bytes32 digest =
-                _hashTypedDataV4(keccak256(abi.encode(INVOICE_TYPEHASH, batchHash, chunk.index, claims[i])));
+        address[] calldata workers = chunk.workers;
+        require(chunk.invoices.length == workers.length, WrongLength(workers.length, chunk.invoices.length));
+        bytes32[] memory claims = _claims(chunk.slots, workers.length, outputs);
+        signed = new bool[](workers.length);
+        for (uint256 i; i < workers.length; ++i) {
+            if (claims[i] == 0) continue;
+            bytes32 invoice = keccak256(abi.encode(INVOICE_TYPEHASH, f.batchHash, chunk.index, claims[i]));
+            bytes32 digest = MessageHashUtils.toTypedDataHash(f.domain, invoice);
             (address signer,,) = ECDSA.tryRecoverCalldata(digest, chunk.invoices[i]);
-            signed[i] = signer == chunk.workers[i] && staking.isActive(IStaking.Role.Worker, chunk.workers[i]);
+            if (signer == workers[i] && signer != address(0)) {
+                signed[i] = staking.isActive(IStaking.Role.Worker, signer);
+            } else {
+                require(f.mayOmit, OnlySequencer(msg.sender));
+            }
+        }
+    }
+
+    /// @dev What each worker claims: `Invoice.outputs`, zero where it has no task.
+    function _claims(bytes calldata slots, uint256 workers, uint256[] calldata outputs)
+        private
+        pure
+        returns (bytes32[] memory claims)
+    {
+        claims = new bytes32[](workers);
+        uint256 task = Slots.begin(slots);
+        unchecked {
+            for (uint256 i; i < outputs.length; ++i) {
+                uint256 worker = Slots.worker(task);
+                require(worker < workers, NoSuchWorker(worker));
+                claims[worker] = Hashes.efficientKeccak256(claims[worker], bytes32(outputs[i]));
+                task += Slots.BYTES;
+            }
         }
     }
 
     /// @dev Checks that each label of the statement is the one that its order's tag binds; salts stand for the labels in
     /// turn.
-    function _checkLabels(Chunk calldata chunk, uint256[] calldata words, uint256 count) private pure {
+    function _checkLabels(bytes calldata slots, bytes32[] calldata salts, uint256[] calldata words)
+        private
+        pure
+    {
+        uint256 count = slots.length / Slots.BYTES;
         uint256 opened;
         for (uint256 w; w < words.length; ++w) {
             uint256 word = words[w];
-            for (uint256 i = w * (240 / LABEL_BITS); word != 0; ++i) {
+            for (uint256 i = w * Chunks.LABELS_PER_WORD; word != 0; ++i) {
                 uint256 entry = word & ((1 << LABEL_BITS) - 1);
                 word >>= LABEL_BITS;
                 if (entry == 0) continue;
-                require(i < count && opened < chunk.salts.length, WrongLabel(i));
-                require(
-                    keccak256(abi.encode(entry - 1, chunk.salts[opened])) == _slot(chunk.slots, i).tag,
-                    WrongLabel(i)
-                );
+                require(i < count && opened < salts.length, WrongLabel(i));
+                bytes32 tag = Hashes.efficientKeccak256(bytes32(entry - 1), salts[opened]);
+                require(tag == Slots.tag(Slots.begin(slots) + i * Slots.BYTES), WrongLabel(i));
                 ++opened;
             }
         }
-        require(opened == chunk.salts.length, WrongLength(opened, chunk.salts.length));
+        require(opened == salts.length, WrongLength(opened, salts.length));
     }
 
-    /// @dev Whether `user` signed `digest`, by EIP-2098's compact form.
-    function _isSigned(bytes32 digest, address user, bytes calldata signature) private pure returns (bool) {
-        (bytes32 r, bytes32 vs) = (bytes32(signature[:32]), bytes32(signature[32:]));
-        uint256 s = uint256(vs) & ~(uint256(1) << 255);
-        if (s > HALF_ORDER) return false;
-        address signer = ecrecover(digest, uint8(27 + (uint256(vs) >> 255)), r, bytes32(s));
+    /// @dev Whether `user` signed `digest`; by EIP-2098's compact form, which begins at `signature` in the calldata.
+    function _isSigned(bytes32 digest, address user, uint256 signature) private view returns (bool) {
+        address signer;
+        assembly ("memory-safe") {
+            let vs := calldataload(add(signature, 0x20))
+            let s := shr(1, shl(1, vs))
+            if iszero(gt(s, HALF_ORDER)) {
+                let call_ := mload(0x40)
+                mstore(call_, digest)
+                mstore(add(call_, 0x20), add(27, shr(255, vs)))
+                mstore(add(call_, 0x40), calldataload(signature))
+                mstore(add(call_, 0x60), s)
+                // What recovers nobody answers nothing.
+                mstore(0, 0)
+                pop(staticcall(gas(), 1, call_, 0x80, 0, 0x20))
+                signer := mload(0)
+            }
+        }
         return signer != address(0) && signer == user;
     }
 }

@@ -89,7 +89,7 @@ interface IInferenceRollup is IAccounts {
     /// @param index The chunk; `Chunks` divides a batch's slots.
     /// @param slots One entry of 85 bytes for each task, in order: user 20, worker 1 as an index into `workers`,
     /// maxFee 16, deadline 8, nonce 8, tag 32.
-    /// @param workers Who executed them.
+    /// @param workers Who executed them; at most 64.
     /// @param invoices Of each worker the 65-byte signature of its `Invoice`, or nothing: then its share stays with the
     /// users.
     /// @param signatures One of 64 bytes for each task: the user's of the order, in EIP-2098's compact form.
@@ -190,7 +190,8 @@ interface IInferenceRollup is IAccounts {
     /// @dev The model must be active, `openedAt` at most `MAX_OPEN` ago, the deadline at most `MAX_PROVING_WINDOW` ahead.
     function commitBatch(BatchHeader calldata header) external;
 
-    /// @notice Makes the statement of a committed batch the chain's, and settles chunks of it. Anyone may call.
+    /// @notice Makes the statement of a committed batch the chain's, and settles chunks of it. Anyone may call; labels of
+    /// chunks that are not settled with it are taken from the sequencer alone, who can check them.
     /// @dev Public inputs, with B = the model's batch slots:
     /// 0 version, 1 keccak256(abi.encode(headerHash, prover)) without its top 3 bits, 2 number of tasks, 3.. B input
     /// commitments, 3+B.. W = ceil(B / 15) words of labels, then probe count, correct probes, margin sum, and B output
@@ -203,9 +204,10 @@ interface IInferenceRollup is IAccounts {
         Chunk[] calldata chunks
     ) external;
 
-    /// @notice Settles a chunk of a proven batch, once. Anyone may call.
-    /// @dev Of each fee the worker gets 65 %, the developer 15, the validators 10, the prover 5, rounded down over a
-    /// chunk; 5 are burned, and what is left goes to the treasury.
+    /// @notice Settles a chunk of a proven batch, once. Anyone may call with every user's signature and every worker's;
+    /// only the sequencer may leave one out, and anyone from `SETTLING_WINDOW` after the batch's deadline.
+    /// @dev Of each fee the worker gets 65 %, rounded down. Of a chunk's fees the developer gets 15, the validators 10, the
+    /// prover 5, each rounded down; 5 are burned, and what is left goes to the treasury.
     function settleChunk(BatchHeader calldata header, Chunk calldata chunk, Opening calldata opening) external;
 
     /// @notice Closes a batch whose proving deadline has passed. Nothing was charged; its tasks may be committed again.
