@@ -4,6 +4,7 @@
 mod account;
 mod client;
 pub mod contracts;
+pub mod deposit;
 mod key;
 mod node;
 mod order;
@@ -12,6 +13,7 @@ mod task;
 pub mod wire;
 
 pub use account::Account;
+pub use alloy::signers::local::PrivateKeySigner as Signer;
 pub use client::{Client, ClientError};
 pub use key::{read_key, read_or_create_key, KeyError};
 pub use node::{patiently, Heart, Held, Node, NodeError};

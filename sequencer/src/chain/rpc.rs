@@ -211,8 +211,8 @@ impl Chain for Rpc {
     }
 
     async fn is_used_at(&self, user: Address, nonce: u64, block: u64) -> Result<bool, ChainError> {
-        let used = self.rollup().isUsed(wire::address(user), nonce).block(block.into());
-        self.heard(used.call().await)
+        let used = self.rollup().isUsed(wire::address(user), nonce).block(block.into()).call().await;
+        self.heard(used)
     }
 
     async fn next_number(&self) -> Result<u64, ChainError> {

@@ -6,7 +6,6 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result};
-use dn_core::api::BatchState;
 
 use super::{follow, settle};
 use crate::app::App;
