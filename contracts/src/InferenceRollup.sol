@@ -7,6 +7,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {DnToken} from "./DnToken.sol";
 import {FIELD_ORDER} from "./Field.sol";
+import {IEpochs} from "./interfaces/IEpochs.sol";
 import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
@@ -35,8 +36,8 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
     uint256 public constant PROVER_PERCENT = 5;
     /// @notice Burned.
     uint256 public constant BURN_PERCENT = 5;
-    /// @notice Bounty for reporting a false receipt, of the slashed stake after the user's refund.
-    uint256 public constant REPORTER_PERCENT = 10;
+    /// @notice Part of a worker's stake that a false receipt costs.
+    uint256 public constant LIE_PERCENT = 10;
 
     /// @notice EIP-712 type hash of `Order`.
     bytes32 public constant ORDER_TYPEHASH = keccak256(
@@ -67,6 +68,8 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
     IModelRegistry public immutable registry;
     /// @notice Verifies batch proofs.
     IHalo2Verifier public immutable verifier;
+    /// @notice Keeps account of work and trust.
+    IEpochs public immutable epochs;
     /// @notice Receives the validators' share.
     address public immutable validatorPool;
     /// @notice Receives the dust of rounding.
@@ -91,6 +94,7 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
         IStaking staking;
         IModelRegistry registry;
         IHalo2Verifier verifier;
+        IEpochs epochs;
         address sequencer;
         address validatorPool;
         address treasury;
@@ -100,14 +104,15 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
         require(
             address(config.token) != address(0) && address(config.staking) != address(0)
                 && address(config.registry) != address(0) && address(config.verifier) != address(0)
-                && config.sequencer != address(0) && config.validatorPool != address(0)
-                && config.treasury != address(0),
+                && address(config.epochs) != address(0) && config.sequencer != address(0)
+                && config.validatorPool != address(0) && config.treasury != address(0),
             ZeroAddress()
         );
         token = config.token;
         staking = config.staking;
         registry = config.registry;
         verifier = config.verifier;
+        epochs = config.epochs;
         sequencer = config.sequencer;
         validatorPool = config.validatorPool;
         treasury = config.treasury;
@@ -213,20 +218,24 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
         isSlashed[taskId][worker] = true;
         require(staking.slashableOf(IStaking.Role.Worker, worker) != 0, NotAStakedWorker(worker));
 
-        // The stake arrives first: only then is it known how much there is to hand on. Both contracts are trusted
-        // and call nothing back; `isSlashed` is already set.
-        uint256 slashed = staking.slash(IStaking.Role.Worker, worker);
-        uint256 refunded;
+        uint256 fee;
         if (task & CHARGED != 0) {
             _tasks[taskId] = task & ~CHARGED;
-            uint256 fee = registry.model(order.modelId).price;
-            refunded = fee < slashed ? fee : slashed;
-            balanceOf[order.user] += refunded;
+            fee = registry.model(order.modelId).price;
         }
-        uint256 bounty = (slashed - refunded) * REPORTER_PERCENT / 100;
-        balanceOf[msg.sender] += bounty;
-        emit ReceiptSlashed(taskId, worker, msg.sender, slashed, refunded);
-        token.burn(slashed - refunded - bounty);
+        uint256 slashed = staking.slash(
+            IStaking.Fault({
+                role: IStaking.Role.Worker,
+                account: worker,
+                percent: LIE_PERCENT,
+                id: taskId,
+                evidence: keccak256(signature),
+                victim: order.user,
+                refund: fee
+            })
+        );
+        epochs.recordFault(worker);
+        emit ReceiptSlashed(taskId, worker, msg.sender, slashed, fee);
     }
 
     /// @inheritdoc IInferenceRollup
@@ -355,10 +364,16 @@ contract InferenceRollup is IInferenceRollup, EIP712 {
         IModelRegistry.ModelSpec memory spec
     ) private {
         uint256 paid;
+        IEpochs.Share[] memory shares = new IEpochs.Share[](slots.length);
         for (uint256 i; i < slots.length; ++i) {
             uint256 output = instances[_outputsAt(spec.batchSlots) + i];
-            if (_settleTask(header.batchId, slots[i], terms[i].user, output, spec.price)) ++paid;
+            if (!_settleTask(header.batchId, slots[i], terms[i].user, output, spec.price)) continue;
+            shares[paid++] = IEpochs.Share(slots[i].worker, 1, spec.price);
         }
+        assembly ("memory-safe") {
+            mstore(shares, paid)
+        }
+        epochs.recordWork(spec.modelId, spec.workUnits, shares);
         uint256 at = _scoreAt(spec.batchSlots);
         emit BatchProven(
             header.batchId,

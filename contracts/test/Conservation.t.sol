@@ -8,6 +8,7 @@ import {RollupFixture} from "./base/RollupFixture.sol";
 /// @dev Drives the whole system through random legal steps.
 contract SystemHandler is RollupFixture {
     I.Order[] private _provenOrders;
+    bytes32[] private _holdings;
     uint256 public provenBatches;
     uint256 public slashes;
 
@@ -76,7 +77,17 @@ contract SystemHandler is RollupFixture {
         if (staking.slashableOf(IStaking.Role.Worker, worker) == 0) return;
         (I.Receipt memory r, bytes memory signature) = _receipt(b, 0, 7);
         rollup.slashReceipt(b.orders[0], r, signature);
+        _holdings.push(staking.holdingId(address(rollup), IStaking.Role.Worker, worker, r.taskId));
         ++slashes;
+    }
+
+    function payOut(uint256 which) external {
+        if (_holdings.length == 0) return;
+        bytes32 id = _holdings[which % _holdings.length];
+        IStaking.Holding memory h = staking.holdingOf(id);
+        if (h.amount == 0) return;
+        if (block.timestamp < h.releaseAt) vm.warp(h.releaseAt);
+        staking.payOut(id);
     }
 
     /// @dev Everybody who can hold a balance in the rollup.
@@ -93,6 +104,7 @@ contract SystemHandler is RollupFixture {
             stakes += staking.slashableOf(IStaking.Role.Worker, all[i]);
             wallets += token.balanceOf(all[i]);
         }
+        stakes += staking.held();
     }
 
     function held() external view returns (uint256 inRollup, uint256 inStaking, uint256 supply) {
@@ -128,6 +140,7 @@ contract ConservationTest is RollupFixture {
         handler.stake(0);
         handler.settle(2, 2);
         handler.slash(0);
+        handler.payOut(0);
         handler.expire(1);
         handler.unbond();
         handler.withdrawStake();

@@ -144,16 +144,16 @@ contract RollupTest is RollupFixture {
         Bundle memory b = _proven();
         _stake(IStaking.Role.Worker, worker, 101 ether);
         (I.Receipt memory r, bytes memory signature) = _receipt(b, 0, 7);
-        uint256 before = rollup.balanceOf(user);
-        uint256 supply = token.totalSupply();
         rollup.slashReceipt(b.orders[0], r, signature);
 
-        uint256 slashed = 50.5 ether;
-        uint256 bounty = (slashed - PRICE) / 10;
-        eq(rollup.balanceOf(user), before + PRICE, "refund");
-        eq(rollup.balanceOf(address(this)), bounty, "bounty");
-        eq(supply - token.totalSupply(), slashed - PRICE - bounty, "burned");
+        uint256 slashed = 10.1 ether;
+        bytes32 id = staking.holdingId(address(rollup), IStaking.Role.Worker, worker, r.taskId);
+        IStaking.Holding memory h = staking.holdingOf(id);
+        eq(h.amount, slashed, "held");
+        eq(h.refund, PRICE, "refund");
+        require(h.victim == user && h.evidence == keccak256(signature), "whose");
         eq(staking.slashableOf(IStaking.Role.Worker, worker), 101 ether - slashed, "stake");
+        eq(epochs.workOf(worker, 0).faults, 1, "fault");
         require(!rollup.isCharged(b.slots[0].taskId), "refunded");
         require(
             rollup.provenOutput(b.slots[0].taskId) == bytes32(b.instances[_outputsAt(SLOTS)]), "output stays"
@@ -170,7 +170,7 @@ contract RollupTest is RollupFixture {
         staking.unbond(IStaking.Role.Worker, 100 ether);
         (I.Receipt memory r, bytes memory signature) = _receipt(b, 0, 7);
         rollup.slashReceipt(b.orders[0], r, signature);
-        eq(staking.slashableOf(IStaking.Role.Worker, worker), 50 ether, "stake");
+        eq(staking.slashableOf(IStaking.Role.Worker, worker), 90 ether, "stake");
     }
 
     /// @dev A second liar about the same task is slashed too; the user's fee comes back only once.
@@ -180,9 +180,9 @@ contract RollupTest is RollupFixture {
         _stake(IStaking.Role.Worker, otherUser, 100 ether);
         (I.Receipt memory r, bytes memory signature) = _receipt(b, 0, 7);
         rollup.slashReceipt(b.orders[0], r, signature);
-        uint256 refunded = rollup.balanceOf(user);
         rollup.slashReceipt(b.orders[0], r, _sign(OTHER_USER_KEY, rollup.receiptDigest(r)));
-        eq(rollup.balanceOf(user), refunded, "no second refund");
+        bytes32 id = staking.holdingId(address(rollup), IStaking.Role.Worker, otherUser, r.taskId);
+        eq(staking.holdingOf(id).refund, 0, "no second refund");
     }
 
     function testFuzzSlashConserves(uint256 stake, uint256 output) external {
@@ -191,11 +191,10 @@ contract RollupTest is RollupFixture {
         if (output == b.instances[_outputsAt(SLOTS)]) return;
         _stake(IStaking.Role.Worker, worker, stake);
         (I.Receipt memory r, bytes memory signature) = _receipt(b, 0, output);
-        uint256 total = token.balanceOf(address(rollup)) + token.balanceOf(address(staking));
-        uint256 supply = token.totalSupply();
         rollup.slashReceipt(b.orders[0], r, signature);
-        uint256 burned = supply - token.totalSupply();
-        eq(token.balanceOf(address(rollup)) + token.balanceOf(address(staking)) + burned, total, "conserved");
+        uint256 left = staking.slashableOf(IStaking.Role.Worker, worker);
+        eq(left + staking.held(), stake, "held");
+        eq(token.balanceOf(address(staking)), stake, "conserved");
     }
 
     function testRejectsAnHonestReceipt() external {

@@ -11,12 +11,16 @@ use dn_core::protocol::Protocol;
 use dn_core::vk_data::{creation_code, vk_data};
 use dn_import::Package;
 use dn_prover::{Prover, Srs};
-use dn_sdk::contracts::{DnToken, IModelRegistry, InferenceRollup, ModelRegistry, Staking};
+use dn_sdk::contracts::{
+    DnToken, Epochs, IModelRegistry, InferenceRollup, ModelRegistry, Staking, Validators,
+};
 use dn_sdk::Account;
 use dn_service::file::write_whole;
 use serde::{Deserialize, Serialize};
 
-use crate::{deploy, deploy_code, fund_on_dev_chain, Accounts, Deployment, Offer, Options, Roles};
+use crate::{
+    deploy, deploy_code, fund_on_dev_chain, Accounts, Deployment, Offer, Options, Rates, Roles,
+};
 
 /// One DN in wei.
 const DN: u128 = 1_000_000_000_000_000_000;
@@ -28,15 +32,41 @@ const GAS_MONEY: u128 = 1_000 * DN;
 const WORKER_ROLE: u8 = 0;
 /// `IStaking.Role.Prover`.
 const PROVER_ROLE: u8 = 1;
+/// `IStaking.Role.Validator`.
+const VALIDATOR_ROLE: u8 = 2;
+/// Work units that 10^-6 DN of fees count for at most: a task of 0.01 DN counts up to 10^6.
+const WORK_PER_UNIT: u64 = 100;
+/// Score that 10^-6 DN of stake answers for.
+const WORK_PER_STAKE: u64 = 1_000;
+/// Most DN that an epoch emits, in wei.
+const EMISSION_CAP: u128 = 1_000 * DN;
 
 /// The contracts, as they are remembered between starts.
 #[derive(Serialize, Deserialize)]
 struct Record {
     token: Address,
     staking: Address,
+    validators: Address,
+    emission: Address,
+    epochs: Address,
     registry: Address,
     verifier: Address,
     rollup: Address,
+}
+
+impl From<Deployment> for Record {
+    fn from(d: Deployment) -> Self {
+        let Deployment { token, staking, validators, emission, epochs, registry, verifier, rollup } =
+            d;
+        Self { token, staking, validators, emission, epochs, registry, verifier, rollup }
+    }
+}
+
+impl From<Record> for Deployment {
+    fn from(r: Record) -> Self {
+        let Record { token, staking, validators, emission, epochs, registry, verifier, rollup } = r;
+        Self { token, staking, validators, emission, epochs, registry, verifier, rollup }
+    }
 }
 
 /// The contracts of the state folder; deploys and funds them at the first start.
@@ -44,8 +74,7 @@ pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<
     let file = options.state.join("rollup.json");
     if let Ok(text) = std::fs::read_to_string(&file) {
         let r: Record = serde_json::from_str(&text).context("read rollup.json")?;
-        let Record { token, staking, registry, verifier, rollup } = r;
-        return Ok(Deployment { token, staking, registry, verifier, rollup });
+        return Ok(r.into());
     }
     for (_, account) in accounts.named() {
         fund_on_dev_chain(account, U256::from(GAS_MONEY)).await.context("give gas money")?;
@@ -56,12 +85,19 @@ pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<
         treasury: accounts.treasury.address(),
         reference_string: reference_string(&options.data)?,
         minimum_stake_wei: U256::from(FUNDS),
+        rates: Rates {
+            epoch_s: options.epoch.as_secs(),
+            work_per_unit: WORK_PER_UNIT,
+            work_per_stake: WORK_PER_STAKE,
+            emission_cap_wei: U256::from(EMISSION_CAP),
+        },
     };
-    let d = deploy(&accounts.sequencer.provider, roles).await.context("deploy the contracts")?;
+    let deployer = &accounts.sequencer;
+    let d = deploy(&deployer.provider, deployer.address(), roles).await;
+    let d = d.context("deploy the contracts")?;
     fund(accounts, &d).await.context("fund users and nodes")?;
-    let Deployment { token, staking, registry, verifier, rollup } = d;
-    let record = Record { token, staking, registry, verifier, rollup };
-    write_whole(&file, &serde_json::to_vec_pretty(&record)?).context("write rollup.json")?;
+    let record = serde_json::to_vec_pretty(&Record::from(d))?;
+    write_whole(&file, &record).context("write rollup.json")?;
     Ok(d)
 }
 
@@ -72,7 +108,8 @@ fn reference_string(data: &Path) -> Result<B256> {
     Ok(B256::from(protocol::reference_string(&string)))
 }
 
-/// Gives users DN and deposits it, gives workers and provers DN and stakes it.
+/// Gives users DN and deposits it, gives nodes DN and stakes it, seats workers and registers the
+/// validator.
 async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     let amount = U256::from(FUNDS);
     let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
@@ -84,12 +121,19 @@ async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     }
     let workers = accounts.workers.iter().map(|account| (WORKER_ROLE, account));
     let provers = accounts.provers.iter().map(|account| (PROVER_ROLE, account));
-    for (role, node) in workers.chain(provers) {
+    let validator = (VALIDATOR_ROLE, &accounts.validator);
+    for (role, node) in workers.chain(provers).chain([validator]) {
         sent(token.transfer(node.address(), amount).send().await?).await?;
         approve(node, contracts, contracts.staking, amount).await?;
         let staking = Staking::new(contracts.staking, &node.provider);
         sent(staking.stake(role, amount).send().await?).await?;
     }
+    let epochs = Epochs::new(contracts.epochs, &accounts.sequencer.provider);
+    for (i, worker) in accounts.workers.iter().enumerate() {
+        sent(epochs.seat(worker.address(), U256::from(i)).send().await?).await?;
+    }
+    let validators = Validators::new(contracts.validators, &accounts.validator.provider);
+    sent(validators.register(Address::ZERO).send().await?).await?;
     Ok(())
 }
 

@@ -79,3 +79,24 @@ alloy::sol!(
     InferenceRollup,
     "abi/InferenceRollup.json"
 );
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    Epochs,
+    "abi/Epochs.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    Validators,
+    "abi/Validators.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    Emission,
+    "abi/Emission.json"
+);

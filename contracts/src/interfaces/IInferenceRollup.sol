@@ -191,8 +191,8 @@ interface IInferenceRollup {
     function refundBatch(uint64 batchId) external;
 
     /// @notice Slashes the worker that signed `receipt` with an output other than the proven one.
-    /// @dev Of the slashed stake the user gets the fee back, if it was charged and not yet refunded; of the rest the
-    /// caller gets `REPORTER_PERCENT`, rounded down, and the remainder is burned.
+    /// @dev `Staking` holds what was slashed. In the end the user gets the fee back from it, if it was charged and not yet
+    /// refunded, at most half of the slash. Who announced `keccak256(signature)` as its evidence is rewarded.
     /// @param order The task's order: its digest is `receipt.taskId`.
     function slashReceipt(Order calldata order, Receipt calldata receipt, bytes calldata signature) external;
 

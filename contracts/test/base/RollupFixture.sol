@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Emission} from "../../src/Emission.sol";
+import {Epochs} from "../../src/Epochs.sol";
+import {Validators} from "../../src/Validators.sol";
 import {DnToken} from "../../src/DnToken.sol";
 import {InferenceRollup} from "../../src/InferenceRollup.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {Staking} from "../../src/Staking.sol";
+import {IEmission} from "../../src/interfaces/IEmission.sol";
+import {IEpochs} from "../../src/interfaces/IEpochs.sol";
 import {IInferenceRollup} from "../../src/interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IStaking} from "../../src/interfaces/IStaking.sol";
@@ -20,6 +25,10 @@ abstract contract RollupFixture is TestBase {
     uint256 internal constant OTHER_USER_KEY = 0xA2;
     uint256 internal constant WORKER_KEY = 0xB1;
     uint256 internal constant MINIMUM_STAKE = 100 ether;
+    uint64 internal constant EPOCH = 1 hours;
+    uint256 internal constant EMISSION_CAP = 1000 ether;
+    uint256 internal constant WORK_PER_UNIT = 10;
+    uint256 internal constant WORK_PER_STAKE = 1000;
     bytes32 internal constant MODEL = keccak256("model");
     bytes32 internal constant NULL_INPUT = bytes32(uint256(0x1234));
     address internal constant SEQUENCER = address(0x5E0);
@@ -34,6 +43,9 @@ abstract contract RollupFixture is TestBase {
     ModelRegistry internal registry;
     FakeVerifier internal verifier;
     InferenceRollup internal rollup;
+    Validators internal validators;
+    Emission internal emission;
+    Epochs internal epochs;
     address internal user;
     address internal otherUser;
     address internal worker;
@@ -52,8 +64,7 @@ abstract contract RollupFixture is TestBase {
     function _deploySystem() internal {
         vm.warp(1_800_000_000);
         (user, otherUser, worker) = (vm.addr(USER_KEY), vm.addr(OTHER_USER_KEY), vm.addr(WORKER_KEY));
-        token = new DnToken();
-        staking = new Staking(token, MINIMUM_STAKE);
+        _deployEconomy(_created(7));
         registry = new ModelRegistry();
         verifier = new FakeVerifier();
         rollup = new InferenceRollup(
@@ -62,15 +73,45 @@ abstract contract RollupFixture is TestBase {
                 staking: staking,
                 registry: registry,
                 verifier: verifier,
+                epochs: epochs,
                 sequencer: SEQUENCER,
                 validatorPool: VALIDATORS,
                 treasury: TREASURY
             })
         );
-        staking.setRollup(address(rollup));
+        require(epochs.rollup() == address(rollup), "the rollup is where it was expected");
         vm.etch(VK, hex"00112233");
         vm.prank(DEVELOPER);
         registry.register(_spec(MODEL, SLOTS));
+    }
+
+    /// @dev Where the contract will be that this one creates after `ahead` others.
+    function _created(uint256 ahead) internal view returns (address) {
+        return vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + ahead);
+    }
+
+    /// @dev Token, staking, validators, emission and epochs, told of each other and of the rollup.
+    function _deployEconomy(address rollup_) internal {
+        (address emissionAt, address epochsAt) = (_created(3), _created(4));
+        token = new DnToken(emissionAt);
+        address[] memory slashers = new address[](2);
+        (slashers[0], slashers[1]) = (rollup_, epochsAt);
+        staking = new Staking(token, MINIMUM_STAKE, slashers);
+        validators = new Validators(staking, IEpochs(epochsAt), rollup_);
+        emission = new Emission(token, epochsAt, EMISSION_CAP);
+        epochs = new Epochs(
+            Epochs.Config({
+                token: token,
+                staking: staking,
+                validators: validators,
+                emission: IEmission(emissionAt),
+                rollup: rollup_,
+                length: EPOCH,
+                workPerUnit: WORK_PER_UNIT,
+                workPerStake: WORK_PER_STAKE
+            })
+        );
+        require(address(emission) == emissionAt && address(epochs) == epochsAt, "addresses");
     }
 
     function _spec(bytes32 modelId, uint32 slots) internal pure returns (IModelRegistry.ModelSpec memory) {

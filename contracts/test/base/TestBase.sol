@@ -4,12 +4,20 @@ pragma solidity 0.8.30;
 /// @dev The cheat codes of forge that the tests use.
 interface Vm {
     function prank(address caller) external;
+    function startPrank(address caller) external;
+    function stopPrank() external;
     function warp(uint256 time) external;
     function chainId(uint256 id) external;
     function etch(address at, bytes calldata code) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function roll(uint256 block_) external;
+    function cool(address account) external;
+    function setBlockhash(uint256 block_, bytes32 hash) external;
+    function expectEmit(address emitter) external;
     function addr(uint256 key) external pure returns (address);
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonUintArray(string calldata json, string calldata key)
