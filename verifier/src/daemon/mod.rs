@@ -8,6 +8,7 @@
 mod check;
 mod doubts;
 mod report;
+mod reward;
 mod verdicts;
 
 use std::path::PathBuf;

@@ -12,9 +12,10 @@ use dn_service::metrics;
 use thiserror::Error;
 
 use super::check::Checked;
+use super::reward::Reward;
 
 /// Longest wait for a report to be in a block.
-const INCLUSION: Duration = Duration::from_secs(60);
+pub(super) const INCLUSION: Duration = Duration::from_secs(60);
 
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +79,22 @@ async fn one(
         return Ok(Outcome::Known);
     }
     let order = wire::rollup_order(&slot.order);
+    let staking = rollup.staking().call().await?;
+    // A report is worth more than its reward: it goes on without.
+    let reward = Reward::announce(account, (*rollup.address(), staking), slot).await;
+    let reward = reward
+        .inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "no reward announced"));
     let signature = slot.receipt.signature.0.clone().into();
     match rollup.slashReceipt(order, receipt, signature).send().await {
         Ok(pending) => {
             let receipt = pending.with_timeout(Some(INCLUSION)).get_receipt().await?;
-            Ok(if receipt.status() { Outcome::Slashed } else { Outcome::Refused })
+            if !receipt.status() {
+                return Ok(Outcome::Refused);
+            }
+            if let Ok(reward) = reward {
+                reward.claim(slot).await;
+            }
+            Ok(Outcome::Slashed)
         }
         Err(error) if error.as_revert_data().is_some() => {
             let reason = error.as_decoded_interface_error::<InferenceRollupErrors>();
