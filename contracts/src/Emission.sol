@@ -11,6 +11,9 @@ contract Emission is IEmission {
     /// @notice Tenths of what burned that are minted.
     uint256 public constant TENTHS = 9;
 
+    /// @notice Token wei of the smallest amount that is minted: 10^-6 DN.
+    uint256 public constant UNIT = 1e12;
+
     /// @notice The token that it mints.
     DnToken public immutable token;
 
@@ -38,7 +41,7 @@ contract Emission is IEmission {
         require(msg.sender == epochs, OnlyEpochs(msg.sender));
         uint256 total = burned();
         uint256 counts = Math.saturatingSub(total - counted, excluded);
-        amount = Math.min(counts * TENTHS / 10, cap);
+        amount = Math.min(counts * TENTHS / 10, cap) / UNIT * UNIT;
         counted = total;
         minted += amount;
         emit Emitted(counts, amount);

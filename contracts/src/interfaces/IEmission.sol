@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 /// @title Emission of DN, out of what has been burned.
-/// @notice Each epoch mints at most nine tenths of what was burned since the last one, and at most `cap`. What the cap
+/// @notice Each epoch mints at most nine tenths of what was burned since the last one, and at most `cap`, in whole 10^-6 DN. What the cap
 /// leaves out is never minted. So burning tokens to have them minted back loses at least a tenth of them.
 interface IEmission {
     /// @param burned DN that was burned since the last emission and counts.
