@@ -4,7 +4,8 @@ use super::*;
 
 mod traces;
 
-const RATES: Rates = Rates { work_per_unit: 10, work_per_stake: 1_000, emission_cap: 1_000_000_000 };
+const RATES: Rates =
+    Rates { work_per_unit: 10, work_per_stake: 1_000, emission_cap: 1_000_000_000 };
 const STAKE: u128 = 1 << 60;
 
 /// An epoch in which each worker did all that its fees pay for, with a pool of `pool`. Returns what
