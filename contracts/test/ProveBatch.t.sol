@@ -45,8 +45,7 @@ contract ProveBatchTest is RollupFixture {
     }
 
     function testProvesAFullBatchOf64() external {
-        vm.prank(DEVELOPER);
-        registry.register(_spec(keccak256("model of 64"), 64));
+        _register(_spec(keccak256("model of 64"), 64));
         Bundle memory b = _bundle(64, keccak256("model of 64"), 64);
         _commit(b);
         _prove(b);
@@ -56,8 +55,7 @@ contract ProveBatchTest is RollupFixture {
     function testFuzzConservesTheFee(uint128 price, uint8 count) external {
         IModelRegistry.ModelSpec memory spec = _spec(keccak256("fuzz"), SLOTS);
         spec.price = uint128(bound(price, 0, 100 ether));
-        vm.prank(DEVELOPER);
-        registry.register(spec);
+        _register(spec);
         Bundle memory b = _bundle(bound(count, 1, SLOTS), keccak256("fuzz"), SLOTS);
         for (uint256 i; i < b.orders.length; ++i) {
             b.orders[i].maxFee = spec.price;
@@ -229,8 +227,7 @@ contract ProveBatchTest is RollupFixture {
 
     /// @dev A batch of `count` tasks of which every third one has a label, with salts in `salts`.
     function _labelled(uint256 count) private returns (Bundle memory b) {
-        vm.prank(DEVELOPER);
-        registry.register(_spec(keccak256("labels"), 64));
+        _register(_spec(keccak256("labels"), 64));
         b = _bundle(count, keccak256("labels"), 64);
         for (uint256 i; i < count; i += 3) {
             b.orders[i].tag = keccak256(abi.encode(7 + i, keccak256(abi.encode(i))));

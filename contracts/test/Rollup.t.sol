@@ -112,6 +112,7 @@ contract RollupTest is RollupFixture {
     function testRejectsAStoppedModel() external {
         vm.prank(DEVELOPER);
         registry.setActive(MODEL, false);
+        vm.warp(block.timestamp + registry.NOTICE());
         Bundle memory b = _bundle(1);
         _commitReverts(b, abi.encodeWithSelector(I.ModelNotActive.selector, MODEL));
     }

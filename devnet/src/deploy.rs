@@ -5,7 +5,7 @@ use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::TransactionRequest;
 use dn_sdk::contracts::{
-    DefaultVerifier, DnToken, Emission, Epochs, InferenceRollup, MergedDefaultVerifier,
+    DefaultVerifier, DnToken, Emission, Epochs, InferenceRollup, KeyCheck, MergedDefaultVerifier,
     MergedNarrowVerifier, MergedWideVerifier, ModelRegistry, NarrowVerifier, Staking, Validators,
     VerifierRouter, WideVerifier,
 };
@@ -24,6 +24,8 @@ pub struct Roles {
     pub reference_string: B256,
     /// Least stake of a worker, prover or validator, in wei of DN.
     pub minimum_stake_wei: U256,
+    /// What a developer leaves with the registry for each model version, in wei of DN.
+    pub model_bond_wei: U256,
     /// Rates of the epochs.
     pub rates: Rates,
 }
@@ -83,7 +85,7 @@ pub enum DeployError {
 }
 
 /// Contracts that are deployed before the rollup, which they are told of.
-const BEFORE_ROLLUP: u64 = 13;
+const BEFORE_ROLLUP: u64 = 14;
 
 /// Deploys every contract. Contracts that know each other are told where the others will be: nobody
 /// can change it afterwards. The provider's default account pays, gets the token's supply, and must
@@ -99,8 +101,11 @@ pub async fn deploy<P: Provider + Clone>(
     let nonce = provider.get_transaction_count(deployer).await?;
     let rollup = deployer.create(nonce + BEFORE_ROLLUP);
     let economy = economy(provider, deployer, nonce, rollup, &roles).await?;
-    let registry = *ModelRegistry::deploy(provider.clone()).await?.address();
     let verifier = router(provider, &roles).await?;
+    let keys = *KeyCheck::deploy(provider.clone(), verifier).await?.address();
+    let bond = roles.model_bond_wei;
+    let registry = ModelRegistry::deploy(provider.clone(), keys, economy.token, bond).await?;
+    let registry = *registry.address();
     let config = InferenceRollup::Config {
         token: economy.token,
         staking: economy.staking,

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{keccak256, Address, B256, U256};
+use alloy::sol_types::SolValue as _;
 use anyhow::{ensure, Context as _, Result};
 use dn_circuits::{protocol, Frame};
 use dn_core::api::Bytes32;
@@ -38,6 +39,8 @@ const VALIDATOR_ROLE: u8 = 2;
 const WORK_PER_UNIT: u64 = 100;
 /// Score that 10^-6 DN of stake answers for.
 const WORK_PER_STAKE: u64 = 1_000;
+/// Bond of a model version, in wei of DN.
+const MODEL_BOND: u128 = 10 * DN;
 /// Most DN that an epoch emits, in wei.
 const EMISSION_CAP: u128 = 1_000 * DN;
 
@@ -85,6 +88,7 @@ pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<
         treasury: accounts.treasury.address(),
         reference_string: reference_string(&options.data)?,
         minimum_stake_wei: U256::from(FUNDS),
+        model_bond_wei: U256::from(MODEL_BOND),
         rates: Rates {
             epoch_s: options.epoch.as_secs(),
             work_per_unit: WORK_PER_UNIT,
@@ -170,6 +174,11 @@ pub(crate) async fn offer(
     let package = Package::from_bytes(&offer.package).context("read the package")?;
     let protocol = verifying_key(options, &package, id, offer.slots as usize).await?;
     let developer = &accounts.developer;
+    let registry = ModelRegistry::new(contracts.registry, &developer.provider);
+    // Before anybody can see the key: who sees the registration comes too late.
+    let salt = B256::random();
+    let announced = keccak256((B256::from(id.0), developer.address(), salt).abi_encode());
+    sent(registry.announce(announced).send().await.context("announce the model")?).await?;
     let code = creation_code(&vk_data(&protocol)?);
     let vk = deploy_code(&developer.provider, code).await.context("deploy the verifying key")?;
     let null = null_input(package.graph.input_len());
@@ -183,8 +192,11 @@ pub(crate) async fn offer(
         developer: developer.address(),
         service: offer.service.clone(),
     };
-    let registry = ModelRegistry::new(contracts.registry, &developer.provider);
-    sent(registry.register(spec).send().await.context("register the model")?).await?;
+    let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
+    let bond = registry.bond().call().await?;
+    sent(token.transfer(developer.address(), bond).send().await?).await?;
+    approve(developer, contracts, contracts.registry, bond).await?;
+    sent(registry.register(spec, salt).send().await.context("register the model")?).await?;
     write_whole(&file.with_extension("protocol"), &protocol.to_bytes())?;
     write_whole(&file, &offer.package)?;
     Ok(id)

@@ -100,3 +100,10 @@ alloy::sol!(
     Emission,
     "abi/Emission.json"
 );
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    KeyCheck,
+    "abi/KeyCheck.json"
+);

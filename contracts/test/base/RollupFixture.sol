@@ -13,6 +13,7 @@ import {IEpochs} from "../../src/interfaces/IEpochs.sol";
 import {IInferenceRollup} from "../../src/interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IStaking} from "../../src/interfaces/IStaking.sol";
+import {FakeKeys} from "./FakeKeys.sol";
 import {FakeVerifier} from "./FakeVerifier.sol";
 import {TestBase} from "./TestBase.sol";
 
@@ -64,8 +65,9 @@ abstract contract RollupFixture is TestBase {
     function _deploySystem() internal {
         vm.warp(1_800_000_000);
         (user, otherUser, worker) = (vm.addr(USER_KEY), vm.addr(OTHER_USER_KEY), vm.addr(WORKER_KEY));
+        FakeKeys keys = new FakeKeys();
         _deployEconomy(_created(7));
-        registry = new ModelRegistry();
+        registry = new ModelRegistry(keys, token, 0);
         verifier = new FakeVerifier();
         rollup = new InferenceRollup(
             InferenceRollup.Config({
@@ -81,8 +83,7 @@ abstract contract RollupFixture is TestBase {
         );
         require(epochs.rollup() == address(rollup), "the rollup is where it was expected");
         vm.etch(VK, hex"00112233");
-        vm.prank(DEVELOPER);
-        registry.register(_spec(MODEL, SLOTS));
+        _register(_spec(MODEL, SLOTS));
     }
 
     /// @dev Where the contract will be that this one creates after `ahead` others.
@@ -125,6 +126,13 @@ abstract contract RollupFixture is TestBase {
             developer: DEVELOPER,
             service: "digits"
         });
+    }
+
+    function _register(IModelRegistry.ModelSpec memory spec) internal {
+        registry.announce(keccak256(abi.encode(spec.modelId, spec.developer, bytes32(0))));
+        vm.roll(block.number + 1);
+        vm.prank(spec.developer);
+        registry.register(spec, 0);
     }
 
     function _deposit(address account, uint256 amount) internal {
