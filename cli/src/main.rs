@@ -2,6 +2,7 @@
 
 mod args;
 mod devnet;
+mod epoch;
 mod error;
 mod model;
 mod output;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::Open(a)) => model::open(a),
         Command::Model(ModelCommand::CheckKey(a)) => model::check_key(a, &cli.global),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
+        Command::Epoch(a) => epoch::epoch(a),
+        Command::Claim(a) => epoch::claim(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),
     };
     match done {

@@ -167,7 +167,7 @@ contract Epochs is Metrics {
         uint32 epoch = running - 1;
         require(block.timestamp >= _phase(2), NotThePhase(_phase(2), type(uint256).max));
         require(page == _pages, WrongPage(_pages, page));
-        if (page == 0) _quorum = _hasQuorum(epoch);
+        if (page == 0) _quorum = hasQuorum(epoch);
         uint96[] memory weights;
         if (_quorum) weights = _weights(epoch, page, reports);
         else require(reports.length == 0, WrongReports(0, reports.length));

@@ -139,9 +139,9 @@ abstract contract Metrics is IEpochs, EIP712 {
     /// @notice Number of seats.
     function seatCount() public view virtual returns (uint256);
 
-    /// @dev Whether the revealed reports of `epoch` may speak: more than half of the committed stake, and more than half
+    /// @notice Whether the revealed reports of `epoch` may speak: more than half of the committed stake, and more than half
     /// of all validators.
-    function _hasQuorum(uint32 epoch) internal view returns (bool) {
+    function hasQuorum(uint32 epoch) public view returns (bool) {
         address[] storage reporters = _reporters[epoch];
         (uint256 committed, uint256 revealed, uint256 speakers) = (0, 0, 0);
         for (uint256 i; i < reporters.length; ++i) {

@@ -15,7 +15,7 @@ use dn_prover::{Prover, Srs};
 use dn_sdk::contracts::{
     DnToken, Epochs, IModelRegistry, InferenceRollup, ModelRegistry, Staking, Validators,
 };
-use dn_sdk::Account;
+use dn_sdk::{random_salt, Account};
 use dn_service::file::write_whole;
 use serde::{Deserialize, Serialize};
 
@@ -176,7 +176,7 @@ pub(crate) async fn offer(
     let developer = &accounts.developer;
     let registry = ModelRegistry::new(contracts.registry, &developer.provider);
     // Before anybody can see the key: who sees the registration comes too late.
-    let salt = B256::random();
+    let salt = B256::from(to_bytes(random_salt()));
     let announced = keccak256((B256::from(id.0), developer.address(), salt).abi_encode());
     sent(registry.announce(announced).send().await.context("announce the model")?).await?;
     let code = creation_code(&vk_data(&protocol)?);

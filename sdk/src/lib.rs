@@ -4,6 +4,7 @@
 mod account;
 mod client;
 pub mod contracts;
+pub mod economy;
 mod key;
 mod node;
 mod order;
