@@ -13,6 +13,7 @@
 //! | `models/` | packages and verifying keys that the sequencer serves |
 //! | `sequencer.db` | the sequencer's database |
 //! | `verdicts.jsonl` | what the validator says of each batch |
+//! | `verdicts.metrics.json` | what it committed to of an epoch |
 //! | `logs/NAME.log` | output of each process |
 
 mod accounts;
