@@ -1,7 +1,5 @@
 //! Reporting workers whose receipts contradict a proof.
 
-use std::time::Duration;
-
 use alloy::contract::Error as CallError;
 use alloy::providers::PendingTransactionError;
 use anyhow::Result;
@@ -12,10 +10,7 @@ use dn_service::metrics;
 use thiserror::Error;
 
 use super::check::Checked;
-use super::reward::Reward;
-
-/// Longest wait for a report to be in a block.
-pub(super) const INCLUSION: Duration = Duration::from_secs(60);
+use super::reward::{Reward, INCLUSION};
 
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! The reward of a report: announced by a hash before the fault is slashed, and opened afterwards, so
 //! that nobody gains by copying the report.
 
+use std::time::Duration;
+
 use alloy::primitives::{keccak256, Address, B256};
 use alloy::providers::DynProvider;
 use alloy::signers::SignerSync as _;
@@ -10,8 +12,8 @@ use dn_core::api::BatchSlot;
 use dn_sdk::contracts::Staking::{self, StakingInstance};
 use dn_sdk::{wire, Account};
 
-use super::report::INCLUSION;
-
+/// Longest wait for a transaction to be in a block.
+pub(super) const INCLUSION: Duration = Duration::from_secs(60);
 /// `IStaking.Role.Worker`.
 const WORKER_ROLE: u8 = 0;
 

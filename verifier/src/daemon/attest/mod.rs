@@ -22,7 +22,7 @@ use dn_sdk::{Account, Client};
 use dn_service::file::write_whole;
 use serde::{Deserialize, Serialize};
 
-use super::report::INCLUSION;
+use super::reward::INCLUSION;
 use table::{commitment, page, page_hashes, Observations};
 
 /// `IEpochs.ReportState.Committed`.
