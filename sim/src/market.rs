@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn honesty_is_the_best_reply_to_every_strategy_within_reach() {
-        let all = payoffs(Size { nodes: 200, epochs: 300, seed: 1 });
+        let all = payoffs(Size { nodes: 100, epochs: 120, seed: 1 });
         for payoff in all.iter().filter(|p| !p.strategy.is_out_of_reach()) {
             let better = payoff.advantage();
             let name = payoff.strategy.name();
