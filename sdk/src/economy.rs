@@ -72,6 +72,9 @@ pub enum EpochError {
     /// The transaction was sent and its outcome is unknown.
     #[error("wait for the transaction")]
     Pending(#[from] PendingTransactionError),
+    /// No closed epoch pays the account anything.
+    #[error("there is nothing to claim")]
+    Nothing,
     /// The transaction was refused.
     #[error("the claim was refused")]
     Refused,
@@ -139,6 +142,9 @@ pub async fn claim(account: &Account, chain: &ChainView) -> Result<String, Epoch
     let epochs = epochs_of(&account.provider, chain).await?;
     let contract = Epochs::new(epochs, &account.provider);
     let amount = contract.claimableWei(account.address()).call().await?;
+    if amount.is_zero() {
+        return Err(EpochError::Nothing);
+    }
     let receipt = contract.claim().send().await?.get_receipt().await?;
     if receipt.status() {
         Ok(amount.to_string())
