@@ -12,7 +12,7 @@ export RUSTDOCFLAGS := -D warnings
 # The worker runs on libtorch; a plain cargo command builds everything without it.
 FEATURES := --features dn-worker/torch
 
-.PHONY: help tools setup build check test test-all sim soak demo bench bench-network check-openapi
+.PHONY: help tools setup build check test test-all sim sim-economy soak demo bench bench-network check-openapi
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ test-all: test ## As test, with every byte of a proof corrupted and half a milli
 
 sim: setup ## Runs 100,000 seeds of the network's simulation; DN_SIM_SEEDS changes it, DN_SIM_SEED=7 replays one.
 	DN_SIM_SEEDS=$${DN_SIM_SEEDS:-100000} cargo test --workspace --locked $(FEATURES) --lib nothing_is_lost_in_any_storm -- --nocapture
+
+sim-economy: ## Prints what each strategy earns beside honesty; DN_SIM_NODES, DN_SIM_EPOCHS and DN_SIM_SEED change the world.
+	mkdir -p $(DEEPNODE_CACHE)
+	cargo run --release --locked -p dn-sim -- $(DEEPNODE_CACHE)/economy.svg
 
 soak: build ## Runs the network under load and faults for a quarter of an hour; DN_SOAK_S and DN_SOAK_SEED change it.
 	DN_SOAK_S=$${DN_SOAK_S:-900} cargo test --workspace --locked $(FEATURES) --test soak -- --nocapture

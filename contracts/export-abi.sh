@@ -8,7 +8,7 @@ node_modules/@foundry-rs/forge-linux-amd64/bin/forge build src
 mkdir -p ../sdk/abi
 node - "$@" <<'JS'
 const fs = require("fs");
-const names = ["DnToken", "Staking", "ModelRegistry", "InferenceRollup", "DefaultVerifier", "NarrowVerifier", "WideVerifier", "MergedDefaultVerifier", "MergedNarrowVerifier", "MergedWideVerifier", "VerifierRouter", "IHalo2Verifier"];
+const names = ["DnToken", "Staking", "ModelRegistry", "InferenceRollup", "Epochs", "Validators", "Emission", "KeyCheck", "RoyaltySplit", "DefaultVerifier", "NarrowVerifier", "WideVerifier", "MergedDefaultVerifier", "MergedNarrowVerifier", "MergedWideVerifier", "VerifierRouter", "IHalo2Verifier"];
 for (const name of names) {
   const path = `out/${name}.sol/${name}.json`;
   if (!fs.existsSync(path)) {

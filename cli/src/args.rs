@@ -42,6 +42,10 @@ pub(crate) enum Command {
     /// Deposit DN into a rollup, and take it out.
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Show the running epoch: every worker's trust with its parts, its work, its score and its claim.
+    Epoch(Epoch),
+    /// Claim what a worker has earned in closed epochs.
+    Claim(Claim),
     /// Run a whole rollup on this machine: chain, contracts, sequencer, workers, prover, validator.
     ///
     /// Keys and reference string are for development: never use it for money.
@@ -135,6 +139,29 @@ pub(crate) enum Until {
     Answered,
     /// The proof on chain.
     Proven,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Epoch {
+    /// The sequencer's HTTP interface, which names the rollup.
+    #[arg(long, env = "DN_SEQUENCER_URL")]
+    pub(crate) sequencer: String,
+    /// HTTP endpoint of the chain.
+    #[arg(long, env = "DN_RPC_URL")]
+    pub(crate) rpc_url: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Claim {
+    /// The sequencer's HTTP interface, which names the rollup.
+    #[arg(long, env = "DN_SEQUENCER_URL")]
+    pub(crate) sequencer: String,
+    /// HTTP endpoint of the chain.
+    #[arg(long, env = "DN_RPC_URL")]
+    pub(crate) rpc_url: String,
+    /// File with the worker's private key.
+    #[arg(long, env = "DN_KEY_FILE")]
+    pub(crate) key_file: PathBuf,
 }
 
 #[derive(Debug, Args)]

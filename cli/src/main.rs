@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod devnet;
+mod epoch;
 mod error;
 mod model;
 mod output;
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::CheckKey(a)) => model::check_key(a, &cli.global),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Account(a) => account::account(a),
+        Command::Epoch(a) => epoch::epoch(a),
+        Command::Claim(a) => epoch::claim(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),
     };
     match done {

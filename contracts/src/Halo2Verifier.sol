@@ -20,6 +20,11 @@ abstract contract Halo2Verifier is IHalo2Verifier, Claims, Openings {
         return _layout();
     }
 
+    /// @notice Bytes of the code of a key that this contract takes.
+    function keyLength() external pure returns (uint256) {
+        return FIXED_AT + _fixed() * 0x40 + 1;
+    }
+
     /// @inheritdoc IHalo2Verifier
     function verify(address vk, bytes calldata proof, uint256[] calldata instances)
         external

@@ -9,6 +9,7 @@ import {Chunks} from "./Chunks.sol";
 import {DnToken} from "./DnToken.sol";
 import {Settlement} from "./Settlement.sol";
 import {Slots} from "./Slots.sol";
+import {IEpochs} from "./interfaces/IEpochs.sol";
 import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
@@ -18,8 +19,8 @@ import {IStaking} from "./interfaces/IStaking.sol";
 /// @dev Calls into the token and the staking contract, both fixed at deployment and free of callbacks, come after all
 /// effects; registry and verifier are called statically. Loops run over at most 1,024 slots of a batch.
 contract InferenceRollup is Batches, Settlement {
-    /// @notice Bounty for reporting a false receipt, of the slashed stake after the user's refund.
-    uint256 public constant REPORTER_PERCENT = 10;
+    /// @notice Part of a worker's stake that a false receipt costs.
+    uint256 public constant LIE_PERCENT = 10;
 
     /// @notice Time behind a batch's deadline in which the sequencer alone may leave signatures out.
     uint64 public constant SETTLING_WINDOW = 1 days;
@@ -38,6 +39,7 @@ contract InferenceRollup is Batches, Settlement {
         IStaking staking;
         IModelRegistry registry;
         IHalo2Verifier verifier;
+        IEpochs epochs;
         address sequencer;
         address validatorPool;
         address treasury;
@@ -48,7 +50,7 @@ contract InferenceRollup is Batches, Settlement {
         EIP712("deepnode", "1")
         Accounts(config.token, config.exitDelay)
         Batches(config.registry, config.verifier, config.sequencer)
-        Settlement(config.staking, config.validatorPool, config.treasury)
+        Settlement(config.staking, config.epochs, config.validatorPool, config.treasury)
     {}
 
     /// @inheritdoc IInferenceRollup
@@ -105,14 +107,21 @@ contract InferenceRollup is Batches, Settlement {
         isSlashed[batchId][worker] = true;
         require(staking.slashableOf(IStaking.Role.Worker, worker) != 0, NotAStakedWorker(worker));
 
-        // The stake arrives first: only then is it known how much there is to hand on. Both contracts are trusted
-        // and call nothing back; `isSlashed` is already set.
-        uint256 slashed = staking.slash(IStaking.Role.Worker, worker);
-        uint256 refunded = _refund(chunk, slot, worker, spec.price < slashed ? spec.price : slashed);
-        uint256 bounty = (slashed - refunded) * REPORTER_PERCENT / 100;
-        _credit(msg.sender, bounty);
-        emit ReceiptSlashed(batchId, worker, msg.sender, receipt.taskId, slashed, refunded);
-        token.burn(slashed - refunded - bounty);
+        address victim = _victim(chunk, slot, worker);
+        uint256 refund = victim == address(0) ? 0 : spec.price;
+        uint256 slashed = staking.slash(
+            IStaking.Fault({
+                role: IStaking.Role.Worker,
+                account: worker,
+                percent: LIE_PERCENT,
+                id: bytes32(uint256(batchId)),
+                evidence: keccak256(signature),
+                victim: victim,
+                refund: refund
+            })
+        );
+        epochs.recordFault(worker);
+        emit ReceiptSlashed(batchId, worker, msg.sender, receipt.taskId, slashed, refund);
     }
 
     /// @inheritdoc IInferenceRollup
@@ -131,7 +140,7 @@ contract InferenceRollup is Batches, Settlement {
         _close(header.batchId, index, spec.batchSlots);
         (f.batchId, f.batchHash, f.modelId) = (header.batchId, batchHash, header.modelId);
         (f.openedAt, f.price) = (header.openedAt, spec.price);
-        (f.developer, f.prover) = (spec.developer, prover);
+        (f.developer, f.prover, f.workUnits) = (spec.developer, prover, spec.workUnits);
         f.mayOmit = msg.sender == sequencer || block.timestamp > uint256(header.deadline) + SETTLING_WINDOW;
         (f.slots, f.words) = Chunks.sizes(spec.batchSlots, index);
     }
@@ -164,16 +173,12 @@ contract InferenceRollup is Batches, Settlement {
         require(uint256(receipt.outputHash) != statement[slots + words + slot], ReceiptHonest(receipt.taskId));
     }
 
-    /// @dev Gives the slot's user back what it may have paid, if the slot is this worker's.
-    function _refund(Chunk calldata chunk, uint256 slot, address worker, uint256 amount)
-        private
-        returns (uint256)
-    {
-        if ((slot + 1) * Slots.BYTES > chunk.slots.length) return 0;
+    /// @dev The slot's user, if the slot is this worker's; else nobody.
+    function _victim(Chunk calldata chunk, uint256 slot, address worker) private pure returns (address) {
+        if ((slot + 1) * Slots.BYTES > chunk.slots.length) return address(0);
         uint256 task = Slots.begin(chunk.slots) + slot * Slots.BYTES;
         uint256 index = Slots.worker(task);
-        if (index >= chunk.workers.length || chunk.workers[index] != worker) return 0;
-        _credit(Slots.user(task), amount);
-        return amount;
+        if (index >= chunk.workers.length || chunk.workers[index] != worker) return address(0);
+        return Slots.user(task);
     }
 }

@@ -70,9 +70,22 @@ library Powr {
     function observe(uint256 m, uint256 s, uint256 fallShift) internal pure returns (uint256) {
         require(m <= ONE, NotAFraction(m));
         require(s <= ONE, NotAFraction(s));
-        if (s > m) return m + Math.max(1, (s - m) >> 6);
-        if (s < m) return m - Math.max(1, (m - s) >> fallShift);
-        return m;
+        return _moved(m, s, fallShift);
+    }
+
+    /// @dev `observe` of fractions: nothing can overflow, because a step is at most the distance.
+    function _moved(uint256 m, uint256 s, uint256 fallShift) private pure returns (uint256) {
+        unchecked {
+            if (s > m) {
+                uint256 rise = (s - m) >> 6;
+                return m + (rise == 0 ? 1 : rise);
+            }
+            if (s < m) {
+                uint256 fall = (m - s) >> fallShift;
+                return m - (fall == 0 ? 1 : fall);
+            }
+            return m;
+        }
     }
 
     /// @notice The history after an epoch with `units` of work.
@@ -102,6 +115,17 @@ library Powr {
         return Trust({
             completion: INITIAL, accuracy: INITIAL, uptime: INITIAL, speed: INITIAL, history: 0, epoch: 0
         });
+    }
+
+    /// @notice Moves a worker's observations on by an epoch in which `seen` was seen and `units` of work done.
+    /// @param seen Samples, and the epoch; its history counts nothing.
+    function advance(Trust memory t, Trust memory seen, uint64 units) internal pure {
+        t.completion = uint32(_moved(t.completion, seen.completion, SLOW_FALL));
+        t.accuracy = uint32(_moved(t.accuracy, seen.accuracy, FAST_FALL));
+        t.uptime = uint32(_moved(t.uptime, seen.uptime, SLOW_FALL));
+        t.speed = uint32(_moved(t.speed, seen.speed, SLOW_FALL));
+        t.history = advanceHistory(t.history, units);
+        t.epoch = seen.epoch;
     }
 
     /// @notice Score of a worker in an epoch.

@@ -8,6 +8,7 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 import {Accounts} from "./Accounts.sol";
 import {Chunks} from "./Chunks.sol";
 import {Slots} from "./Slots.sol";
+import {IEpochs} from "./interfaces/IEpochs.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IStaking} from "./interfaces/IStaking.sol";
@@ -42,6 +43,8 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     /// @dev The higher half of the curve's order: signatures with such an `s` are refused.
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
+    /// @notice Keeps account of work and trust.
+    IEpochs public immutable epochs;
     /// @notice Where workers' stakes are.
     IStaking public immutable staking;
     /// @notice Receives the validators' share.
@@ -62,6 +65,7 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         uint256 price;
         address developer;
         address prover;
+        uint64 workUnits;
         bool mayOmit; // whether the caller may leave a signature out
         // Where its statement stands among the words that are given.
         uint256 inputsAt;
@@ -76,12 +80,13 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         uint256[] earned; // how many shares of each
     }
 
-    constructor(IStaking staking_, address validatorPool_, address treasury_) {
+    constructor(IStaking staking_, IEpochs epochs_, address validatorPool_, address treasury_) {
         require(
-            address(staking_) != address(0) && validatorPool_ != address(0) && treasury_ != address(0),
+            address(staking_) != address(0) && address(epochs_) != address(0) && validatorPool_ != address(0)
+                && treasury_ != address(0),
             ZeroAddress()
         );
-        (staking, validatorPool, treasury) = (staking_, validatorPool_, treasury_);
+        (staking, epochs, validatorPool, treasury) = (staking_, epochs_, validatorPool_, treasury_);
     }
 
     /// @inheritdoc IInferenceRollup
@@ -196,6 +201,23 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         _credit(f.prover, proverShare);
         _credit(treasury, rest - developerShare - validatorShare - proverShare - burned);
         toBurn += burned;
+        _recordWork(f, workers);
+    }
+
+    /// @dev Tells the epochs what was charged for work that its workers have signed for.
+    function _recordWork(Frame memory f, address[] calldata workers) private {
+        IEpochs.Share[] memory shares = new IEpochs.Share[](workers.length);
+        uint256 count;
+        for (uint256 i; i < workers.length; ++i) {
+            uint256 items = f.earned[i];
+            if (items == 0) continue;
+            // At most 64 items; a fee of 128 bits was paid from a balance of as many.
+            shares[count++] = IEpochs.Share(workers[i], uint32(items), uint128(items * f.price));
+        }
+        assembly ("memory-safe") {
+            mstore(shares, count)
+        }
+        if (count != 0) epochs.recordWork(f.modelId, f.workUnits, shares);
     }
 
     /// @dev Which workers have signed for their outputs and have an active stake.

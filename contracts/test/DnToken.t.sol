@@ -5,10 +5,12 @@ import {DnToken} from "../src/DnToken.sol";
 import {TestBase} from "./base/TestBase.sol";
 
 contract DnTokenTest is TestBase {
+    address private constant MINTER = address(0x314);
+
     DnToken private token;
 
     function setUp() external {
-        token = new DnToken();
+        token = new DnToken(MINTER);
     }
 
     function testMintsTheSupplyToTheDeployer() external view {
@@ -20,6 +22,23 @@ contract DnTokenTest is TestBase {
         amount = bound(amount, 0, 1e27);
         token.burn(amount);
         eq(token.totalSupply(), 1e27 - amount, "supply");
+    }
+
+    function testFuzzMintsOnlyWhatBurned(uint256 burned, uint256 minted) external {
+        burned = bound(burned, 0, 1e27);
+        token.burn(burned);
+        vm.expectRevert(abi.encodeWithSelector(DnToken.OnlyMinter.selector, address(this)));
+        token.mint(address(this), 1);
+        vm.startPrank(MINTER);
+        if (minted > burned) {
+            vm.expectRevert(abi.encodeWithSelector(DnToken.AboveMaxSupply.selector, 1e27 - burned, minted));
+            token.mint(address(1), minted);
+        } else {
+            token.mint(address(1), minted);
+            eq(token.totalSupply(), 1e27 - burned + minted, "supply");
+            eq(token.balanceOf(address(1)), minted, "minted");
+        }
+        vm.stopPrank();
     }
 
     function testFuzzPermitApprovesOnce(uint256 amount) external {

@@ -26,7 +26,7 @@ contract NoncesTest is TestBase {
     mapping(uint64 nonce => bool) private charged;
 
     function setUp() external {
-        accounts = new Charged(new DnToken());
+        accounts = new Charged(new DnToken(address(1)));
         accounts.credit(USER, 1 ether);
     }
 

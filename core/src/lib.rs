@@ -5,13 +5,14 @@
 //! to ([`commitment`], [`digest`]), in which order a batch's public inputs stand ([`statement`]),
 //! labels among them ([`labels`]), and which ones an honest batch can have ([`canonical`]), how a task lives ([`task`]) and what the
 //! sequencer says over HTTP ([`api`]). What work is worth is in [`powr`], what a worker's past is
-//! worth in [`trust`].
+//! worth in [`trust`], and what an epoch pays in [`economy`].
 
 pub mod api;
 pub mod canonical;
 pub mod chunks;
 pub mod commitment;
 pub mod digest;
+pub mod economy;
 pub mod groups;
 pub mod labels;
 pub mod poseidon;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{keccak256, Address, B256, U256};
+use alloy::sol_types::SolValue as _;
 use anyhow::{ensure, Context as _, Result};
 use dn_circuits::{protocol, Frame};
 use dn_core::api::Bytes32;
@@ -11,12 +12,16 @@ use dn_core::protocol::Protocol;
 use dn_core::vk_data::{creation_code, vk_data};
 use dn_import::Package;
 use dn_prover::{Prover, Srs};
-use dn_sdk::contracts::{DnToken, IModelRegistry, InferenceRollup, ModelRegistry, Staking};
-use dn_sdk::Account;
+use dn_sdk::contracts::{
+    DnToken, Epochs, IModelRegistry, InferenceRollup, ModelRegistry, Staking, Validators,
+};
+use dn_sdk::{random_salt, Account};
 use dn_service::file::write_whole;
 use serde::{Deserialize, Serialize};
 
-use crate::{deploy, deploy_code, fund_on_dev_chain, Accounts, Deployment, Offer, Options, Roles};
+use crate::{
+    deploy, deploy_code, fund_on_dev_chain, Accounts, Deployment, Offer, Options, Rates, Roles,
+};
 
 /// One DN in wei.
 const DN: u128 = 1_000_000_000_000_000_000;
@@ -28,15 +33,43 @@ const GAS_MONEY: u128 = 1_000 * DN;
 const WORKER_ROLE: u8 = 0;
 /// `IStaking.Role.Prover`.
 const PROVER_ROLE: u8 = 1;
+/// `IStaking.Role.Validator`.
+const VALIDATOR_ROLE: u8 = 2;
+/// Work units that 10^-6 DN of fees count for at most: a task of 0.01 DN counts up to 10^6.
+const WORK_PER_UNIT: u64 = 100;
+/// Score that 10^-6 DN of stake answers for.
+const WORK_PER_STAKE: u64 = 1_000;
+/// Bond of a model version, in wei of DN.
+const MODEL_BOND: u128 = 10 * DN;
+/// Most DN that an epoch emits, in wei.
+const EMISSION_CAP: u128 = 1_000 * DN;
 
 /// The contracts, as they are remembered between starts.
 #[derive(Serialize, Deserialize)]
 struct Record {
     token: Address,
     staking: Address,
+    validators: Address,
+    emission: Address,
+    epochs: Address,
     registry: Address,
     verifier: Address,
     rollup: Address,
+}
+
+impl From<Deployment> for Record {
+    fn from(d: Deployment) -> Self {
+        let Deployment { token, staking, validators, emission, epochs, registry, verifier, rollup } =
+            d;
+        Self { token, staking, validators, emission, epochs, registry, verifier, rollup }
+    }
+}
+
+impl From<Record> for Deployment {
+    fn from(r: Record) -> Self {
+        let Record { token, staking, validators, emission, epochs, registry, verifier, rollup } = r;
+        Self { token, staking, validators, emission, epochs, registry, verifier, rollup }
+    }
 }
 
 /// The contracts of the state folder; deploys and funds them at the first start.
@@ -44,8 +77,7 @@ pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<
     let file = options.state.join("rollup.json");
     if let Ok(text) = std::fs::read_to_string(&file) {
         let r: Record = serde_json::from_str(&text).context("read rollup.json")?;
-        let Record { token, staking, registry, verifier, rollup } = r;
-        return Ok(Deployment { token, staking, registry, verifier, rollup });
+        return Ok(r.into());
     }
     for (_, account) in accounts.named() {
         fund_on_dev_chain(account, U256::from(GAS_MONEY)).await.context("give gas money")?;
@@ -57,12 +89,20 @@ pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<
         reference_string: reference_string(&options.data)?,
         exit_delay_s: options.exit_delay.as_secs(),
         minimum_stake_wei: U256::from(FUNDS),
+        model_bond_wei: U256::from(MODEL_BOND),
+        rates: Rates {
+            epoch_s: options.epoch.as_secs(),
+            work_per_unit: WORK_PER_UNIT,
+            work_per_stake: WORK_PER_STAKE,
+            emission_cap_wei: U256::from(EMISSION_CAP),
+        },
     };
-    let d = deploy(&accounts.sequencer.provider, roles).await.context("deploy the contracts")?;
+    let deployer = &accounts.sequencer;
+    let d = deploy(&deployer.provider, deployer.address(), roles).await;
+    let d = d.context("deploy the contracts")?;
     fund(accounts, &d).await.context("fund users and nodes")?;
-    let Deployment { token, staking, registry, verifier, rollup } = d;
-    let record = Record { token, staking, registry, verifier, rollup };
-    write_whole(&file, &serde_json::to_vec_pretty(&record)?).context("write rollup.json")?;
+    let record = serde_json::to_vec_pretty(&Record::from(d))?;
+    write_whole(&file, &record).context("write rollup.json")?;
     Ok(d)
 }
 
@@ -73,7 +113,8 @@ fn reference_string(data: &Path) -> Result<B256> {
     Ok(B256::from(protocol::reference_string(&string)))
 }
 
-/// Gives users DN and deposits it, gives workers and provers DN and stakes it.
+/// Gives users DN and deposits it, gives nodes DN and stakes it, seats workers and registers the
+/// validator.
 async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     let amount = U256::from(FUNDS);
     let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
@@ -85,12 +126,19 @@ async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     }
     let workers = accounts.workers.iter().map(|account| (WORKER_ROLE, account));
     let provers = accounts.provers.iter().map(|account| (PROVER_ROLE, account));
-    for (role, node) in workers.chain(provers) {
+    let validator = (VALIDATOR_ROLE, &accounts.validator);
+    for (role, node) in workers.chain(provers).chain([validator]) {
         sent(token.transfer(node.address(), amount).send().await?).await?;
         approve(node, contracts, contracts.staking, amount).await?;
         let staking = Staking::new(contracts.staking, &node.provider);
         sent(staking.stake(role, amount).send().await?).await?;
     }
+    let epochs = Epochs::new(contracts.epochs, &accounts.sequencer.provider);
+    for (i, worker) in accounts.workers.iter().enumerate() {
+        sent(epochs.seat(worker.address(), U256::from(i)).send().await?).await?;
+    }
+    let validators = Validators::new(contracts.validators, &accounts.validator.provider);
+    sent(validators.register(Address::ZERO).send().await?).await?;
     Ok(())
 }
 
@@ -127,6 +175,11 @@ pub(crate) async fn offer(
     let package = Package::from_bytes(&offer.package).context("read the package")?;
     let protocol = verifying_key(options, &package, id, offer.slots as usize).await?;
     let developer = &accounts.developer;
+    let registry = ModelRegistry::new(contracts.registry, &developer.provider);
+    // Before anybody can see the key: who sees the registration comes too late.
+    let salt = B256::from(to_bytes(random_salt()));
+    let announced = keccak256((B256::from(id.0), developer.address(), salt).abi_encode());
+    sent(registry.announce(announced).send().await.context("announce the model")?).await?;
     let code = creation_code(&vk_data(&protocol)?);
     let vk = deploy_code(&developer.provider, code).await.context("deploy the verifying key")?;
     let null = null_input(package.graph.input_len());
@@ -140,8 +193,11 @@ pub(crate) async fn offer(
         developer: developer.address(),
         service: offer.service.clone(),
     };
-    let registry = ModelRegistry::new(contracts.registry, &developer.provider);
-    sent(registry.register(spec).send().await.context("register the model")?).await?;
+    let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
+    let bond = registry.bond().call().await?;
+    sent(token.transfer(developer.address(), bond).send().await?).await?;
+    approve(developer, contracts, contracts.registry, bond).await?;
+    sent(registry.register(spec, salt).send().await.context("register the model")?).await?;
     write_whole(&file.with_extension("protocol"), &protocol.to_bytes())?;
     write_whole(&file, &offer.package)?;
     Ok(id)

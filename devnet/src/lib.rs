@@ -13,6 +13,7 @@
 //! | `models/` | packages and verifying keys that the sequencer serves |
 //! | `sequencer.db` | the sequencer's database |
 //! | `verdicts.jsonl` | what the validator says of each batch |
+//! | `verdicts.metrics.json` | what it committed to of an epoch |
 //! | `logs/NAME.log` | output of each process |
 
 mod accounts;
@@ -35,7 +36,7 @@ use dn_service::Shutdown;
 
 pub use accounts::{fund_on_dev_chain, Accounts};
 pub use balances::Balances;
-pub use deploy::{deploy, deploy_code, DeployError, Deployment, Roles};
+pub use deploy::{deploy, deploy_code, DeployError, Deployment, Rates, Roles};
 pub use options::{Offer, Options};
 use process::Process;
 use programs::Programs;

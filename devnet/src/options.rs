@@ -49,6 +49,8 @@ pub struct Options {
     pub proving_window: Duration,
     /// From the request of an exit to its payment.
     pub exit_delay: Duration,
+    /// Least time of an epoch.
+    pub epoch: Duration,
     /// Blocks after which a transaction counts.
     pub confirmations: u64,
     /// Time between blocks; without it each transaction gets its block at once.
@@ -81,6 +83,7 @@ impl Options {
             lease: Duration::from_secs(30),
             proving_window: Duration::from_secs(3600),
             exit_delay: Duration::from_secs(60),
+            epoch: Duration::from_secs(60),
             confirmations: 1,
             block_time: None,
             rpc_url_for_services: None,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// What each crate may depend on, tests excepted.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("dn-core", &[]),
     ("dn-service", &[]),
     ("dn-testing", &[]),
@@ -14,6 +14,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("dn-import", &["dn-core"]),
     ("dn-circuits", &["dn-core", "dn-vector"]),
     ("dn-sdk", &["dn-core"]),
+    ("dn-sim", &["dn-core"]),
     (
         "dn-prover",
         &[

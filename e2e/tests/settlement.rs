@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use alloy::eips::BlockNumHash;
-use alloy::primitives::U256;
+use alloy::primitives::{B256, U256};
 use alloy::providers::{DynProvider, Provider as _};
 use dn_core::api::{BatchState, Bytes32, Role, TaskView};
 use dn_core::commitment::{self, from_bytes, to_bytes};
@@ -13,7 +13,7 @@ use dn_core::quant::execute;
 use dn_core::task::{Reason, TaskState};
 use dn_devnet::Devnet;
 use dn_e2e::{answer, options, paid_once, settled, Digits, User};
-use dn_sdk::contracts::{IInferenceRollup, InferenceRollup};
+use dn_sdk::contracts::{IInferenceRollup, InferenceRollup, Staking};
 use dn_sdk::{wire, Node};
 use dn_verifier::daemon::Verdict;
 
@@ -86,10 +86,18 @@ async fn a_false_receipt_is_exposed_by_the_proof_and_slashed() {
     assert!(verdict.is_valid);
     assert_eq!(verdict.slashed, 1);
 
-    // The fee came back from the stake, the validator got a bounty, and nothing vanished.
+    // A tenth of the stake is held, the fee among it for the user, and nothing vanished.
     let after = devnet.balances().await.unwrap();
-    assert!(after.members[0].1 >= before.members[0].1, "the user is refunded");
-    assert!(after.staked_tokens < before.staked_tokens);
+    let liar = devnet.accounts.workers[0].address();
+    let staking = Staking::new(devnet.contracts.staking, &devnet.accounts.treasury.provider);
+    let batch = user.client.batch(proven.batch_id.unwrap()).await.unwrap();
+    let fault = B256::from(U256::from(batch.header.unwrap().batch_id));
+    let id = staking.holdingId(devnet.contracts.rollup, 0, liar, fault).call().await.unwrap();
+    let held = staking.holdingOf(id).call().await.unwrap();
+    assert_eq!(U256::from(held.refund), U256::from(user.model.price.0), "the price");
+    assert_eq!(held.victim, devnet.accounts.users[0].address());
+    assert_eq!(held.reporter, devnet.accounts.validator.address(), "the validator is rewarded");
+    assert_eq!(after.staked_tokens, before.staked_tokens);
     assert!(after.balance_since(&before));
     replay_is_refused(&devnet, proven.batch_id.unwrap()).await;
 }

@@ -79,3 +79,31 @@ alloy::sol!(
     InferenceRollup,
     "abi/InferenceRollup.json"
 );
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    Epochs,
+    "abi/Epochs.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    Validators,
+    "abi/Validators.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    Emission,
+    "abi/Emission.json"
+);
+
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    KeyCheck,
+    "abi/KeyCheck.json"
+);

@@ -5,6 +5,7 @@ mod account;
 mod client;
 pub mod contracts;
 pub mod deposit;
+pub mod economy;
 mod key;
 mod node;
 mod order;

@@ -215,9 +215,9 @@ interface IInferenceRollup is IAccounts {
 
     /// @notice Slashes the worker that signed `receipt` with another output than the proven one for its model and input;
     /// once for each worker and batch.
-    /// @dev Of the slashed stake the user whose task it was gets the model's price; of the rest the caller gets
-    /// `REPORTER_PERCENT`, rounded down, and the remainder is burned. The user gets nothing where the slot names another
-    /// worker.
+    /// @dev `Staking` holds what was slashed. In the end the user whose task it was gets the model's price from it, at most
+    /// half of the slash; nothing where the slot names another worker. Who announced `keccak256(signature)` as its evidence
+    /// is rewarded. The fault's id is the batch's.
     /// @param chunk Index of the chunk, its slots and workers; nothing else of it is read.
     /// @param slot The task's place in the chunk.
     function slashReceipt(

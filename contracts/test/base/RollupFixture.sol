@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Emission} from "../../src/Emission.sol";
+import {Epochs} from "../../src/Epochs.sol";
+import {Validators} from "../../src/Validators.sol";
+import {IEmission} from "../../src/interfaces/IEmission.sol";
+import {IEpochs} from "../../src/interfaces/IEpochs.sol";
+import {FakeKeys} from "./FakeKeys.sol";
 import {DnToken} from "../../src/DnToken.sol";
 import {InferenceRollup} from "../../src/InferenceRollup.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
@@ -18,6 +24,10 @@ abstract contract RollupFixture is BundleFixture {
     uint128 internal constant PRICE = 1 ether + 7;
     uint256 internal constant WORKER_SHARE = uint256(PRICE) * 65 / 100;
     uint256 internal constant MINIMUM_STAKE = 100 ether;
+    uint64 internal constant EPOCH = 1 hours;
+    uint256 internal constant EMISSION_CAP = 1000 ether;
+    uint256 internal constant WORK_PER_UNIT = 10;
+    uint256 internal constant WORK_PER_STAKE = 1000;
     uint64 internal constant EXIT_DELAY = 3 days;
     bytes32 internal constant MODEL = keccak256("model");
     bytes32 internal constant NULL_INPUT = bytes32(uint256(0x1234));
@@ -32,6 +42,9 @@ abstract contract RollupFixture is BundleFixture {
     Staking internal staking;
     ModelRegistry internal registry;
     FakeVerifier internal verifier;
+    Validators internal validators;
+    Emission internal emission;
+    Epochs internal epochs;
     address internal user;
     address internal otherUser;
     address internal worker;
@@ -41,15 +54,50 @@ abstract contract RollupFixture is BundleFixture {
         vm.warp(1_800_000_000);
         (user, otherUser) = (_actor(0xA1), _actor(0xA2));
         (worker, otherWorker) = (_actor(0xB1), _actor(0xB2));
-        token = new DnToken();
-        staking = new Staking(token, MINIMUM_STAKE);
-        registry = new ModelRegistry();
+        FakeKeys keys = new FakeKeys();
+        _deployEconomy(_created(7));
+        registry = new ModelRegistry(keys, token, 0);
         verifier = new FakeVerifier();
         rollup = new InferenceRollup(_config());
-        staking.setRollup(address(rollup));
+        require(epochs.rollup() == address(rollup), "the rollup is where it was expected");
         vm.etch(VK, hex"00112233");
-        vm.prank(DEVELOPER);
-        registry.register(_spec(MODEL, SLOTS));
+        _register(_spec(MODEL, SLOTS));
+    }
+
+    /// @dev Where the contract will be that this one creates after `ahead` others.
+    function _created(uint256 ahead) internal view returns (address) {
+        return vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + ahead);
+    }
+
+    /// @dev Token, staking, validators, emission and epochs, told of each other and of the rollup.
+    function _deployEconomy(address rollup_) internal {
+        (address emissionAt, address epochsAt) = (_created(3), _created(4));
+        token = new DnToken(emissionAt);
+        address[] memory slashers = new address[](2);
+        (slashers[0], slashers[1]) = (rollup_, epochsAt);
+        staking = new Staking(token, MINIMUM_STAKE, slashers);
+        validators = new Validators(staking, IEpochs(epochsAt), rollup_);
+        emission = new Emission(token, epochsAt, EMISSION_CAP);
+        epochs = new Epochs(
+            Epochs.Config({
+                token: token,
+                staking: staking,
+                validators: validators,
+                emission: IEmission(emissionAt),
+                rollup: rollup_,
+                length: EPOCH,
+                workPerUnit: WORK_PER_UNIT,
+                workPerStake: WORK_PER_STAKE
+            })
+        );
+        require(address(emission) == emissionAt && address(epochs) == epochsAt, "addresses");
+    }
+
+    function _register(IModelRegistry.ModelSpec memory spec) internal {
+        registry.announce(keccak256(abi.encode(spec.modelId, spec.developer, bytes32(0))));
+        vm.roll(block.number + 1);
+        vm.prank(spec.developer);
+        registry.register(spec, 0);
     }
 
     function _config() internal view returns (InferenceRollup.Config memory) {
@@ -58,6 +106,7 @@ abstract contract RollupFixture is BundleFixture {
             staking: staking,
             registry: registry,
             verifier: verifier,
+            epochs: epochs,
             sequencer: SEQUENCER,
             validatorPool: VALIDATORS,
             treasury: TREASURY,
@@ -97,8 +146,7 @@ abstract contract RollupFixture is BundleFixture {
         IModelRegistry.ModelSpec memory spec = _spec(modelId, slots);
         spec.price = price;
         if (registry.vkCodeHash(modelId) != 0) return modelId;
-        vm.prank(DEVELOPER);
-        registry.register(spec);
+        _register(spec);
     }
 
     function _deposit(address account, uint256 amount) internal {
@@ -107,11 +155,20 @@ abstract contract RollupFixture is BundleFixture {
     }
 
     function _stake(address account, uint256 amount) internal {
+        _stake(IStaking.Role.Worker, account, amount);
+    }
+
+    function _stake(IStaking.Role role, address account, uint256 amount) internal {
         token.transfer(account, amount);
         vm.prank(account);
         token.approve(address(staking), amount);
         vm.prank(account);
-        staking.stake(IStaking.Role.Worker, amount);
+        staking.stake(role, amount);
+    }
+
+    function _sign(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, s, v);
     }
 
     /// @dev `count` tasks of `user` for the model of four slots, executed by `worker`.

@@ -14,6 +14,8 @@ interface Vm {
     }
 
     function prank(address caller) external;
+    function startPrank(address caller) external;
+    function stopPrank() external;
     function warp(uint256 time) external;
     function chainId(uint256 id) external;
     function etch(address at, bytes calldata code) external;
@@ -23,9 +25,14 @@ interface Vm {
     function expectEmit(address emitter) external;
     function expectEmit() external;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function roll(uint256 block_) external;
+    function mockCall(address callee, bytes calldata data, bytes calldata result) external;
+    function cool(address account) external;
+    function setBlockhash(uint256 block_, bytes32 hash) external;
     function addr(uint256 key) external pure returns (address);
     function lastCallGas() external view returns (Gas memory);
-    function cool(address account) external;
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonUintArray(string calldata json, string calldata key)
         external

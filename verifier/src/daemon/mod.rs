@@ -5,9 +5,11 @@
 //! compared with what the contracts hold before it is used. A batch that cannot be judged yet holds
 //! up no other.
 
+mod attest;
 mod check;
 mod doubts;
 mod report;
+mod reward;
 mod verdicts;
 
 use std::path::PathBuf;
@@ -16,14 +18,19 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use dn_core::api::{BatchState, ChainView};
-use dn_sdk::{patiently, read_or_create_key, Account, Client};
+use dn_sdk::contracts::InferenceRollup;
+use dn_sdk::{patiently, read_or_create_key, wire, Account, Client};
 use dn_service::{metrics, Failure, Shutdown};
 
+use attest::Attestor;
 use doubts::Doubts;
 pub use verdicts::Verdict;
 use verdicts::Verdicts;
 
-/// Verifies every batch natively and reports false receipts.
+/// Least pause between two looks at the nodes and the epoch.
+const ATTEST: Duration = Duration::from_secs(1);
+
+/// Verifies every batch natively, reports false receipts, and attests what workers did.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "dn-validator", version)]
 pub struct Config {
@@ -71,9 +78,17 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     tracing::info!(node = %account.address(), judged = verdicts.len(), "validator started");
     let floor = verdicts.lowest_unjudged();
     let doubts = Doubts::default();
+    let rollup = InferenceRollup::new(wire::address(chain.rollup), &account.provider);
+    let epochs = rollup.epochs().call().await.context("ask for the epochs")?;
+    let file = config.verdicts.with_extension("metrics.json");
+    let mut attestor = Attestor::new(account.clone(), client.clone(), epochs, file).await?;
     let mut validator = Validator { account, client, chain, verdicts, doubts, floor };
     let poll = Duration::from_millis(config.poll_ms);
-    dn_service::repeat(shutdown, "judge", poll, async || validator.look().await).await;
+    let attests = shutdown.clone();
+    tokio::join!(
+        dn_service::repeat(attests, "attest", poll.max(ATTEST), async || attestor.step().await),
+        dn_service::repeat(shutdown, "judge", poll, async || validator.look().await),
+    );
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! Reporting workers whose receipts contradict a proof.
 
-use std::time::Duration;
-
 use alloy::contract::Error as CallError;
 use alloy::primitives::U256;
 use alloy::providers::PendingTransactionError;
@@ -14,9 +12,7 @@ use dn_service::metrics;
 use thiserror::Error;
 
 use super::check::{self, Checked};
-
-/// Longest wait for a report to be in a block.
-const INCLUSION: Duration = Duration::from_secs(60);
+use super::reward::{Reward, INCLUSION};
 
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +84,11 @@ async fn one(
     if rollup.isSlashed(header.batch_id, wire::address(slot.worker)).call().await? {
         return Ok(Outcome::Known);
     }
+    let staking = rollup.staking().call().await?;
+    // A report is worth more than its reward: it goes on without.
+    let reward = Reward::announce(account, (*rollup.address(), staking), slot).await;
+    let reward = reward
+        .inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "no reward announced"));
     let slots = check::slots(batch);
     let opening = settlement::opening(instances, &slots, wire::address(prover), index);
     let report = rollup.slashReceipt(
@@ -101,7 +102,13 @@ async fn one(
     match report.send().await {
         Ok(pending) => {
             let receipt = pending.with_timeout(Some(INCLUSION)).get_receipt().await?;
-            Ok(if receipt.status() { Outcome::Slashed } else { Outcome::Refused })
+            if !receipt.status() {
+                return Ok(Outcome::Refused);
+            }
+            if let Ok(reward) = reward {
+                reward.claim(header.batch_id, slot).await;
+            }
+            Ok(Outcome::Slashed)
         }
         Err(error) if error.as_revert_data().is_some() => {
             let reason = error.as_decoded_interface_error::<InferenceRollupErrors>();

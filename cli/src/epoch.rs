@@ -1,0 +1,71 @@
+//! `deepnode epoch` and `deepnode claim`
+
+use dn_sdk::economy::{self, EpochError};
+use dn_sdk::{read_key, Account, Client};
+use dn_service::Report;
+use serde_json::json;
+
+use crate::args::{Claim, Epoch};
+use crate::error::Failure;
+
+/// 1.0 of the protocol's fractions.
+const ONE: f64 = u32::MAX as f64;
+
+impl From<EpochError> for Failure {
+    fn from(e: EpochError) -> Self {
+        Self::of("epochs", &e, "check --rpc-url, and that the rollup has an epochs contract")
+    }
+}
+
+/// Shows the running epoch, every worker's trust with its parts, and what may be claimed.
+#[tokio::main]
+pub(crate) async fn epoch(args: &Epoch) -> Result<Report, Failure> {
+    let chain = Client::new(&args.sequencer)?.chain().await?;
+    let view = economy::epoch(&args.rpc_url, &chain).await?;
+    let part = |x: u32| (f64::from(x) / ONE * 1e4).round() / 1e4;
+    let rows: Vec<_> = view
+        .workers
+        .iter()
+        .map(|w| {
+            json!({
+                "worker": w.worker,
+                "trust": part(w.trust),
+                "completion": part(w.completion),
+                "accuracy": part(w.accuracy),
+                "uptime": part(w.uptime),
+                "speed": part(w.speed),
+                "history": w.history,
+                "units": w.units,
+                "fees": w.fees,
+                "faults": w.faults,
+                "score": w.score,
+                "claimable_wei": w.claimable_wei,
+            })
+        })
+        .collect();
+    let mut report = Report::default();
+    report
+        .set("epoch", view.epoch)
+        .set("started_at", view.started_at)
+        .set("length_s", view.length_s)
+        .set("closed", view.closed)
+        .set("pool", view.pool)
+        .set("minted", view.minted)
+        .set("scores", view.scores)
+        .set("workers", rows);
+    Ok(report)
+}
+
+/// Claims what the key's account has earned as a worker.
+#[tokio::main]
+pub(crate) async fn claim(args: &Claim) -> Result<Report, Failure> {
+    let key = read_key(&args.key_file)
+        .map_err(|e| Failure::of("key", &e, "give a file with 64 hex digits"))?;
+    let account = Account::connect(key, &args.rpc_url)
+        .ok_or_else(|| EpochError::Url(args.rpc_url.clone()))?;
+    let chain = Client::new(&args.sequencer)?.chain().await?;
+    let claimed = economy::claim(&account, &chain).await?;
+    let mut report = Report::default();
+    report.set("worker", account.address().to_string()).set("claimed_wei", claimed);
+    Ok(report)
+}
