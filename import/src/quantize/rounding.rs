@@ -136,7 +136,18 @@ impl Rounding<'_> {
         let step = f64::from(1u32 << shift);
         let round = |v: f64| (v * step + 0.5).floor();
         let small = |w: f64| (w.abs() <= ANY_LIMIT).then_some(w as i16);
-        let row = |t: &Term| self.row(t, channel).map(|w| small(round(w))).collect();
+        // What is rounded off a tap goes to the next one, so that the sum over a kernel is as fine as that
+        // of one weight: neighbouring values are alike.
+        let row = |t: &Term| -> Option<Vec<i16>> {
+            let (taps, mut rest) = (t.geometry.taps(), 0.0);
+            let one = |(i, w): (usize, f64)| {
+                let wanted = w + if i.is_multiple_of(taps) { 0.0 } else { rest };
+                let rounded = round(wanted);
+                rest = wanted - rounded / step;
+                small(rounded)
+            };
+            self.row(t, channel).enumerate().map(one).collect()
+        };
         let mut rows: Vec<Vec<i16>> =
             self.unit.linear.terms.iter().map(row).collect::<Option<_>>()?;
         let bias = match self.unit.exact {

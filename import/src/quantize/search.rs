@@ -114,7 +114,11 @@ impl Search<'_> {
     fn sweep(&mut self, step: f32) -> bool {
         let mut moved = self.repeat(|choice| choice.largest_shift += 1);
         for i in (0..self.best.choice.scales.len()).rev() {
-            let is_free = i == 0 || self.calibrated.model.units[i - 1].exact.is_none();
+            // A step is where its bias puts it, whatever its scale.
+            let is_free = i.checked_sub(1).is_none_or(|unit| {
+                let unit = &self.calibrated.model.units[unit];
+                unit.exact.is_none() && unit.step().is_none()
+            });
             moved |= is_free
                 && (self.repeat(|choice| choice.scales[i] /= step)
                     || self.repeat(|choice| choice.scales[i] *= step));

@@ -389,3 +389,25 @@ fn images_are_interpolated() {
     b.node("Resize", &["r", "", "s"], "y", &[text("mode", "cubic"), float("cubic_coeff_a", -0.5)])
         .check();
 }
+
+/// As PyTorch writes `Unflatten` of the last axis: dimensions in front, new ones, dimensions behind, of
+/// which there are none.
+#[test]
+fn a_slice_of_dimensions_may_be_empty() {
+    let mut b = Build::new(&[12]);
+    b.node("Relu", &["x"], "r", &[]).node("Shape", &["r"], "s", &[]);
+    b.integers("zero", &[0]).integers("one", &[1]).integers("two", &[2]);
+    b.integers("end", &[i64::MAX]).integers("new", &[3, 4]);
+    b.node("Slice", &["s", "zero", "one"], "front", &[]);
+    b.node("Slice", &["s", "two", "end"], "behind", &[]);
+    b.node("Concat", &["front", "new", "behind"], "dims", &[int("axis", 0)]);
+    b.node("Reshape", &["r", "dims"], "cut", &[]);
+    b.node("Transpose", &["cut"], "y", &[ints("perm", &[0, 2, 1])]);
+    let x = counted(12);
+    let expected: Vec<f32> = (0..12).map(|n| x[n % 3 * 4 + n / 3]).collect();
+    assert_eq!(run(&b, &x), expected);
+    let mut b = Build::new(&[4]);
+    b.integers("one", &[1]);
+    b.node("Slice", &["x", "one", "one", "one"], "y", &[]);
+    assert!(OnnxModel::read(&b.bytes(), &Reading::default()).is_err());
+}

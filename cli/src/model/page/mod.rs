@@ -72,7 +72,7 @@ impl Page<'_> {
             rows.push(("accuracy in int8", share(accuracy.int8)));
         }
         rows.push(("input values that no code stands for", share(f.saturated_inputs)));
-        rows.push(("multiply-accumulates", grouped(self.package.graph.macs())));
+        rows.push(("multiply-accumulates", grouped(self.package.graph.macs() as usize)));
         let mut table = String::from("<h2>Integers beside floats</h2>\n<table>\n");
         for (what, value) in rows {
             let _ = writeln!(table, "<tr><th>{what}</th><td>{value}</td></tr>");

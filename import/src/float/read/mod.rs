@@ -319,6 +319,7 @@ impl Reader {
         let selections = self.selection(node, &view.dims).ok_or("it moves no numbers")??;
         let mut views = Vec::new();
         for selection in selections {
+            self.afford(selection.dims.iter().copied())?;
             views.push(match &selection.index {
                 None => view.under(selection.dims),
                 Some(index) => self.pick(&view, index, selection.dims, selection.fill as f32)?,

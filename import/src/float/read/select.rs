@@ -213,8 +213,12 @@ fn transpose(node: &onnx::Node, dims: &[usize]) -> Result<Selection, String> {
     Ok(Selection::of(to, index))
 }
 
-/// Indices from `start` to `end`, which may count from the end and be beyond it.
+/// Indices from `start` to `end`, which may count from the end and be beyond it. Of the dimensions
+/// of a tensor there may be none left.
 fn range(start: i64, end: i64, step: i64, extent: usize) -> Result<Vec<usize>, String> {
+    if extent == 0 {
+        return Ok(Vec::new());
+    }
     let extent = extent as i64;
     let from_end = |i: i64| if i < 0 { i.saturating_add(extent) } else { i };
     let (low, high) = if step > 0 { (0, extent) } else { (-1, extent - 1) };
@@ -226,9 +230,6 @@ fn range(start: i64, end: i64, step: i64, extent: usize) -> Result<Vec<usize>, S
     while (step > 0 && at < end) || (step < 0 && at > end) {
         out.push(usize::try_from(at).map_err(|_| "an index is outside")?);
         at = at.saturating_add(step);
-    }
-    if out.is_empty() {
-        return Err("the result is empty".to_owned());
     }
     Ok(out)
 }
