@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use dn_circuits::estimate::{best_layout, best_scheme};
+use dn_circuits::estimate::{best_layout, best_scheme, estimate};
 use dn_circuits::Frame;
 use dn_core::statement::Form;
 use dn_core::{Scheme, Width};
 use dn_import::{npz, Fidelity, Imported, OnnxModel, Package, Reading};
-use dn_prover::ProveError;
+use dn_prover::{available_mb, ProveError};
 use dn_service::Report;
 
 use super::page::Page;
-use super::{auto_batch, estimates, fidelity, id_text, read, write, AUTO_LIMIT};
+use super::{auto_batch, estimates, fidelity, frame_of, id_text, read, write, AUTO_LIMIT};
 use crate::args::{Global, Import};
 use crate::error::Failure;
-use crate::output::spinner;
+use crate::output::{spinner, warn};
 
 /// Quantises an ONNX file and reports accuracy and what proving will take.
 pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure> {
@@ -50,6 +50,7 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     let fidelity = imported.fidelity(&examples);
     progress.set_message("choosing the batch");
     let batch = auto_batch(&imported.package, AUTO_LIMIT, Form::Listed)?;
+    warn_of_memory(&imported.package, batch)?;
     let about = About { fidelity: &fidelity, notes: &notes, bytes: &bytes, batch };
     if let Some(path) = &args.report {
         progress.set_message("writing the report");
@@ -60,6 +61,19 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     write(&args.output, &bytes)?;
 
     told(&imported, &outputs, &about)
+}
+
+/// Says that no proof fits this machine, if that is so of the smallest one.
+fn warn_of_memory(package: &Package, batch: usize) -> Result<(), Failure> {
+    let estimate = estimate(&package.graph, frame_of(package, batch)).map_err(ProveError::from)?;
+    let Some(available) = available_mb().filter(|mb| (*mb as f64) < estimate.memory_mb) else {
+        return Ok(());
+    };
+    warn(&format!(
+        "a proof of {batch} takes about {:.0} MiB, of which this machine has {available}: --layout narrow takes less, or prove on a larger one",
+        estimate.memory_mb
+    ));
+    Ok(())
 }
 
 /// What an import found out besides the package.
