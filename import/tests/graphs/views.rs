@@ -411,3 +411,33 @@ fn a_slice_of_dimensions_may_be_empty() {
     b.node("Slice", &["x", "one", "one", "one"], "y", &[]);
     assert!(OnnxModel::read(&b.bytes(), &Reading::default()).is_err());
 }
+
+#[test]
+fn triangles_add_up_and_leave_out() {
+    let x = counted(12);
+    let of = |op: &str, attributes: &[Attribute], operand: i64| {
+        let mut b = Build::new(&[3, 4]);
+        b.integers("k", &[operand]).node(op, &["x", "k"], "y", attributes);
+        run(&b, &x)
+    };
+    let sum = |along: fn(usize, usize) -> bool| -> Vec<f32> {
+        (0..12).map(|n| (0..12).filter(|m| along(*m, n)).map(|m| x[m]).sum()).collect()
+    };
+    assert_eq!(of("CumSum", &[], 2), sum(|m, n| m / 4 == n / 4 && m <= n));
+    assert_eq!(of("CumSum", &[int("exclusive", 1)], -1), sum(|m, n| m / 4 == n / 4 && m < n));
+    assert_eq!(of("CumSum", &[int("reverse", 1)], 1), sum(|m, n| m % 4 == n % 4 && m >= n));
+    let cut = |stays: fn(usize, usize) -> bool| -> Vec<f32> {
+        (0..12).map(|n| if stays(n / 4, n % 4) { x[n] } else { 0.0 }).collect()
+    };
+    assert_eq!(of("Trilu", &[], 1), cut(|row, column| column > row));
+    assert_eq!(of("Trilu", &[int("upper", 0)], 0), cut(|row, column| column <= row));
+}
+
+#[test]
+fn elements_are_gathered_by_constant_indices() {
+    let mut b = Build::new(&[8]);
+    b.integers("flat", &[3, -1, 3]).integers("dims", &[1, 3]);
+    b.node("Reshape", &["flat", "dims"], "index", &[]);
+    b.node("GatherElements", &["x", "index"], "y", &[int("axis", 1)]);
+    assert_eq!(run(&b, &counted(8)), [4.0, 8.0, 4.0]);
+}

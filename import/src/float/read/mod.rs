@@ -35,6 +35,7 @@ mod select;
 mod statistics;
 mod transposed;
 mod trees;
+mod triangle;
 mod view;
 mod volume;
 

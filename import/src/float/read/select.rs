@@ -62,6 +62,7 @@ impl Reader {
             "Transpose" => transpose(node, dims),
             "Slice" => self.slice(node, dims),
             "Gather" => self.gather(node, dims),
+            "GatherElements" => self.gather_elements(node, dims),
             "Expand" => self.expand(node, dims),
             "Tile" => self.tile(node, dims),
             "Pad" => self.pad(node, dims),
@@ -108,6 +109,28 @@ impl Reader {
         let mut selection = Selection::lines(dims, &lines);
         selection.dims.splice(at..=at, indices.dims.iter().copied());
         Ok(selection)
+    }
+
+    /// One entry for each index, whose place along one axis it is.
+    fn gather_elements(&self, node: &onnx::Node, dims: &[usize]) -> Result<Selection, String> {
+        let name = node.operand(1).ok_or("the indices are missing")?;
+        let indices = self.numbers(name)?.ok_or("the indices are computed from the input")?;
+        let at = axis(node.int("axis", 0), dims.len())?;
+        let to = &indices.dims;
+        if to.len() != dims.len() || (0..to.len()).any(|a| a != at && to[a] > dims[a]) {
+            return Err(format!("indices of {to:?} do not fit {dims:?}"));
+        }
+        let (from, own) = (strides(dims), strides(to));
+        let place = |(n, i): (usize, &f64)| {
+            let i = if *i < 0.0 { *i as i64 + dims[at] as i64 } else { *i as i64 };
+            let i =
+                usize::try_from(i).ok().filter(|i| *i < dims[at]).ok_or("an index is outside")?;
+            let along = |a: usize| if a == at { i } else { n / own[a] % to[a] };
+            Ok((0..to.len()).map(|a| along(a) * from[a]).sum())
+        };
+        let index: Result<Vec<usize>, String> =
+            indices.values.iter().enumerate().map(place).collect();
+        Ok(Selection::of(to.clone(), index?))
     }
 
     /// Chosen columns of a table.

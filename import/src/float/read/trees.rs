@@ -158,7 +158,10 @@ fn trees(node: &Node) -> Result<Vec<(i64, Tree)>, String> {
 }
 
 /// Values of leaves: `(tree, node) -> (output, value)`.
-type Values = HashMap<(i64, i64), Vec<(usize, f32)>>;
+type Values = HashMap<(i64, i64), LeafValues>;
+
+/// Output and value, of one leaf.
+type LeafValues = Vec<(usize, f32)>;
 
 fn values(node: &Node, prefix: &str) -> Result<Values, String> {
     let ints = |name: &str| node.ints(&format!("{prefix}_{name}")).unwrap_or_default();
@@ -339,11 +342,7 @@ struct Block {
 
 impl Block {
     /// Trees with the values of their leaves, each of which counts for `share`.
-    fn new(
-        size: Size,
-        trees: &[(Flat, Vec<Vec<(usize, f32)>>)],
-        share: f64,
-    ) -> Result<Self, String> {
+    fn new(size: Size, trees: &[(Flat, Vec<LeafValues>)], share: f64) -> Result<Self, String> {
         let Size { decisions, leaves, inputs, outputs } = size;
         let columns = trees.len() * decisions;
         let mut block = Self {
@@ -362,22 +361,20 @@ impl Block {
                 block.select[feature * columns + t * decisions + j] = -1.0;
                 block.thresholds[t * decisions + j] = f64::from(*threshold);
             }
-            for k in 0..leaves {
+            for (k, (leaf, values)) in flat.leaves.iter().zip(values).enumerate() {
                 let row = t * leaves + k;
-                let Some(leaf) = flat.leaves.get(k) else {
-                    block.counts.push(-1.0);
-                    continue;
-                };
                 let mut count = 0.5;
                 for (j, holds) in &leaf.path {
                     block.paths[row * decisions + j] = if *holds { 1.0 } else { -1.0 };
                     count -= f64::from(u8::from(*holds));
                 }
                 block.counts.push(count);
-                for (output, value) in &values[k] {
+                for (output, value) in values {
                     block.sums[row * outputs + output] += f64::from(*value) * share;
                 }
             }
+            // Trees with fewer leaves are filled up with some that nothing reaches.
+            block.counts.resize((t + 1) * leaves, -1.0);
         }
         Ok(block)
     }
