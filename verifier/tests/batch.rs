@@ -102,9 +102,8 @@ fn refuses_to_mix_layouts_and_opening_schemes() {
         (Width::Narrow, Scheme::Plain),
         (Width::Narrow, Scheme::Merged),
     ];
-    let cases = frames.map(|(width, scheme)| {
-        Case::new(&folder, 3, Frame::new(8, width).opened(scheme), 0)
-    });
+    let cases =
+        frames.map(|(width, scheme)| Case::new(&folder, 3, Frame::new(8, width).opened(scheme), 0));
     for (own, case) in cases.iter().enumerate() {
         let mut evm = EvmVerifier::deploy(&case.protocol).expect("deployed");
         let keys = cases.each_ref().map(|c| evm.deploy_key(&c.protocol).expect("deployed"));
@@ -113,7 +112,8 @@ fn refuses_to_mix_layouts_and_opening_schemes() {
             instances: &cases[i].instances,
             proof: &cases[i].proof,
         };
-        let mut accepts = |claims: &[Claim<'_>]| evm.verify_batch(claims).expect("a verdict").accepted;
+        let mut accepts =
+            |claims: &[Claim<'_>]| evm.verify_batch(claims).expect("a verdict").accepted;
         assert!(accepts(&[claim(own), claim(own)]));
         for other in (0..cases.len()).filter(|other| *other != own) {
             assert!(!accepts(&[claim(own), claim(other)]), "{other} behind {own}");
