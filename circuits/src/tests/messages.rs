@@ -18,7 +18,7 @@ use crate::witness::Witness;
 type Blocks = Vec<Vec<CoreFr>>;
 
 /// Writes the rows of a message from `first` on; returns its hash.
-fn write(net: &Net, w: &mut Witness, first: usize, blocks: &Blocks) -> CoreFr {
+fn write(net: &Net, w: &mut Witness, first: usize, blocks: &[Vec<CoreFr>]) -> CoreFr {
     let (mut at, mut hash) = (first, None);
     for block in blocks {
         let mut state = [Fr::ZERO; WIDTH];
