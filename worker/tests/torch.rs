@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod models;
-mod random;
 
 use dn_circuits::plan::count_rows;
 use dn_circuits::{Frame, Plan, Slot, Width, Witness};
@@ -13,8 +12,8 @@ use dn_core::quant::{
     execute_batch, Activation, Geometry, Graph, Node, Part, Shape, Source, MAX_EXTENT, MAX_SHIFT,
 };
 use dn_core::Scoring;
+use dn_testing::Random;
 use dn_worker::backend::{open, Backend, BackendError, BackendKind, Torch};
-use random::Random;
 
 /// Random graphs of [`random_graphs_equal_the_reference`], with 12 inputs each.
 const GRAPHS: u64 = 10_000;
