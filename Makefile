@@ -12,7 +12,7 @@ export RUSTDOCFLAGS := -D warnings
 # The worker runs on libtorch; a plain cargo command builds everything without it.
 FEATURES := --features dn-worker/torch
 
-.PHONY: help tools setup build check test test-all sim sim-economy soak demo bench bench-network check-openapi
+.PHONY: help tools setup build check test test-all sim sim-economy soak demo bench bench-models bench-network check-openapi
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ demo: build ## Sets up and runs the digits model from ONNX to paid batches, thro
 
 bench: setup ## Prints cost and gas of digits proofs at several batch sizes.
 	scripts/bench.sh
+
+bench-models: setup ## Proves a batch of every model in models/: error, accuracy, CPU time, gas; MODELS and BATCH choose.
+	scripts/bench-models.sh
 
 bench-network: build ## Prints what the services take: accepts, answers, batches; SECTIONS="accepts blocks" chooses.
 	scripts/with-postgres.sh scripts/bench-network.sh $(SECTIONS)

@@ -258,6 +258,9 @@ pub(crate) struct Import {
     /// spread (root mean square over deviation). Above a twentieth there is a warning.
     #[arg(long)]
     pub(crate) accept_error: bool,
+    /// Write a page about the import, too: graph, error and range of each layer, rows, costs by batch size and layout.
+    #[arg(long, value_name = "HTML")]
+    pub(crate) report: Option<PathBuf>,
     /// The package to write.
     #[arg(short, long)]
     pub(crate) output: PathBuf,

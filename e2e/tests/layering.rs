@@ -9,7 +9,7 @@ use std::process::Command;
 const LAYERS: [(&str, &[&str]); 15] = [
     ("dn-core", &[]),
     ("dn-service", &[]),
-    ("dn-testing", &[]),
+    ("dn-testing", &["dn-core"]),
     ("dn-vector", &[]),
     ("dn-import", &["dn-core"]),
     ("dn-circuits", &["dn-core", "dn-vector"]),

@@ -57,6 +57,8 @@ pub struct Layer {
     pub added: f64,
     /// Share of values that no code stands for.
     pub saturated: f64,
+    /// Smallest and largest float value, in steps of its codes, which reach from -128 to 127.
+    pub reach: [f64; 2],
 }
 
 impl Fidelity {
@@ -71,24 +73,29 @@ impl Fidelity {
 }
 
 /// Differences of one tensor's values, or of those of a channel.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Sums {
     count: f64,
     difference: f64,
     sum: f64,
     squares: f64,
     saturated: f64,
+    /// Smallest and largest float value, in steps.
+    reach: [f64; 2],
 }
 
 impl Sums {
     fn of(float: &[f32], codes: &[i8], scale: f32) -> Self {
-        let mut s = Self { count: float.len() as f64, ..Self::default() };
+        let [difference, sum, squares, saturated] = [0.0; 4];
+        let reach = [f64::INFINITY, f64::NEG_INFINITY];
+        let mut s = Self { count: float.len() as f64, difference, sum, squares, saturated, reach };
         for (v, q) in float.iter().zip(codes) {
             let (v, steps) = (f64::from(*v), v / scale);
             s.difference += (v - f64::from(scale) * f64::from(*q)).powi(2);
             s.sum += v;
             s.squares += v * v;
             s.saturated += f64::from(u8::from(!(-129.0..=128.0).contains(&steps)));
+            s.reach = [s.reach[0].min(steps.into()), s.reach[1].max(steps.into())];
         }
         s
     }
@@ -100,6 +107,7 @@ impl Sums {
             sum: self.sum + o.sum,
             squares: self.squares + o.squares,
             saturated: self.saturated + o.saturated,
+            reach: [self.reach[0].min(o.reach[0]), self.reach[1].max(o.reach[1])],
         }
     }
 
@@ -179,6 +187,7 @@ fn layers(outcome: &Outcome, tensors: &[Sums], errors: &[f64]) -> Vec<Layer> {
             error: errors[i + 1],
             added: (errors[i + 1] - read).max(0.0),
             saturated: tensors[i + 1].saturated / tensors[i + 1].count,
+            reach: tensors[i + 1].reach,
         }
     };
     outcome.model.units.iter().enumerate().map(layer).collect()

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use dn_circuits::protocol::Generators;
-use rand_core::OsRng;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 
 use crate::engine::arithmetic::Arithmetic;
 use crate::engine::grid::Grid;
@@ -32,7 +33,8 @@ pub(crate) fn load<A: Arithmetic>(
     let path = cache.join(format!("merged-{}-{places}-{k}.bases", tag(string)));
     if let Ok(bytes) = fs::read(&path) {
         let grid = Grid::from_bytes(&bytes, k, places);
-        let is_good = |grid: &Grid<A>| grid.is_of(string, &mut OsRng);
+        let mut rng = ChaCha20Rng::from_entropy();
+        let is_good = |grid: &Grid<A>| grid.is_of(string, &mut rng);
         let grid = grid.filter(is_good).ok_or(SrsError::Bases { path })?;
         return Ok(Loaded { grid, made: Usage::default(), bytes: bytes.len() as u64 });
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alloy::primitives::keccak256;
+use alloy::primitives::{keccak256, B256};
 use dn_core::api::{Amount, Bytes32, ModelView};
 use dn_core::commitment;
 use dn_core::protocol::{Protocol, ProtocolError};
@@ -127,18 +127,39 @@ async fn load_model(artifacts: &Artifacts, path: &Path, chain: &Rpc) -> Result<M
     let registry = |e| ModelError::Registry { model_id, source: Box::new(e) };
     let spec = chain.model(model_id).await.map_err(registry)?;
     let code_hash = chain.code_hash(spec.vk).await.map_err(registry)?;
-    if code_hash != keccak256(vk_data(&protocol)?) {
-        return Err(ModelError::Mismatch { model_id, what: "verifying key" });
-    }
-    if protocol.instances as usize != statement::len(spec.batchSlots as usize) {
-        return Err(ModelError::Mismatch { model_id, what: "batch size" });
-    }
-    // The contract takes the developer's word for it.
-    let null = commitment::to_bytes(commitment::null_input(parsed.graph.input_len()));
-    if spec.nullInputHash.0 != null {
-        return Err(ModelError::Mismatch { model_id, what: "input of unused slots" });
+    let own = Own {
+        code_hash: keccak256(vk_data(&protocol)?),
+        instances: protocol.instances as usize,
+        input_len: parsed.graph.input_len(),
+    };
+    if let Some(what) = own.difference(&spec, code_hash) {
+        return Err(ModelError::Mismatch { model_id, what });
     }
     Ok(Model { view: view(model_id, &parsed, spec), package, protocol })
+}
+
+/// What a model's files say; the contract takes the developer's word for all of it.
+struct Own {
+    /// Of the key's contract.
+    code_hash: B256,
+    /// Public inputs.
+    instances: usize,
+    /// int8 values.
+    input_len: usize,
+}
+
+impl Own {
+    /// The part of the registry's entry that is another model's, if there is one.
+    fn difference(&self, spec: &ModelSpec, code_hash: B256) -> Option<&'static str> {
+        if code_hash != self.code_hash {
+            return Some("verifying key");
+        }
+        if self.instances != statement::len(spec.batchSlots as usize) {
+            return Some("batch size");
+        }
+        let null = commitment::to_bytes(commitment::null_input(self.input_len));
+        (spec.nullInputHash.0 != null).then_some("input of unused slots")
+    }
 }
 
 fn view(model_id: Bytes32, package: &Package, spec: ModelSpec) -> ModelView {
@@ -205,5 +226,41 @@ impl Models {
             constraints: Vec::new(),
         };
         Self::new([Model { view, package: Vec::new(), protocol }])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::Address;
+
+    use super::*;
+
+    /// A registry's entry of 16 slots and inputs of `len` values.
+    fn spec(len: usize) -> ModelSpec {
+        let null = commitment::to_bytes(commitment::null_input(len));
+        ModelSpec {
+            modelId: B256::ZERO,
+            developer: Address::ZERO,
+            vk: Address::ZERO,
+            batchSlots: 16,
+            workUnits: 1_000,
+            price: 5,
+            nullInputHash: null.into(),
+            service: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_model_that_the_registry_has_otherwise_is_not_served() {
+        let code_hash = keccak256("key");
+        let own = Own { code_hash, instances: statement::len(16), input_len: 64 };
+        assert_eq!(own.difference(&spec(64), code_hash), None);
+        assert_eq!(own.difference(&spec(64), keccak256("other")), Some("verifying key"));
+        let other = ModelSpec { batchSlots: 24, ..spec(64) };
+        assert_eq!(own.difference(&other, code_hash), Some("batch size"));
+        for null in [spec(63).nullInputHash, B256::ZERO] {
+            let other = ModelSpec { nullInputHash: null, ..spec(64) };
+            assert_eq!(own.difference(&other, code_hash), Some("input of unused slots"));
+        }
     }
 }

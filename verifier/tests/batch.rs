@@ -10,7 +10,7 @@ use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{BigInteger, PrimeField};
 use case::{graph, tasks, Case};
 use dn_circuits::field::CoreFr;
-use dn_circuits::{Frame, Scoring, Slot, Width, Witness};
+use dn_circuits::{Frame, Scheme, Scoring, Slot, Width, Witness};
 use dn_core::commitment::to_bytes;
 use dn_core::protocol::{Protocol, Word};
 use dn_prover::Prover;
@@ -29,8 +29,10 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(folder: &Path) -> Self {
-        let [a, b, c] = [(3, 0), (3, 7), (4, 0)].map(|(bias, seed)| Case::new(folder, bias, seed));
+    fn new(folder: &Path, scheme: Scheme) -> Self {
+        let frame = Frame::new(8, Width::Default).opened(scheme);
+        let case = |(bias, seed)| Case::new(folder, bias, frame, seed);
+        let [a, b, c] = [(3, 0), (3, 7), (4, 0)].map(case);
         assert_eq!(a.protocol, b.protocol);
         let mut evm = EvmVerifier::deploy(&a.protocol).expect("deployed");
         let keys = vec![evm.key(), evm.key(), evm.deploy_key(&c.protocol).expect("deployed")];
@@ -53,8 +55,14 @@ impl Batch {
 
 #[test]
 fn accepts_good_proofs_together_and_no_bad_one() {
-    let folder = folder("batch");
-    let mut batch = Batch::new(&folder);
+    for scheme in Scheme::ALL {
+        let folder = folder(&format!("batch-{}", scheme.name()));
+        accepts_good_proofs_and_no_bad_one(&mut Batch::new(&folder, scheme));
+        std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+    }
+}
+
+fn accepts_good_proofs_and_no_bad_one(batch: &mut Batch) {
     for order in [&[0][..], &[2], &[0, 1], &[0, 0], &[0, 1, 2], &[2, 0, 1], &[0, 2, 1, 2, 0]] {
         assert!(batch.accepts(order), "{order:?}");
     }
@@ -63,8 +71,8 @@ fn accepts_good_proofs_together_and_no_bad_one() {
     for bad in 0..3 {
         let good = batch.proofs[bad].clone();
         let last = good.1.len() - 1;
-        // A commitment, a value, the last point; each of them breaks another part of the check.
-        for at in [0, 70, last - 200, last] {
+        // A commitment, a value, the first and the last point of the opening; each of them breaks another part of the check.
+        for at in [0, 70, last - 1200, last - 100, last] {
             batch.proofs[bad].1[at] ^= 1;
             assert!(!batch.accepts(&[0, 1, 2]), "proof {bad}, byte {at}");
             assert!(!batch.accepts(&[bad]));
@@ -82,6 +90,39 @@ fn accepts_good_proofs_together_and_no_bad_one() {
     batch.keys.swap(1, 2);
     batch.proofs.swap(0, 1);
     assert!(batch.accepts(&[0, 1, 2]));
+}
+
+/// Good proofs of keys of one layout with both opening schemes, and of another layout.
+#[test]
+fn refuses_to_mix_layouts_and_opening_schemes() {
+    let folder = folder("mixed");
+    let frames = [
+        (Width::Default, Scheme::Plain),
+        (Width::Default, Scheme::Merged),
+        (Width::Narrow, Scheme::Plain),
+        (Width::Narrow, Scheme::Merged),
+    ];
+    let cases =
+        frames.map(|(width, scheme)| Case::new(&folder, 3, Frame::new(8, width).opened(scheme), 0));
+    for (own, case) in cases.iter().enumerate() {
+        let mut evm = EvmVerifier::deploy(&case.protocol).expect("deployed");
+        let keys = cases.each_ref().map(|c| evm.deploy_key(&c.protocol).expect("deployed"));
+        let claim = |i: usize| Claim {
+            key: keys[i],
+            instances: &cases[i].instances,
+            proof: &cases[i].proof,
+        };
+        let mut accepts =
+            |claims: &[Claim<'_>]| evm.verify_batch(claims).expect("a verdict").accepted;
+        assert!(accepts(&[claim(own), claim(own)]));
+        for other in (0..cases.len()).filter(|other| *other != own) {
+            assert!(!accepts(&[claim(own), claim(other)]), "{other} behind {own}");
+            assert!(!accepts(&[claim(other), claim(own)]), "{other} before {own}");
+            // A proof of the same witness under the other one's key, and the other way round.
+            assert!(!accepts(&[claim(own), Claim { key: keys[other], ..claim(own) }]));
+            assert!(!accepts(&[claim(own), Claim { key: keys[own], ..claim(other) }]));
+        }
+    }
     std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
 }
 
@@ -97,22 +138,24 @@ fn moved(proof: &[u8], by: G1Affine) -> Vec<u8> {
 /// The same proof twice, wrong by a point and by its negative: equal weights would accept it.
 #[test]
 fn rejects_errors_that_cancel() {
-    let folder = folder("cancel");
-    let mut batch = Batch::new(&folder);
-    let (instances, proof) = batch.proofs[0].clone();
-    let generator = G1Affine::generator();
-    batch.proofs[0] = (instances.clone(), moved(&proof, generator));
-    batch.proofs[1] = (instances, moved(&moved(&proof, generator), -generator));
-    assert_eq!(batch.proofs[1].1, proof);
-    batch.proofs[1].1 = moved(&proof, -generator);
-    assert!(!batch.accepts(&[0, 1]));
-    std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+    for scheme in Scheme::ALL {
+        let folder = folder(&format!("cancel-{}", scheme.name()));
+        let mut batch = Batch::new(&folder, scheme);
+        let (instances, proof) = batch.proofs[0].clone();
+        let generator = G1Affine::generator();
+        batch.proofs[0] = (instances.clone(), moved(&proof, generator));
+        batch.proofs[1] = (instances, moved(&moved(&proof, generator), -generator));
+        assert_eq!(batch.proofs[1].1, proof);
+        batch.proofs[1].1 = moved(&proof, -generator);
+        assert!(!batch.accepts(&[0, 1]));
+        std::fs::remove_dir_all(&folder).expect("remove the temporary folder");
+    }
 }
 
 #[test]
 fn refuses_keys_of_other_layouts_and_mixed_reference_strings() {
     let folder = folder("layouts");
-    let case = Case::new(&folder, 3, 0);
+    let case = Case::new(&folder, 3, Frame::new(8, Width::Default), 0);
     let mut evm = EvmVerifier::deploy(&case.protocol).expect("deployed");
     let good = evm.key();
     let changes: [fn(&mut Protocol); 5] = [

@@ -4,18 +4,29 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod models;
-mod random;
 
+use dn_circuits::plan::count_rows;
+use dn_circuits::{Frame, Plan, Slot, Width, Witness};
+use dn_core::commitment::{output, Fr};
 use dn_core::quant::{
     execute_batch, Activation, Geometry, Graph, Node, Part, Shape, Source, MAX_EXTENT, MAX_SHIFT,
 };
+use dn_core::Scoring;
+use dn_testing::Random;
 use dn_worker::backend::{open, Backend, BackendError, BackendKind, Torch};
-use random::Random;
 
 /// Random graphs of [`random_graphs_equal_the_reference`], with 12 inputs each.
 const GRAPHS: u64 = 10_000;
 /// As many for `make test-all`: half a million inputs.
 const MANY_GRAPHS: u64 = 40_000;
+
+/// Graphs of [`witnesses_commit_to_what_libtorch_computes`], with as many inputs each as a batch has slots.
+const PROVABLE: u64 = 150;
+/// As many for `make test-all`: a hundred thousand inputs.
+const MANY_PROVABLE: u64 = 12_500;
+const SLOTS: usize = 8;
+/// Larger ones take long.
+const MAX_ROWS: usize = 1 << 15;
 
 fn assert_equal(graph: &Graph, inputs: &[Vec<i8>], case: &str) {
     graph.validate().unwrap();
@@ -37,6 +48,40 @@ fn random_graphs_equal_the_reference() {
         let graph = random.graph();
         let inputs = random.inputs(graph.input_len());
         assert_equal(&graph, &inputs, &format!("seed {seed}"));
+    }
+}
+
+/// Three ways from an input to an answer: the reference, libtorch, and the rows that a proof is made of, whose
+/// public inputs name the answer. That those rows satisfy the circuit is shown in `dn-circuits`.
+#[test]
+fn witnesses_commit_to_what_libtorch_computes() {
+    one_thread();
+    let is_exhaustive = std::env::var_os("DN_EXHAUSTIVE").is_some();
+    let (mut proven, mut seed) = (0, 1_000_000);
+    while proven < if is_exhaustive { MANY_PROVABLE } else { PROVABLE } {
+        seed += 1;
+        let mut random = Random::seeded(seed);
+        let graph = random.graph();
+        let width = Width::ALL[seed as usize % Width::ALL.len()];
+        let slots = SLOTS.next_multiple_of(width.lanes());
+        let frame = Frame::of(slots, width).scored(Scoring::None);
+        // A random graph may have more quotients than a table holds, or readers that no proof serves together.
+        let Ok(rows) = count_rows(&graph, &[frame]) else { continue };
+        if rows[0] > MAX_ROWS {
+            continue;
+        }
+        proven += 1;
+        let plan = Plan::new(&graph, frame).unwrap();
+        let inputs: Vec<Vec<i8>> = (0..slots).map(|_| random.bytes(graph.input_len())).collect();
+        let salt = |i: usize| Fr::from(seed + i as u64 + 1);
+        let slot =
+            |(i, x): (usize, &Vec<i8>)| Slot { input: x.clone(), salt: salt(i), label: None };
+        let tasks: Vec<Slot> = inputs.iter().enumerate().map(slot).collect();
+        let witness = Witness::new(&graph, &plan, &tasks, Fr::from(seed)).unwrap();
+        let answers = Torch::load(&graph).unwrap().run(&inputs).unwrap();
+        assert_eq!(answers, execute_batch(&graph, &inputs), "seed {seed}");
+        let named: Vec<Fr> = (0..slots).map(|i| output(&answers[i], salt(i))).collect();
+        assert_eq!(witness.statement.outputs, named, "seed {seed}");
     }
 }
 

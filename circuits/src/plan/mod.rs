@@ -41,6 +41,7 @@ use crate::system::table::{self, Table};
 use exponents::Exponents;
 use frame::log2_rows;
 pub use frame::{Frame, PlanError, BLINDING_ROWS, MAX_K, MAX_SLOTS};
+pub use sections::RowsByPart;
 use sections::Sections;
 use tensors::Model;
 use writer::Writer;
@@ -82,13 +83,14 @@ fn write(w: &mut Writer, model: Model<'_>) -> Sections {
     }
     sections.input_hashes = w.row;
     w.hashes(DOMAIN_INPUT, graph.input_len());
-    let first = w.row;
+    sections.values = w.row;
     sections.inputs = model.inputs(w);
     for node in 0..graph.nodes.len() {
+        sections.node_starts.push(w.row);
         let rows = model.node(w, node);
         sections.nodes.push(rows);
     }
-    w.draft.gaps(first..w.row);
+    w.draft.gaps(sections.values..w.row);
     sections.quality = w.row;
     if w.scoring == Scoring::Classes {
         // Scores are summed where kernels were.
@@ -136,6 +138,23 @@ pub fn count_rows(graph: &Graph, frames: &[Frame]) -> Result<Vec<usize>, PlanErr
         w.row.max(table.rows.len())
     };
     Ok(frames.iter().map(count).collect())
+}
+
+/// Rows of `graph`, which must be validated, by what they belong to.
+///
+/// # Errors
+/// When the shape does not fit the layout.
+pub fn rows_by_part(graph: &Graph, frame: Frame) -> Result<RowsByPart, PlanError> {
+    check(graph, frame)?;
+    let (table, exponents) = (Table::new(graph, frame.scoring), Exponents::new(graph)?);
+    let mut w = Writer::new(frame, true);
+    let sections = write(&mut w, Model { graph, table: &table, exponents: &exponents });
+    let quotients = (0..graph.nodes.len()).map(|node| {
+        let (low, high) = graph.quotient_range(node);
+        (high - low + 1) as usize
+    });
+    let parts = sections.by_part(w.row);
+    Ok(RowsByPart { quotients: quotients.collect(), table: table.rows.len(), ..parts })
 }
 
 impl Plan {

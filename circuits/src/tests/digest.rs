@@ -111,3 +111,43 @@ fn rejects_a_branch_that_is_no_hash_and_children_that_are_not_read() {
         assert!(objections(&c, &grid).contains("public inputs/read"));
     }
 }
+
+/// Two branches change places, with their parents made to follow; and a parent reads a leaf in the place of a branch.
+#[test]
+fn rejects_branches_in_each_others_places() {
+    for width in Width::ALL {
+        let net = digested(width);
+        let c = Checker::new(&net.plan, challenges());
+        let tree = net.witness.statement.tree().unwrap();
+        let count = branches(net.plan.slots);
+        assert!(count > 2, "{} has {count} branches", width.name());
+        let rows = crate::system::poseidon::rows(width);
+        let at = |branch: usize| {
+            let first = net.plan.sections.digest + branch * rows;
+            first..first + rows
+        };
+        // The root's rows above children of which some are others.
+        let forged = |changed: &[(usize, usize)]| {
+            let mut w = net.witness.clone();
+            let mut children = tree.elements()[1..6].to_vec();
+            for (to, from) in changed {
+                children[to - 1] = tree.elements()[*from];
+                if *from < count {
+                    let rows = net.witness.cells[at(*from)].to_vec();
+                    w.cells[at(*to)].copy_from_slice(&rows);
+                }
+            }
+            let mut state = [Fr::ZERO; WIDTH];
+            state[1..].iter_mut().zip(&children).for_each(|(to, x)| *to = from_core(*x));
+            let (cells, root) = net.plan.poseidon.permute(state);
+            w.cells[at(0)].copy_from_slice(&cells[0..rows]);
+            w.statement.digest = Some(crate::field::to_core(root));
+            w
+        };
+        assert!(c.failures(&c.grid(&forged(&[]))).is_empty());
+        for changed in [&[(1, 2), (2, 1)][..], &[(1, 1), (2, count)]] {
+            let found = objections(&c, &c.grid(&forged(changed)));
+            assert_eq!(found, only("public inputs/equal"), "{changed:?}");
+        }
+    }
+}

@@ -18,12 +18,15 @@ use crate::witness::{Slot, Witness};
 use crate::BatchCircuit;
 use dn_core::{Scheme, Scoring, Width};
 
+mod any;
 mod checker;
 mod claims;
 mod digest;
 mod forgeries;
 mod images;
+mod known;
 mod labels;
+mod messages;
 mod mutation;
 mod nets;
 mod products;
@@ -31,8 +34,10 @@ mod quality;
 mod rows;
 mod scoring;
 mod soundness;
+mod splices;
 mod votes;
 mod weakening;
+mod windows;
 
 pub(crate) use weakening::configure_weakened;
 

@@ -3,9 +3,10 @@
 use super::nets::Net;
 use super::soundness::random_graph;
 use super::Stream;
-use crate::plan::{Frame, Plan};
+use crate::plan::{rows_by_part, Frame, Plan};
 use crate::system::kind::Kind;
 use crate::system::steering::{Fx, NESTED, SAME};
+use crate::system::table;
 use dn_core::statement::Form;
 use dn_core::{Scoring, Width};
 
@@ -62,4 +63,22 @@ fn rows_have_the_marks_of_their_kinds_whatever_the_graph() {
     super::products::nets()
         .for_each(|net| (0..net.plan.rows).for_each(|row| check(&net.plan, row)));
     assert!(Kind::ALL.iter().all(|kind| seen.contains(kind)), "{seen:?}");
+}
+
+#[test]
+fn every_row_belongs_to_one_part() {
+    let mut s = Stream(11);
+    for i in 0..40 {
+        let graph = random_graph(&mut s);
+        let form = if i % 2 == 0 { Form::Listed } else { Form::Digest };
+        let frame = Frame::of(8 * (1 + i % 9), Width::ALL[i % Width::ALL.len()]).with(form);
+        let parts = rows_by_part(&graph, frame).unwrap();
+        let nodes: usize = parts.nodes.iter().sum();
+        let rows = 1 + parts.hashes + parts.inputs + nodes + parts.quality;
+        assert_eq!(Plan::new(&graph, frame).unwrap().rows, rows.max(parts.table));
+        assert!(parts.nodes.iter().all(|rows| *rows > 0));
+        let quotients: usize = parts.quotients.iter().sum();
+        assert_eq!(quotients, table::rows(&graph));
+        assert!(quotients < parts.table);
+    }
 }

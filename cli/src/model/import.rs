@@ -2,22 +2,23 @@
 
 use std::path::Path;
 
-use dn_circuits::estimate::{best_layout, best_scheme};
+use dn_circuits::estimate::{best_layout, best_scheme, estimate};
 use dn_circuits::Frame;
 use dn_core::statement::Form;
 use dn_core::{Scheme, Width};
-use dn_import::{npz, OnnxModel, Package, Reading};
-use dn_prover::ProveError;
+use dn_import::{npz, Fidelity, Imported, OnnxModel, Package, Reading};
+use dn_prover::{available_mb, ProveError};
 use dn_service::Report;
 
-use super::{auto_batch, estimates, fidelity, id_text, read, write, AUTO_LIMIT};
+use super::page::Page;
+use super::{auto_batch, estimates, fidelity, frame_of, id_text, read, write, AUTO_LIMIT};
 use crate::args::{Global, Import};
 use crate::error::Failure;
-use crate::output::spinner;
+use crate::output::{spinner, warn};
 
 /// Quantises an ONNX file and reports accuracy and what proving will take.
 pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure> {
-    let progress = spinner("quantising");
+    let progress = spinner("reading the model");
     let reading = Reading {
         folder: args
             .onnx
@@ -29,12 +30,15 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     let model = OnnxModel::read(&read(&args.onnx)?, &reading)?;
     let names: Vec<String> = model.inputs().iter().map(|i| i.name.clone()).collect();
     let (outputs, notes) = (model.outputs().to_vec(), model.notes().to_vec());
+    progress.set_message("reading the examples");
     let calibration = npz::read_named(&args.calibration, &names)?;
     let name = args.onnx.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+    progress.set_message("quantising");
     let mut imported = model.quantise(&calibration, &name)?;
     if let Some(score) = args.score {
         imported.package.scoring = score.into();
     }
+    progress.set_message("choosing layout and opening");
     let (width, scheme) = layout(args, &imported.package)?;
     (imported.package.width, imported.package.scheme) = (width, scheme);
     let bytes = imported.package.to_bytes()?;
@@ -44,30 +48,85 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     };
     progress.set_message("comparing integers with floats");
     let fidelity = imported.fidelity(&examples);
+    progress.set_message("choosing the batch");
+    let batch = auto_batch(&imported.package, AUTO_LIMIT, Form::Listed)?;
+    warn_of_memory(&imported.package, batch)?;
+    let about = About { fidelity: &fidelity, notes: &notes, bytes: &bytes, batch };
+    if let Some(path) = &args.report {
+        progress.set_message("writing the report");
+        write(path, page(args, &imported, &about)?.as_bytes())?;
+    }
     progress.finish_and_clear();
     fidelity::judge(&fidelity, &imported, calibration.x.len(), args.accept_error)?;
     write(&args.output, &bytes)?;
 
+    told(&imported, &outputs, &about)
+}
+
+/// Says that no proof fits this machine, if that is so of the smallest one.
+fn warn_of_memory(package: &Package, batch: usize) -> Result<(), Failure> {
+    let estimate = estimate(&package.graph, frame_of(package, batch)).map_err(ProveError::from)?;
+    let Some(available) = available_mb().filter(|mb| (*mb as f64) < estimate.memory_mb) else {
+        return Ok(());
+    };
+    warn(&format!(
+        "a proof of {batch} takes about {:.0} MiB, of which this machine has {available}: --layout narrow takes less, or prove on a larger one",
+        estimate.memory_mb
+    ));
+    Ok(())
+}
+
+/// What an import found out besides the package.
+struct About<'a> {
+    fidelity: &'a Fidelity,
+    notes: &'a [String],
+    /// The package's file.
+    bytes: &'a [u8],
+    batch: usize,
+}
+
+/// The command's output.
+fn told(
+    imported: &Imported,
+    outputs: &[(String, Vec<usize>)],
+    about: &About<'_>,
+) -> Result<Report, Failure> {
+    let About { fidelity, notes, bytes, batch } = *about;
     let package = &imported.package;
     let mut report = Report::default();
     report
-        .set("model_id", id_text(&Package::model_id(&bytes)))
+        .set("model_id", id_text(&Package::model_id(bytes)))
         .set("name", package.name.clone())
         .set("package_bytes", bytes.len())
         .set("macs", package.graph.macs())
         .set("examples", fidelity.examples);
     if outputs.len() > 1 {
-        report.set("outputs", outputs_text(&outputs));
+        report.set("outputs", outputs_text(outputs));
     }
     if !notes.is_empty() {
         report.set("notes", notes.join("; "));
     }
-    fidelity::report(&mut report, &fidelity, &imported);
+    fidelity::report(&mut report, fidelity, imported);
     if let Some(accuracy) = fidelity.accuracy {
         report.set("accuracy_float", accuracy.float).set("accuracy", accuracy.int8);
     }
-    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT, Form::Listed)?)?;
+    estimates(&mut report, package, batch)?;
     Ok(report)
+}
+
+/// The page about the import.
+fn page(args: &Import, imported: &Imported, about: &About<'_>) -> Result<String, Failure> {
+    let page = Page {
+        package: &imported.package,
+        id: id_text(&Package::model_id(about.bytes)),
+        fidelity: about.fidelity,
+        compared_on: if args.heldout.is_some() { "held-out data" } else { "the calibration data" },
+        notes: about.notes,
+        out_of_line: imported.out_of_line(),
+        batch: about.batch,
+        prices: args.prices.into(),
+    };
+    page.render()
 }
 
 /// Batch size at which opening schemes are compared: gas weighs more in smaller ones.

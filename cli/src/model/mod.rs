@@ -6,6 +6,7 @@ mod import;
 mod inspect;
 mod open;
 mod operators;
+mod page;
 mod prove;
 mod run;
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Strategies of property tests. Only tests depend on this crate.
 
 mod bytes;
+mod graphs;
 
 pub use bytes::damaged;
+pub use graphs::{graphs, Case, Random};
 use proptest::test_runner::Config;
 
 /// How many cases a property is tried on: `some` in every run, `many` where everything is tried

@@ -8,7 +8,9 @@ use crate::lower::{Lowered, Unit};
 /// The model with every channel that a step at 0 decides by scaled to reach 1 on the examples.
 pub(super) fn scaled(model: &Lowered, inputs: &[Vec<f32>]) -> Lowered {
     let mut model = model.clone();
-    let is_decision = |unit: &Unit| unit.factors.is_none() && matches!(unit.step(), Some((0.0, _)));
+    // What reads codes as they are keeps their scale.
+    let is_scaled = |unit: &Unit| unit.factors.is_none() && unit.exact.is_none();
+    let is_decision = |unit: &Unit| is_scaled(unit) && matches!(unit.step(), Some((0.0, _)));
     if !model.units.iter().any(is_decision) {
         return model;
     }

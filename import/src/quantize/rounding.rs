@@ -136,7 +136,23 @@ impl Rounding<'_> {
         let step = f64::from(1u32 << shift);
         let round = |v: f64| (v * step + 0.5).floor();
         let small = |w: f64| (w.abs() <= ANY_LIMIT).then_some(w as i16);
-        let row = |t: &Term| self.row(t, channel).map(|w| small(round(w))).collect();
+        // Where a kernel takes a mean, what is rounded off a tap goes to the next one, so that the sum over it is
+        // as fine as that of one weight. Other kernels keep equal weights equal: their values share an image.
+        let row = |t: &Term| -> Option<Vec<i16>> {
+            let exact: Vec<f64> = self.row(t, channel).collect();
+            let plane = |plane: &[f64]| {
+                let is_mean = plane.len() > 1 && plane.iter().all(|w| *w == plane[0]);
+                let mut rest = 0.0;
+                let one = |w: &f64| {
+                    let wanted = w + if is_mean { rest } else { 0.0 };
+                    let rounded = round(wanted);
+                    rest = wanted - rounded / step;
+                    small(rounded)
+                };
+                plane.iter().map(one).collect::<Vec<_>>()
+            };
+            exact.chunks_exact(t.geometry.taps()).flat_map(plane).collect()
+        };
         let mut rows: Vec<Vec<i16>> =
             self.unit.linear.terms.iter().map(row).collect::<Option<_>>()?;
         let bias = match self.unit.exact {

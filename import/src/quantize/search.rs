@@ -19,6 +19,8 @@ use super::{bias, to_int8, Calibrated, Choice, Quantized};
 const MIN_EXAMPLES: usize = 32;
 /// Multiply-accumulates of one look at the error: about a tenth of a second.
 const MACS: u64 = 1 << 26;
+/// Multiply-accumulates of all looks together, some seconds; then the search ends where it is.
+const ALL_MACS: u64 = 1 << 33;
 /// Models for which the fewest examples are more than that take the plain choice.
 const MAX_MACS: u64 = 1 << 28;
 /// Share of the plain choice's rows, with all of int8 in every tensor, that a choice may take: the
@@ -52,7 +54,8 @@ pub(super) fn refine(
     let (tensors, error) = (vec![Vec::new(); inputs.len()], f64::INFINITY);
     let first = choice.scales.clone();
     let best = Best { choice, quantized, tensors, error };
-    let mut search = Search { calibrated, inputs, targets, budget, first, best };
+    let looks = ALL_MACS / (macs * inputs.len() as u64);
+    let mut search = Search { calibrated, inputs, targets, budget, first, best, looks };
     (search.best.tensors, search.best.error) = search.run(&search.best.quantized);
     for step in STEPS {
         for _ in 0..SWEEPS {
@@ -85,6 +88,8 @@ struct Search<'a> {
     /// Scales of the plain choice.
     first: Vec<f32>,
     best: Best,
+    /// Choices that may still be run.
+    looks: u64,
 }
 
 /// The best choice so far.
@@ -114,7 +119,11 @@ impl Search<'_> {
     fn sweep(&mut self, step: f32) -> bool {
         let mut moved = self.repeat(|choice| choice.largest_shift += 1);
         for i in (0..self.best.choice.scales.len()).rev() {
-            let is_free = i == 0 || self.calibrated.model.units[i - 1].exact.is_none();
+            // A step is where its bias puts it, whatever its scale.
+            let is_free = i.checked_sub(1).is_none_or(|unit| {
+                let unit = &self.calibrated.model.units[unit];
+                unit.exact.is_none() && unit.step().is_none()
+            });
             moved |= is_free
                 && (self.repeat(|choice| choice.scales[i] /= step)
                     || self.repeat(|choice| choice.scales[i] *= step));
@@ -144,6 +153,8 @@ impl Search<'_> {
         if rows(&quantized.graph, Graph::quotient_range) > self.budget {
             return false;
         }
+        let Some(left) = self.looks.checked_sub(1) else { return false };
+        self.looks = left;
         let (tensors, error) = self.run(&quantized);
         let is_better = error < self.best.error;
         if is_better {

@@ -167,3 +167,15 @@ fn packages_with_products_have_a_version_of_their_own() {
     let sum = bytes("Add");
     assert!(sum.contains("\\\"version\\\":3") && !sum.contains("part"));
 }
+
+/// A comparison in front of everything reads the input's codes as they are.
+#[test]
+fn inputs_may_be_compared() {
+    let mut b = Build::new(&[8]);
+    b.constant("zero", &[], vec![0.0]).weights("w", &[8, 3]);
+    b.node("Greater", &["x", "zero"], "p", &[]);
+    b.node("Less", &["x", "w0"], "q", &[]).constant("w0", &[], vec![0.5]);
+    b.node("And", &["p", "q"], "both", &[]).node("MatMul", &["both", "w"], "y", &[]);
+    let imported = b.check_within(0.1);
+    assert!(imported.fidelity(&b.examples()).error < 0.2);
+}

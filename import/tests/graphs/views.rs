@@ -389,3 +389,55 @@ fn images_are_interpolated() {
     b.node("Resize", &["r", "", "s"], "y", &[text("mode", "cubic"), float("cubic_coeff_a", -0.5)])
         .check();
 }
+
+/// As PyTorch writes `Unflatten` of the last axis: dimensions in front, new ones, dimensions behind, of
+/// which there are none.
+#[test]
+fn a_slice_of_dimensions_may_be_empty() {
+    let mut b = Build::new(&[12]);
+    b.node("Relu", &["x"], "r", &[]).node("Shape", &["r"], "s", &[]);
+    b.integers("zero", &[0]).integers("one", &[1]).integers("two", &[2]);
+    b.integers("end", &[i64::MAX]).integers("new", &[3, 4]);
+    b.node("Slice", &["s", "zero", "one"], "front", &[]);
+    b.node("Slice", &["s", "two", "end"], "behind", &[]);
+    b.node("Concat", &["front", "new", "behind"], "dims", &[int("axis", 0)]);
+    b.node("Reshape", &["r", "dims"], "cut", &[]);
+    b.node("Transpose", &["cut"], "y", &[ints("perm", &[0, 2, 1])]);
+    let x = counted(12);
+    let expected: Vec<f32> = (0..12).map(|n| x[n % 3 * 4 + n / 3]).collect();
+    assert_eq!(run(&b, &x), expected);
+    let mut b = Build::new(&[4]);
+    b.integers("one", &[1]);
+    b.node("Slice", &["x", "one", "one", "one"], "y", &[]);
+    assert!(OnnxModel::read(&b.bytes(), &Reading::default()).is_err());
+}
+
+#[test]
+fn triangles_add_up_and_leave_out() {
+    let x = counted(12);
+    let of = |op: &str, attributes: &[Attribute], operand: i64| {
+        let mut b = Build::new(&[3, 4]);
+        b.integers("k", &[operand]).node(op, &["x", "k"], "y", attributes);
+        run(&b, &x)
+    };
+    let sum = |along: fn(usize, usize) -> bool| -> Vec<f32> {
+        (0..12).map(|n| (0..12).filter(|m| along(*m, n)).map(|m| x[m]).sum()).collect()
+    };
+    assert_eq!(of("CumSum", &[], 2), sum(|m, n| m / 4 == n / 4 && m <= n));
+    assert_eq!(of("CumSum", &[int("exclusive", 1)], -1), sum(|m, n| m / 4 == n / 4 && m < n));
+    assert_eq!(of("CumSum", &[int("reverse", 1)], 1), sum(|m, n| m % 4 == n % 4 && m >= n));
+    let cut = |stays: fn(usize, usize) -> bool| -> Vec<f32> {
+        (0..12).map(|n| if stays(n / 4, n % 4) { x[n] } else { 0.0 }).collect()
+    };
+    assert_eq!(of("Trilu", &[], 1), cut(|row, column| column > row));
+    assert_eq!(of("Trilu", &[int("upper", 0)], 0), cut(|row, column| column <= row));
+}
+
+#[test]
+fn elements_are_gathered_by_constant_indices() {
+    let mut b = Build::new(&[8]);
+    b.integers("flat", &[3, -1, 3]).integers("dims", &[1, 3]);
+    b.node("Reshape", &["flat", "dims"], "index", &[]);
+    b.node("GatherElements", &["x", "index"], "y", &[int("axis", 1)]);
+    assert_eq!(run(&b, &counted(8)), [4.0, 8.0, 4.0]);
+}

@@ -1,6 +1,6 @@
-//! Weighted sum of buckets, `sum_d d buckets_d`.
+//! Buckets: sums of points by digit.
 //!
-//! Each lane runs down a part of the buckets with a running sum and a total.
+//! They are weighed, `sum_d d buckets_d`, by lanes that each run down a part of the buckets with a running sum and a total.
 
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::{Fq, G1};
@@ -8,7 +8,29 @@ use halo2_proofs::halo2curves::group::Group as _;
 
 use super::decode;
 use super::points::{Points, NINE};
+use super::sums::{Indexed, Runs, Scratch};
 use crate::{Octet, LANES};
+
+/// Sums of two lists of buckets, the first of which may have none yet.
+pub(super) fn add<V: Octet<Field = Fq>>(
+    scratch: &mut Scratch<V>,
+    buckets: Vec<Option<V::Pair>>,
+    more: Vec<Option<V::Pair>>,
+) -> Vec<Option<V::Pair>> {
+    if buckets.is_empty() {
+        return more;
+    }
+    let (mut points, mut lens) = (Vec::with_capacity(2 * more.len()), Vec::new());
+    for both in buckets.iter().zip(&more) {
+        let before = points.len();
+        points.extend([both.0, both.1].into_iter().flatten());
+        lens.push((points.len() - before) as u32);
+    }
+    let indices: Vec<Indexed> = (0..points.len()).map(|i| Indexed::new(i as u32, false)).collect();
+    let runs = Runs::in_order(&indices, lens.iter().copied().filter(|len| *len > 0).collect());
+    let mut sums = scratch.sum_runs(&points, runs).into_iter();
+    lens.iter().map(|len| if *len > 0 { sums.next().flatten() } else { None }).collect()
+}
 
 /// `sum_d d buckets_d`, digits counted from 1; the number of buckets is a power of two.
 pub(super) fn weigh<V: Octet<Field = Fq>>(buckets: &[Option<V::Pair>]) -> G1 {

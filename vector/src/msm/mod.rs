@@ -13,6 +13,9 @@ mod sums;
 mod terms;
 mod transform;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ff::PrimeField as _;
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::group::Group;
 use rayon::prelude::*;
@@ -35,10 +38,21 @@ pub fn msm<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair]) -> G1 {
 /// Terms whose bases fit the cache.
 const PART: usize = 1 << 18;
 
-/// [`msm`] of any number of terms, a part of them at a time: bases that leave the cache take a third more.
+/// [`msm`] of any number of terms, few of them equal, a part of them at a time: bases that leave the cache take a third
+/// more. All parts share their buckets, which are weighed once.
 pub fn msm_in_parts<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair]) -> G1 {
-    let parts = scalars.chunks(PART).zip(bases.chunks(PART));
-    parts.map(|(scalars, bases)| msm::<V>(scalars, bases)).sum()
+    sum_of_parts::<V>(scalars, bases, PART)
+}
+
+fn sum_of_parts<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[V::Pair], part: usize) -> G1 {
+    let mut windows = Windows::<V>::new(Fr::NUM_BITS as usize, part.min(scalars.len()));
+    let parts = scalars.chunks(part).zip(bases.chunks(part));
+    let small = parts.map(|(scalars, bases)| {
+        let (small, large) = terms::split(scalars);
+        windows.add(&Terms::from(large), bases);
+        pippenger::<V>(&small, bases)
+    });
+    small.sum::<G1>() + windows.total()
 }
 
 /// Points as [`msm`] takes them.
@@ -68,35 +82,68 @@ pub fn decode<V: Octet<Field = Fq>>(pair: &V::Pair) -> G1Affine {
 const PASS: usize = 2;
 
 fn pippenger<V: Octet<Field = Fq>>(terms: &Terms, points: &[V::Pair]) -> G1 {
-    let bits = terms.bits();
-    if bits == 0 {
-        return G1::identity();
+    let mut windows = Windows::<V>::new(terms.bits(), terms.len());
+    windows.add(terms, points);
+    windows.total()
+}
+
+/// The buckets of every window of a sum. In each are the points of all terms that have the window's digit.
+struct Windows<V: Octet<Field = Fq>> {
+    width: usize,
+    buckets: Vec<Buckets<V::Pair>>,
+    /// Memory that nobody uses at the moment.
+    idle: Mutex<Vec<Scratch<V>>>,
+}
+
+/// Sums of points by digit, none for infinity; empty as long as there are none.
+type Buckets<P> = Vec<Option<P>>;
+
+impl<V: Octet<Field = Fq>> Windows<V> {
+    /// For scalars of so many bits, as wide as suits so many terms at a time.
+    fn new(bits: usize, terms: usize) -> Self {
+        let cost = |width: &usize| (bits / width + 1) * (terms + (PASS << (width - 1)));
+        let width = (1..=MAX_WIDTH).min_by_key(cost).unwrap_or(1);
+        let count = if bits == 0 { 0 } else { bits / width + 1 };
+        Self { width, buckets: vec![Vec::new(); count], idle: Mutex::default() }
     }
-    let cost = |width: usize| (bits / width + 1) * (terms.len() + (PASS << (width - 1)));
-    let width = (1..=MAX_WIDTH).min_by_key(|w| cost(*w)).unwrap_or(1);
-    let sums: Vec<G1> = (0..=bits / width)
-        .into_par_iter()
-        .map_init(Scratch::default, |scratch, window| {
+
+    /// Puts terms into the buckets.
+    fn add(&mut self, terms: &Terms, points: &[V::Pair]) {
+        let (width, idle) = (self.width, &self.idle);
+        let add = |(window, buckets): (usize, &mut Buckets<V::Pair>)| {
             let digits = V::run(
                 #[inline(always)]
                 || digits(&terms.limbs, window, width),
             );
-            window_sum::<V>(scratch, &terms.bases, &digits, points, 1 << (width - 1))
-        })
-        .collect();
-    sums.into_iter()
-        .rev()
-        .fold(G1::identity(), |acc, sum| (0..width).fold(acc, |doubled, _| doubled.double()) + sum)
+            let mut scratch = lock(idle).pop().unwrap_or_default();
+            let bases = (terms.bases.as_slice(), digits.as_slice());
+            let more = sums_by_digit(&mut scratch, bases, points, 1 << (width - 1));
+            *buckets = buckets::add(&mut scratch, std::mem::take(buckets), more);
+            lock(idle).push(scratch);
+        };
+        self.buckets.par_iter_mut().enumerate().for_each(add);
+    }
+
+    /// The sum of all terms.
+    fn total(&self) -> G1 {
+        let sums: Vec<G1> = self.buckets.par_iter().map(|b| buckets::weigh::<V>(b)).collect();
+        let double = |acc: G1| (0..self.width).fold(acc, |doubled, _| doubled.double());
+        sums.into_iter().rev().fold(G1::identity(), |acc, sum| double(acc) + sum)
+    }
 }
 
-/// `sum_i digit_i points_i`: the points of each digit are added up, negative ones with minus signs.
-fn window_sum<V: Octet<Field = Fq>>(
+/// What a thread that panicked left is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The points of each digit are added up, negative ones with minus signs.
+fn sums_by_digit<V: Octet<Field = Fq>>(
     scratch: &mut Scratch<V>,
-    bases: &[u32],
-    digits: &[Digit],
+    (bases, digits): (&[u32], &[Digit]),
     points: &[V::Pair],
     buckets: usize,
-) -> G1 {
+) -> Buckets<V::Pair> {
     let mut lens = vec![0u32; buckets];
     for bucket in digits.iter().filter_map(|d| d.bucket()) {
         lens[bucket] += 1;
@@ -107,9 +154,7 @@ fn window_sum<V: Octet<Field = Fq>>(
     );
     let runs = Runs::sorted(&lens, signed);
     let mut sums = scratch.sum_runs(points, runs).into_iter();
-    let buckets: Vec<Option<V::Pair>> =
-        lens.iter().map(|len| if *len > 0 { sums.next().flatten() } else { None }).collect();
-    buckets::weigh::<V>(&buckets)
+    lens.iter().map(|len| if *len > 0 { sums.next().flatten() } else { None }).collect()
 }
 
 #[cfg(test)]
@@ -118,16 +163,24 @@ mod tests {
     use crate::Portable;
     use ff::Field;
     use halo2_proofs::arithmetic::best_multiexp;
+    use halo2_proofs::halo2curves::group::Curve as _;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
     fn check(scalars: &[Fr], bases: &[G1Affine]) {
-        let expected = best_multiexp(scalars, bases);
-        assert_eq!(msm::<Portable<Fq>>(scalars, &encode::<Portable<Fq>>(bases)), expected);
+        check_with::<Portable<Fq>>(scalars, bases);
         #[cfg(target_arch = "x86_64")]
         if crate::has_ifma() {
-            use crate::Ifma;
-            assert_eq!(msm::<Ifma<Fq>>(scalars, &encode::<Ifma<Fq>>(bases)), expected);
+            check_with::<crate::Ifma<Fq>>(scalars, bases);
+        }
+    }
+
+    fn check_with<V: Octet<Field = Fq>>(scalars: &[Fr], bases: &[G1Affine]) {
+        let expected = best_multiexp(scalars, bases);
+        let bases = encode::<V>(bases);
+        assert_eq!(msm::<V>(scalars, &bases), expected);
+        for part in [PART, 128] {
+            assert_eq!(sum_of_parts::<V>(scalars, &bases, part), expected);
         }
     }
 
@@ -155,6 +208,14 @@ mod tests {
         check(&[Fr::from(3); 300], &bases);
         check(&[random[1]; 300], &bases);
         check(&random, &bases);
+        // Sums of neighbours meet, round after round.
+        let mut progression = vec![bases[0]; 300];
+        for i in 1..300 {
+            progression[i] = (progression[i - 1] + bases[0]).to_affine();
+        }
+        check(&[random[1]; 300], &progression);
+        check(&random, &progression);
+        check(&small, &progression);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Sums of runs of points.
 //!
 //! Each round adds neighbours, eight pairs at a time, until a run is one point. Slopes
-//! share inversions. A round in which two points have one `x` is left to the curve library: bases
+//! share inversions. A run in which two points have one `x` is left to the curve library: bases
 //! are independent, so that only happens to chosen ones.
 
 use ff::Field;
-use halo2_proofs::halo2curves::bn256::{Fq, G1Affine, G1};
+use halo2_proofs::halo2curves::bn256::{Fq, G1};
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine as _;
 use halo2_proofs::halo2curves::group::{Curve as _, Group as _};
 
@@ -45,11 +45,13 @@ const WAYS: usize = 2;
 const GROUP: usize = WAYS * LANES;
 
 /// Eight pairs: coordinates of the first points, what the second ones' have more, and the products of
-/// the differences of `x` before them.
+/// the differences of `x` before them. A coordinate is a field of its own: arrays of them are copied in memory.
 #[derive(Clone, Copy)]
 struct Loaded<V> {
-    a: [V; 2],
-    delta: [V; 2],
+    x: V,
+    y: V,
+    delta_x: V,
+    delta_y: V,
     prefix: V,
 }
 
@@ -71,32 +73,34 @@ impl<V: Octet<Field = Fq>> Scratch<V> {
     pub(super) fn sum_runs(&mut self, points: &[V::Pair], runs: Runs) -> Vec<Option<V::Pair>> {
         let Runs { mut lens, mut round } = runs;
         let Self { work, sums: [last, next] } = self;
-        if lens.is_empty() {
-            return Vec::new();
-        }
-        let is_done = V::run(
-            #[inline(always)]
-            || round.add::<V, true>(points, work, last),
-        );
-        if !is_done {
-            return sum_by_library::<V>(points, &round.in_order(&lens), &lens);
-        }
+        let mut apart = vec![round.add_all::<V, true>(points, work, last, &mut lens)];
         while lens.iter().any(|len| *len > 2) {
             round.advance(&mut lens);
-            let is_done = V::run(
-                #[inline(always)]
-                || round.add::<V, false>(last, work, next),
-            );
-            if !is_done {
-                return sum_by_library::<V>(last, &round.in_order(&lens), &lens);
-            }
+            apart.push(round.add_all::<V, false>(last, work, next, &mut lens));
             std::mem::swap(last, next);
         }
         let (mut pairs, mut singles) = (last.iter(), last[round.pairs.len()..].iter());
         let mut sum =
             |len: &u32| (if *len == 2 { &mut pairs } else { &mut singles }).next().copied();
-        lens.iter().map(&mut sum).collect()
+        let sums = lens.iter().map(&mut sum).collect();
+        apart.into_iter().rev().filter(|apart| !apart.is_empty()).fold(sums, insert)
     }
+}
+
+/// Sums of runs that left the others, each with its place among those that were there then.
+type Apart<P> = Vec<(usize, Option<P>)>;
+
+/// Sums of all runs that were there before some of them left.
+fn insert<P>(others: Vec<Option<P>>, apart: Apart<P>) -> Vec<Option<P>> {
+    let mut all = Vec::with_capacity(others.len() + apart.len());
+    let mut others = others.into_iter();
+    for (place, sum) in apart {
+        let between = place - all.len();
+        all.extend(others.by_ref().take(between));
+        all.push(sum);
+    }
+    all.extend(others);
+    all
 }
 
 /// Runs of points, none of them empty.
@@ -202,6 +206,51 @@ impl Round {
         points
     }
 
+    /// Adds the points of each run in pairs. Runs of which two points have one `x` are summed and leave.
+    fn add_all<V: Octet<Field = Fq>, const SCATTERED: bool>(
+        &mut self,
+        points: &[V::Pair],
+        work: &mut Work<V>,
+        sums: &mut Vec<V::Pair>,
+        lens: &mut Vec<u32>,
+    ) -> Apart<V::Pair> {
+        let mut add = |round: &Self| {
+            V::run(
+                #[inline(always)]
+                || round.add::<V, SCATTERED>(points, work, sums),
+            )
+        };
+        if add(self) {
+            return Vec::new();
+        }
+        let apart = self.set_apart::<V>(points, lens);
+        add(self);
+        apart
+    }
+
+    /// Sums and takes out the runs of which two points would be added that have one `x`.
+    fn set_apart<V: Octet<Field = Fq>>(
+        &mut self,
+        points: &[V::Pair],
+        lens: &mut Vec<u32>,
+    ) -> Apart<V::Pair> {
+        let indices = self.in_order(lens);
+        let (mut apart, mut kept, mut kept_lens) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rest = indices.as_slice();
+        for (place, len) in lens.iter().enumerate() {
+            let (run, behind) = rest.split_at(*len as usize);
+            rest = behind;
+            if run.as_chunks::<2>().0.iter().any(|pair| meets::<V>(points, pair)) {
+                apart.push((place, sum_by_library::<V>(points, run)));
+            } else {
+                kept.extend(run);
+                kept_lens.push(*len);
+            }
+        }
+        Runs { lens: *lens, round: *self } = Runs::in_order(&kept, kept_lens);
+        apart
+    }
+
     /// Whether no pair has one `x`; else there are no sums. `SCATTERED` points may be negative and need
     /// to be fetched.
     #[inline(always)]
@@ -242,51 +291,71 @@ impl<V: Octet<Field = Fq>> Work<V> {
     ) -> [V; WAYS] {
         let one = V::splat(Fq::ONE);
         if self.0.len() < pairs.len() {
-            self.0.resize(pairs.len(), Loaded { a: [one; 2], delta: [one; 2], prefix: one });
+            let empty = Loaded { x: one, y: one, delta_x: one, delta_y: one, prefix: one };
+            self.0.resize(pairs.len(), empty);
         }
-        let mut product = [one; WAYS];
-        for (i, (pair, loaded)) in pairs.iter().zip(&mut self.0).enumerate() {
+        let (mut first, mut second) = (one, one);
+        let groups = pairs.as_chunks::<WAYS>().0.iter().zip(self.0.as_chunks_mut::<WAYS>().0);
+        for (i, (pair, loaded)) in groups.enumerate() {
             if SCATTERED {
-                for ahead in pairs.get(i + AHEAD).into_iter().flatten().flatten() {
+                let ahead = pairs.get(WAYS * i + AHEAD..).unwrap_or(&[]);
+                for ahead in ahead.iter().take(WAYS).flatten().flatten() {
                     V::prefetch(&points[ahead.index()]);
                 }
             }
-            let a = load::<V, 0, SCATTERED>(points, pair);
-            let b = load::<V, 1, SCATTERED>(points, pair);
-            let product = &mut product[i % WAYS];
-            let delta = [b[0].sub(a[0], 2), b[1].sub(a[1], 2)];
-            loaded.prefix = *product;
-            *product = product.mul(delta[0]);
-            (loaded.a, loaded.delta) = (a, delta);
+            first = loaded[0].take::<SCATTERED>(points, &pair[0], first);
+            second = loaded[1].take::<SCATTERED>(points, &pair[1], second);
         }
-        product
+        [first, second]
     }
 
-    /// Adds all pairs. `inverse` is that of the products of all differences.
+    /// Adds all pairs. `inverses` are those of the products of all differences. The steps of both chains alternate, each
+    /// in variables of its own.
     #[inline(always)]
-    fn add(&self, mut inverse: [V; WAYS], sums: &mut [[V::Pair; LANES]]) {
+    fn add(&self, inverses: [V; WAYS], sums: &mut [[V::Pair; LANES]]) {
+        let [mut first, mut second] = inverses;
         let groups = self.0[..sums.len()].as_chunks::<WAYS>().0;
-        for (group, sums) in groups.iter().zip(sums.as_chunks_mut::<WAYS>().0).rev() {
-            let mut slope = inverse;
-            let (mut x, mut y) = (slope, slope);
-            for (way, Loaded { delta, prefix, .. }) in group.iter().enumerate() {
-                slope[way] = inverse[way].mul(*prefix);
-                inverse[way] = inverse[way].mul(delta[0]);
-            }
-            for (way, Loaded { delta, .. }) in group.iter().enumerate() {
-                slope[way] = delta[1].mul(slope[way]);
-            }
-            for (way, Loaded { a, delta, .. }) in group.iter().enumerate() {
-                // The sum of both `x` is below 8: twice the first one, and the difference.
-                x[way] = slope[way].mul(slope[way]).sub_all([a[0], a[0], delta[0]], 8);
-            }
-            for (way, Loaded { a, .. }) in group.iter().enumerate() {
-                y[way] = slope[way].mul(a[0].sub(x[way], 16)).sub(a[1], 2);
-            }
-            for (way, sums) in sums.iter_mut().enumerate() {
-                V::store_pairs(x[way], y[way], sums);
-            }
+        for ([a, b], [to_a, to_b]) in groups.iter().zip(sums.as_chunks_mut::<WAYS>().0).rev() {
+            let (slope_a, slope_b) = (first.mul(a.prefix), second.mul(b.prefix));
+            (first, second) = (first.mul(a.delta_x), second.mul(b.delta_x));
+            let (slope_a, slope_b) = (a.delta_y.mul(slope_a), b.delta_y.mul(slope_b));
+            let (x_a, x_b) = (a.sum_x(slope_a), b.sum_x(slope_b));
+            let (y_a, y_b) = (a.sum_y(slope_a, x_a), b.sum_y(slope_b, x_b));
+            V::store_pairs(x_a, y_a, to_a);
+            V::store_pairs(x_b, y_b, to_b);
         }
+    }
+}
+
+impl<V: Octet<Field = Fq>> Loaded<V> {
+    /// Reads eight pairs behind others whose differences multiply to `prefix`; returns the product with theirs.
+    #[inline(always)]
+    fn take<const SCATTERED: bool>(
+        &mut self,
+        points: &[V::Pair],
+        pairs: &[[Indexed; 2]; LANES],
+        prefix: V,
+    ) -> V {
+        let (x, y) = load::<V, 0, SCATTERED>(points, pairs);
+        let (other_x, other_y) = load::<V, 1, SCATTERED>(points, pairs);
+        let delta_x = other_x.sub(x, 2);
+        self.x = x;
+        self.y = y;
+        self.delta_x = delta_x;
+        self.delta_y = other_y.sub(y, 2);
+        self.prefix = prefix;
+        prefix.mul(delta_x)
+    }
+
+    /// The sum's `x`. That of both points is below 8: twice the first one, and the difference.
+    #[inline(always)]
+    fn sum_x(&self, slope: V) -> V {
+        slope.mul(slope).sub_all([self.x, self.x, self.delta_x], 8)
+    }
+
+    #[inline(always)]
+    fn sum_y(&self, slope: V, x: V) -> V {
+        slope.mul(self.x.sub(x, 16)).sub(self.y, 2)
     }
 }
 
@@ -295,7 +364,7 @@ impl<V: Octet<Field = Fq>> Work<V> {
 fn load<V: Octet<Field = Fq>, const SECOND: usize, const SCATTERED: bool>(
     points: &[V::Pair],
     pairs: &[[Indexed; 2]; LANES],
-) -> [V; 2] {
+) -> (V, V) {
     let mut octet = [&points[pairs[0][SECOND].index()]; LANES];
     let mut signs = u8::from(pairs[0][SECOND].is_negative());
     for i in 1..LANES {
@@ -303,7 +372,7 @@ fn load<V: Octet<Field = Fq>, const SECOND: usize, const SCATTERED: bool>(
         signs |= u8::from(pairs[i][SECOND].is_negative()) << i;
     }
     let (x, y) = V::load_pairs(octet);
-    [x, if SCATTERED { y.neg_where(signs) } else { y }]
+    (x, if SCATTERED { y.neg_where(signs) } else { y })
 }
 
 /// The inverses of all lanes, unless one is zero.
@@ -335,25 +404,18 @@ fn invert_all<const N: usize>(mut elements: [Fq; N]) -> Option<[Fq; N]> {
     Some(elements)
 }
 
-/// The sums of runs by the curve library's complete formulas.
-fn sum_by_library<V: Octet<Field = Fq>>(
-    points: &[V::Pair],
-    indices: &[Indexed],
-    lens: &[u32],
-) -> Vec<Option<V::Pair>> {
-    let mut rest = indices;
-    let mut sum = |len: &u32| {
-        let (run, behind) = rest.split_at(*len as usize);
-        rest = behind;
-        let total: G1 = run
-            .iter()
-            .map(|index| {
-                let point: G1Affine = decode::<V>(&points[index.index()]);
-                (if index.is_negative() { -point } else { point }).to_curve()
-            })
-            .fold(G1::identity(), |sum, point| sum + point);
-        let is_infinity = bool::from(total.is_identity());
-        (!is_infinity).then(|| encode::<V>(&[total.to_affine()])[0])
+/// Whether two points have one `x`.
+fn meets<V: Octet<Field = Fq>>(points: &[V::Pair], pair: &[Indexed; 2]) -> bool {
+    let [a, b] = pair.map(|index| decode::<V>(&points[index.index()]).x);
+    a == b
+}
+
+/// The sum of a run by the curve library's complete formulas; none for infinity.
+fn sum_by_library<V: Octet<Field = Fq>>(points: &[V::Pair], run: &[Indexed]) -> Option<V::Pair> {
+    let point = |index: &Indexed| {
+        let point = decode::<V>(&points[index.index()]);
+        (if index.is_negative() { -point } else { point }).to_curve()
     };
-    lens.iter().map(&mut sum).collect()
+    let total = run.iter().map(point).fold(G1::identity(), |sum, point| sum + point);
+    (!bool::from(total.is_identity())).then(|| encode::<V>(&[total.to_affine()])[0])
 }

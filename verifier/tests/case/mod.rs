@@ -80,9 +80,9 @@ impl Case {
         Self::of(prover(3, name), 0)
     }
 
-    /// A proof by the model `graph(bias)` of tasks that depend on `seed`.
-    pub(crate) fn new(folder: &Path, bias: i32, seed: i8) -> Self {
-        Self::of(keys(folder, bias, Frame::new(8, Width::Default)), seed)
+    /// A proof by the model `graph(bias)`, in any frame of eight slots or more, of tasks that depend on `seed`.
+    pub(crate) fn new(folder: &Path, bias: i32, frame: Frame, seed: i8) -> Self {
+        Self::of(keys(folder, bias, frame), seed)
     }
 
     /// The same for a layout and a form of the statement.
@@ -92,7 +92,7 @@ impl Case {
 
     /// The same for any frame of eight slots or more.
     pub(crate) fn framed(folder: &Path, frame: Frame) -> Self {
-        Self::of(keys(folder, 3, frame), 0)
+        Self::new(folder, 3, frame, 0)
     }
 
     /// The model with products in a layout.

@@ -2,7 +2,7 @@
 
 use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 
-use crate::random::Random;
+use dn_testing::Random;
 
 /// Adds nodes to a graph, whose last tensor is the current one.
 struct Builder<'a> {

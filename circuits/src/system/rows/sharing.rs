@@ -55,3 +55,39 @@ const fn are_apart(pairs: &[(Fx, Fx)]) -> bool {
 
 const _: () = assert!(are_apart(&EXCLUSIVE), "a kind of row has two marks that share a column");
 const _: () = assert!(are_apart(&SAME), "a kind of row has two whole columns that are one");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::columns::Acc;
+
+    const fn about(
+        marks: &'static [&'static [Fx]],
+        beside: &'static [&'static [&'static [Fx]]],
+    ) -> About {
+        let registers: &[(Acc, &str)] = &[];
+        About { name: "a kind", cells: &[], marks, beside, registers }
+    }
+
+    /// What the crate's build rests on: it fails for kinds that have two marks of a column, and for no others.
+    #[test]
+    fn marks_meet_only_from_different_groups() {
+        let (a, b) = (Fx::Product, Fx::Score);
+        assert!(!meet(&about(&[&[Fx::Product, Fx::Score]], &[]), a, b), "one of a group is set");
+        assert!(meet(&about(&[&[Fx::Product], &[Fx::Score]], &[]), a, b));
+        assert!(meet(&about(&[&[Fx::Product]], &[&[&[Fx::Score]]]), a, b), "one runs beside it");
+        assert!(meet(&about(&[], &[&[&[Fx::Product], &[Fx::Score]]]), a, b), "both run beside it");
+        assert!(meet(&about(&[], &[&[&[Fx::Product]], &[&[Fx::Score]]]), a, b), "on two tracks");
+        assert!(!meet(&about(&[], &[&[&[Fx::Product, Fx::Score]]]), a, b));
+        assert!(!meet(&about(&[&[Fx::Product]], &[]), a, b), "it has one of them");
+        assert!(!meet(&about(&[], &[]), a, b));
+    }
+
+    #[test]
+    fn every_kind_is_held_to_the_pairs() {
+        assert!(are_apart(&EXCLUSIVE) && are_apart(&SAME));
+        // The pairs are not empty, and a pair that does meet is seen.
+        assert!(!EXCLUSIVE.is_empty() && !SAME.is_empty());
+        assert!(!are_apart(&[(Fx::Lookup, Fx::Position)]));
+    }
+}

@@ -35,6 +35,7 @@ mod select;
 mod statistics;
 mod transposed;
 mod trees;
+mod triangle;
 mod view;
 mod volume;
 
@@ -319,6 +320,7 @@ impl Reader {
         let selections = self.selection(node, &view.dims).ok_or("it moves no numbers")??;
         let mut views = Vec::new();
         for selection in selections {
+            self.afford(selection.dims.iter().copied())?;
             views.push(match &selection.index {
                 None => view.under(selection.dims),
                 Some(index) => self.pick(&view, index, selection.dims, selection.fill as f32)?,

@@ -196,6 +196,8 @@ pub(super) static OPERATORS: &[Operator] = &[
     entry(Product, "Mul", "", ARITHMETIC),
     entry(Product, "Div", "", ARITHMETIC),
     entry(Product, "Where", "", |r, n| r.choose(n)),
+    rewritten("", Linear, "CumSum", "a constant axis"),
+    rewritten("", Linear, "Trilu", "a constant diagonal"),
     rewritten("", Product, "Softmax", "left out as the last operator"),
     rewritten("", Product, "LayerNormalization", STATISTIC),
     rewritten("", Product, "InstanceNormalization", STATISTIC),
@@ -223,6 +225,7 @@ pub(super) static OPERATORS: &[Operator] = &[
             }
         },
     ),
+    entry(Seen, "GatherElements", "constant indices", SELECT),
     entry(Seen, "Expand", "a constant shape", SELECT),
     entry(Seen, "Tile", "constant repeats", SELECT),
     entry(Seen, "Pad", "constant paddings", SELECT),

@@ -63,6 +63,8 @@ impl Reader {
                 domain,
                 "Softmax" | "LayerNormalization" | "InstanceNormalization" | "RMSNormalization",
             ) if is_onnx(domain) => self.statistic(node)?,
+            (domain, "CumSum") if is_onnx(domain) => self.running_sum(node)?,
+            (domain, "Trilu") if is_onnx(domain) => self.triangle(node)?,
             (domain, "LSTM" | "GRU" | "RNN") if is_onnx(domain) => self.recurrent(node)?,
             (domain, "QLinearConv" | "QLinearMatMul" | "MatMulInteger" | "ConvInteger")
                 if is_onnx(domain) =>

@@ -62,6 +62,7 @@ impl Reader {
             "Transpose" => transpose(node, dims),
             "Slice" => self.slice(node, dims),
             "Gather" => self.gather(node, dims),
+            "GatherElements" => self.gather_elements(node, dims),
             "Expand" => self.expand(node, dims),
             "Tile" => self.tile(node, dims),
             "Pad" => self.pad(node, dims),
@@ -108,6 +109,28 @@ impl Reader {
         let mut selection = Selection::lines(dims, &lines);
         selection.dims.splice(at..=at, indices.dims.iter().copied());
         Ok(selection)
+    }
+
+    /// One entry for each index, whose place along one axis it is.
+    fn gather_elements(&self, node: &onnx::Node, dims: &[usize]) -> Result<Selection, String> {
+        let name = node.operand(1).ok_or("the indices are missing")?;
+        let indices = self.numbers(name)?.ok_or("the indices are computed from the input")?;
+        let at = axis(node.int("axis", 0), dims.len())?;
+        let to = &indices.dims;
+        if to.len() != dims.len() || (0..to.len()).any(|a| a != at && to[a] > dims[a]) {
+            return Err(format!("indices of {to:?} do not fit {dims:?}"));
+        }
+        let (from, own) = (strides(dims), strides(to));
+        let place = |(n, i): (usize, &f64)| {
+            let i = if *i < 0.0 { *i as i64 + dims[at] as i64 } else { *i as i64 };
+            let i =
+                usize::try_from(i).ok().filter(|i| *i < dims[at]).ok_or("an index is outside")?;
+            let along = |a: usize| if a == at { i } else { n / own[a] % to[a] };
+            Ok((0..to.len()).map(|a| along(a) * from[a]).sum())
+        };
+        let index: Result<Vec<usize>, String> =
+            indices.values.iter().enumerate().map(place).collect();
+        Ok(Selection::of(to.clone(), index?))
     }
 
     /// Chosen columns of a table.
@@ -213,8 +236,12 @@ fn transpose(node: &onnx::Node, dims: &[usize]) -> Result<Selection, String> {
     Ok(Selection::of(to, index))
 }
 
-/// Indices from `start` to `end`, which may count from the end and be beyond it.
+/// Indices from `start` to `end`, which may count from the end and be beyond it. Of the dimensions
+/// of a tensor there may be none left.
 fn range(start: i64, end: i64, step: i64, extent: usize) -> Result<Vec<usize>, String> {
+    if extent == 0 {
+        return Ok(Vec::new());
+    }
     let extent = extent as i64;
     let from_end = |i: i64| if i < 0 { i.saturating_add(extent) } else { i };
     let (low, high) = if step > 0 { (0, extent) } else { (-1, extent - 1) };
@@ -226,9 +253,6 @@ fn range(start: i64, end: i64, step: i64, extent: usize) -> Result<Vec<usize>, S
     while (step > 0 && at < end) || (step < 0 && at > end) {
         out.push(usize::try_from(at).map_err(|_| "an index is outside")?);
         at = at.saturating_add(step);
-    }
-    if out.is_empty() {
-        return Err("the result is empty".to_owned());
     }
     Ok(out)
 }

@@ -17,6 +17,9 @@ use super::rewrite::{node as make, with_int};
 use super::Reader;
 use crate::onnx::Node;
 
+/// Leaves of the trees that share their layers, about. A kernel has a weight for each, in rows beside those of
+/// the values that it reads: with so many its rows are as many as those of a value in a batch of 256.
+const BLOCK: usize = 256;
 /// Longest way from a root to a leaf.
 const MAX_DEPTH: usize = 64;
 
@@ -155,7 +158,10 @@ fn trees(node: &Node) -> Result<Vec<(i64, Tree)>, String> {
 }
 
 /// Values of leaves: `(tree, node) -> (output, value)`.
-type Values = HashMap<(i64, i64), Vec<(usize, f32)>>;
+type Values = HashMap<(i64, i64), LeafValues>;
+
+/// Output and value, of one leaf.
+type LeafValues = Vec<(usize, f32)>;
 
 fn values(node: &Node, prefix: &str) -> Result<Values, String> {
     let ints = |name: &str| node.ints(&format!("{prefix}_{name}")).unwrap_or_default();
@@ -248,65 +254,129 @@ impl Reader {
         let inputs = self.view(x)?.dims.iter().skip(1).product::<usize>();
         self.count(afford(flat.len(), [decisions, leaves, inputs, outputs])?)?;
         let share = share(node, flat.len())?;
+        let of_tree = |(flat, (id, _)): (Flat, &(i64, Tree))| {
+            let value = |leaf: &Leaf| values.get(&(*id, leaf.node)).cloned().unwrap_or_default();
+            let values = flat.leaves.iter().map(value).collect();
+            (flat, values)
+        };
+        let trees: Vec<_> = flat.into_iter().zip(&trees).map(of_tree).collect();
+        let size = Size { decisions, leaves, inputs, outputs };
+        // Layer by layer: what reads a tensor is about as many nodes further on for each of them, which a proof
+        // pays for where it differs.
+        let (mut layers, mut parts): ([Vec<Node>; 3], _) = (Default::default(), Vec::new());
+        for (at, trees) in trees.chunks((BLOCK / leaves).max(1)).enumerate() {
+            let part = format!("{raw}@{at}");
+            let block = Block::new(size, trees, share)?;
+            let nodes = self.block(x, size, block, &part);
+            layers.iter_mut().zip(nodes).for_each(|(layer, nodes)| layer.extend(nodes));
+            parts.push(part);
+        }
+        let mut nodes = layers.concat();
+        parts.push(self.store(raw, vec![outputs], base(node, outputs)?));
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        nodes.push(make("Sum", &parts, raw));
+        Ok(nodes)
+    }
 
-        let columns = flat.len() * decisions;
-        let (mut select, mut thresholds) = (vec![0.0; inputs * columns], vec![1.0; columns]);
-        let (mut paths, mut counts) = (vec![0.0; flat.len() * leaves * decisions], Vec::new());
-        let mut sums = vec![0.0; flat.len() * leaves * outputs];
-        for (t, (flat, (id, _))) in flat.iter().zip(&trees).enumerate() {
+    /// The layers of one block: its decisions, its leaves, its sums, which are `part`.
+    fn block(&mut self, x: &str, size: Size, block: Block, part: &str) -> [Vec<Node>; 3] {
+        let Size { decisions, leaves, inputs, outputs } = size;
+        let Block { trees, select, thresholds, paths, counts, sums } = block;
+        let name = |what: &str| format!("{part}@{what}");
+        let [select, thresholds, paths, counts, sums] = [
+            self.store(part, vec![inputs, trees * decisions], select),
+            self.store(part, vec![trees * decisions], thresholds),
+            self.store(part, vec![trees * leaves, decisions, 1], paths),
+            self.store(part, vec![trees * leaves], counts),
+            self.store(part, vec![trees * leaves, outputs], sums),
+        ];
+        let (zero, long) =
+            (self.store(part, Vec::new(), vec![0.0]), self.store_integers(part, &[0, -1, 1]));
+        let flat_again = self.store_integers(part, &[0, -1]);
+        let at_least = |of: &str, to: &str| make("GreaterOrEqual", &[of, &zero], to);
+        let decided = vec![
+            make("MatMul", &[x, &select], &name("below")),
+            make("Add", &[&name("below"), &thresholds], &name("left")),
+            at_least(&name("left"), &name("bits")),
+        ];
+        let count = make("Conv", &[&name("decisions"), &paths, &counts], &name("counts"));
+        let reached = vec![
+            make("Reshape", &[&name("bits"), &long], &name("decisions")),
+            with_int(count, "group", trees as i64),
+            at_least(&name("counts"), &name("reached")),
+        ];
+        let summed = vec![
+            make("Reshape", &[&name("reached"), &flat_again], &name("leaves")),
+            make("MatMul", &[&name("leaves"), &sums], part),
+        ];
+        [decided, reached, summed]
+    }
+}
+
+/// Sizes of all blocks.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    /// Of one tree, at most.
+    decisions: usize,
+    /// Of one tree, at most.
+    leaves: usize,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// The numbers of some trees' layers.
+#[derive(Debug)]
+struct Block {
+    trees: usize,
+    /// `[inputs, decisions]`
+    select: Vec<f64>,
+    /// `[decisions]`
+    thresholds: Vec<f64>,
+    /// `[leaves, decisions of one tree]`
+    paths: Vec<f64>,
+    /// `[leaves]`
+    counts: Vec<f64>,
+    /// `[leaves, outputs]`
+    sums: Vec<f64>,
+}
+
+impl Block {
+    /// Trees with the values of their leaves, each of which counts for `share`.
+    fn new(size: Size, trees: &[(Flat, Vec<LeafValues>)], share: f64) -> Result<Self, String> {
+        let Size { decisions, leaves, inputs, outputs } = size;
+        let columns = trees.len() * decisions;
+        let mut block = Self {
+            trees: trees.len(),
+            select: vec![0.0; inputs * columns],
+            thresholds: vec![1.0; columns],
+            paths: vec![0.0; trees.len() * leaves * decisions],
+            counts: Vec::new(),
+            sums: vec![0.0; trees.len() * leaves * outputs],
+        };
+        for (t, (flat, values)) in trees.iter().enumerate() {
             for (j, (feature, threshold)) in flat.comparisons.iter().enumerate() {
                 if *feature >= inputs {
                     return Err(format!("feature {feature} of {inputs} is compared"));
                 }
-                select[feature * columns + t * decisions + j] = -1.0;
-                thresholds[t * decisions + j] = f64::from(*threshold);
+                block.select[feature * columns + t * decisions + j] = -1.0;
+                block.thresholds[t * decisions + j] = f64::from(*threshold);
             }
-            for k in 0..leaves {
+            for (k, (leaf, values)) in flat.leaves.iter().zip(values).enumerate() {
                 let row = t * leaves + k;
-                let Some(leaf) = flat.leaves.get(k) else {
-                    counts.push(-1.0);
-                    continue;
-                };
                 let mut count = 0.5;
                 for (j, holds) in &leaf.path {
-                    paths[row * decisions + j] = if *holds { 1.0 } else { -1.0 };
+                    block.paths[row * decisions + j] = if *holds { 1.0 } else { -1.0 };
                     count -= f64::from(u8::from(*holds));
                 }
-                counts.push(count);
-                for (output, value) in values.get(&(*id, leaf.node)).into_iter().flatten() {
-                    sums[row * outputs + output] += f64::from(*value) * share;
+                block.counts.push(count);
+                for (output, value) in values {
+                    block.sums[row * outputs + output] += f64::from(*value) * share;
                 }
             }
+            // Trees with fewer leaves are filled up with some that nothing reaches.
+            block.counts.resize((t + 1) * leaves, -1.0);
         }
-        let base = base(node, outputs)?;
-        let name = |part: &str| format!("{raw}@{part}");
-        let [select, thresholds, paths, counts, sums, base] = [
-            self.store(raw, vec![inputs, columns], select),
-            self.store(raw, vec![columns], thresholds),
-            self.store(raw, vec![flat.len() * leaves, decisions, 1], paths),
-            self.store(raw, vec![flat.len() * leaves], counts),
-            self.store(raw, vec![flat.len() * leaves, outputs], sums),
-            self.store(raw, vec![outputs], base),
-        ];
-        let (zero, long) =
-            (self.store(raw, Vec::new(), vec![0.0]), self.store_integers(raw, &[0, -1, 1]));
-        let flat_again = self.store_integers(raw, &[0, -1]);
-        let at_least = |of: &str, to: &str| make("GreaterOrEqual", &[of, &zero], to);
-        Ok(vec![
-            make("MatMul", &[x, &select], &name("below")),
-            make("Add", &[&name("below"), &thresholds], &name("left")),
-            at_least(&name("left"), &name("bits")),
-            make("Reshape", &[&name("bits"), &long], &name("decisions")),
-            with_int(
-                make("Conv", &[&name("decisions"), &paths, &counts], &name("counts")),
-                "group",
-                flat.len() as i64,
-            ),
-            at_least(&name("counts"), &name("reached")),
-            make("Reshape", &[&name("reached"), &flat_again], &name("leaves")),
-            make("MatMul", &[&name("leaves"), &sums], &name("total")),
-            make("Add", &[&name("total"), &base], raw),
-        ])
+        Ok(block)
     }
 }
 

@@ -61,7 +61,8 @@ impl Equaliser<'_> {
         let steps = match grain {
             Grain::All => vec![steps::positive(needs[0].reach / TOP)],
             Grain::Channel | Grain::Value => {
-                steps::of(&needs, Tolerance { noise: NOISE, margin: self.margin().into() }, 0.0)
+                let margin = self.margin(if grain == Grain::Value { 1 } else { shape.positions() });
+                steps::of(&needs, Tolerance { noise: NOISE, margin: margin.into() }, 0.0)
             }
         };
         (Tensor::of(steps), offset)

@@ -36,9 +36,10 @@ const MANY: usize = 16;
 /// Quotients that the scales leave: of all nodes together at most, of one at least.
 const QUOTIENTS: (usize, usize) = (48_000, 512);
 
-/// Between units. Steps of single channels round less, but they saturate sooner at what the
-/// calibration data do not show; so only channels that need them get them, and with room.
-const HIDDEN: Tolerance = Tolerance { noise: 0.02, margin: 1.5 };
+/// Between units: deviations of the next sums that coarse steps may add, and how far beyond the examples
+/// steps of single channels reach where each shows one value of a channel. They round less, but they
+/// saturate sooner at what the calibration data do not show; so only channels that need them get them.
+const HIDDEN: (f64, f64) = (0.005, 0.5);
 
 /// What the outputs are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,7 @@ pub(super) fn equalise(model: &Lowered, statistics: &Statistics, outputs: Output
             e.unit(i)
         };
         let (before, after) = &statistics.units[i];
+        let margin = e.margin(model.units[i].output().positions());
         let is_shifted = i == last && ends::is_curved(&model.units[i]) && e.examples() >= FEW;
         if is_shifted {
             output_offset = vec![ends::middle(joined(after, &[1.0], &[0.0]))];
@@ -107,8 +109,8 @@ pub(super) fn equalise(model: &Lowered, statistics: &Statistics, outputs: Output
         let behind = if i == last { &output_offset[..] } else { none };
         let before = joined(before, &tensor.multipliers, if is_shifted { none } else { behind });
         let after = joined(after, &tensor.multipliers, behind);
-        let after = if is_shifted { after.widened(e.margin()) } else { after };
-        ranges.push((before.widened(e.margin()), after));
+        let after = if is_shifted { after.widened(margin) } else { after };
+        ranges.push((before.widened(margin), after));
         floors.push(floor as f32);
         e.tensors.push(tensor);
     }
@@ -147,9 +149,9 @@ impl<'a> Equaliser<'a> {
         self.statistics.kept.len()
     }
 
-    /// How far beyond so many examples others may reach.
-    fn margin(&self) -> f32 {
-        1.0 + 2.0 / (self.examples().max(FEW) as f32).sqrt()
+    /// How far beyond the examples others may reach, where each shows so many values of a channel.
+    fn margin(&self, positions: usize) -> f32 {
+        1.0 + 2.0 / (self.examples().max(FEW) as f32 * alike(positions) as f32).sqrt()
     }
 
     /// The tensor behind unit `i`, and the least scale that leaves few enough quotients.
@@ -160,15 +162,17 @@ impl<'a> Equaliser<'a> {
             return (Tensor { multipliers: vec![1.0], ..read.clone() }, 0.0);
         }
         let (before, after) = &self.statistics.units[i];
+        let positions = unit.output().positions();
+        let margin = self.margin(positions);
         let reach = self.reach(i);
         let furthest = reach.iter().copied().fold(0.0, f64::max);
         let floor = furthest / self.quotients;
         let is_positive = matches!(unit.chain[..], [Scalar::Relu | Scalar::Clip(..)]);
         if !self.is_free(i + 1) {
-            let range = joined(before, &[1.0], &[0.0]).widened(self.margin());
+            let range = joined(before, &[1.0], &[0.0]).widened(margin);
             let inner = f64::from(range.that_matters(&unit.chain).scale()).max(floor);
             if is_homogeneous(&unit.chain) {
-                let span = self.span(before, &[1.0], (inner, is_positive));
+                let span = self.span(before, &[1.0], (inner, is_positive, margin));
                 return (Tensor { multipliers: vec![1.0], steps: vec![inner], span }, floor);
             }
             let after = joined(after, &[1.0], &[0.0]);
@@ -184,11 +188,15 @@ impl<'a> Equaliser<'a> {
             Some(read) if unit.is_mean() && read.multipliers.len() == needs.len() => {
                 self.of_mean(&needs, read)
             }
-            _ => (steps::of(&needs, HIDDEN, floor), floor),
+            _ => {
+                let (noise, beyond) = HIDDEN;
+                let tolerance = Tolerance { noise, margin: 1.0 + beyond / alike(positions).sqrt() };
+                (steps::of(&needs, tolerance, floor), floor)
+            }
         };
         let mut tensor = Tensor::of(steps);
         let step = tensor.steps.iter().copied().fold(0.0, f64::max);
-        tensor.span = self.span(before, &tensor.multipliers, (step, is_positive));
+        tensor.span = self.span(before, &tensor.multipliers, (step, is_positive, margin));
         (tensor, floor)
     }
 
@@ -197,9 +205,9 @@ impl<'a> Equaliser<'a> {
         &self,
         before: &[Spread],
         multipliers: &[f64],
-        (step, is_positive): (f64, bool),
+        (step, is_positive, margin): (f64, bool, f32),
     ) -> f64 {
-        let range = joined(before, multipliers, &[0.0]).widened(self.margin());
+        let range = joined(before, multipliers, &[0.0]).widened(margin);
         let codes = (f64::from(range.magnitude()) / step).ceil().min(TOP);
         if is_positive {
             codes
@@ -262,6 +270,12 @@ impl Tensor {
         let multipliers = steps.iter().map(|s| s / largest).collect();
         Self { multipliers, steps, span: 2.0 * TOP }
     }
+}
+
+/// What so many values of a channel say of its range: neighbours are alike, so no more than one side
+/// of an image does.
+fn alike(positions: usize) -> f64 {
+    (positions as f64).sqrt()
 }
 
 /// Whether all channels have one step and one offset.

@@ -1,18 +1,56 @@
 //! Random graphs that reach what the integer semantics admit, and random inputs.
 
+use std::fmt;
+
 use dn_core::quant::{
     Activation, Geometry, Graph, Node, Part, Shape, Source, MAX_ABS_ACCUMULATOR, MAX_SHIFT,
 };
+use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 
 /// Numbers of channels, which have many common divisors.
 const CHANNELS: [usize; 6] = [1, 2, 3, 4, 6, 8];
 
-pub(crate) struct Random(ChaCha8Rng);
+/// Nodes of a graph, one that may follow at the end not counted.
+const MOST_NODES: usize = 6;
+
+/// A graph with a few inputs, the two extreme ones among them.
+#[derive(Clone)]
+pub struct Case {
+    /// A valid graph.
+    pub graph: Graph,
+    /// Values of its input, each as many as it takes.
+    pub inputs: Vec<Vec<i8>>,
+}
+
+impl fmt::Debug for Case {
+    /// Inputs follow from the seed, and would hide the graph.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.graph)
+    }
+}
+
+/// Graphs of one to seven nodes with twelve inputs each. A failing one shrinks to fewer nodes.
+pub fn graphs() -> impl Strategy<Value = Case> {
+    (any::<u64>().no_shrink(), 1..=MOST_NODES, any::<bool>()).prop_map(
+        |(seed, nodes, is_closed)| {
+            let mut random = Random::seeded(seed);
+            let graph = random.graph_of(nodes, is_closed);
+            let inputs = random.inputs(graph.input_len());
+            Case { graph, inputs }
+        },
+    )
+}
+
+/// Draws parts of graphs, the same ones from the same seed.
+#[derive(Clone, Debug)]
+pub struct Random(ChaCha8Rng);
 
 impl Random {
-    pub(crate) fn seeded(seed: u64) -> Self {
+    /// Draws that follow from a seed.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
@@ -32,12 +70,13 @@ impl Random {
         self.below(n) == 0
     }
 
-    pub(crate) fn any_bytes(&mut self, len: usize) -> Vec<i8> {
+    /// Any bytes.
+    pub fn any_bytes(&mut self, len: usize) -> Vec<i8> {
         (0..len).map(|_| self.0.next_u32() as i8).collect()
     }
 
     /// A vector of one kind: any bytes, the two extremes, small values, or one value throughout.
-    pub(crate) fn bytes(&mut self, len: usize) -> Vec<i8> {
+    pub fn bytes(&mut self, len: usize) -> Vec<i8> {
         let kind = self.below(4);
         let constant = self.0.next_u32() as i8;
         let value = |r: &mut Self| match kind {
@@ -50,7 +89,7 @@ impl Random {
     }
 
     /// Weights of int8, or some of int16 among zeros.
-    pub(crate) fn weights(&mut self, len: usize) -> Vec<i16> {
+    pub fn weights(&mut self, len: usize) -> Vec<i16> {
         if self.is_one_in(8) {
             let value = |r: &mut Self| if r.is_one_in(3) { r.0.next_u32() as i16 } else { 0 };
             (0..len).map(|_| value(self)).collect()
@@ -172,7 +211,7 @@ impl Random {
     }
 
     /// A dense layer on up to two tensors.
-    pub(crate) fn dense(&mut self, graph: &Graph) -> Node {
+    pub fn dense(&mut self, graph: &Graph) -> Node {
         let outputs = 1 + self.below(20);
         let sources = (0..self.among(&[1, 1, 2]))
             .map(|_| {
@@ -223,12 +262,19 @@ impl Random {
         node
     }
 
-    pub(crate) fn graph(&mut self) -> Graph {
+    /// A graph of one to six nodes, which a dense layer may close.
+    pub fn graph(&mut self) -> Graph {
+        let nodes = 1 + self.below(MOST_NODES);
+        let is_closed = self.is_one_in(2);
+        self.graph_of(nodes, is_closed)
+    }
+
+    fn graph_of(&mut self, nodes: usize, is_closed: bool) -> Graph {
         let extent = |r: &mut Self| if r.is_one_in(4) { 1 } else { 1 + r.below(8) };
         let (height, width) = (extent(self), extent(self));
         let input = Shape { channels: self.among(&CHANNELS), height, width };
         let mut graph = Graph { input, nodes: Vec::new() };
-        for _ in 0..=self.below(5) {
+        for _ in 0..nodes {
             let node = match self.below(6) {
                 0 => self.dense(&graph),
                 1 => self.product(&graph),
@@ -236,7 +282,7 @@ impl Random {
             };
             graph.nodes.push(node);
         }
-        if self.is_one_in(2) {
+        if is_closed {
             let node = self.dense(&graph);
             graph.nodes.push(node);
         }
@@ -244,7 +290,7 @@ impl Random {
     }
 
     /// The two extreme inputs and ten others.
-    pub(crate) fn inputs(&mut self, len: usize) -> Vec<Vec<i8>> {
+    pub fn inputs(&mut self, len: usize) -> Vec<Vec<i8>> {
         let mut inputs = vec![vec![i8::MIN; len], vec![i8::MAX; len]];
         inputs.extend((0..10).map(|_| self.bytes(len)));
         inputs
