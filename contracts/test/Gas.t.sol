@@ -5,8 +5,8 @@ import {IInferenceRollup as I} from "../src/interfaces/IInferenceRollup.sol";
 import {RollupFixture} from "./base/RollupFixture.sol";
 
 /// @dev What batches cost all in; `forge test --match-contract GasTest -vv` prints it. The verification's gas is the figure
-/// that was measured with real proofs. Accounts have balances and nonces
-/// from before, four workers a record of work, and every slot is cold when a transaction begins.
+/// that was measured with real proofs. Accounts have balances and nonces from before, the four workers have worked before,
+/// and every slot is cold when a transaction begins.
 contract GasTest is RollupFixture {
     /// @dev Execution of a verification of 64 and of 1,024 listed tasks with merged openings, and the length of the proof
     /// (`docs/book/costs.md`).
