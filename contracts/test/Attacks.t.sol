@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IAccounts} from "../src/interfaces/IAccounts.sol";
 import {IInferenceRollup as I} from "../src/interfaces/IInferenceRollup.sol";
 import {IStaking} from "../src/interfaces/IStaking.sol";
@@ -163,8 +164,67 @@ contract AttacksTest is RollupFixture {
         bytes memory signature = _sign(worker, rollup.receiptDigest(r));
         _all(b);
         rollup.slashReceipt(b.header, b.chunks[0], _opening(b, 0), 0, r, signature);
-        eq(rollup.balanceOf(user), 10 ether, "made whole");
-        eq(staking.slashableOf(IStaking.Role.Worker, worker), MINIMUM_STAKE / 2, "half of the stake");
+        eq(staking.slashableOf(IStaking.Role.Worker, worker), MINIMUM_STAKE * 9 / 10, "less of the stake");
+        require(MINIMUM_STAKE / 10 > rollup.balanceOf(worker), "more than it was paid");
+        eq(token.balanceOf(user), 0, "not yet");
+        _payOut(_holdingId(0, worker));
+        eq(rollup.balanceOf(user) + token.balanceOf(user), 10 ether, "made whole");
+    }
+
+    /// @dev A liar reports itself: stake that is slashed leaves no sooner than stake that unbonds, and most of it burns.
+    function testStopsLeavingByAReportOfOneself() external {
+        _deposit(user, 10 ether);
+        Bundle memory b = _bundle(1);
+        I.Receipt memory r = _receipt(b, 0, 7);
+        bytes memory signature = _sign(worker, rollup.receiptDigest(r));
+        _all(b);
+        vm.prank(worker);
+        staking.announce(keccak256(abi.encode(worker, keccak256(signature), bytes32("salt"))));
+        vm.roll(block.number + 1);
+        vm.prank(worker);
+        rollup.slashReceipt(b.header, b.chunks[0], _opening(b, 0), 0, r, signature);
+        bytes32 id = _holdingId(0, worker);
+        vm.prank(worker);
+        staking.claimReward(id, "salt");
+        vm.warp(block.timestamp + staking.UNBONDING_DELAY() - 1);
+        vm.expectPartialRevert(IStaking.StillHeld.selector);
+        staking.payOut(id);
+        uint256 supply = token.totalSupply();
+        _payOut(id);
+        uint256 burned = supply - token.totalSupply();
+        require(burned > token.balanceOf(worker), "more burns than comes back");
+    }
+
+    /// @dev The reporter's transaction is copied out of the queue: the reward stays with whoever announced it.
+    function testStopsStealingAReport() external {
+        _deposit(user, 10 ether);
+        Bundle memory b = _bundle(1);
+        I.Receipt memory r = _receipt(b, 0, 7);
+        bytes memory signature = _sign(worker, rollup.receiptDigest(r));
+        I.Opening memory o = _opening(b, 0);
+        _all(b);
+        vm.prank(otherUser);
+        staking.announce(keccak256(abi.encode(otherUser, keccak256(signature), bytes32("salt"))));
+        vm.roll(block.number + 1);
+        // The same signature with its other `s` would be other evidence.
+        uint256 n = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
+        (uint8 v, bytes32 r_, bytes32 s) = vm.sign(keyOf[worker], rollup.receiptDigest(r));
+        bytes memory twin = abi.encodePacked(r_, n - uint256(s), 55 - v);
+        vm.startPrank(STRANGER);
+        vm.expectPartialRevert(ECDSA.ECDSAInvalidSignatureS.selector);
+        rollup.slashReceipt(b.header, b.chunks[0], o, 0, r, twin);
+        bytes32 mine = keccak256(abi.encode(STRANGER, keccak256(signature), bytes32("salt")));
+        staking.announce(mine);
+        rollup.slashReceipt(b.header, b.chunks[0], o, 0, r, signature);
+        bytes32 id = _holdingId(0, worker);
+        vm.expectRevert(abi.encodeWithSelector(IStaking.NotAnnouncedBefore.selector, mine, block.number));
+        staking.claimReward(id, "salt");
+        vm.stopPrank();
+        vm.prank(otherUser);
+        staking.claimReward(id, "salt");
+        _payOut(id);
+        eq(token.balanceOf(otherUser), MINIMUM_STAKE / 10 / 5, "a fifth");
+        eq(token.balanceOf(STRANGER), 0, "nothing");
     }
 
     function testStopsPayingAWorkerThatHasLeft() external {

@@ -64,9 +64,24 @@ contract CommitTest is RollupFixture {
         Bundle memory b = _bundle(1);
         vm.prank(DEVELOPER);
         registry.setActive(MODEL, false);
+        vm.warp(block.timestamp + registry.NOTICE());
         _commitReverts(b, abi.encodeWithSelector(I.ModelNotActive.selector, MODEL));
         b.header.modelId = keccak256("unknown");
         _commitReverts(b, abi.encodeWithSelector(I.ModelNotActive.selector, b.header.modelId));
+    }
+
+    /// @dev A developer's notice takes no batch away: not to its last second, nor one that is committed then.
+    function testModelsStopAfterNotice() external {
+        _fund();
+        vm.prank(DEVELOPER);
+        registry.setActive(MODEL, false);
+        vm.warp(block.timestamp + registry.NOTICE() - 1);
+        Bundle memory b = _bundle(2);
+        _commit(b);
+        vm.warp(block.timestamp + 1);
+        _commitReverts(_bundle(1), abi.encodeWithSelector(I.ModelNotActive.selector, MODEL));
+        _prove(b);
+        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "settled");
     }
 
     function testOpeningIsAtMostTenMinutesAgo() external {

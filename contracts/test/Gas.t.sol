@@ -5,7 +5,8 @@ import {IInferenceRollup as I} from "../src/interfaces/IInferenceRollup.sol";
 import {RollupFixture} from "./base/RollupFixture.sol";
 
 /// @dev What batches cost all in; `forge test --match-contract GasTest -vv` prints it. The verification's gas is the figure
-/// that was measured with real proofs. Accounts have balances and nonces from before, and every slot is cold when a transaction begins.
+/// that was measured with real proofs. Accounts have balances and nonces from before, the four workers have worked before,
+/// and every slot is cold when a transaction begins.
 contract GasTest is RollupFixture {
     /// @dev Execution of a verification of 64 and of 1,024 listed tasks with merged openings, and the length of the proof
     /// (`docs/book/costs.md`).
@@ -97,6 +98,7 @@ contract GasTest is RollupFixture {
         vm.cool(address(rollup));
         vm.cool(address(registry));
         vm.cool(address(staking));
+        vm.cool(address(epochs));
         vm.cool(address(verifier));
     }
 
@@ -127,12 +129,12 @@ contract GasTest is RollupFixture {
 
     function testGas64Strangers() external {
         Cost memory c = _inOne("64 strangers", _of(64, 64, 64, 1));
-        require(c.gas <= 64 * 23_000, "gas");
+        require(c.gas <= 64 * 23_700, "gas");
     }
 
     function testGas8Users() external {
         Cost memory c = _inOne("8 users", _of(64, 64, 8, 1));
-        require(c.gas <= 64 * 19_000, "gas");
+        require(c.gas <= 64 * 19_500, "gas");
     }
 
     function testGas1024InChunks() external {
@@ -153,6 +155,6 @@ contract GasTest is RollupFixture {
             _count(c, one.execution, one.tokens, one.length);
         }
         _print("1,024 of 8 users, all in", c, 1024);
-        require(c.gas <= 1024 * 15_500, "gas");
+        require(c.gas <= 1024 * 15_800, "gas");
     }
 }

@@ -18,8 +18,8 @@ contract InvariantsTest is TestBase {
         targets[0] = address(handler);
     }
 
-    /// @dev Balances and what waits to be burned are backed, stakes to the wei, and every token is somewhere. Chunks settle
-    /// once, and only if proven; nonces are charged once.
+    /// @dev Balances and what waits to be burned are backed, stakes and what is held of them to the wei, and every token
+    /// is somewhere. Chunks settle once, and only if proven; nonces are charged once; only paid work is recorded.
     function invariantBooksAgree() external view {
         (uint256 credits, uint256 stakes, uint256 wallets) = handler.sums();
         (uint256 inRollup, uint256 inStaking, uint256 supply) = handler.held();
@@ -28,6 +28,8 @@ contract InvariantsTest is TestBase {
         eq(wallets + inRollup + inStaking, supply, "supply");
         handler.checkBatches();
         handler.checkNonces();
+        handler.checkHoldings();
+        handler.checkWork();
     }
 
     /// @dev The handler reaches every step: the invariants are not about nothing.
@@ -46,9 +48,11 @@ contract InvariantsTest is TestBase {
         handler.prove(2);
         handler.settle(2, 1);
         eq(handler.settlements(), 4, "settlements");
-        handler.slash(0, 0, true);
-        handler.slash(0, 1, true);
-        eq(handler.slashes(), 1, "slashes");
+        handler.slash(0, 0, true, true);
+        handler.slash(0, 1, true, true);
+        handler.slash(0, 0, false, false);
+        eq(handler.slashes(), 2, "slashes");
+        this.invariantBooksAgree();
         handler.requestExit(2, type(uint256).max);
         handler.cancelExit(2);
         handler.requestExit(2, type(uint256).max);
@@ -60,6 +64,9 @@ contract InvariantsTest is TestBase {
         handler.unbond(0);
         handler.withdrawStake(0);
         handler.burn();
+        handler.payOut(0);
+        handler.payOut(0);
+        eq(handler.payouts(), 1, "payouts");
         this.invariantBooksAgree();
     }
 }

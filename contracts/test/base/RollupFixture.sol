@@ -272,6 +272,18 @@ abstract contract RollupFixture is BundleFixture {
         return b;
     }
 
+    /// @dev What `staking` holds of the worker's stake for a false receipt of the batch.
+    function _holdingId(uint64 batchId, address account) internal view returns (bytes32) {
+        return staking.holdingId(address(rollup), IStaking.Role.Worker, account, bytes32(uint256(batchId)));
+    }
+
+    /// @dev Waits until the holding may be paid, and pays it.
+    function _payOut(bytes32 id) internal {
+        uint64 releaseAt = staking.holdingOf(id).releaseAt;
+        if (block.timestamp < releaseAt) vm.warp(releaseAt);
+        staking.payOut(id);
+    }
+
     /// @dev What is expected of the next call: this event of the chunk.
     function _expectOutcomes(Bundle memory b, uint256 chunk, I.Outcome[] memory outcomes) internal {
         uint256 packed;

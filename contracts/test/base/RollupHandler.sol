@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {IEpochs} from "../../src/interfaces/IEpochs.sol";
 import {IInferenceRollup as I} from "../../src/interfaces/IInferenceRollup.sol";
 import {IStaking} from "../../src/interfaces/IStaking.sol";
 import {RollupFixture} from "./RollupFixture.sol";
@@ -18,8 +19,14 @@ contract RollupHandler is RollupFixture {
     Charged[] private charged;
     address[] private accounts;
     mapping(address account => mapping(uint64 nonce => bool)) private isCharged;
+    bytes32[] private holdings;
+    mapping(address worker => uint256) private slashesOf;
+    mapping(address worker => uint256) private earnedBy;
     uint256 public slashes;
+    uint256 public payouts;
     uint256 public settlements;
+    /// @dev Announcements so far; the last one's salt.
+    uint256 private announced;
 
     struct Charged {
         address user;
@@ -196,23 +203,64 @@ contract RollupHandler is RollupFixture {
         staking.withdraw(IStaking.Role.Worker);
     }
 
-    function slash(uint256 which, uint256 i, bool first) external {
+    /// @dev Slashed stake is held to the wei, whether somebody has announced the report or nobody.
+    function slash(uint256 which, uint256 i, bool first, bool isAnnounced) external {
         (Bundle memory b, bool found) = _find(which, I.BatchStatus.Proven);
         address liar = first ? worker : otherWorker;
         if (!found || staking.slashableOf(IStaking.Role.Worker, liar) == 0) return;
         i = bound(i, 0, b.orders.length - 1);
+        uint64 batchId = b.header.batchId;
+        if (rollup.isSlashed(batchId, liar)) {
+            _report(
+                b, i, liar, false, abi.encodeWithSelector(I.ReceiptAlreadySlashed.selector, batchId, liar)
+            );
+            return;
+        }
+        uint256 before = staking.slashableOf(IStaking.Role.Worker, liar);
+        _report(b, i, liar, isAnnounced, "");
+        bytes32 id = _holdingId(batchId, liar);
+        eq(staking.holdingOf(id).amount, (before + 9) / 10, "a tenth");
+        holdings.push(id);
+        ++slashes;
+        ++slashesOf[liar];
+        if (!isAnnounced) return;
+        vm.prank(STRANGER);
+        staking.claimReward(id, bytes32(announced));
+    }
+
+    /// @dev Reports a receipt of task `i`; where a reason is given, in vain.
+    function _report(Bundle memory b, uint256 i, address liar, bool isAnnounced, bytes memory reason)
+        private
+    {
         uint256 chunk = b.chunks.length == 1 || i < 60 ? 0 : 1;
         I.Receipt memory r = _receipt(b, i, 7);
         bytes memory signature = _sign(liar, rollup.receiptDigest(r));
         I.Opening memory o = _opening(b, chunk);
-        bool again = rollup.isSlashed(b.header.batchId, liar);
-        if (again) {
-            bytes4 selector = I.ReceiptAlreadySlashed.selector;
-            vm.expectRevert(abi.encodeWithSelector(selector, b.header.batchId, liar));
+        if (isAnnounced) {
+            staking.announce(keccak256(abi.encode(STRANGER, keccak256(signature), bytes32(++announced))));
+            vm.roll(block.number + 1);
         }
         vm.prank(STRANGER);
+        if (reason.length != 0) vm.expectRevert(reason);
         rollup.slashReceipt(b.header, b.chunks[chunk], o, i - 60 * chunk, r, signature);
-        if (!again) ++slashes;
+    }
+
+    /// @dev From its time on a holding is paid, whatever else has happened, and once.
+    function payOut(uint256 which) external {
+        if (holdings.length == 0) return;
+        bytes32 id = holdings[which % holdings.length];
+        IStaking.Holding memory h = staking.holdingOf(id);
+        if (h.amount == 0) {
+            vm.expectRevert(abi.encodeWithSelector(IStaking.UnknownHolding.selector, id));
+            staking.payOut(id);
+            return;
+        }
+        (uint256 supply, uint256 inStaking) = (token.totalSupply(), token.balanceOf(address(staking)));
+        _payOut(id);
+        uint256 burned = supply - token.totalSupply();
+        eq(inStaking - token.balanceOf(address(staking)), h.amount, "all of it");
+        eq(burned, h.amount - h.refund - (h.reporter == address(0) ? 0 : h.amount / 5), "the rest burns");
+        ++payouts;
     }
 
     // Books.
@@ -222,6 +270,8 @@ contract RollupHandler is RollupFixture {
         bool[] used;
         uint256 balance;
         uint256 otherBalance;
+        uint256 workerBalance;
+        uint256 otherWorkerBalance;
     }
 
     function _books(Bundle memory b) private view returns (Books memory books) {
@@ -230,6 +280,8 @@ contract RollupHandler is RollupFixture {
             books.used[i] = rollup.isUsed(b.orders[i].user, b.orders[i].nonce);
         }
         (books.balance, books.otherBalance) = (rollup.balanceOf(user), rollup.balanceOf(otherUser));
+        (books.workerBalance, books.otherWorkerBalance) =
+        (rollup.balanceOf(worker), rollup.balanceOf(otherWorker));
     }
 
     /// @dev Whoever paid did so by nonces that this step used up, each for its order's maximum at most.
@@ -247,6 +299,8 @@ contract RollupHandler is RollupFixture {
         }
         require(before.balance - rollup.balanceOf(user) <= most, "a user paid more than it signed for");
         require(before.otherBalance - rollup.balanceOf(otherUser) <= otherMost, "as above");
+        earnedBy[worker] += rollup.balanceOf(worker) - before.workerBalance;
+        earnedBy[otherWorker] += rollup.balanceOf(otherWorker) - before.otherWorkerBalance;
     }
 
     function _noteSettled(Bundle memory b, uint256 chunk) private {
@@ -268,7 +322,7 @@ contract RollupHandler is RollupFixture {
             stakes += staking.slashableOf(IStaking.Role.Worker, accounts[i]);
             wallets += token.balanceOf(accounts[i]);
         }
-        return (credits + rollup.toBurn(), stakes, wallets + token.balanceOf(address(this)));
+        return (credits + rollup.toBurn(), stakes + staking.held(), wallets + token.balanceOf(address(this)));
     }
 
     function held() external view returns (uint256 inRollup, uint256 inStaking, uint256 supply) {
@@ -284,6 +338,27 @@ contract RollupHandler is RollupFixture {
             require(batch.headerHash == headerHashes[i], "committed");
         }
         eq(rollup.nextBatchId(), batches.length, "ids");
+    }
+
+    /// @dev Each holding has its parts within it, and together they are all that is held.
+    function checkHoldings() external view {
+        uint256 sum;
+        for (uint256 i; i < holdings.length; ++i) {
+            IStaking.Holding memory h = staking.holdingOf(holdings[i]);
+            sum += h.amount;
+            require(h.amount == 0 || h.refund <= h.amount / 2, "at most half to the victim");
+        }
+        eq(staking.held(), sum, "held");
+    }
+
+    /// @dev The epochs know of the fees of tasks that workers were paid for, and of slashes: no more and no less.
+    function checkWork() external view {
+        address[2] memory both = [worker, otherWorker];
+        for (uint256 i; i < 2; ++i) {
+            IEpochs.Work memory w = epochs.workOf(both[i], epochs.current());
+            eq(w.fees, earnedBy[both[i]] / WORKER_SHARE * (PRICE / epochs.UNIT()), "fees of paid tasks");
+            eq(w.faults, slashesOf[both[i]], "faults");
+        }
     }
 
     /// @dev A nonce that was charged stays used.

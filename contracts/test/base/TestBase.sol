@@ -28,6 +28,7 @@ interface Vm {
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function roll(uint256 block_) external;
+    function expectCall(address callee, bytes calldata data, uint64 count) external;
     function mockCall(address callee, bytes calldata data, bytes calldata result) external;
     function cool(address account) external;
     function setBlockhash(uint256 block_, bytes32 hash) external;
