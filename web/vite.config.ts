@@ -14,7 +14,7 @@ const proxy = {
 };
 
 /** `sdk/js` has the same dependencies at the same versions: it takes this folder's. */
-const shared = ["@noble/curves/bn254.js", "@noble/hashes/sha3.js", "ethers", "poseidon-lite"];
+const shared = ["@noble/curves/bn254.js", "@noble/hashes/sha3.js", "ethers", "poseidon-lite/poseidon5"];
 const alias = [
   ...shared.map((name) => ({ find: new RegExp(`^${name.replaceAll(".", "\\.")}$`), replacement: here(`./node_modules/${name}`) })),
   { find: "@sdk", replacement: here("../sdk/js") },
