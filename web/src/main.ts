@@ -2,7 +2,7 @@ import { mount } from "svelte";
 import App from "./App.svelte";
 import "./app.css";
 import { settings } from "./lib/settings.svelte";
-import { here } from "./lib/route.svelte";
+import { here } from "./lib/here.svelte";
 import { t } from "./strings";
 
 document.title = t.title;

@@ -1,5 +1,5 @@
 /** Sums that the overview shows. */
-import type { Batch, Node, TaskState, Trust } from "./api";
+import type { Batch, Event, Node, TaskState, Trust } from "./api";
 
 export interface Totals {
   proven: number;
@@ -8,8 +8,6 @@ export interface Totals {
   gas: number;
   /** CPU milliseconds of proving one inference, over batches whose prover told. */
   cpuMs: number | null;
-  labelled: number;
-  correct: number;
 }
 
 /** Gas of one inference of a batch that is proven. */
@@ -24,13 +22,12 @@ export function totals(batches: Batch[]): Totals {
     batches: proven.length,
     gas: sum(proven, (b) => b.prove_gas ?? 0),
     cpuMs: timed.length === 0 ? null : sum(timed, (b) => b.prove_cpu_ms!) / sum(timed, (b) => b.count),
-    labelled: sum(proven, (b) => b.score?.labelled ?? 0),
-    correct: sum(proven, (b) => b.score?.correct ?? 0),
   };
 }
 
-/** States in which a task has an answer. */
-export const isAnswered = (state: TaskState) => state === "executed" || state === "committed" || state === "proven";
+/** How many tasks came to a state in the last `span` milliseconds, as far as the events tell. */
+export const lately = (events: Event[], state: TaskState, now: number, span: number) =>
+  events.filter((event) => event.state === state && event.at_ms > now - span).length;
 
 const ONE = 2 ** 32;
 /** Work at which the history counts one half. */

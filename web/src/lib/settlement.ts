@@ -2,13 +2,23 @@
  * All that depends on the settlement contracts: their calls and events, the header of a batch, the form of orders and
  * receipts. Nothing else in this folder knows an ABI.
  */
-import { AbiCoder, Contract, Interface, JsonRpcProvider, TypedDataEncoder, keccak256, verifyTypedData } from "ethers";
+import {
+  AbiCoder,
+  Contract,
+  Interface,
+  JsonRpcProvider,
+  type LogDescription,
+  TypedDataEncoder,
+  keccak256,
+  verifyTypedData,
+} from "ethers";
 import type { Chain, Header, Order, Receipt, Slot } from "./api";
 
 const ROLLUP = new Interface([
   "function verifier() view returns (address)",
   "function batch(uint64) view returns (tuple(bytes32 headerHash, uint64 committedAt, uint64 deadline, uint8 status))",
   "event TaskSettled(bytes32 indexed taskId, uint64 indexed batchId, address indexed worker, address user, bytes32 outputHash, uint256 fee)",
+  "event BatchProven(uint64 indexed batchId, bytes32 indexed modelId, address indexed prover, uint256 tasks, uint256 paidTasks, uint256 probeCount, uint256 probeCorrect, uint256 marginSum)",
   "event TaskUnpaid(bytes32 indexed taskId, uint64 indexed batchId, address indexed user, bytes32 outputHash, uint256 fee)",
   "event ReceiptSlashed(bytes32 indexed taskId, address indexed worker, address indexed reporter, uint256 slashed, uint256 refunded)",
 ]);
@@ -120,18 +130,23 @@ export interface Registered {
   isActive: boolean;
 }
 
-/** Sums of fees, in token wei. */
+/** Sums over all blocks; amounts in token wei. */
 export interface Paid {
   tasks: number;
   fees: bigint;
   unpaid: number;
   burnt: bigint;
   slashes: number;
+  labelled: number;
+  correct: number;
 }
 
 /** A chain node. */
 export class Settlement {
   readonly #provider: JsonRpcProvider;
+  #paid: Paid = { tasks: 0, fees: 0n, unpaid: 0, burnt: 0n, slashes: 0, labelled: 0, correct: 0 };
+  /** The first block that is not in the sums. */
+  #next = 0;
 
   constructor(
     rpc: string,
@@ -186,33 +201,33 @@ export class Settlement {
     return stake[0];
   }
 
-  /** Fees of all tasks so far, and what was burnt. */
+  /** Fees of all tasks so far, what was burnt, and how labelled tasks were answered. Blocks are read once. */
   async paid(): Promise<Paid> {
-    const paid: Paid = { tasks: 0, fees: 0n, unpaid: 0, burnt: 0n, slashes: 0 };
+    const paid = { ...this.#paid };
     const head = await this.#provider.getBlockNumber();
-    const names = ["TaskSettled", "TaskUnpaid", "ReceiptSlashed"] as const;
-    const topic = (name: string) => ROLLUP.getEvent(name)!.topicHash;
+    const names = ["TaskSettled", "TaskUnpaid", "ReceiptSlashed", "BatchProven"];
+    const topics = [names.map((name) => ROLLUP.getEvent(name)!.topicHash)];
     const burns = [TOKEN.getEvent("Transfer")!.topicHash, null, ZERO];
-    for (let from = 0; from <= head; from += RANGE) {
+    for (let from = this.#next; from <= head; from += RANGE) {
       const blocks = { fromBlock: from, toBlock: Math.min(head, from + RANGE - 1) };
       const [settled, burnt] = await Promise.all([
-        this.#provider.getLogs({ ...blocks, address: this.chain.rollup, topics: [names.map(topic)] }),
+        this.#provider.getLogs({ ...blocks, address: this.chain.rollup, topics }),
         this.#provider.getLogs({ ...blocks, address: this.chain.token, topics: burns }),
       ]);
-      for (const log of settled) {
-        const event = ROLLUP.parseLog(log)!;
-        if (event.name === "TaskSettled") [paid.tasks, paid.fees] = [paid.tasks + 1, paid.fees + event.args.fee];
-        if (event.name === "TaskUnpaid") paid.unpaid += 1;
-        if (event.name === "ReceiptSlashed") paid.slashes += 1;
-      }
+      for (const log of settled) add(paid, ROLLUP.parseLog(log)!);
       for (const log of burnt) paid.burnt += TOKEN.parseLog(log)!.args.value;
     }
+    [this.#paid, this.#next] = [paid, head + 1];
     return paid;
   }
+}
 
-  /** What a transaction cost: gas, its price in wei, its block. */
-  async receipt(hash: string): Promise<{ gas: bigint; price: bigint; block: number; from: string } | null> {
-    const receipt = await this.#provider.getTransactionReceipt(hash);
-    return receipt && { gas: receipt.gasUsed, price: receipt.gasPrice, block: receipt.blockNumber, from: receipt.from };
+function add(paid: Paid, { name, args }: LogDescription) {
+  if (name === "TaskSettled") [paid.tasks, paid.fees] = [paid.tasks + 1, paid.fees + args.fee];
+  if (name === "TaskUnpaid") paid.unpaid += 1;
+  if (name === "ReceiptSlashed") paid.slashes += 1;
+  if (name === "BatchProven") {
+    paid.labelled += Number(args.probeCount);
+    paid.correct += Number(args.probeCorrect);
   }
 }

@@ -17,18 +17,6 @@ export function parse(hash: string): Route {
 
 export const link = (page: PageName, id: string | number = "") => `#/${page}${id === "" ? "" : `/${id}`}`;
 
-class Here {
-  route = $state<Route>({ page: "overview", id: "" });
-
-  follow() {
-    const read = () => (this.route = parse(location.hash));
-    window.addEventListener("hashchange", read);
-    read();
-  }
-}
-
-export const here = new Here();
-
 /** The page of what somebody typed: a task's or model's id, or a batch's number. */
 export function search(text: string, models: string[]): string | null {
   const typed = text.trim().toLowerCase();
