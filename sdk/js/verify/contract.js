@@ -48,6 +48,12 @@ export function contractCode(p) {
 export const matchesContract = (protocol, code) =>
   protocol.omega % R !== 0n && contractCode(protocol) === code.toLowerCase();
 
+/** The first coordinate of tau G2 in the development reference string, whose secret is public: `prover/src/srs.rs`. */
+const DEVELOPMENT_TAU = 0x07c9306f20efa1bc343cd63142355ac72c8eff8612247d53c3068ece61974d47n;
+
+/** Whether anybody can forge proofs of this key. */
+export const isForgeable = (protocol) => protocol.tauG2[0] === DEVELOPMENT_TAU;
+
 /** The digest that a merged key must have: of all else that it is, below the field's order. */
 export function mergedDigest(p) {
   const size = (n) => bytes(BigInt(n)).slice(24);

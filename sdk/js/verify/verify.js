@@ -11,7 +11,7 @@ import { Refusal } from "./refusal.js";
 import { readStatement } from "./statement.js";
 import { Transcript } from "./transcript.js";
 
-export { matchesContract, contractCode } from "./contract.js";
+export { contractCode, isForgeable, matchesContract } from "./contract.js";
 export { readProtocol } from "./protocol.js";
 export { Refusal } from "./refusal.js";
 export { readStatement } from "./statement.js";

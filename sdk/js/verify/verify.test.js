@@ -4,7 +4,7 @@ import test from "node:test";
 import { gunzipSync } from "node:zlib";
 import { R } from "./field.js";
 import { withLeaves } from "./statement.js";
-import { Refusal, matchesContract, readProtocol, readStatement, verify } from "./verify.js";
+import { Refusal, isForgeable, matchesContract, readProtocol, readStatement, verify } from "./verify.js";
 
 /** Of a rollup's batches, and of `deepnode model prove --digest`: `testdata/record.js`. */
 function fixture(name) {
@@ -48,6 +48,14 @@ test("a key is the one in its contract, and no other", () => {
       assert.ok(!matchesContract(readProtocol(file), code), `${name}: ${what}`);
     }
   }
+});
+
+test("the development string is known by sight", () => {
+  const { protocol, key } = fixture("merged");
+  assert.ok(isForgeable(key));
+  const file = structuredClone(protocol);
+  file.protocol.s_g2 = file.protocol.g2;
+  assert.ok(!isForgeable(readProtocol(file)));
 });
 
 test("every word of a proof counts", () => {

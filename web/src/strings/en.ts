@@ -212,6 +212,7 @@ export const en = {
     key: "Contract of the key",
     classes: "Classes of a label",
     package: "Download the package",
+    forgeable: "The reference string of this rollup is the development one: its secret is public, so anybody can forge proofs.",
     scheme: "Openings of its proofs",
     merged: "merged",
     plain: "plain",
