@@ -43,7 +43,7 @@ test-all: export DN_EXHAUSTIVE = 1
 test-all: test ## As test, with every byte of a proof corrupted and half a million random inputs.
 
 web: ## Builds the explorer into web/dist.
-	scripts/setup-web.sh
+	scripts/setup-js.sh
 	npm run --silent --prefix web build
 
 test-web: build ## Tests every page of the explorer in Chromium; PICTURES=1 takes docs/pictures anew.

@@ -9,7 +9,7 @@ if [[ ! -x $CHROMIUM ]]; then
     echo "no $CHROMIUM: install chromium, or set CHROMIUM to one" >&2
     exit 1
 fi
-"$root/scripts/setup-web.sh"
+"$root/scripts/setup-js.sh"
 cd "$root/web"
 npm run --silent build
 
@@ -40,7 +40,7 @@ done
 field() { node -pe "JSON.parse(require('fs').readFileSync('$state/devnet.json'))$1"; }
 DN_SEQUENCER=$(field .sequencer)
 DN_RPC=$(field .rpc)
-export DN_SEQUENCER DN_RPC
+export DN_SEQUENCER DN_RPC DN_USER_KEY=$state/net/keys/user-2.key
 submit() {
     "$bin/deepnode" task submit --sequencer "$DN_SEQUENCER" --key-file "$state/net/keys/user-$1.key" --model "$2" \
         --inputs "$digits/heldout.npz" --count "$3" --wait proven "${@:4}" >/dev/null 2>&1

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -20,9 +20,19 @@ const alias = [
   { find: "@sdk", replacement: here("../sdk/js") },
 ];
 
+/** What the built page may load: its own files, and data from the sequencer and the chain node that the visitor names. */
+const POLICY = "default-src 'self'; connect-src *; object-src 'none'; base-uri 'none'; form-action 'none'";
+const policy: Plugin = {
+  name: "content-security-policy",
+  apply: "build",
+  transformIndexHtml: () => [
+    { tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content: POLICY }, injectTo: "head-prepend" },
+  ],
+};
+
 export default defineConfig({
   base: "./",
-  plugins: [svelte()],
+  plugins: [svelte(), policy],
   resolve: { alias },
   server: { proxy, host: "127.0.0.1", fs: { allow: [here(".."), here(".")] } },
   preview: { proxy, host: "127.0.0.1" },

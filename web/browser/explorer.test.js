@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { ask, browser, open, provenBatches } from "./session.js";
+import { ask, browser, open, order, provenBatches, url } from "./session.js";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
-/** Compressed bytes of the first page, of which issue and budget is 300 kB. */
+/** Most bytes on the wire of the first page. */
 const FIRST_LOAD = 300_000;
 
 let chromium;
@@ -45,7 +45,8 @@ for (const colorScheme of ["light", "dark"]) {
       await settled(page);
       await page.waitForTimeout(300);
       await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => globalThis.axe.run());
+      const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
+      assert.ok(passes.length > 10, `${name}: axe looked at ${passes.length} things`);
       const findings = violations.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(" ")}`);
       assert.deepEqual(findings, [], name);
       assert.deepEqual(complaints, [], name);
@@ -78,7 +79,7 @@ test("the first page is small", async () => {
     if (/\.(js|css|svg|html)$|\/$/.test(new URL(response.url).pathname)) scripts.add(requestId);
   });
   client.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => sizes.set(requestId, encodedDataLength));
-  await page.goto(`${process.env.DN_WEB_URL ?? "http://127.0.0.1:4173"}/`, { waitUntil: "load" });
+  await page.goto(`${url}/`, { waitUntil: "load" });
   await page.waitForTimeout(1500);
   const bytes = [...scripts].reduce((sum, id) => sum + (sizes.get(id) ?? 0), 0);
   console.log(`first load: ${bytes} bytes on the wire`);
@@ -145,6 +146,20 @@ test("a task's journey is told from queued to proven", async () => {
   const states = await page.locator("ol li .head > span:first-child").allInnerTexts();
   assert.deepEqual(states, ["queued", "assigned", "answered", "committed", "proven"]);
   await page.getByText("the same: the worker was right").waitFor();
+  await context.close();
+});
+
+test("an order shows up as it happens, and is followed until it is proven", async () => {
+  const context = await chromium.newContext();
+  const { page, complaints } = await open(context, "");
+  const ordered = await order();
+  const row = page.locator("li", { has: page.locator(`a[title="${ordered}"]`) }).first();
+  await row.waitFor();
+  await row.locator("a").click();
+  await page.locator("ol li").nth(4).waitFor({ timeout: 60_000 });
+  assert.equal(await page.locator("ol li .head > span:first-child").last().innerText(), "proven");
+  await page.getByText("the same: the worker was right").waitFor();
+  assert.deepEqual(complaints, []);
   await context.close();
 });
 

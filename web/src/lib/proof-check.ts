@@ -65,6 +65,16 @@ function bytesOf(hex: string): Uint8Array {
   return Uint8Array.from({ length: (hex.length - 2) / 2 }, (_, i) => parseInt(hex.slice(2 + 2 * i, 4 + 2 * i), 16));
 }
 
+/** Signatures checked before the page is drawn again. */
+const AT_ONCE = 32;
+
+async function* drawn<T>(items: T[]): AsyncGenerator<[number, T]> {
+  for (const [i, item] of items.entries()) {
+    if (i % AT_ONCE === AT_ONCE - 1) await new Promise((resolve) => setTimeout(resolve));
+    yield [i, item];
+  }
+}
+
 /** One batch under examination. */
 class Examination {
   readonly #instances: bigint[];
@@ -110,12 +120,12 @@ class Examination {
   async orders() {
     const { batch, chain } = this.claim;
     const { inputs } = readStatement(this.#instances);
-    batch.slots.forEach(({ task_id, order, signature }, i) => {
+    for await (const [i, { task_id, order, signature }] of drawn(batch.slots)) {
       need(same(taskOf(chain, order), task_id), `slot ${i}: the order is another task's`);
       need(signerOf(chain, order, signature) === order.user.toLowerCase(), `slot ${i}: the user has not signed`);
       need(same(order.model_id, batch.model_id), `slot ${i}: the order is for another model`);
       need(BigInt(order.input_hash) === inputs[i], `slot ${i}: the proof is about another input`);
-    });
+    }
   }
 
   /** An honest batch can have these public inputs; slots without a task have the model's null input. */
@@ -134,11 +144,11 @@ class Examination {
   /** Each worker signed the answer that the proof shows to be right. */
   async receipts() {
     const { outputs } = readStatement(this.#instances);
-    this.claim.batch.slots.forEach(({ task_id, worker, receipt }, i) => {
+    for await (const [i, { task_id, worker, receipt }] of drawn(this.claim.batch.slots)) {
       need(receiptSigner(this.claim.chain, receipt) === worker.toLowerCase(), `slot ${i}: the worker has not signed`);
       need(same(receipt.task_id, task_id), `slot ${i}: the receipt is another task's`);
       need(BigInt(receipt.output_hash) === outputs[i], `slot ${i}: the worker signed another answer`);
-    });
+    }
   }
 
   /** The Solidity verifier's word, by a call that changes nothing. */
