@@ -1,10 +1,11 @@
 // Takes the pictures of docs/pictures from a running explorer: node browser/pictures.js
 import { fileURLToPath } from "node:url";
-import { ask, browser, open, provenBatches } from "./session.js";
+import { ask, browser, open } from "./session.js";
 
 const folder = fileURLToPath(new URL("../../docs/pictures/", import.meta.url));
 const chromium = await browser();
-const [id] = await provenBatches();
+const proven = (await ask("/v1/batches?from=0")).filter((batch) => batch.state === "proven");
+const { id } = proven.toSorted((a, b) => b.count - a.count)[0];
 const batch = await ask(`/v1/batches/${id}`);
 
 async function picture(name, path, options = {}) {

@@ -59,6 +59,7 @@ export const en = {
 
   batch: {
     title: (id: string | number) => `Batch ${id}`,
+    size: (tasks: number) => (tasks === 1 ? "1 task" : `${tasks} tasks`),
     facts: "Facts",
     onChain: "Number on chain",
     prover: "Prover",
