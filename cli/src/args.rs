@@ -39,10 +39,58 @@ pub(crate) enum Command {
     /// Send tasks to a sequencer.
     #[command(subcommand)]
     Task(TaskCommand),
+    /// Deposit DN into a rollup, and take it out.
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Run a whole rollup on this machine: chain, contracts, sequencer, workers, prover, validator.
     ///
     /// Keys and reference string are for development: never use it for money.
     Devnet(Devnet),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Tell what an account has, inside the rollup and outside.
+    Show(AccountOf),
+    /// Put DN into the rollup: orders are paid from it.
+    Deposit(AccountAmount),
+    /// Ask for DN: it is paid when the exit's delay is over, by claim-exit. An amount, or all.
+    Exit(AccountAmount),
+    /// Take the request for an exit back.
+    CancelExit(AccountOf),
+    /// Have an exit paid whose delay is over.
+    ClaimExit(AccountOf),
+}
+
+impl AccountCommand {
+    /// Whose account it is about.
+    pub(crate) fn of(&self) -> &AccountOf {
+        match self {
+            Self::Show(of) | Self::CancelExit(of) | Self::ClaimExit(of) => of,
+            Self::Deposit(a) | Self::Exit(a) => &a.of,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountOf {
+    /// The sequencer's HTTP interface, which tells where the contracts are.
+    #[arg(long, env = "DN_SEQUENCER_URL")]
+    pub(crate) sequencer: String,
+    /// HTTP endpoint of the chain.
+    #[arg(long, env = "DN_RPC_URL")]
+    pub(crate) rpc_url: String,
+    /// File with the account's private key.
+    #[arg(long, env = "DN_KEY_FILE")]
+    pub(crate) key_file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountAmount {
+    /// DN, with up to 18 decimals.
+    pub(crate) amount: String,
+    #[command(flatten)]
+    pub(crate) of: AccountOf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! `deepnode`: the command line of users, model developers and operators.
 
+mod account;
 mod args;
 mod devnet;
 mod error;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::Open(a)) => model::open(a),
         Command::Model(ModelCommand::CheckKey(a)) => model::check_key(a, &cli.global),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
+        Command::Account(a) => account::account(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),
     };
     match done {

@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod canonical;
+pub mod chunks;
 pub mod commitment;
 pub mod digest;
 pub mod groups;

@@ -11,6 +11,8 @@ use crate::{Accounts, Deployment};
 pub struct Balances {
     /// Escrow or credit of each member inside the rollup.
     pub members: Vec<(String, U256)>,
+    /// Tokens in the rollup that wait to be burned.
+    pub to_burn: U256,
     /// Tokens that the rollup contract holds.
     pub rollup_tokens: U256,
     /// Tokens that the staking contract holds.
@@ -30,6 +32,7 @@ impl Balances {
         }
         Ok(Self {
             members,
+            to_burn: rollup.toBurn().call().await?,
             rollup_tokens: token.balanceOf(contracts.rollup).call().await?,
             staked_tokens: token.balanceOf(contracts.staking).call().await?,
             supply: token.totalSupply().call().await?,
@@ -48,6 +51,6 @@ impl Balances {
     pub fn balance_since(&self, before: &Self) -> bool {
         let held = |b: &Self| b.rollup_tokens + b.staked_tokens;
         let burned = before.supply.saturating_sub(self.supply);
-        self.sum() == self.rollup_tokens && held(before) == held(self) + burned
+        self.sum() + self.to_burn == self.rollup_tokens && held(before) == held(self) + burned
     }
 }

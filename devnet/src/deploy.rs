@@ -21,6 +21,8 @@ pub struct Roles {
     pub treasury: Address,
     /// Reference string of all keys: `dn_core::vk_data::reference_string`.
     pub reference_string: B256,
+    /// Seconds between an exit's request and its payment.
+    pub exit_delay_s: u64,
     /// Least stake of a worker, prover or validator, in wei of DN.
     pub minimum_stake_wei: U256,
 }
@@ -88,6 +90,7 @@ pub async fn deploy<P: Provider + Clone>(
         sequencer: roles.sequencer,
         validatorPool: roles.validator_pool,
         treasury: roles.treasury,
+        exitDelay: roles.exit_delay_s,
     };
     let rollup = *InferenceRollup::deploy(provider.clone(), config).await?.address();
     staking.setRollup(rollup).send().await?.get_receipt().await?;

@@ -55,6 +55,7 @@ pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<
         validator_pool: accounts.validator.address(),
         treasury: accounts.treasury.address(),
         reference_string: reference_string(&options.data)?,
+        exit_delay_s: options.exit_delay.as_secs(),
         minimum_stake_wei: U256::from(FUNDS),
     };
     let d = deploy(&accounts.sequencer.provider, roles).await.context("deploy the contracts")?;

@@ -47,6 +47,8 @@ pub struct Options {
     pub lease: Duration,
     /// From the commitment of a batch to the last moment to prove it.
     pub proving_window: Duration,
+    /// From the request of an exit to its payment.
+    pub exit_delay: Duration,
     /// Blocks after which a transaction counts.
     pub confirmations: u64,
     /// Time between blocks; without it each transaction gets its block at once.
@@ -78,6 +80,7 @@ impl Options {
             batch_wait: Duration::from_secs(5),
             lease: Duration::from_secs(30),
             proving_window: Duration::from_secs(3600),
+            exit_delay: Duration::from_secs(60),
             confirmations: 1,
             block_time: None,
             rpc_url_for_services: None,

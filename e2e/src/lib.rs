@@ -12,5 +12,5 @@ pub use answer::answer;
 pub use digits::Digits;
 pub use network::{options, programs, BATCH};
 pub use proxy::{Fault, Proxy};
-pub use stage::Stage;
+pub use stage::{paid_once, Stage};
 pub use user::{settled, User};

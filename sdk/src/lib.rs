@@ -4,17 +4,20 @@
 mod account;
 mod client;
 pub mod contracts;
+pub mod deposit;
 mod key;
 mod node;
 mod order;
+pub mod settlement;
 mod task;
 pub mod wire;
 
 pub use account::Account;
+pub use alloy::signers::local::PrivateKeySigner as Signer;
 pub use client::{Client, ClientError};
 pub use key::{read_key, read_or_create_key, KeyError};
 pub use node::{patiently, Heart, Held, Node, NodeError};
 pub use order::{
-    domain, header_instance, recover, recover_hash, sign, task_id, Access, Order, Receipt, Register,
+    domain, recover, recover_hash, sign, task_id, Access, Invoice, Order, Receipt, Register,
 };
 pub use task::{random_salt, signed_receipt, signed_task, Terms};

@@ -1,10 +1,8 @@
-//! EIP-712 orders and receipts, and the header's public input.
+//! Messages that are signed by EIP-712.
 
-use alloy::primitives::{keccak256, Address, Signature, B256, U256};
+use alloy::primitives::{Address, Signature, B256};
 use alloy::signers::{local::PrivateKeySigner, Error, SignerSync};
-use alloy::sol_types::{eip712_domain, Eip712Domain, SolStruct, SolValue};
-
-use crate::contracts::IInferenceRollup::BatchHeader;
+use alloy::sol_types::{eip712_domain, Eip712Domain, SolStruct};
 
 alloy::sol! {
     /// A user's signed wish to have one input answered.
@@ -28,6 +26,14 @@ alloy::sol! {
         bytes32 outputHash;
         uint64 startedAtMs;
         uint64 finishedAtMs;
+    }
+
+    /// A worker's claim of its share of a chunk.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Invoice {
+        bytes32 batchHash;
+        uint256 chunk;
+        bytes32 outputs;
     }
 
     /// A node's proof that it holds its key.
@@ -99,15 +105,10 @@ pub fn recover_hash(hash: B256, signature: &[u8]) -> Option<Address> {
     signature.recover_address_from_prehash(&hash).ok()
 }
 
-/// The public input that binds a batch to its header: its hash without the top three bits.
-#[must_use]
-pub fn header_instance(header: &BatchHeader) -> U256 {
-    let mask = (U256::from(1) << 253) - U256::from(1);
-    U256::from_be_bytes(keccak256(header.abi_encode()).0) & mask
-}
-
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::U256;
+
     use super::*;
 
     #[test]

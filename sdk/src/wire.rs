@@ -52,20 +52,6 @@ pub fn order_view(o: &Order) -> OrderView {
     }
 }
 
-/// The order as the rollup takes it.
-#[must_use]
-pub fn rollup_order(o: &OrderView) -> IInferenceRollup::Order {
-    let Order { user, modelId, inputHash, maxFee, deadline, nonce, tag } = order(o);
-    IInferenceRollup::Order { user, modelId, inputHash, maxFee, deadline, nonce, tag }
-}
-
-/// What the rollup takes of an order in a batch, which has the rest.
-#[must_use]
-pub fn rollup_terms(o: &OrderView) -> IInferenceRollup::Terms {
-    let Order { user, maxFee, deadline, nonce, tag, .. } = order(o);
-    IInferenceRollup::Terms { user, maxFee, deadline, nonce, tag }
-}
-
 /// The receipt that is signed.
 #[must_use]
 pub fn receipt(r: &ReceiptView) -> Receipt {
@@ -95,7 +81,7 @@ pub fn rollup_header(h: &HeaderView) -> IInferenceRollup::BatchHeader {
         batchId: h.batch_id,
         modelId: B256::from(h.model_id.0),
         slotsHash: B256::from(h.slots_hash.0),
-        prover: address(h.prover),
+        openedAt: h.opened_at,
         deadline: h.deadline,
     }
 }

@@ -18,6 +18,7 @@ create table batch (
     header_hash {blob},
     slots_hash {blob} not null,
     prover {blob},
+    opened_s {int},
     deadline_s {int},
     task_count {int} not null check (task_count > 0),
     orders_end_s {int} not null,
@@ -27,6 +28,11 @@ create table batch (
     lease_expires_ms {int},
     instances {blob},
     proof {blob},
+    -- Whose proof it is.
+    proven_by {blob},
+    -- Slots of the model's batches, and chunks of them that have tasks.
+    batch_slots {int} not null,
+    chunks {int} not null check (chunks > 0),
     refusals {int} not null default 0,
     refused_at_ms {int},
     reason text,
@@ -87,6 +93,8 @@ create index task_by_end on task (state, expires_at_s);
 create index task_by_worker on task (worker, state);
 create index task_by_batch on task (batch_id, slot);
 create index task_by_payer on task (payer, state, model_id, turn);
+-- A nonce is charged once.
+create unique index task_by_nonce on task (payer, nonce_bits);
 
 -- What opens the tags of tasks with a label, sealed: shown to provers alone.
 create table label (
@@ -101,10 +109,27 @@ create table missed (
     primary key (task_id, worker)
 ){strict};
 
--- Tasks that the chain says are proven and that were never taken here.
-create table foreign_task (
-    task_id {blob} primary key
+-- Workers' claims of their shares, good for one header.
+create table invoice (
+    batch_hash {blob} not null,
+    chunk {int} not null,
+    worker {blob} not null,
+    signature {blob} not null,
+    primary key (batch_hash, chunk, worker)
 ){strict};
+
+-- Chunks that the chain has settled.
+create table settled (
+    batch_id {int} not null references batch (id),
+    chunk {int} not null,
+    block {int},
+    tx_hash {blob},
+    -- Of a transaction that settled it alone.
+    gas {int},
+    primary key (batch_id, chunk)
+){strict};
+
+create index settled_by_block on settled (block);
 
 create table payer (
     payer {blob} primary key check (length(payer) = 20),
@@ -149,7 +174,7 @@ create table node (
 -- timeout says nothing about its outcome.
 create table outbox (
     id {key},
-    kind text not null check (kind in ('commit', 'prove', 'refund')),
+    kind text not null check (kind in ('commit', 'prove', 'settle', 'expire')),
     batch_id {int} not null references batch (id),
     nonce {int} not null,
     state text not null check (state in ('open', 'mined', 'reverted', 'replaced')),

@@ -33,8 +33,8 @@ pub(crate) enum Admission {
     Known,
     /// Its key stands for another task.
     KeyConflict,
-    /// The chain says that it is proven.
-    Foreign,
+    /// Its nonce stands for another order of the user.
+    NonceUsed,
     /// It is not taken.
     Refused(Refused),
 }
@@ -69,6 +69,13 @@ struct Candidate {
     /// Its place in the queue, or why it gets none.
     place: Result<u64, Refused>,
     now_ms: u64,
+}
+
+impl Candidate {
+    /// What is charged once.
+    fn nonce(&self) -> (Address, u64) {
+        (self.task.order.user, self.task.order.nonce)
+    }
 }
 
 type Waiting = (Candidate, oneshot::Sender<Result<Admission, ()>>);
@@ -179,7 +186,9 @@ async fn decide(tx: &mut Write, candidates: &[Candidate]) -> Result<Vec<Admissio
     let ids: Vec<Bytes32> = candidates.iter().map(|c| c.id).collect();
     let keyed = candidates.iter().filter_map(|c| Some((c.task.order.user, c.key.as_deref()?)));
     let keyed: Vec<(Address, &str)> = keyed.collect();
-    let intake::Known { taken: mut known, foreign } = intake::known(tx, &ids).await?;
+    let nonces: Vec<(Address, u64)> = candidates.iter().map(Candidate::nonce).collect();
+    let mut known = intake::known(tx, &ids).await?;
+    let mut nonces = intake::nonces(tx, &nonces).await?;
     let keys = intake::keys(tx, &keyed).await?;
     let mut used: BTreeMap<(Address, &str), Bytes32> =
         keys.iter().map(|((payer, key), id)| ((*payer, key.as_str()), *id)).collect();
@@ -194,16 +203,17 @@ async fn decide(tx: &mut Write, candidates: &[Candidate]) -> Result<Vec<Admissio
                 more_keys.extend(c.key.as_deref().map(|key| (user, key, c.id)));
                 Admission::Known
             }
-            (None, false, _) if foreign.contains(&c.id) => Admission::Foreign,
+            (None, false, _) if nonces.contains(&c.nonce()) => Admission::NonceUsed,
             (None, false, Err(refused)) => Admission::Refused(refused),
             (None, false, Ok(turn)) => {
                 let (task, key) = (&c.task, c.key.as_deref());
                 taken.push(New { id: c.id, task, key, turn, now_ms: c.now_ms });
                 known.insert(c.id);
+                nonces.insert(c.nonce());
                 Admission::Taken(Box::new(view(c)))
             }
         };
-        if !matches!(admission, Admission::KeyConflict | Admission::Refused(_)) {
+        if matches!(admission, Admission::Taken(_) | Admission::Known) {
             used.extend(c.key.as_deref().map(|key| ((user, key), c.id)));
         }
         admissions.push(admission);

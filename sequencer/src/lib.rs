@@ -11,16 +11,19 @@
 //! | `store/` | SQL, and the writer that makes changes durable together |
 //! | `chain/` | the rollup over JSON-RPC, and what its errors mean |
 //! | `admission`, `work`, `proving`, `feed` | tasks in, work out and back, news to whoever waits |
+//! | `invoices`, `calls` | what workers sign for their shares, and what is sent to the rollup |
 //! | `artifacts`, `models` | model packages of a folder or a bucket, checked against the registry |
 
 mod admission;
 mod app;
 mod artifacts;
+mod calls;
 mod chain;
 mod clock;
 mod config;
 mod feed;
 mod http;
+mod invoices;
 mod models;
 mod proof;
 mod proving;

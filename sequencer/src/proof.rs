@@ -1,8 +1,8 @@
 //! Checks a proof against the batch that it should settle, before anything is sent.
 
-use dn_core::api::{Bytes32, HeaderView};
+use dn_core::api::{Address, Bytes32};
 use dn_core::canonical::{self, Batch, Flaw};
-use dn_sdk::{header_instance, wire};
+use dn_sdk::settlement::header_instance;
 use dn_verifier::VerifyError;
 use thiserror::Error;
 
@@ -19,12 +19,6 @@ pub(crate) enum ProofError {
     Verify(#[from] VerifyError),
 }
 
-/// The public input that binds a proof to its header.
-#[must_use]
-pub(crate) fn header_word(header: &HeaderView) -> Bytes32 {
-    Bytes32(header_instance(&wire::rollup_header(header)).to_be_bytes())
-}
-
 /// What a proof should be about, by task, in the order of the slots.
 #[derive(Debug)]
 pub(crate) struct Tasks {
@@ -32,13 +26,14 @@ pub(crate) struct Tasks {
     pub(crate) labels: Vec<Option<u16>>,
 }
 
-/// Checks that `proof` proves `tasks` under `header`.
+/// Checks that `proof` is one of `prover` for `tasks` under the header with this hash.
 ///
 /// # Errors
 /// Says what does not fit.
 pub(crate) fn check(
     model: &Model,
-    header: &HeaderView,
+    batch_hash: Bytes32,
+    prover: Address,
     tasks: &Tasks,
     instances: &[Bytes32],
     proof: &[u8],
@@ -46,7 +41,7 @@ pub(crate) fn check(
     let words: Vec<[u8; 32]> = instances.iter().map(|w| w.0).collect();
     canonical::read(&words)?.is_of(&Batch {
         slots: model.view.batch_slots as usize,
-        header: header_word(header).0,
+        header: header_instance(batch_hash, prover).0,
         inputs: &tasks.inputs,
         labels: Some(&tasks.labels),
         null_input: model.view.null_input_hash.0,

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {IAccounts} from "./IAccounts.sol";
+
 /// @title Settlement of proven inference.
-/// @notice Users deposit DN and sign orders. The sequencer commits batches of ordered tasks; a proof of the batch
-/// settles them: outputs are stored and fees are paid. Nothing is charged without a user's order and a proof.
-/// @dev What the proof binds: the batch header, the number of tasks, every input and output commitment and the
-/// labels and quality sums. Times in receipts are attested by their signer, not proven.
-interface IInferenceRollup {
+/// @notice Users deposit DN and sign orders. The sequencer commits batches of ordered tasks; a proof of a batch makes its
+/// statement the chain's, and chunk by chunk fees are paid. Nothing is charged without a user's order and a proof, no
+/// worker is paid for an output that it did not sign, and what is wrong with one order spoils no other.
+/// @dev What the proof binds: batch header, prover, number of tasks, every input and output commitment, labels and
+/// quality sums. Times in receipts are attested by their signer, not proven. What the chain keeps of a batch are two
+/// words: the hash of its header, and that of its statement.
+interface IInferenceRollup is IAccounts {
     /// @notice A user's signed wish. Its EIP-712 digest is the task id.
     /// @param maxFee Most the user pays, in token wei; the price of the model is charged.
-    /// @param deadline Last second, unix time, at which a batch with this task may be committed.
+    /// @param deadline Last second, unix time, at which a batch with this task may be opened.
+    /// @param nonce One charge for each. Consecutive ones are cheap to settle.
     /// @param tag keccak256(abi.encode(label, salt)) if a label may be told when the task is proven, else random.
     struct Order {
         address user;
@@ -19,24 +24,6 @@ interface IInferenceRollup {
         uint64 deadline;
         uint64 nonce;
         bytes32 tag;
-    }
-
-    /// @notice What an order says beyond its batch: the header names the model, the statement has the input.
-    struct Terms {
-        address user;
-        uint128 maxFee;
-        uint64 deadline;
-        uint64 nonce;
-        bytes32 tag;
-    }
-
-    /// @param instances The public inputs.
-    /// @param proof That they hold.
-    /// @param salts Of the tags of tasks with a label, in the order of the slots.
-    struct BatchProof {
-        uint256[] instances;
-        bytes proof;
-        bytes32[] salts;
     }
 
     /// @notice A worker's signed statement about one execution.
@@ -49,14 +36,19 @@ interface IInferenceRollup {
         uint64 finishedAtMs;
     }
 
-    /// @notice One real task of a batch and the worker that is paid for it.
-    struct Slot {
-        bytes32 taskId;
-        address worker;
+    /// @notice A worker's signed claim of its share of a chunk.
+    /// @param batchHash keccak256(abi.encode(BatchHeader)).
+    /// @param outputs Its output commitments there, in the order of their slots: h = keccak256(h . commitment) for each,
+    /// from zero on.
+    struct Invoice {
+        bytes32 batchHash;
+        uint256 chunk;
+        bytes32 outputs;
     }
 
-    /// @param slotsHash keccak256(abi.encode(Slot[])).
-    /// @param prover Receives the proving share, whoever sends the proof.
+    /// @param slotsHash keccak256 over the chunks' hashes, one behind the other. A chunk's hash is
+    /// keccak256(slots . workers) as in `Chunk`, the workers in 32 bytes each; zero where no slot is in use.
+    /// @param openedAt Unix seconds that the deadlines of orders are held against.
     /// @param deadline Last second, unix time, at which the batch may be proven.
     struct BatchHeader {
         uint256 chainId;
@@ -64,7 +56,7 @@ interface IInferenceRollup {
         uint64 batchId;
         bytes32 modelId;
         bytes32 slotsHash;
-        address prover;
+        uint64 openedAt;
         uint64 deadline;
     }
 
@@ -77,133 +69,177 @@ interface IInferenceRollup {
     }
 
     /// @param headerHash keccak256(abi.encode(BatchHeader)).
+    /// @param settled Bit `i`: chunk `i` is settled.
     struct Batch {
         bytes32 headerHash;
-        uint64 committedAt;
-        uint64 deadline;
         BatchStatus status;
+        uint32 settled;
     }
 
-    event Deposited(address indexed user, uint256 amount);
-    event Withdrawn(address indexed user, uint256 amount);
+    /// @notice A proof of a batch.
+    /// @param prover Receives the proving share; the proof is bound to it.
+    /// @param instances The public inputs.
+    struct BatchProof {
+        address prover;
+        uint256[] instances;
+        bytes proof;
+    }
+
+    /// @notice What settles the tasks of one chunk.
+    /// @param index The chunk; `Chunks` divides a batch's slots.
+    /// @param slots One entry of 85 bytes for each task, in order: user 20, worker 1 as an index into `workers`,
+    /// maxFee 16, deadline 8, nonce 8, tag 32.
+    /// @param workers Who executed them; at most 64.
+    /// @param invoices Of each worker the 65-byte signature of its `Invoice`, or nothing: then its share stays with the
+    /// users.
+    /// @param signatures One of 64 bytes for each task: the user's of the order, in EIP-2098's compact form.
+    /// @param salts Of the tags of tasks with a label, in the order of the slots.
+    struct Chunk {
+        uint256 index;
+        bytes slots;
+        address[] workers;
+        bytes[] invoices;
+        bytes signatures;
+        bytes32[] salts;
+    }
+
+    /// @notice Where a chunk stands in its batch.
+    /// @param prover Whose proof it is.
+    /// @param slotHashes Hash of every chunk's slots, as `BatchHeader.slotsHash` has them.
+    /// @param leaves Hash of every chunk's statement: keccak256(inputs . words of labels . outputs).
+    /// @param statement That of the chunk: its inputs, words of labels and outputs.
+    struct Opening {
+        address prover;
+        bytes32[] slotHashes;
+        bytes32[] leaves;
+        uint256[] statement;
+    }
+
+    /// @notice What became of a task at settlement.
+    /// @dev `Paid`: in full. `Unsigned`: its worker has not claimed it, or is not staked; the user kept the worker's share.
+    /// Not charged: `Short`, the balance was below the price; `Used`, so was the nonce; `Late`, the batch was opened after
+    /// the order's deadline; `Dear`, the price was above its maximum; `Forged`, it was not the user who signed.
+    enum Outcome {
+        None,
+        Paid,
+        Unsigned,
+        Short,
+        Used,
+        Late,
+        Dear,
+        Forged
+    }
+
     event BatchCommitted(
-        uint64 indexed batchId,
-        bytes32 indexed modelId,
-        address indexed prover,
-        bytes32 headerHash,
-        uint64 deadline
+        uint64 indexed batchId, bytes32 indexed modelId, bytes32 headerHash, uint64 openedAt, uint64 deadline
     );
     event BatchProven(
         uint64 indexed batchId,
         bytes32 indexed modelId,
         address indexed prover,
         uint256 tasks,
-        uint256 paidTasks,
-        uint256 probeCount,
-        uint256 probeCorrect,
+        uint256 labelled,
+        uint256 correct,
         uint256 marginSum
     );
+    /// @param outcomes Four bits for each slot of the chunk, the first one lowest: an `Outcome`.
+    event ChunkSettled(uint64 indexed batchId, uint256 indexed chunk, uint256 outcomes);
     event BatchExpired(uint64 indexed batchId);
-    event TaskSettled(
-        bytes32 indexed taskId,
+    event ReceiptSlashed(
         uint64 indexed batchId,
         address indexed worker,
-        address user,
-        bytes32 outputHash,
-        uint256 fee
-    );
-    event TaskUnpaid(
-        bytes32 indexed taskId, uint64 indexed batchId, address indexed user, bytes32 outputHash, uint256 fee
-    );
-    event ReceiptSlashed(
-        bytes32 indexed taskId,
-        address indexed worker,
         address indexed reporter,
+        bytes32 taskId,
         uint256 slashed,
         uint256 refunded
     );
     event SequencerChanged(address indexed previous, address indexed current);
+    event Burned(uint256 amount);
 
-    error ZeroAmount();
-    error ZeroAddress();
-    error InsufficientBalance(uint256 balance, uint256 requested);
     error OnlySequencer(address caller);
     error WrongChain(uint256 expected, uint256 got);
     error WrongRollup(address expected, address got);
     error WrongBatchId(uint64 expected, uint64 got);
     error ModelNotActive(bytes32 modelId);
+    error OpeningOutOfRange(uint64 openedAt, uint64 earliest, uint64 latest);
     error DeadlineOutOfRange(uint64 deadline, uint64 earliest, uint64 latest);
     error BatchNotOpen(uint64 batchId, BatchStatus status);
+    error BatchNotProven(uint64 batchId, BatchStatus status);
     error WrongHeader(uint64 batchId, bytes32 expected, bytes32 got);
     error BatchDeadlinePassed(uint64 batchId, uint64 deadline);
     error BatchDeadlineNotPassed(uint64 batchId, uint64 deadline);
     error WrongSlots(bytes32 expected, bytes32 got);
+    error WrongStatement(uint64 batchId);
     error WrongLength(uint256 expected, uint256 got);
     error TaskCountOutOfRange(uint256 count, uint256 batchSlots);
-    error NotAFieldElement(uint256 index, uint256 value);
     error WrongInstance(uint256 index, uint256 expected, uint256 got);
-    error WrongTask(uint256 index, bytes32 expected, bytes32 got);
-    error WrongSigner(uint256 index, address expected, address got);
-    error OrderExpired(bytes32 taskId, uint64 deadline);
-    error FeeAboveMaximum(bytes32 taskId, uint256 price, uint256 maxFee);
-    error TaskAlreadyProven(bytes32 taskId);
-    error ZeroOutput(bytes32 taskId);
+    error NoSuchChunk(uint64 batchId, uint256 chunk);
+    error ChunkAlreadySettled(uint64 batchId, uint256 chunk);
     error VerifyingKeyChanged(bytes32 modelId);
-    /// @notice The quality sums contradict each other: more correct than probes, or a margin out of range.
-    error ScoreOutOfRange(uint256 probeCount, uint256 probeCorrect, uint256 marginSum);
     /// @notice The statement has a label that the order's tag does not bind, or one of a slot without a task.
     error WrongLabel(uint256 index);
+    /// @notice A slot names a worker that is not listed.
+    error NoSuchWorker(uint256 index);
     error InvalidProof(uint64 batchId);
-    error TaskNotProven(bytes32 taskId);
     error ReceiptMismatch(bytes32 taskId);
     error ReceiptHonest(bytes32 taskId);
     error NotAStakedWorker(address account);
-    error ReceiptAlreadySlashed(bytes32 taskId, address worker);
-
-    /// @notice Adds `amount` DN, which the caller has approved, to the caller's balance.
-    function deposit(uint256 amount) external;
-
-    /// @notice Pays `amount` of the caller's balance out. Nobody can stop or delay it.
-    function withdraw(uint256 amount) external;
+    error ReceiptAlreadySlashed(uint64 batchId, address worker);
 
     /// @notice Commits the next batch. Sequencer only; ids count up from zero.
-    /// @dev The model must be active; the proving deadline lies at most `MAX_PROVING_WINDOW` ahead.
+    /// @dev The model must be active, `openedAt` at most `MAX_OPEN` ago, the deadline at most `MAX_PROVING_WINDOW` ahead.
     function commitBatch(BatchHeader calldata header) external;
 
-    /// @notice Settles a committed batch. Anyone may call; the header names who is paid.
+    /// @notice Makes the statement of a committed batch the chain's, and settles chunks of it. Anyone may call; labels of
+    /// chunks that are not settled with it are taken from the sequencer alone, who can check them.
     /// @dev Public inputs, with B = the model's batch slots:
-    /// 0 version, 1 header hash without its top 3 bits, 2 number of tasks, 3.. B input commitments, 3+B.. W = ceil(B / 15)
-    /// words of labels, then probe count, correct probes, margin sum, and B output commitments. A word has 16 bits for each
-    /// of fifteen slots, the first one lowest: 0, or a class and 1.
-    /// A user whose balance is below the price is not charged (`TaskUnpaid`); the output counts as proven all the same.
-    /// Shares of each fee are rounded down; what is left goes to the treasury.
-    /// @param terms One per slot, in the order of the slots: those of an order that its user signed, with a 65-byte ECDSA
-    /// signature.
+    /// 0 version, 1 keccak256(abi.encode(headerHash, prover)) without its top 3 bits, 2 number of tasks, 3.. B input
+    /// commitments, 3+B.. W = ceil(B / 15) words of labels, then probe count, correct probes, margin sum, and B output
+    /// commitments. A word has 16 bits for each of fifteen slots, the first one lowest: 0, or a class and 1.
+    /// @param slotHashes Hash of every chunk's slots, as `BatchHeader.slotsHash` has them; nothing where none is settled.
     function proveBatch(
         BatchHeader calldata header,
-        Slot[] calldata slots,
-        Terms[] calldata terms,
-        bytes[] calldata signatures,
-        BatchProof calldata proof
+        BatchProof calldata proof,
+        bytes32[] calldata slotHashes,
+        Chunk[] calldata chunks
     ) external;
 
-    /// @notice Closes a batch whose proving deadline has passed. Nothing was charged; its tasks may be committed again.
-    function refundBatch(uint64 batchId) external;
+    /// @notice Settles a chunk of a proven batch, once. Anyone may call with every user's signature and every worker's;
+    /// only the sequencer may leave one out, and anyone from `SETTLING_WINDOW` after the batch's deadline.
+    /// @dev Of each fee the worker gets 65 %, rounded down. Of a chunk's fees the developer gets 15, the validators 10, the
+    /// prover 5, each rounded down; 5 are burned, and what is left goes to the treasury.
+    function settleChunk(BatchHeader calldata header, Chunk calldata chunk, Opening calldata opening) external;
 
-    /// @notice Slashes the worker that signed `receipt` with an output other than the proven one.
-    /// @dev Of the slashed stake the user gets the fee back, if it was charged and not yet refunded; of the rest the
-    /// caller gets `REPORTER_PERCENT`, rounded down, and the remainder is burned.
-    /// @param order The task's order: its digest is `receipt.taskId`.
-    function slashReceipt(Order calldata order, Receipt calldata receipt, bytes calldata signature) external;
+    /// @notice Closes a batch whose proving deadline has passed. Nothing was charged; its tasks may be committed again.
+    function expireBatch(BatchHeader calldata header) external;
+
+    /// @notice Slashes the worker that signed `receipt` with another output than the proven one for its model and input;
+    /// once for each worker and batch.
+    /// @dev Of the slashed stake the user whose task it was gets the model's price; of the rest the caller gets
+    /// `REPORTER_PERCENT`, rounded down, and the remainder is burned. The user gets nothing where the slot names another
+    /// worker.
+    /// @param chunk Index of the chunk, its slots and workers; nothing else of it is read.
+    /// @param slot The task's place in the chunk.
+    function slashReceipt(
+        BatchHeader calldata header,
+        Chunk calldata chunk,
+        Opening calldata opening,
+        uint256 slot,
+        Receipt calldata receipt,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Burns what settlements have put aside for it. Anyone may call.
+    function burn() external returns (uint256 burned);
 
     /// @notice Hands the right to commit batches to another address. Sequencer only.
     function setSequencer(address next) external;
 
-    /// @notice Deposits and earnings of `account`, free to withdraw.
-    function balanceOf(address account) external view returns (uint256);
-
     /// @notice The batch with this id; status `None` when there is none.
     function batch(uint64 batchId) external view returns (Batch memory);
+
+    /// @notice Whether the chunk at `index` of a proven batch has this statement.
+    function isProven(uint64 batchId, uint256 index, Opening calldata opening) external view returns (bool);
 
     /// @notice Id of the next batch to commit.
     function nextBatchId() external view returns (uint64);
@@ -211,15 +247,12 @@ interface IInferenceRollup {
     /// @notice The only address that may commit batches.
     function sequencer() external view returns (address);
 
-    /// @notice The proven output commitment of a task, or zero.
-    function provenOutput(bytes32 taskId) external view returns (bytes32);
-
-    /// @notice Whether the user's fee for the task is in, neither skipped nor refunded.
-    function isCharged(bytes32 taskId) external view returns (bool);
-
     /// @notice EIP-712 digest of an order: the task id, and what the user signs.
     function orderDigest(Order calldata order) external view returns (bytes32);
 
     /// @notice EIP-712 digest of a receipt: what the worker signs.
     function receiptDigest(Receipt calldata receipt) external view returns (bytes32);
+
+    /// @notice EIP-712 digest of an invoice: what the worker signs to be paid.
+    function invoiceDigest(Invoice calldata invoice) external view returns (bytes32);
 }

@@ -5,72 +5,72 @@ import {DnToken} from "../../src/DnToken.sol";
 import {InferenceRollup} from "../../src/InferenceRollup.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {Staking} from "../../src/Staking.sol";
-import {IInferenceRollup} from "../../src/interfaces/IInferenceRollup.sol";
+import {IInferenceRollup as I} from "../../src/interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IStaking} from "../../src/interfaces/IStaking.sol";
+import {BundleFixture} from "./BundleFixture.sol";
 import {FakeVerifier} from "./FakeVerifier.sol";
-import {TestBase} from "./TestBase.sol";
 
-/// @dev A deployed system with one model of four slots, and batches ready to be committed and proven.
-abstract contract RollupFixture is TestBase {
+/// @dev A deployed system with one model of four slots, two users and two staked workers.
+abstract contract RollupFixture is BundleFixture {
     uint32 internal constant SLOTS = 4;
     // Not a multiple of 100: every share of it rounds.
     uint128 internal constant PRICE = 1 ether + 7;
-    uint256 internal constant USER_KEY = 0xA1;
-    uint256 internal constant OTHER_USER_KEY = 0xA2;
-    uint256 internal constant WORKER_KEY = 0xB1;
+    uint256 internal constant WORKER_SHARE = uint256(PRICE) * 65 / 100;
     uint256 internal constant MINIMUM_STAKE = 100 ether;
+    uint64 internal constant EXIT_DELAY = 3 days;
     bytes32 internal constant MODEL = keccak256("model");
     bytes32 internal constant NULL_INPUT = bytes32(uint256(0x1234));
     address internal constant SEQUENCER = address(0x5E0);
     address internal constant DEVELOPER = address(0xDE7);
-    address internal constant PROVER = address(0x9807);
     address internal constant VALIDATORS = address(0x7A1);
     address internal constant TREASURY = address(0x77EA);
     address internal constant VK = address(0x7777);
+    address internal constant STRANGER = address(0xF507);
 
     DnToken internal token;
     Staking internal staking;
     ModelRegistry internal registry;
     FakeVerifier internal verifier;
-    InferenceRollup internal rollup;
     address internal user;
     address internal otherUser;
     address internal worker;
-    uint64 internal nextNonce;
-
-    struct Bundle {
-        IInferenceRollup.BatchHeader header;
-        IInferenceRollup.Slot[] slots;
-        IInferenceRollup.Order[] orders;
-        bytes[] signatures;
-        bytes32[] salts;
-        uint256[] instances;
-        bytes proof;
-    }
+    address internal otherWorker;
 
     function _deploySystem() internal {
         vm.warp(1_800_000_000);
-        (user, otherUser, worker) = (vm.addr(USER_KEY), vm.addr(OTHER_USER_KEY), vm.addr(WORKER_KEY));
+        (user, otherUser) = (_actor(0xA1), _actor(0xA2));
+        (worker, otherWorker) = (_actor(0xB1), _actor(0xB2));
         token = new DnToken();
         staking = new Staking(token, MINIMUM_STAKE);
         registry = new ModelRegistry();
         verifier = new FakeVerifier();
-        rollup = new InferenceRollup(
-            InferenceRollup.Config({
-                token: token,
-                staking: staking,
-                registry: registry,
-                verifier: verifier,
-                sequencer: SEQUENCER,
-                validatorPool: VALIDATORS,
-                treasury: TREASURY
-            })
-        );
+        rollup = new InferenceRollup(_config());
         staking.setRollup(address(rollup));
         vm.etch(VK, hex"00112233");
         vm.prank(DEVELOPER);
         registry.register(_spec(MODEL, SLOTS));
+    }
+
+    function _config() internal view returns (InferenceRollup.Config memory) {
+        return InferenceRollup.Config({
+            token: token,
+            staking: staking,
+            registry: registry,
+            verifier: verifier,
+            sequencer: SEQUENCER,
+            validatorPool: VALIDATORS,
+            treasury: TREASURY,
+            exitDelay: EXIT_DELAY
+        });
+    }
+
+    /// @dev Deposits for both users, stakes for both workers.
+    function _fund() internal {
+        _deposit(user, 1000 ether);
+        _deposit(otherUser, 1000 ether);
+        _stake(worker, MINIMUM_STAKE);
+        _stake(otherWorker, MINIMUM_STAKE);
     }
 
     function _spec(bytes32 modelId, uint32 slots) internal pure returns (IModelRegistry.ModelSpec memory) {
@@ -86,88 +86,91 @@ abstract contract RollupFixture is TestBase {
         });
     }
 
-    function _deposit(address account, uint256 amount) internal {
-        token.transfer(account, amount);
-        vm.prank(account);
-        token.approve(address(rollup), amount);
-        vm.prank(account);
-        rollup.deposit(amount);
+    /// @dev Registers a model with so many slots, once.
+    function _model(uint32 slots) internal returns (bytes32 modelId) {
+        return _model(slots, PRICE);
     }
 
-    function _stake(IStaking.Role role, address account, uint256 amount) internal {
+    function _model(uint32 slots, uint128 price) internal returns (bytes32 modelId) {
+        if (slots == SLOTS && price == PRICE) return MODEL;
+        modelId = keccak256(abi.encode("model", slots, price));
+        IModelRegistry.ModelSpec memory spec = _spec(modelId, slots);
+        spec.price = price;
+        if (registry.vkCodeHash(modelId) != 0) return modelId;
+        vm.prank(DEVELOPER);
+        registry.register(spec);
+    }
+
+    function _deposit(address account, uint256 amount) internal {
+        token.approve(address(rollup), amount);
+        rollup.depositFor(account, amount);
+    }
+
+    function _stake(address account, uint256 amount) internal {
         token.transfer(account, amount);
         vm.prank(account);
         token.approve(address(staking), amount);
         vm.prank(account);
-        staking.stake(role, amount);
+        staking.stake(IStaking.Role.Worker, amount);
     }
 
-    function _order(address account) internal returns (IInferenceRollup.Order memory) {
-        ++nextNonce;
-        return IInferenceRollup.Order({
-            user: account,
-            modelId: MODEL,
-            inputHash: bytes32(uint256(keccak256(abi.encode("input", nextNonce))) >> 4),
-            maxFee: PRICE,
-            deadline: uint64(block.timestamp + 1 hours),
-            nonce: nextNonce,
-            tag: keccak256(abi.encode("tag", nextNonce))
-        });
-    }
-
-    function _sign(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
-        return abi.encodePacked(r, s, v);
-    }
-
-    /// @dev `count` tasks of `user`, executed by `worker`, proven with the next batch id.
+    /// @dev `count` tasks of `user` for the model of four slots, executed by `worker`.
     function _bundle(uint256 count) internal returns (Bundle memory b) {
-        return _bundle(count, MODEL, SLOTS);
+        return _bundle(count, SLOTS);
     }
 
-    function _bundle(uint256 count, bytes32 modelId, uint32 batchSlots) internal returns (Bundle memory b) {
-        b.orders = new IInferenceRollup.Order[](count);
-        for (uint256 i; i < count; ++i) {
-            b.orders[i] = _order(user);
-            b.orders[i].modelId = modelId;
-        }
-        b.header = IInferenceRollup.BatchHeader({
+    /// @dev `count` tasks of `user`, executed by `worker`, for a model with so many slots.
+    function _bundle(uint256 count, uint32 slots) internal returns (Bundle memory b) {
+        b = _draft(count, slots);
+        _seal(b);
+    }
+
+    /// @dev As `_bundle`, to be changed before it is sealed.
+    function _draft(uint256 count, uint32 slots) internal returns (Bundle memory b) {
+        b.batchSlots = slots;
+        b.nullInput = NULL_INPUT;
+        b.price = PRICE;
+        b.header = I.BatchHeader({
             chainId: block.chainid,
             rollup: address(rollup),
             batchId: rollup.nextBatchId(),
-            modelId: modelId,
+            modelId: _model(slots),
             slotsHash: 0,
-            prover: PROVER,
+            openedAt: uint64(block.timestamp),
             deadline: uint64(block.timestamp + 1 hours)
         });
-        _seal(b, batchSlots);
-    }
-
-    /// @dev Derives slots, signatures, instances and proof from the orders and the header.
-    function _seal(Bundle memory b, uint32 batchSlots) internal view {
-        uint256 count = b.orders.length;
-        b.slots = new IInferenceRollup.Slot[](count);
-        b.signatures = new bytes[](count);
-        uint256 outputs = _outputsAt(batchSlots);
-        b.instances = new uint256[](outputs + batchSlots);
+        b.workers = new address[](1);
+        b.workers[0] = worker;
+        b.orders = new I.Order[](count);
+        b.executors = new uint8[](count);
+        (b.labels, b.salts) = (new uint256[](count), new bytes32[](count));
         for (uint256 i; i < count; ++i) {
-            bytes32 digest = rollup.orderDigest(b.orders[i]);
-            b.slots[i] = IInferenceRollup.Slot(digest, worker);
-            b.signatures[i] = _sign(b.orders[i].user == otherUser ? OTHER_USER_KEY : USER_KEY, digest);
+            b.orders[i] = _order(user, b.header.modelId);
         }
-        b.header.slotsHash = keccak256(abi.encode(b.slots));
-        b.instances[0] = rollup.STATEMENT_VERSION();
-        b.instances[1] = uint256(keccak256(abi.encode(b.header))) & ((1 << 253) - 1);
-        b.instances[2] = count;
-        for (uint256 i; i < batchSlots; ++i) {
-            b.instances[3 + i] = uint256(i < count ? b.orders[i].inputHash : NULL_INPUT);
-            b.instances[outputs + i] = uint256(keccak256(abi.encode("output", b.instances[3 + i]))) >> 4;
-        }
-        _reprove(b);
     }
 
+    /// @dev Both workers, the second one for every other task; users in the same way.
+    function _mixed(uint256 count, uint32 slots) internal returns (Bundle memory b) {
+        b = _draft(count, slots);
+        b.workers = new address[](2);
+        (b.workers[0], b.workers[1]) = (worker, otherWorker);
+        for (uint256 i = 1; i < count; i += 2) {
+            b.executors[i] = 1;
+            b.orders[i].user = otherUser;
+        }
+        _seal(b);
+    }
+
+    function _seal(Bundle memory b) internal view {
+        _sealOrders(b);
+        _sealStatement(b);
+        _reprove(b);
+        _sealInvoices(b);
+    }
+
+    /// @dev A proof of whatever the public inputs say.
     function _reprove(Bundle memory b) internal view {
-        b.proof = verifier.prove(VK, b.instances);
+        b.proof.proof = verifier.prove(VK, b.proof.instances);
     }
 
     function _commit(Bundle memory b) internal {
@@ -175,40 +178,50 @@ abstract contract RollupFixture is TestBase {
         rollup.commitBatch(b.header);
     }
 
-    /// @dev Index of the first output commitment, as the statement has it.
-    function _outputsAt(uint256 batchSlots) internal pure returns (uint256) {
-        return 6 + batchSlots + (batchSlots + 14) / 15;
+    /// @dev The sequencer sends the proof, with every chunk.
+    function _prove(Bundle memory b) internal {
+        vm.prank(SEQUENCER);
+        rollup.proveBatch(b.header, b.proof, b.slotHashes, b.chunks);
     }
 
-    function _prove(Bundle memory b) internal {
-        IInferenceRollup.Terms[] memory terms = new IInferenceRollup.Terms[](b.orders.length);
-        for (uint256 i; i < terms.length; ++i) {
-            IInferenceRollup.Order memory o = b.orders[i];
-            terms[i] = IInferenceRollup.Terms(o.user, o.maxFee, o.deadline, o.nonce, o.tag);
-        }
-        IInferenceRollup.BatchProof memory proof = IInferenceRollup.BatchProof(b.instances, b.proof, b.salts);
-        rollup.proveBatch(b.header, b.slots, terms, b.signatures, proof);
+    /// @dev The sequencer sends the proof alone.
+    function _proveOnly(Bundle memory b) internal {
+        vm.prank(SEQUENCER);
+        rollup.proveBatch(b.header, b.proof, new bytes32[](0), new I.Chunk[](0));
     }
 
     function _proveReverts(Bundle memory b, bytes memory reason) internal {
+        vm.prank(SEQUENCER);
         vm.expectRevert(reason);
-        _prove(b);
+        rollup.proveBatch(b.header, b.proof, b.slotHashes, b.chunks);
     }
 
-    /// @dev The worker's receipt for task `i`, honest unless `output` differs from the proven one.
-    function _receipt(Bundle memory b, uint256 i, uint256 output)
-        internal
-        view
-        returns (IInferenceRollup.Receipt memory receipt, bytes memory signature)
-    {
-        receipt = IInferenceRollup.Receipt({
-            taskId: b.slots[i].taskId,
-            modelId: b.orders[i].modelId,
-            inputHash: b.orders[i].inputHash,
-            outputHash: bytes32(output),
-            startedAtMs: 1,
-            finishedAtMs: 2
-        });
-        signature = _sign(WORKER_KEY, rollup.receiptDigest(receipt));
+    function _settle(Bundle memory b, uint256 chunk) internal {
+        I.Opening memory opening = _opening(b, chunk);
+        vm.prank(SEQUENCER);
+        rollup.settleChunk(b.header, b.chunks[chunk], opening);
+    }
+
+    function _settleReverts(Bundle memory b, uint256 chunk, bytes memory reason) internal {
+        I.Opening memory opening = _opening(b, chunk);
+        vm.prank(SEQUENCER);
+        vm.expectRevert(reason);
+        rollup.settleChunk(b.header, b.chunks[chunk], opening);
+    }
+
+    function _all(Bundle memory b) internal returns (Bundle memory) {
+        _commit(b);
+        _prove(b);
+        return b;
+    }
+
+    /// @dev What is expected of the next call: this event of the chunk.
+    function _expectOutcomes(Bundle memory b, uint256 chunk, I.Outcome[] memory outcomes) internal {
+        uint256 packed;
+        for (uint256 i; i < outcomes.length; ++i) {
+            packed |= uint256(outcomes[i]) << (4 * i);
+        }
+        vm.expectEmit(address(rollup));
+        emit I.ChunkSettled(b.header.batchId, chunk, packed);
     }
 }

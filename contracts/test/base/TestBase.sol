@@ -3,14 +3,29 @@ pragma solidity 0.8.30;
 
 /// @dev The cheat codes of forge that the tests use.
 interface Vm {
+    /// @param total What the last call used, refunds not taken off.
+    /// @param refunded What is taken off at the end of its transaction, unless that is too much of it.
+    struct Gas {
+        uint64 limit;
+        uint64 total;
+        uint64 memoryUsed;
+        int64 refunded;
+        uint64 remaining;
+    }
+
     function prank(address caller) external;
     function warp(uint256 time) external;
     function chainId(uint256 id) external;
     function etch(address at, bytes calldata code) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
+    function expectPartialRevert(bytes4 selector) external;
+    function expectEmit(address emitter) external;
+    function expectEmit() external;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 key) external pure returns (address);
+    function lastCallGas() external view returns (Gas memory);
+    function cool(address account) external;
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonUintArray(string calldata json, string calldata key)
         external
@@ -29,6 +44,13 @@ abstract contract TestBase {
 
     function eq(uint256 got, uint256 expected, string memory what) internal pure {
         require(got == expected, NotEqual(what, got, expected));
+    }
+
+    /// @dev Printed by `forge test -vv`.
+    function log(string memory what, uint256 value) internal view {
+        address console = 0x000000000000000000636F6e736F6c652e6c6f67;
+        (bool ok,) = console.staticcall(abi.encodeWithSignature("log(string,uint256)", what, value));
+        require(ok, "log");
     }
 
     function bound(uint256 x, uint256 low, uint256 high) internal pure returns (uint256) {

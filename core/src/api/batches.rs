@@ -16,7 +16,7 @@ pub enum BatchState {
     Committed,
     /// A proof has been verified by the sequencer and is on its way to the chain.
     ProofReady,
-    /// The chain has accepted the proof and paid.
+    /// The chain has accepted the proof. It pays with it, or chunk by chunk after it.
     Proven,
     /// Closed without a proof; nothing was charged.
     Expired,
@@ -55,10 +55,10 @@ pub struct HeaderView {
     pub batch_id: u64,
     /// The model.
     pub model_id: Bytes32,
-    /// Hash of the tasks and their workers.
+    /// Hash of the tasks' orders and workers.
     pub slots_hash: Bytes32,
-    /// Receives the proving share.
-    pub prover: Address,
+    /// Unix second that the deadlines of its orders are held against.
+    pub opened_at: u64,
     /// Last unix second at which the batch may be proven.
     pub deadline: u64,
 }
@@ -69,7 +69,7 @@ pub struct HeaderView {
 pub struct BatchSlot {
     /// The task.
     pub task_id: Bytes32,
-    /// The worker that is paid.
+    /// The worker that is paid, if it claims its share.
     pub worker: Address,
     /// The user's order.
     pub order: OrderView,
@@ -110,11 +110,17 @@ pub struct BatchView {
     pub count: u32,
     /// What its proof says of the tasks with a label. Missing in lists.
     pub score: Option<ScoreView>,
+    /// Whose proof it is: receives the proving share.
+    pub prover: Option<Address>,
+    /// Chunks of it that have tasks: each is settled by itself.
+    pub chunks: u32,
+    /// How many of them are settled.
+    pub settled: u32,
     /// The transaction that committed it.
     pub commit_tx: Option<Bytes32>,
     /// The transaction that proved it.
     pub prove_tx: Option<Bytes32>,
-    /// Gas of that transaction.
+    /// Gas of that transaction and of those that settled the rest of it.
     pub prove_gas: Option<u64>,
     /// Time from commitment to a proof that the sequencer had verified.
     pub proving_ms: Option<u64>,

@@ -12,8 +12,8 @@ mod tasks;
 pub use batches::{BatchSlot, BatchState, BatchView, HeaderView, ProofView, ScoreView};
 pub use encoding::{Address, Amount, Bytes, Bytes32, EncodingError};
 pub use nodes::{
-    Beat, Challenge, LeaseRequest, LeasedTask, NodeView, ProofJob, ProofResult, ProofSlot,
-    Register, Role, Session, TaskResult, TrustView,
+    Beat, Challenge, InvoiceJob, Invoices, LeaseRequest, LeasedTask, NodeView, ProofJob,
+    ProofResult, ProofSlot, Register, Role, Session, SignedInvoice, TaskResult, TrustView,
 };
 pub use problem::Problem;
 pub use tasks::{

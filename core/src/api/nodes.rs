@@ -101,6 +101,47 @@ pub struct Beat {
     pub batches: Vec<u64>,
 }
 
+/// `POST /v1/node/invoices`: a worker's signatures for what it is owed, and its question for more of
+/// them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Invoices {
+    /// What it has signed since.
+    #[serde(default)]
+    pub signed: Vec<SignedInvoice>,
+    /// How long to wait until there is something to sign.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// A worker's claim of its share of a chunk: an EIP-712 signature of
+/// `Invoice(bytes32 batchHash,uint256 chunk,bytes32 outputs)`, where `outputs` folds its output commitments
+/// there in the order of their slots, `h = keccak256(h . commitment)` from zero on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SignedInvoice {
+    /// Hash of the batch's header.
+    pub batch_hash: Bytes32,
+    /// The chunk, counted from 0.
+    pub chunk: u32,
+    /// The 65-byte signature.
+    pub signature: Bytes,
+}
+
+/// A claim to sign: a worker signs it if the receipts are its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct InvoiceJob {
+    /// Hash of the batch's header.
+    pub batch_hash: Bytes32,
+    /// The chunk, counted from 0.
+    pub chunk: u32,
+    /// The worker's receipts of its tasks there, in the order of their slots.
+    pub receipts: Vec<ReceiptView>,
+}
+
 /// `POST /v1/node/result`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -185,8 +226,8 @@ pub struct ProofJob {
     pub package_path: String,
     /// Slots of the circuit; the ones after the tasks are padding.
     pub batch_slots: u32,
-    /// Public input that binds the proof to the batch header.
-    pub header: Bytes32,
+    /// Hash of the batch's header. Public input 1 binds the proof to it and to the prover's account.
+    pub batch_hash: Bytes32,
     /// The tasks, in order.
     pub slots: Vec<ProofSlot>,
 }

@@ -2,21 +2,26 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use alloy::primitives::U256;
+use alloy::providers::DynProvider;
 use dn_core::api::{Problem, SubmitTask, TaskView};
-use dn_core::task::{Reason, TaskState};
+use dn_core::task::TaskState;
 use dn_e2e::{Stage, User};
-use dn_sdk::contracts::InferenceRollup;
+use dn_sdk::contracts::InferenceRollup::{self, InferenceRollupErrors};
 use futures_util::future::join_all;
 use reqwest::Response;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_are_served_once_and_pay_for_it() {
-    let change = |options: &mut dn_devnet::Options| options.batch_wait = Duration::from_secs(2);
+    let change = |options: &mut dn_devnet::Options| {
+        options.batch_wait = Duration::from_secs(2);
+        options.exit_delay = Duration::from_secs(10);
+    };
     let mut stage = Stage::start(super::root(), "network-users", change).await.unwrap();
     one_key_stands_for_one_task(&mut stage).await;
-    row_04_who_withdraws_after_the_answers_is_refused(&mut stage).await;
+    row_04_who_leaves_after_the_answers_pays_and_is_refused(&mut stage).await;
     what_users_send_is_not_readable_on_disk(&mut stage).await;
     one_process_settles_with_a_key(&stage);
     stage.all_paid_once().await.unwrap();
@@ -43,7 +48,7 @@ async fn one_key_stands_for_one_task(stage: &mut Stage) {
     stage.proven(ids[0]).await.unwrap();
 }
 
-async fn row_04_who_withdraws_after_the_answers_is_refused(stage: &mut Stage) {
+async fn row_04_who_leaves_after_the_answers_pays_and_is_refused(stage: &mut Stage) {
     let user = User::new(&stage.devnet, 1).await.unwrap();
     let mut answered = Vec::new();
     for nonce in 0..3 {
@@ -51,21 +56,49 @@ async fn row_04_who_withdraws_after_the_answers_is_refused(stage: &mut Stage) {
     }
     let rollup = InferenceRollup::new(stage.devnet.contracts.rollup, &user.account.provider);
     let escrow = rollup.balanceOf(user.account.address()).call().await.unwrap();
-    rollup.withdraw(escrow).send().await.unwrap().get_receipt().await.unwrap();
-    // It left the rollup with its owner.
-    stage.before.rollup_tokens -= escrow;
-    for id in answered {
-        let task = stage.task_in(id, &[TaskState::Refunded]).await.unwrap();
-        assert_eq!(task.reason, Some(Reason::Unpaid));
+    rollup.requestExit(escrow).send().await.unwrap().get_receipt().await.unwrap();
+    let early = rollup.claimExit().call().await.unwrap_err();
+    let early = early.as_decoded_interface_error::<InferenceRollupErrors>();
+    assert!(matches!(early, Some(InferenceRollupErrors::ExitNotReady(_))), "{early:?}");
+    for id in &answered {
+        stage.proven(*id).await.unwrap();
     }
+    let left = rollup.balanceOf(user.account.address()).call().await.unwrap();
+    let price = user.model.price.0;
+    dn_e2e::paid_once((escrow - left).to(), price, answered.len()).unwrap();
+    // What is on its way out is not to be spent.
+    tokio::time::sleep(Duration::from_secs(6)).await;
     let next = user.order(&stage.image(4), 4).unwrap();
     let refused = post(stage, &next, "next").await;
     assert_eq!(refused.status().as_u16(), 402);
-    let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-    assert!(wait > 60, "{wait} seconds");
-    assert_eq!(refused.json::<Problem>().await.unwrap().code, "unpaid_history");
+    assert_eq!(refused.json::<Problem>().await.unwrap().code, "insufficient_escrow");
+    exits(stage, &rollup, left).await;
     // Nobody else is held up.
     stage.settles().await.unwrap();
+}
+
+/// The exit is paid when its delay is over, whatever anybody does.
+async fn exits(
+    stage: &mut Stage,
+    rollup: &InferenceRollup::InferenceRollupInstance<&DynProvider>,
+    left: U256,
+) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match rollup.claimExit().send().await {
+            Ok(sent) => assert!(sent.get_receipt().await.unwrap().status()),
+            Err(error) => {
+                let told = error.as_decoded_interface_error::<InferenceRollupErrors>();
+                let is_early = matches!(told, Some(InferenceRollupErrors::ExitNotReady(_)));
+                assert!(is_early && Instant::now() < deadline, "{error}");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                continue;
+            }
+        }
+        break;
+    }
+    // It left the rollup with its owner.
+    stage.before.rollup_tokens -= left;
 }
 
 /// The files of the state folder whose names begin like the database's.

@@ -11,9 +11,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use dn_circuits::Slot;
-use dn_core::api::{Beat, Bytes32, ProofJob, ProofResult, Role};
+use dn_core::api::{Address, Beat, Bytes32, ProofJob, ProofResult, Role};
 use dn_core::commitment::{from_bytes, to_bytes};
-use dn_sdk::{read_or_create_key, ClientError, Node};
+use dn_sdk::settlement::header_instance;
+use dn_sdk::{read_or_create_key, wire, ClientError, Node};
 use dn_service::{metrics, Failure, Shutdown};
 
 use crate::prove::{Proof, Prover};
@@ -59,13 +60,16 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     }
     let warm = config.warm.clone();
     let residents = Residents::new(config.data_dir, config.srs);
-    let mut service = Service { node, residents, shutdown: shutdown.clone() };
+    let account = wire::api_address(key.address());
+    let mut service = Service { account, node, residents, shutdown: shutdown.clone() };
     service.warm(&warm).await.context("make keys")?;
     dn_service::repeat(shutdown, "prove", PAUSE, async || service.serve_one().await).await;
     Ok(())
 }
 
 struct Service {
+    /// Is paid for the proofs.
+    account: Address,
     node: Node,
     residents: Residents,
     shutdown: Shutdown,
@@ -100,8 +104,9 @@ impl Service {
         let (batch_id, fence) = (job.batch_id, job.fence);
         let prover = self.residents.get(&self.node.client, job.model_id, job.batch_slots).await;
         let prover = prover.inspect_err(|_| failed("keys"))?;
-        let shutdown = self.shutdown.clone();
-        let made = tokio::task::spawn_blocking(move || prove(&prover, &job, &shutdown)).await;
+        let (account, shutdown) = (self.account, self.shutdown.clone());
+        let made = tokio::task::spawn_blocking(move || prove(&prover, &job, account, &shutdown));
+        let made = made.await;
         let proof = made.map_err(anyhow::Error::from).and_then(|proof| proof);
         let proof = proof.inspect_err(|_| failed("proof"))?;
         tracing::info!(batch_id, cpu_s = proof.usage.cpu_s, "batch proven");
@@ -141,9 +146,15 @@ fn failed(reason: &'static str) {
     metrics::counter!(metrics::JOBS_FAILED, "reason" => reason).increment(1);
 }
 
-/// Proves unless shutdown is requested between two phases.
-fn prove(prover: &Prover, job: &ProofJob, shutdown: &Shutdown) -> Result<Proof> {
-    let header = from_bytes(&job.header.0).context("the header is no field element")?;
+/// Proves for an account, unless shutdown is requested between two phases.
+fn prove(
+    prover: &Prover,
+    job: &ProofJob,
+    account: Address,
+    shutdown: &Shutdown,
+) -> Result<Proof> {
+    let header = from_bytes(&header_instance(job.batch_hash, account).0);
+    let header = header.context("the header is no field element")?;
     let slots: Option<Vec<Slot>> = job
         .slots
         .iter()

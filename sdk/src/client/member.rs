@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
 use dn_core::api::{
-    BatchView, Beat, LeaseRequest, LeasedTask, ProofJob, ProofResult, Role, Session, TaskResult,
-    TaskView,
+    BatchView, Beat, InvoiceJob, Invoices, LeaseRequest, LeasedTask, ProofJob, ProofResult, Role,
+    Session, SignedInvoice, TaskResult, TaskView,
 };
 use reqwest::Response;
 use serde::de::DeserializeOwned;
@@ -85,6 +85,20 @@ impl Client {
     /// As every request; `lease_lost` when the lease is no longer this node's.
     pub async fn result(&self, result: &TaskResult) -> Result<TaskView, ClientError> {
         self.deliver("/v1/node/result", result).await
+    }
+
+    /// Brings signed invoices, and asks for more to sign.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn invoices(
+        &self,
+        signed: Vec<SignedInvoice>,
+        wait: Duration,
+    ) -> Result<Vec<InvoiceJob>, ClientError> {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let asked = Invoices { signed, wait_ms };
+        Ok(self.post_within("/v1/node/invoices", &asked, wait + MARGIN).await?.json().await?)
     }
 
     /// Leases a batch to prove, if there is one.

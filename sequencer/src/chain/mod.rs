@@ -6,6 +6,7 @@ mod rpc;
 
 use std::fmt::Debug;
 
+use alloy::primitives::U256;
 use async_trait::async_trait;
 use dn_core::api::{Address, Bytes32, ChainView, Role};
 use dn_sdk::wire;
@@ -46,6 +47,8 @@ pub(crate) enum BatchStatus {
 pub(crate) struct BatchRecord {
     pub(crate) header_hash: Bytes32,
     pub(crate) status: BatchStatus,
+    /// Bit `i`: chunk `i` is settled.
+    pub(crate) settled: u32,
 }
 
 /// The end of the chain.
@@ -76,10 +79,10 @@ pub(crate) struct Located {
 pub(crate) enum RollupEvent {
     /// The chain holds a batch's header.
     BatchCommitted { number: u64, header_hash: Bytes32, tx_hash: Bytes32 },
-    /// A task's output is proven; its user paid, or could not.
-    TaskProven { task_id: Bytes32, output_hash: Bytes32, is_paid: bool },
-    /// A batch's proof was accepted. Follows the events of its tasks.
+    /// A batch's proof was accepted. In front of the events of its chunks.
     BatchProven { number: u64, prover: Address, tx_hash: Bytes32, gas_used: u64 },
+    /// A chunk was settled: four bits for each slot say how.
+    ChunkSettled { number: u64, chunk: u32, outcomes: U256, tx_hash: Bytes32, gas_used: u64 },
     /// A batch was closed without a proof.
     BatchExpired { number: u64, tx_hash: Bytes32 },
 }
@@ -99,13 +102,6 @@ pub(crate) struct Included {
     pub(crate) gas_used: u64,
     pub(crate) block: u64,
     pub(crate) block_hash: Bytes32,
-}
-
-/// What the rollup knows of a proven task.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ProvenTask {
-    pub(crate) output_hash: Bytes32,
-    pub(crate) is_paid: bool,
 }
 
 /// A chain with the rollup's contracts, and the sequencer's account on it.
@@ -128,15 +124,15 @@ pub(crate) trait Chain: Send + Sync + Debug {
     /// A batch, as of a block.
     async fn batch_at(&self, number: u64, block: u64) -> Result<BatchRecord, ChainError>;
 
-    /// A proven task, as of a block.
-    async fn proven_at(&self, task: Bytes32, block: u64) -> Result<Option<ProvenTask>, ChainError>;
+    /// Whether an order with this nonce has been charged, as of a block.
+    async fn is_used_at(&self, user: Address, nonce: u64, block: u64) -> Result<bool, ChainError>;
 
     /// The number that the next committed batch must have.
     async fn next_number(&self) -> Result<u64, ChainError>;
 
     async fn is_model_active(&self, model: Bytes32) -> Result<bool, ChainError>;
 
-    /// What a user can pay with, in token wei.
+    /// What a user can pay with, in token wei: the balance less what an exit asks for.
     async fn escrow(&self, user: Address) -> Result<u128, ChainError>;
 
     async fn is_staked(&self, role: Role, node: Address) -> Result<bool, ChainError>;

@@ -50,11 +50,11 @@ pub(crate) async fn read(
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{Address, Log as Emitted, B256, U256};
+    use alloy::primitives::{Address, Log as Emitted, B256};
     use alloy::providers::mock::Asserter;
     use alloy::rpc::types::{Block, Log};
     use alloy::sol_types::SolEvent as _;
-    use dn_sdk::contracts::InferenceRollup::TaskSettled;
+    use dn_sdk::contracts::InferenceRollup::BatchExpired;
 
     use super::super::Rpc;
     use super::*;
@@ -72,14 +72,7 @@ mod tests {
     }
 
     fn settled(number: u64, block: u8) -> Log {
-        let event = TaskSettled {
-            taskId: hash(9),
-            batchId: 0,
-            worker: Address::ZERO,
-            user: Address::ZERO,
-            outputHash: hash(8),
-            fee: U256::ZERO,
-        };
+        let event = BatchExpired { batchId: 7 };
         let inner = Emitted { address: Address::ZERO, data: event.encode_log_data() };
         Log { inner, block_number: Some(number), block_hash: Some(hash(block)), ..Log::default() }
     }

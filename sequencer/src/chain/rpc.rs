@@ -19,7 +19,7 @@ use dn_sdk::{wire, Account};
 
 use super::{
     BatchRecord, BatchStatus, Block, Chain, ChainError, Domain, Head, Included, Located,
-    ProvenTask, RollupEvent, SignedTx,
+    RollupEvent, SignedTx,
 };
 use crate::rules::outbox::Fee;
 
@@ -106,18 +106,18 @@ impl Rpc {
     async fn event(&self, log: &Log) -> Result<Option<RollupEvent>, ChainError> {
         use InferenceRollup::InferenceRollupEvents as E;
         let tx_hash = wire::api_bytes32(log.transaction_hash.unwrap_or_default());
-        let task = |task_id, output: B256, is_paid| {
-            let (task_id, output_hash) = (wire::api_bytes32(task_id), wire::api_bytes32(output));
-            RollupEvent::TaskProven { task_id, output_hash, is_paid }
-        };
         Ok(match E::decode_log(&log.inner).map(|l| l.data) {
             Ok(E::BatchCommitted(e)) => Some(RollupEvent::BatchCommitted {
                 number: e.batchId,
                 header_hash: wire::api_bytes32(e.headerHash),
                 tx_hash,
             }),
-            Ok(E::TaskSettled(e)) => Some(task(e.taskId, e.outputHash, true)),
-            Ok(E::TaskUnpaid(e)) => Some(task(e.taskId, e.outputHash, false)),
+            Ok(E::ChunkSettled(e)) => {
+                let gas_used = self.included(tx_hash).await?.map_or(0, |i| i.gas_used);
+                let (number, outcomes) = (e.batchId, e.outcomes);
+                let chunk = e.chunk.saturating_to();
+                Some(RollupEvent::ChunkSettled { number, chunk, outcomes, tx_hash, gas_used })
+            }
             Ok(E::BatchExpired(e)) => {
                 Some(RollupEvent::BatchExpired { number: e.batchId, tx_hash })
             }
@@ -206,18 +206,13 @@ impl Chain for Rpc {
             2 => BatchStatus::Proven,
             _ => BatchStatus::Expired,
         };
-        Ok(BatchRecord { header_hash: wire::api_bytes32(batch.headerHash), status })
+        let (header_hash, settled) = (wire::api_bytes32(batch.headerHash), batch.settled);
+        Ok(BatchRecord { header_hash, status, settled })
     }
 
-    async fn proven_at(&self, task: Bytes32, block: u64) -> Result<Option<ProvenTask>, ChainError> {
-        let id = B256::from(task.0);
-        let output = self.rollup().provenOutput(id).block(block.into()).call().await;
-        let output_hash = wire::api_bytes32(self.heard(output)?);
-        if output_hash.0 == [0; 32] {
-            return Ok(None);
-        }
-        let is_paid = self.rollup().isCharged(id).block(block.into()).call().await;
-        Ok(Some(ProvenTask { output_hash, is_paid: self.heard(is_paid)? }))
+    async fn is_used_at(&self, user: Address, nonce: u64, block: u64) -> Result<bool, ChainError> {
+        let used = self.rollup().isUsed(wire::address(user), nonce).block(block.into()).call().await;
+        self.heard(used)
     }
 
     async fn next_number(&self) -> Result<u64, ChainError> {
@@ -231,7 +226,7 @@ impl Chain for Rpc {
 
     async fn escrow(&self, user: Address) -> Result<u128, ChainError> {
         let balance: U256 =
-            self.heard(self.rollup().balanceOf(wire::address(user)).call().await)?;
+            self.heard(self.rollup().spendableOf(wire::address(user)).call().await)?;
         Ok(balance.saturating_to())
     }
 

@@ -41,7 +41,7 @@ pub(crate) const ALL: [Entry; 38] = [
     entry(405, "method_not_allowed", "client", "Method not allowed", "the Allow header and /openapi.json list the methods"),
     entry(408, "body_timeout", "client", "Body too slow", "send the whole body at once"),
     entry(409, "idempotency_conflict", "client", "Idempotency conflict", "use another key for another task"),
-    entry(409, "task_already_proven", "client", "Task already proven", "sign an order with another nonce"),
+    entry(409, "nonce_used", "client", "Nonce used", "sign an order with another nonce; consecutive ones are the cheapest to settle"),
     entry(409, "stale_challenge", "node", "Stale challenge", "ask for a new challenge and sign that"),
     entry(409, "lease_lost", "node", "Lease lost", "drop the work; send heartbeats that name it while working"),
     entry(413, "body_too_large", "client", "Body too large", "send one task per request"),

@@ -52,8 +52,8 @@ pub(crate) enum ApiError {
     InsufficientEscrow { balance: String, needed: String },
     #[error("earlier answers were proven and not paid; tasks are taken again in {wait_s} seconds")]
     UnpaidHistory { wait_s: u64 },
-    #[error("the task has been proven and paid before")]
-    TaskAlreadyProven,
+    #[error("the nonce stands for another order of this user")]
+    NonceUsed,
     #[error("the key stands for another task")]
     IdempotencyConflict,
     #[error("too many requests from this {0}")]
@@ -115,7 +115,7 @@ impl ApiError {
             Self::OrderExpired { .. } => "order_expired",
             Self::InsufficientEscrow { .. } => "insufficient_escrow",
             Self::UnpaidHistory { .. } => "unpaid_history",
-            Self::TaskAlreadyProven => "task_already_proven",
+            Self::NonceUsed => "nonce_used",
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::TooManyRequests(_) => "too_many_requests",
             Self::UserQueueFull { .. } => "user_queue_full",

@@ -57,6 +57,7 @@ fn documented() -> (Router<App>, OpenApi) {
         .routes(routes!(work::lease))
         .routes(routes!(work::heartbeat))
         .routes(routes!(work::result))
+        .routes(routes!(work::invoices))
         .routes(routes!(proofs::job))
         .routes(routes!(proofs::result))
         .split_for_parts();

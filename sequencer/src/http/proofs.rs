@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use axum::Json;
-use dn_core::api::{BatchState, BatchView, Problem, ProofJob, ProofResult, ProofSlot, Role};
+use dn_core::api::{
+    Address, BatchState, BatchView, Problem, ProofJob, ProofResult, ProofSlot, Role,
+};
 
 use super::error::ApiError;
 use super::extract::{ApiJson, Node};
@@ -32,7 +34,7 @@ pub(crate) async fn job(
 
 async fn describe(app: &App, batch: &Batch, ends_ms: u64) -> Result<ProofJob, ApiError> {
     let served = models::model(app, batch.model_id)?;
-    let header = batch.header(app.chain.domain()).ok_or(ApiError::LeaseLost)?;
+    let batch_hash = batch.header_hash.ok_or(ApiError::LeaseLost)?;
     let labels = labels::of_batch(&app.store, batch.id).await?;
     let slots = tasks::of_batch(&app.store, batch.id).await?.into_iter().map(|task| {
         let secret = task.secret(&app.store.seal)?;
@@ -46,7 +48,7 @@ async fn describe(app: &App, batch: &Batch, ends_ms: u64) -> Result<ProofJob, Ap
         model_id: served.view.model_id,
         package_path: format!("/v1/models/{}/package", served.view.model_id),
         batch_slots: served.view.batch_slots,
-        header: proof::header_word(&header),
+        batch_hash,
         slots: slots.collect::<Result<_, crate::store::StoreError>>()?,
     })
 }
@@ -70,7 +72,7 @@ pub(crate) async fn result(
             return Err(ApiError::LeaseLost);
         }
         let slots = tasks::of_batch(&app.store, id).await?;
-        verify(&app, &batch, &slots, &result).await?;
+        verify(&app, &batch, prover, &slots, &result).await?;
         let bytes = result.proof.0.len();
         if !proving::keep(&app, &slots, result).await? {
             return Err(ApiError::LeaseLost);
@@ -85,18 +87,19 @@ pub(crate) async fn result(
 async fn verify(
     app: &App,
     batch: &Batch,
+    prover: Address,
     slots: &[Task],
     result: &ProofResult,
 ) -> Result<(), ApiError> {
     let served = models::model(app, batch.model_id)?.clone();
-    let header = batch.header(app.chain.domain()).ok_or(ApiError::LeaseLost)?;
+    let batch_hash = batch.header_hash.ok_or(ApiError::LeaseLost)?;
     let labels = labels::of_batch(&app.store, batch.id).await?;
     let labels = slots.iter().map(|t| labels.get(&t.id).map(|label| label.class)).collect();
     let inputs = slots.iter().map(|t| t.order.input_hash.0).collect();
     let tasks = proof::Tasks { inputs, labels };
     let result = result.clone();
     let checked = tokio::task::spawn_blocking(move || {
-        proof::check(&served, &header, &tasks, &result.instances, &result.proof.0)
+        proof::check(&served, batch_hash, prover, &tasks, &result.instances, &result.proof.0)
     });
     checked.await.map_err(|e| ApiError::Internal(e.into()))?.map_err(ApiError::ProofRejected)
 }

@@ -51,7 +51,7 @@ pub(crate) async fn submit(
         Admission::Taken(view) => *view,
         Admission::Known => view(&app, task_id).await?,
         Admission::KeyConflict => return Err(ApiError::IdempotencyConflict),
-        Admission::Foreign => return Err(ApiError::TaskAlreadyProven),
+        Admission::NonceUsed => return Err(ApiError::NonceUsed),
         Admission::Refused(refusal) => return Err(refused(&app, refusal)),
     };
     let location = [(header::LOCATION, format!("/v1/tasks/{task_id}"))];

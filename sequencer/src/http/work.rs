@@ -5,13 +5,16 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::Json;
-use dn_core::api::{Address, Beat, LeaseRequest, LeasedTask, Problem, Role, TaskResult, TaskView};
+use dn_core::api::{
+    Address, Beat, InvoiceJob, Invoices, LeaseRequest, LeasedTask, Problem, Role, TaskResult, TaskView,
+};
 use dn_core::commitment;
 
 use super::error::ApiError;
 use super::extract::{ApiJson, Node};
 use super::{models, MAX_WAIT_MS};
 use crate::app::App;
+use crate::invoices;
 use crate::store::task::{Life, Task};
 use crate::store::{nodes, tasks};
 use crate::work::{self, Delivery};
@@ -49,6 +52,23 @@ pub(crate) async fn lease(
     let wait = Duration::from_millis(request.wait_ms.min(MAX_WAIT_MS));
     let limit = request.limit.clamp(1, MAX_LEASED);
     Ok(Json(work::ask(&app, worker, limit, wait).await?))
+}
+
+/// Takes a worker's claims of its shares, and says what else it can claim; waits for something. A share that its
+/// worker does not claim stays with the users.
+#[utoipa::path(post, path = "/v1/node/invoices", request_body = Invoices,
+    responses((status = 200, body = [InvoiceJob]),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn invoices(
+    State(app): State<App>,
+    node: Node,
+    ApiJson(request): ApiJson<Invoices>,
+) -> Result<Json<Vec<InvoiceJob>>, ApiError> {
+    let worker = node.require(Role::Worker)?;
+    invoices::take(&app, worker, request.signed).await?;
+    let wait = Duration::from_millis(request.wait_ms.min(MAX_WAIT_MS));
+    Ok(Json(invoices::ask(&app, worker, wait).await?))
 }
 
 /// Refuses nodes that are barred, or have no stake any more.

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! formed --commit--> (number) --event--> committed --proof--> proof ready --prove--> --event--> proven
-//!    ^                  |                    |                     |
-//!    +---lost, refused--+                    +------deadline-------+--refund--> --event--> expired
+//!    ^                  |                    |                     |                              |
+//!    +---lost, refused--+                    +------deadline-------+                chunk by chunk, settle
+//!                                            +--expire--> --event--> expired
 //! ```
+//!
+//! A proof waits a moment for the signatures of the workers that it pays.
 //!
 //! What happened is what the chain's events say, at the configured depth; a transaction that was
 //! sent changes nothing by itself. So each batch goes its way alone: what holds one up holds up
@@ -19,6 +22,10 @@ const MAX_COMMITMENTS: usize = 16;
 const MAX_REFUSALS: u64 = 3;
 /// Pause between two tries of what the contract refuses.
 const REFUSED_PAUSE_MS: u64 = 60_000;
+/// How long a proof waits for workers to claim their shares.
+const INVOICE_WAIT_MS: u64 = 15_000;
+/// A proof waits for nothing when its deadline is so near.
+const DEADLINE_MARGIN_S: u64 = 60;
 
 /// What is known of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +45,11 @@ pub(crate) struct Facts {
     pub(crate) since_refusal_ms: u64,
     /// Whether the registry lets its model be used.
     pub(crate) is_model_active: bool,
+    /// How long its proof has been there, and whether a worker that is there has not claimed its share.
+    pub(crate) since_proof_ms: u64,
+    pub(crate) are_invoices_missing: bool,
+    /// The first of its chunks that is not settled.
+    pub(crate) unsettled: Option<u32>,
 }
 
 /// What is known of the rest.
@@ -58,8 +70,10 @@ pub(crate) enum Step {
     Commit,
     /// Send its proof.
     Prove,
+    /// Settle a chunk of it.
+    Settle(u32),
     /// Close it on chain: its time is over.
-    Refund,
+    Expire,
     /// Give its tasks back; the chain has never heard of it.
     Release(&'static str),
 }
@@ -90,15 +104,23 @@ pub(crate) fn next(batch: &Facts, world: World) -> Step {
             if is_paused {
                 Step::Wait
             } else {
-                Step::Refund
+                Step::Expire
             }
         }
+        BatchState::ProofReady if waits_for_invoices(batch, world) => Step::Wait,
         BatchState::ProofReady if batch.refusals < MAX_REFUSALS || !is_paused => Step::Prove,
+        BatchState::Proven if !is_paused => batch.unsettled.map_or(Step::Wait, Step::Settle),
         BatchState::Committed
         | BatchState::ProofReady
         | BatchState::Proven
         | BatchState::Expired => Step::Wait,
     }
+}
+
+fn waits_for_invoices(batch: &Facts, world: World) -> bool {
+    batch.are_invoices_missing
+        && batch.since_proof_ms < INVOICE_WAIT_MS
+        && world.chain_time_s.saturating_add(DEADLINE_MARGIN_S) < batch.deadline_s
 }
 
 /// The number of the next commitment. `pending` are the numbers on their way, in order; `next` is the
@@ -169,6 +191,9 @@ mod tests {
             refusals: 0,
             since_refusal_ms: 0,
             is_model_active: true,
+            since_proof_ms: 0,
+            are_invoices_missing: false,
+            unsettled: None,
         }
     }
 
@@ -180,8 +205,21 @@ mod tests {
         assert_eq!(next(&batch(BatchState::Committed), WORLD), Step::Wait);
         assert_eq!(next(&batch(BatchState::ProofReady), WORLD), Step::Prove);
         let late = World { chain_time_s: 1_001, ..WORLD };
-        assert_eq!(next(&batch(BatchState::Committed), late), Step::Refund);
-        assert_eq!(next(&batch(BatchState::ProofReady), late), Step::Refund);
+        assert_eq!(next(&batch(BatchState::Committed), late), Step::Expire);
+        assert_eq!(next(&batch(BatchState::ProofReady), late), Step::Expire);
+        assert_eq!(next(&batch(BatchState::Proven), late), Step::Wait);
+        let rest = Facts { unsettled: Some(4), ..batch(BatchState::Proven) };
+        assert_eq!(next(&rest, late), Step::Settle(4));
+    }
+
+    #[test]
+    fn a_proof_waits_a_moment_for_its_workers() {
+        let unclaimed = Facts { are_invoices_missing: true, ..batch(BatchState::ProofReady) };
+        assert_eq!(next(&unclaimed, WORLD), Step::Wait);
+        let waited = Facts { since_proof_ms: INVOICE_WAIT_MS, ..unclaimed };
+        assert_eq!(next(&waited, WORLD), Step::Prove);
+        let pressed = World { chain_time_s: 940, ..WORLD };
+        assert_eq!(next(&unclaimed, pressed), Step::Prove);
     }
 
     #[test]

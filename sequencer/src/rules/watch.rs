@@ -5,7 +5,8 @@
 
 use dn_core::api::BatchState;
 
-/// How long a batch may be formed without being on the chain, or have a proof without being proven.
+/// How long a batch may be formed without being on the chain, have a proof without being proven, or be
+/// proven without a chunk of it being settled.
 const STUCK_MS: u64 = 180_000;
 /// How long the chain may not answer, or no settler beat.
 const SILENT_MS: u64 = 60_000;
@@ -40,6 +41,7 @@ pub(crate) enum Trouble {
     CommitmentStuck,
     ProofMissing,
     ProofStuck,
+    SettlementStuck,
     FeeAtCap,
     Unmended,
 }
@@ -54,19 +56,21 @@ impl Trouble {
             Self::CommitmentStuck => "commitment_stuck",
             Self::ProofMissing => "proof_missing",
             Self::ProofStuck => "proof_stuck",
+            Self::SettlementStuck => "settlement_stuck",
             Self::FeeAtCap => "fee_at_cap",
             Self::Unmended => "unmended",
         }
     }
 
     /// Every trouble.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::ChainSilent,
         Self::FollowerBehind,
         Self::SettlerSilent,
         Self::CommitmentStuck,
         Self::ProofMissing,
         Self::ProofStuck,
+        Self::SettlementStuck,
         Self::FeeAtCap,
         Self::Unmended,
     ];
@@ -86,6 +90,7 @@ pub(crate) fn troubles(facts: &Facts) -> Vec<Trouble> {
             Trouble::CommitmentStuck => stuck(BatchState::Formed, STUCK_MS),
             Trouble::ProofMissing => stuck(BatchState::Committed, facts.proving_window_ms / 2),
             Trouble::ProofStuck => stuck(BatchState::ProofReady, STUCK_MS),
+            Trouble::SettlementStuck => stuck(BatchState::Proven, STUCK_MS),
             Trouble::FeeAtCap => facts.at_cap > 0,
             Trouble::Unmended => facts.unmended > 0,
         })

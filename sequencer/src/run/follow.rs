@@ -8,6 +8,8 @@
 use anyhow::{Context as _, Result};
 use dn_core::api::{BatchState, Bytes32, Role};
 use dn_core::task::{Reason, TaskEvent};
+use dn_core::statement;
+use dn_sdk::settlement::Outcome;
 
 use super::settle::end_without_proof;
 use crate::app::App;
@@ -16,7 +18,8 @@ use crate::chain::{Located, RollupEvent};
 use crate::rules::observe::Seen;
 use crate::rules::{admit, follow as rules};
 use crate::store::batches::{Batch, End};
-use crate::store::task::Life;
+use crate::store::settled::{self, Settled};
+use crate::store::task::{Life, Task};
 use crate::store::{batches, blocks, nodes, outbox, payers, tasks, StoreError, Write};
 
 /// Takes the next range of blocks, if there is one. True when there may be another.
@@ -104,13 +107,17 @@ async fn take_back(
 ) -> Result<(), StoreError> {
     let is_behind = |block: Option<u64>| block.is_some_and(|b| i128::from(b) > i128::from(behind));
     let mut state = batch.state;
-    if state == BatchState::Proven && is_behind(batch.end_block) {
-        for task in tasks::of_batch_for_write(tx, batch.id).await? {
-            if matches!(task.life, Life::Proven { answer: Some(_), .. }) {
+    let unsettled = settled::take_behind(tx, batch.id, behind).await?;
+    if !unsettled.is_empty() {
+        for (slot, task) in tasks::of_batch_for_write(tx, batch.id).await?.iter().enumerate() {
+            let is_unsettled = unsettled.iter().any(|chunk| batch.chunk(*chunk).contains(&slot));
+            if is_unsettled && matches!(task.life, Life::Proven { answer: Some(_), .. }) {
                 let reason = Some(Reason::ChainReorganised);
-                tasks::transition(tx, &task, TaskEvent::Unprove, reason, now_ms).await?;
+                tasks::transition(tx, task, TaskEvent::Unprove, reason, now_ms).await?;
             }
         }
+    }
+    if state == BatchState::Proven && is_behind(batch.end_block) {
         batches::set_unproven(tx, batch.id, now_ms).await?;
         state = BatchState::Committed;
     }
@@ -134,8 +141,13 @@ async fn apply(tx: &mut Write, located: &Located, now_ms: u64) -> Result<(), Sto
             tracing::error!(batch_id = batch.id, number, "the number is another batch's");
             batches::clear_terms(tx, batch.id, "its number is another's", now_ms).await
         }
-        RollupEvent::TaskProven { task_id, output_hash, is_paid } => {
-            task_proven(tx, task_id, output_hash, is_paid, now_ms).await
+        RollupEvent::ChunkSettled { number, chunk, outcomes, tx_hash, gas_used } => {
+            let Some(batch) = batches::by_number(tx, number).await? else { return Ok(()) };
+            // The gas of a proof counts what it settles.
+            let gas = (batch.end_tx != Some(tx_hash)).then_some(gas_used);
+            let settled = Settled { chunk, block, tx_hash: Some(tx_hash), gas };
+            let is_paid = |slot| Outcome::of(outcomes, slot).is_paid();
+            chunk_settled(tx, &batch, settled, is_paid, now_ms).await
         }
         RollupEvent::BatchProven { number, prover, tx_hash, gas_used } => {
             let Some(batch) = batches::by_number(tx, number).await? else { return Ok(()) };
@@ -157,18 +169,41 @@ async fn apply(tx: &mut Write, located: &Located, now_ms: u64) -> Result<(), Sto
     }
 }
 
-/// Ends a task as proven.
-pub(crate) async fn task_proven(
+/// Ends the tasks of a settled chunk. `is_paid` is asked for each of its slots.
+pub(crate) async fn chunk_settled(
     tx: &mut Write,
-    task_id: Bytes32,
+    batch: &Batch,
+    chunk: Settled,
+    is_paid: impl Fn(usize) -> bool,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    if !settled::insert(tx, batch.id, chunk).await? {
+        return Ok(());
+    }
+    batches::touch(tx, batch.id, now_ms).await?;
+    let slots = batch.chunk(chunk.chunk);
+    let tasks = tasks::of_batch_for_write(tx, batch.id).await?;
+    let instances = batch.instances.as_deref().unwrap_or_default();
+    let outputs_at = statement::outputs_at(statement::slots(instances.len()).unwrap_or(0));
+    for (slot, task) in tasks.iter().enumerate().filter(|(slot, _)| slots.contains(slot)) {
+        let Some(output) = instances.get(outputs_at + slot) else {
+            tracing::error!(batch_id = batch.id, "a batch is settled whose proof is not here");
+            continue;
+        };
+        task_proven(tx, task, *output, is_paid(slot - slots.start), now_ms).await?;
+    }
+    Ok(())
+}
+
+/// Ends a task as proven.
+async fn task_proven(
+    tx: &mut Write,
+    task: &Task,
     output_hash: Bytes32,
     is_paid: bool,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    let Some(task) = tasks::find(tx, task_id).await? else {
-        tracing::warn!(%task_id, "a task that was never taken here is proven");
-        return tasks::set_foreign(tx, task_id).await;
-    };
+    let task_id = task.id;
     if task.state().after(TaskEvent::Prove).is_err() {
         return Ok(());
     }
@@ -182,7 +217,7 @@ pub(crate) async fn task_proven(
     if let Some(reason) = reason {
         tracing::warn!(%task_id, ?reason, "proven");
     }
-    tasks::set_proven(tx, &task, output_hash, reason, now_ms).await?;
+    tasks::set_proven(tx, task, output_hash, reason, now_ms).await?;
     if !is_paid {
         let unpaid = payers::count_unpaid(tx, task.order.user).await?;
         let until_ms = now_ms.saturating_add(admit::refusal_ms(unpaid));

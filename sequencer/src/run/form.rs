@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{keccak256, B256};
-use alloy::sol_types::SolValue as _;
 use anyhow::{Context as _, Result};
 use dn_core::api::{Address, Bytes32, Role};
+use dn_core::chunks;
 use dn_core::task::{Reason, TaskEvent};
-use dn_sdk::contracts::IInferenceRollup::Slot;
-use dn_sdk::wire;
+use dn_sdk::{settlement, wire};
 
 use crate::app::App;
+use crate::calls;
 use crate::clock::millis;
 use crate::models::Model;
 use crate::rules::{admit, form};
 use crate::store::columns::unsigned;
+use crate::store::batches::NewBatch;
 use crate::store::task::Task;
 use crate::store::{batches, nodes, payers, tasks, Write};
 
@@ -68,6 +68,7 @@ async fn form_for(app: &App, model: &Model) -> Result<bool> {
     }
     let purses = purses(app, model_id, slots, after_s).await?;
     let price = model.view.price.0;
+    let batch_slots = slots as usize;
     let formed = app.write(move |tx| {
         let mut purses = purses.clone();
         Box::pin(async move {
@@ -86,7 +87,7 @@ async fn form_for(app: &App, model: &Model) -> Result<bool> {
                     None => {}
                 }
             }
-            close(tx, model_id, &taken, now_ms).await
+            close(tx, model_id, batch_slots, taken, now_ms).await
         })
     });
     let Some(batch_id) = formed.await? else { return Ok(false) };
@@ -133,24 +134,24 @@ async fn refuse(tx: &mut Write, task: &Task, now_ms: u64) -> Result<(), crate::s
 async fn close(
     tx: &mut Write,
     model_id: Bytes32,
-    taken: &[Task],
+    batch_slots: usize,
+    mut taken: Vec<Task>,
     now_ms: u64,
 ) -> Result<Option<u64>, crate::store::StoreError> {
     let Some(orders_end_s) = taken.iter().map(|t| t.order.deadline).min() else { return Ok(None) };
-    let hash = Bytes32(keccak256(slots(taken).abi_encode()).0);
-    let id = batches::insert(tx, model_id, hash, taken.len(), orders_end_s, now_ms).await?;
+    // What belongs to one account is settled together.
+    taken.sort_by_key(|task| (task.order.user, task.order.nonce));
+    let slots_hash = settlement::slots_hash(batch_slots, &calls::slots(&taken));
+    let new = NewBatch {
+        slots_hash: wire::api_bytes32(slots_hash),
+        tasks: taken.len(),
+        batch_slots,
+        chunks: chunks::used(batch_slots, taken.len()),
+        orders_end_s,
+    };
+    let id = batches::insert(tx, model_id, new, now_ms).await?;
     for (slot, task) in taken.iter().enumerate() {
         tasks::put_in_batch(tx, task, id, slot, now_ms).await?;
     }
     Ok(Some(id))
-}
-
-/// The slots of a batch as the rollup takes them.
-pub(crate) fn slots(tasks: &[Task]) -> Vec<Slot> {
-    let slot = |task: &Task| {
-        let answer = task.answer()?;
-        let worker = wire::address(answer.receipt.worker);
-        Some(Slot { taskId: B256::from(task.id.0), worker })
-    };
-    tasks.iter().filter_map(slot).collect()
 }

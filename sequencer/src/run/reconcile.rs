@@ -6,7 +6,6 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result};
-use dn_core::api::BatchState;
 
 use super::{follow, settle};
 use crate::app::App;
@@ -14,6 +13,7 @@ use crate::chain::{BatchStatus, ChainError};
 use crate::rules::settle::{reconcile, OnChain, Repair};
 use crate::store::batches::{self, Batch, End};
 use crate::store::outbox::OpenTx;
+use crate::store::settled::{self, Settled};
 use crate::store::{blocks, outbox, tasks};
 
 /// Compares all open batches.
@@ -49,7 +49,10 @@ async fn one(app: &App, batch: &Batch, open: &[OpenTx], block: u64) -> Result<()
     };
     let is_sending = open.iter().any(|tx| tx.batch_id == batch.id);
     let repair = reconcile(batch.state, is_sending, on_chain);
-    if repair == Repair::Nothing {
+    let known = settled::chunks(&app.store, batch.id).await?;
+    let missed = |chunk: &u32| record.settled >> chunk & 1 == 1 && !known.contains(chunk);
+    let missed: Vec<u32> = (0..batch.chunks).filter(missed).collect();
+    if repair == Repair::Nothing && missed.is_empty() {
         return Ok(());
     }
     // Between the two looks it may have been followed.
@@ -60,7 +63,8 @@ async fn one(app: &App, batch: &Batch, open: &[OpenTx], block: u64) -> Result<()
     }
     tracing::error!(batch_id = batch.id, number = terms.number, state = ?batch.state, ?on_chain, ?repair, "database and contract differ");
     dn_service::metrics::counter!(dn_service::metrics::REPAIRS).increment(1);
-    mend(app, batch, repair, block).await
+    mend(app, batch, repair, block).await?;
+    settle_missed(app, batch, &missed, block).await
 }
 
 async fn mend(app: &App, batch: &Batch, repair: Repair, block: u64) -> Result<()> {
@@ -82,30 +86,33 @@ async fn mend(app: &App, batch: &Batch, repair: Repair, block: u64) -> Result<()
                 .write(move |tx| Box::pin(settle::end_without_proof(tx, id, why, end, now_ms)))
                 .await?)
         }
-        Repair::Prove => prove(app, id, block, end).await,
+        Repair::Prove => {
+            let set = batches::set_proven;
+            Ok(app.write(move |tx| Box::pin(set(tx, id, end, now_ms))).await?)
+        }
     }
 }
 
-/// Ends a batch as proven, task by task as the contract has them.
-async fn prove(app: &App, id: u64, block: u64, end: End) -> Result<()> {
-    let mut proven = Vec::new();
-    for task in tasks::of_batch(&app.store, id).await? {
-        if let Some(on_chain) = app.chain.proven_at(task.id, block).await? {
-            proven.push((task.id, on_chain));
+/// Ends the tasks of chunks whose settlement was missed. Whose nonce is used has paid.
+async fn settle_missed(app: &App, batch: &Batch, missed: &[u32], block: u64) -> Result<()> {
+    let (id, now_ms) = (batch.id, app.now_ms());
+    for chunk in missed.iter().copied() {
+        let tasks = tasks::of_batch(&app.store, id).await?;
+        let mut paid = Vec::new();
+        for task in tasks.get(batch.chunk(chunk)).unwrap_or_default() {
+            let (user, nonce) = (task.order.user, task.order.nonce);
+            paid.push(app.chain.is_used_at(user, nonce, block).await?);
         }
+        let ended = app.write(move |tx| {
+            let paid = paid.clone();
+            Box::pin(async move {
+                let batch = batches::get_for_write(tx, id).await?;
+                let settled = Settled { chunk, block: Some(block), tx_hash: None, gas: None };
+                let is_paid = |slot: usize| paid.get(slot).copied().unwrap_or(false);
+                follow::chunk_settled(tx, &batch, settled, is_paid, now_ms).await
+            })
+        });
+        ended.await?;
     }
-    let now_ms = app.now_ms();
-    let ended = app.write(move |tx| {
-        let proven = proven.clone();
-        Box::pin(async move {
-            if batches::get_for_write(tx, id).await?.state == BatchState::Proven {
-                return Ok(());
-            }
-            for (task, p) in proven {
-                follow::task_proven(tx, task, p.output_hash, p.is_paid, now_ms).await?;
-            }
-            batches::set_proven(tx, id, end, now_ms).await
-        })
-    });
-    Ok(ended.await?)
+    Ok(())
 }

@@ -1,13 +1,9 @@
 //! Brings batches to the chain: each goes its own way, and what fails with one fails with it alone.
 
-use alloy::primitives::{keccak256, U256};
-use alloy::sol_types::{SolCall as _, SolValue as _};
 use anyhow::{Context as _, Result};
-use dn_core::api::{BatchState, Bytes32};
+use dn_core::api::BatchState;
 use dn_core::task::{Reason, TaskEvent, TaskState};
-use dn_sdk::contracts::IInferenceRollup;
-use dn_sdk::contracts::InferenceRollup::{commitBatchCall, proveBatchCall, refundBatchCall};
-use dn_sdk::wire;
+use dn_sdk::{settlement, wire};
 
 use super::form;
 use crate::app::App;
@@ -15,11 +11,16 @@ use crate::chain::ChainError;
 use crate::rules::settle::{self as rules, next, Facts, Step, World};
 use crate::store::batches::{self, Batch, End, Terms};
 use crate::store::outbox::{self, Kind, NewTx, OpenTx};
-use crate::store::{labels, tasks, StoreError, Write};
+use crate::store::{settled, tasks, StoreError, Write};
+use crate::{calls, invoices};
 
-/// Gas of a commitment, which cannot be estimated before the one in front of it is in a block: 69,000
-/// to 86,000 are used.
+/// Gas of a commitment, which cannot be estimated before the one in front of it is in a block: about
+/// 60,000 are used.
 const COMMIT_GAS: u64 = 150_000;
+/// How far a header is opened before the chain's time as it is known here: no block may be older.
+const OPEN_MARGIN_S: u64 = 15;
+/// The rollup's longest time from opening to proof.
+const MAX_WINDOW_S: u64 = 86_400;
 /// Gas limit over an estimate, in percent: storage may be colder than at the estimate.
 const GAS_PERCENT: u64 = 125;
 
@@ -46,9 +47,35 @@ pub(crate) async fn step(app: &App) -> Result<bool> {
 
 /// Does one batch's next step. True when it sent a commitment.
 async fn settle(app: &App, batch: &Batch, open: &[OpenTx], world: World) -> Result<bool> {
+    let facts = facts(app, batch, open).await?;
+    match next(&facts, world) {
+        Step::Wait => Ok(false),
+        Step::Commit => commit(app, batch).await.context("commit"),
+        Step::Prove => {
+            let calldata = calls::prove(app, batch.id).await?;
+            call_rollup(app, Kind::Prove, batch, calldata).await.context("prove").map(|()| false)
+        }
+        Step::Settle(chunk) => {
+            let calldata = calls::settle(app, batch.id, chunk).await?;
+            call_rollup(app, Kind::Settle, batch, calldata).await.context("settle").map(|()| false)
+        }
+        Step::Expire => {
+            let calldata = calls::expire(app, batch)?;
+            call_rollup(app, Kind::Expire, batch, calldata).await.context("expire").map(|()| false)
+        }
+        Step::Release(why) => release(app, batch.id, why).await.map(|()| false),
+    }
+}
+
+async fn facts(app: &App, batch: &Batch, open: &[OpenTx]) -> Result<Facts> {
     let is_formed = batch.state == BatchState::Formed && batch.terms.is_none();
     let is_active = !is_formed || app.chain.is_model_active(batch.model_id).await?;
-    let facts = Facts {
+    let are_invoices_missing = match (batch.state, batch.header_hash) {
+        (BatchState::ProofReady, Some(hash)) => invoices::are_missing(app, batch, hash).await?,
+        _ => false,
+    };
+    let settled = settled::chunks(&app.store, batch.id).await?;
+    Ok(Facts {
         state: batch.state,
         is_numbered: batch.terms.is_some(),
         is_sending: open.iter().any(|tx| tx.batch_id == batch.id),
@@ -57,14 +84,10 @@ async fn settle(app: &App, batch: &Batch, open: &[OpenTx], world: World) -> Resu
         refusals: batch.refusals,
         since_refusal_ms: app.now_ms().saturating_sub(batch.refused_at_ms),
         is_model_active: is_active,
-    };
-    match next(&facts, world) {
-        Step::Wait => Ok(false),
-        Step::Commit => commit(app, batch).await.context("commit"),
-        Step::Prove => prove(app, batch).await.context("prove").map(|()| false),
-        Step::Refund => refund(app, batch).await.context("refund").map(|()| false),
-        Step::Release(why) => release(app, batch.id, why).await.map(|()| false),
-    }
+        since_proof_ms: app.now_ms().saturating_sub(batch.proof_at_ms.unwrap_or(0)),
+        are_invoices_missing,
+        unsettled: (0..batch.chunks).find(|chunk| !settled.contains(chunk)),
+    })
 }
 
 /// Gives the batch the next number and sends its header.
@@ -73,13 +96,14 @@ async fn commit(app: &App, batch: &Batch) -> Result<bool> {
     let next = app.chain.next_number().await?;
     let pending = batches::pending_numbers(&app.store).await?;
     let Some(number) = rules::number(next, &pending) else { return Ok(false) };
-    let deadline_s = app.chain_time_s() + app.proving_window_s();
-    let terms = Terms { number, prover, deadline_s };
-    let header = batch.under(terms).header(app.chain.domain());
-    let header = header.context("a numbered batch has a header")?;
-    let header = wire::rollup_header(&header);
-    let hash = Bytes32(keccak256(header.abi_encode()).0);
-    let calldata = commitBatchCall { header }.abi_encode();
+    let chain_s = app.chain_time_s();
+    let opened_s = chain_s.saturating_sub(OPEN_MARGIN_S);
+    let deadline_s = (chain_s + app.proving_window_s()).min(opened_s + MAX_WINDOW_S);
+    let terms = Terms { number, prover, opened_s, deadline_s };
+    let numbered = batch.under(terms);
+    let header = numbered.header(app.chain.domain()).context("a numbered batch has a header")?;
+    let hash = settlement::header_hash(&wire::rollup_header(&header));
+    let calldata = calls::commit(app, &numbered)?;
     // Only the chain's next number can be tried: the others depend on those before them.
     if number == next {
         if let Err(error) = app.chain.estimate(&calldata).await {
@@ -104,35 +128,6 @@ async fn commit(app: &App, batch: &Batch) -> Result<bool> {
         super::send::first(app, &new).await;
     }
     Ok(true)
-}
-
-async fn prove(app: &App, light: &Batch) -> Result<()> {
-    let batch = batches::get(&app.store, light.id).await?.context("the batch is gone")?;
-    let rows = tasks::of_batch(&app.store, batch.id).await?;
-    let header = batch.header(app.chain.domain()).context("a committed batch has a header")?;
-    let (Some(instances), Some(proof)) = (&batch.instances, batch.proof) else {
-        return Ok(());
-    };
-    let labels = labels::of_batch(&app.store, batch.id).await?;
-    let salts = rows.iter().filter_map(|t| labels.get(&t.id)).map(|l| l.salt.0.into()).collect();
-    let call = proveBatchCall {
-        header: wire::rollup_header(&header),
-        slots: form::slots(&rows),
-        terms: rows.iter().map(|t| wire::rollup_terms(&t.order)).collect(),
-        signatures: rows.iter().map(|t| t.signature.0.clone().into()).collect(),
-        proof: IInferenceRollup::BatchProof {
-            instances: instances.iter().map(|w| U256::from_be_bytes(w.0)).collect(),
-            proof: proof.into(),
-            salts,
-        },
-    };
-    call_rollup(app, Kind::Prove, light, call.abi_encode()).await
-}
-
-async fn refund(app: &App, batch: &Batch) -> Result<()> {
-    let terms = batch.terms.context("a committed batch has a number")?;
-    let calldata = refundBatchCall { batchId: terms.number }.abi_encode();
-    call_rollup(app, Kind::Refund, batch, calldata).await
 }
 
 /// Tries, records and sends a call that depends on nothing which is on its way.

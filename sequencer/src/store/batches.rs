@@ -13,8 +13,10 @@ use crate::chain::Domain;
 pub(crate) struct Terms {
     /// The chain's number.
     pub(crate) number: u64,
-    /// Is paid for the proof.
+    /// Is asked for the proof first.
     pub(crate) prover: Address,
+    /// The second that orders' deadlines are held against.
+    pub(crate) opened_s: u64,
     /// Last second at which it can be proven.
     pub(crate) deadline_s: u64,
 }
@@ -41,6 +43,12 @@ pub(crate) struct Batch {
     pub(crate) lease: Option<ProverLease>,
     pub(crate) instances: Option<Vec<Bytes32>>,
     pub(crate) proof: Option<Vec<u8>>,
+    pub(crate) proven_by: Option<Address>,
+    /// Slots of the model's batches.
+    pub(crate) batch_slots: usize,
+    /// Chunks that have tasks, and those of them that are settled.
+    pub(crate) chunks: u32,
+    pub(crate) settled: u32,
     pub(crate) refusals: u64,
     pub(crate) refused_at_ms: u64,
     pub(crate) reason: Option<String>,
@@ -51,22 +59,30 @@ pub(crate) struct Batch {
     pub(crate) prove_gas: Option<u64>,
     pub(crate) created_at_ms: u64,
     pub(crate) updated_at_ms: u64,
+    pub(crate) proof_at_ms: Option<u64>,
     committed_at_ms: Option<u64>,
-    proof_at_ms: Option<u64>,
+    settle_gas: u64,
     prove_cpu_ms: Option<u64>,
 }
 
 impl Batch {
+    /// The slots of a chunk, of which the first `count` have tasks.
+    pub(crate) fn chunk(&self, chunk: u32) -> std::ops::Range<usize> {
+        let slots = dn_core::chunks::slots(self.batch_slots, chunk as usize);
+        let count = self.count as usize;
+        slots.start.min(count)..slots.end.min(count)
+    }
+
     /// The header, while there is a commitment.
     pub(crate) fn header(&self, domain: Domain) -> Option<HeaderView> {
-        let Terms { number, prover, deadline_s } = self.terms?;
+        let Terms { number, opened_s, deadline_s, .. } = self.terms?;
         Some(HeaderView {
             chain_id: domain.chain_id,
             rollup: domain.rollup,
             batch_id: number,
             model_id: self.model_id,
             slots_hash: self.slots_hash,
-            prover,
+            opened_at: opened_s,
             deadline: deadline_s,
         })
     }
@@ -87,9 +103,12 @@ impl Batch {
             slots: Vec::new(),
             count: self.count,
             score: None,
+            prover: self.proven_by,
+            chunks: self.chunks,
+            settled: self.settled,
             commit_tx: self.commit_tx,
             prove_tx: self.end_tx.filter(|_| self.state == BatchState::Proven),
-            prove_gas: self.prove_gas,
+            prove_gas: self.prove_gas.map(|gas| gas + self.settle_gas),
             prove_cpu_ms: self.prove_cpu_ms,
             proving_ms: proving.and_then(|(end, start)| end.checked_sub(start)),
             reason: self.reason.clone(),
@@ -107,6 +126,7 @@ struct BatchRow {
     header_hash: Option<Vec<u8>>,
     slots_hash: Vec<u8>,
     prover: Option<Vec<u8>>,
+    opened_s: Option<i64>,
     deadline_s: Option<i64>,
     task_count: i64,
     orders_end_s: i64,
@@ -115,6 +135,11 @@ struct BatchRow {
     lease_expires_ms: Option<i64>,
     instances: Option<Vec<u8>>,
     proof: Option<Vec<u8>>,
+    proven_by: Option<Vec<u8>>,
+    batch_slots: i64,
+    chunks: i64,
+    settled: i64,
+    settle_gas: i64,
     refusals: i64,
     refused_at_ms: Option<i64>,
     reason: Option<String>,
@@ -137,9 +162,10 @@ impl TryFrom<BatchRow> for Batch {
         let number = maybe_unsigned("number", row.number)?;
         let prover = maybe_address("prover", row.prover.as_ref())?;
         let deadline_s = maybe_unsigned("deadline_s", row.deadline_s)?;
-        let terms = match (number, prover, deadline_s) {
-            (Some(number), Some(prover), Some(deadline_s)) => {
-                Some(Terms { number, prover, deadline_s })
+        let opened_s = maybe_unsigned("opened_s", row.opened_s)?;
+        let terms = match (number, prover, opened_s, deadline_s) {
+            (Some(number), Some(prover), Some(opened_s), Some(deadline_s)) => {
+                Some(Terms { number, prover, opened_s, deadline_s })
             }
             _ => None,
         };
@@ -159,6 +185,12 @@ impl TryFrom<BatchRow> for Batch {
             lease: node.zip(ends_ms).map(|(node, ends_ms)| ProverLease { node, ends_ms }),
             instances: row.instances.map(words).transpose()?,
             proof: row.proof,
+            proven_by: maybe_address("proven_by", row.proven_by.as_ref())?,
+            batch_slots: usize::try_from(row.batch_slots)
+                .map_err(|_| StoreError::Corrupt("batch_slots"))?,
+            chunks: u32::try_from(row.chunks).map_err(|_| StoreError::Corrupt("chunks"))?,
+            settled: u32::try_from(row.settled).map_err(|_| StoreError::Corrupt("settled"))?,
+            settle_gas: unsigned("settle_gas", row.settle_gas)?,
             refusals: unsigned("refusals", row.refusals)?,
             refused_at_ms: maybe_unsigned("refused_at_ms", row.refused_at_ms)?.unwrap_or(0),
             reason: row.reason,
@@ -176,39 +208,58 @@ impl TryFrom<BatchRow> for Batch {
     }
 }
 
-const LIGHT: &str = "id, model_id, state, number, header_hash, slots_hash, prover, deadline_s,
-    task_count, orders_end_s, fence, lease_node, lease_expires_ms, null as instances,
-    null as proof, refusals, refused_at_ms, reason, commit_tx, commit_block, end_tx, end_block,
+const LIGHT: &str = "id, model_id, state, number, header_hash, slots_hash, prover, opened_s,
+    deadline_s, task_count, orders_end_s, fence, lease_node, lease_expires_ms, null as instances,
+    null as proof, proven_by, batch_slots, chunks, refusals, refused_at_ms, reason, commit_tx, commit_block, end_tx, end_block,
     prove_gas, created_at_ms, updated_at_ms, committed_at_ms, proof_at_ms, prove_cpu_ms";
+
+/// What has been settled of a batch.
+const SETTLED: &str = "(select count(*) from settled where settled.batch_id = batch.id) as settled,
+    (select cast(coalesce(sum(gas), 0) as bigint) from settled where settled.batch_id = batch.id)
+        as settle_gas";
 
 type Query<'q> =
     sqlx::query::QueryAs<'q, sqlx::Any, BatchRow, <sqlx::Any as sqlx::Database>::Arguments>;
 
 fn select(columns: &str, condition: &str) -> Query<'static> {
-    sqlx::query_as(AssertSqlSafe(format!("select {columns} from batch where {condition}")))
+    sqlx::query_as(AssertSqlSafe(format!("select {columns}, {SETTLED} from batch where {condition}")))
 }
 
 fn read(rows: Vec<BatchRow>) -> Result<Vec<Batch>, StoreError> {
     rows.into_iter().map(Batch::try_from).collect()
 }
 
+/// What is fixed when a batch is formed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewBatch {
+    pub(crate) slots_hash: Bytes32,
+    pub(crate) tasks: usize,
+    /// Slots of the model's batches.
+    pub(crate) batch_slots: usize,
+    /// Chunks that have tasks.
+    pub(crate) chunks: usize,
+    /// When the first of its orders ends.
+    pub(crate) orders_end_s: u64,
+}
+
 /// Stores a new batch and returns its key.
 pub(crate) async fn insert(
     tx: &mut Write,
     model_id: Bytes32,
-    slots_hash: Bytes32,
-    count: usize,
-    orders_end_s: u64,
+    new: NewBatch,
     now_ms: u64,
 ) -> Result<u64, StoreError> {
     let (id,): (i64,) = sqlx::query_as(
-        "insert into batch (model_id, state, slots_hash, task_count, orders_end_s, created_at_ms,
-             updated_at_ms) values ($1, 'formed', $2, $3, $4, $5, $5) returning id",
+        "insert into batch (model_id, state, slots_hash, task_count, batch_slots, chunks,
+             orders_end_s, created_at_ms, updated_at_ms)
+         values ($1, 'formed', $2, $3, $4, $5, $6, $7, $7) returning id",
     )
     .bind(model_id.0.to_vec())
-    .bind(slots_hash.0.to_vec())
-    .bind(signed(count as u64))
-    .bind(signed(orders_end_s))
+    .bind(new.slots_hash.0.to_vec())
+    .bind(signed(new.tasks as u64))
+    .bind(signed(new.batch_slots as u64))
+    .bind(signed(new.chunks as u64))
+    .bind(signed(new.orders_end_s))
     .bind(signed(now_ms))
     .fetch_one(&mut tx.db)
     .await?;
@@ -239,16 +290,24 @@ pub(crate) async fn list(store: &Store, from: u64, limit: u32) -> Result<Vec<Bat
     read(query.bind(signed(from)).bind(i64::from(limit)).fetch_all(&store.pool).await?)
 }
 
-/// Every batch that has not ended, without proofs, oldest first.
+/// Every batch that has not ended or is not settled, without proofs, oldest first.
 pub(crate) async fn open(store: &Store) -> Result<Vec<Batch>, StoreError> {
-    let query = select(LIGHT, "state in ('formed', 'committed', 'proof_ready') order by id");
+    let query = select(
+        LIGHT,
+        "state in ('formed', 'committed', 'proof_ready') or (state = 'proven' and chunks >
+             (select count(*) from settled where settled.batch_id = batch.id)) order by id",
+    );
     read(query.fetch_all(&store.pool).await?)
 }
 
 /// Batches that something happened to in a block behind `block`, newest first.
 pub(crate) async fn touched_behind(tx: &mut Write, block: i64) -> Result<Vec<Batch>, StoreError> {
-    let condition =
-        format!("commit_block > $1 or end_block > $1 order by id desc{}", tx.dialect.for_update());
+    let condition = format!(
+        "commit_block > $1 or end_block > $1 or exists
+             (select 1 from settled where settled.batch_id = batch.id and block > $1)
+          order by id desc{}",
+        tx.dialect.for_update()
+    );
     read(select(LIGHT, &condition).bind(block).fetch_all(&mut tx.db).await?)
 }
 
@@ -281,11 +340,12 @@ pub(crate) async fn set_terms(
     now_ms: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update batch set number = $1, prover = $2, deadline_s = $3, header_hash = $4,
-             updated_at_ms = $5 where id = $6 and state = 'formed'",
+        "update batch set number = $1, prover = $2, opened_s = $3, deadline_s = $4,
+             header_hash = $5, updated_at_ms = $6 where id = $7 and state = 'formed'",
     )
     .bind(signed(terms.number))
     .bind(terms.prover.0.to_vec())
+    .bind(signed(terms.opened_s))
     .bind(signed(terms.deadline_s))
     .bind(header_hash.0.to_vec())
     .bind(signed(now_ms))
@@ -303,8 +363,8 @@ pub(crate) async fn clear_terms(
     now_ms: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update batch set state = 'formed', number = null, prover = null, deadline_s = null,
-             header_hash = null, commit_tx = null, commit_block = null, instances = null,
+        "update batch set state = 'formed', number = null, prover = null, opened_s = null,
+             deadline_s = null, proven_by = null, header_hash = null, commit_tx = null, commit_block = null, instances = null,
              proof = null, lease_node = null, lease_expires_ms = null, committed_at_ms = null,
              fence = fence + 1, reason = $1, updated_at_ms = $2
           where id = $3 and state in ('formed', 'committed', 'proof_ready')",
@@ -482,7 +542,8 @@ pub(crate) async fn set_proof(
     let instances: Vec<u8> = result.instances.iter().flat_map(|w| w.0).collect();
     sqlx::query(
         "update batch set state = 'proof_ready', instances = $1, proof = $2, proof_at_ms = $3,
-             updated_at_ms = $3, prove_cpu_ms = $4, lease_expires_ms = null, refusals = 0
+             updated_at_ms = $3, prove_cpu_ms = $4, lease_expires_ms = null, refusals = 0,
+             proven_by = lease_node
           where id = $5 and state = 'committed'",
     )
     .bind(instances)
@@ -589,5 +650,12 @@ pub(crate) async fn count_refusal(
     .bind(signed(id))
     .execute(&mut tx.db)
     .await?;
+    Ok(())
+}
+
+/// Notes that something of a batch has moved.
+pub(crate) async fn touch(tx: &mut Write, id: u64, now_ms: u64) -> Result<(), StoreError> {
+    let query = sqlx::query("update batch set updated_at_ms = $1, refusals = 0 where id = $2");
+    query.bind(signed(now_ms)).bind(signed(id)).execute(&mut tx.db).await?;
     Ok(())
 }

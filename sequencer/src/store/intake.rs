@@ -62,35 +62,47 @@ fn list(count: usize) -> String {
     (1..=count).map(|i| format!("${i}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What is known of tasks that want to be taken.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    /// They were taken here.
-    pub(crate) taken: BTreeSet<Bytes32>,
-    /// The chain says that they are proven, and they were never taken here.
-    pub(crate) foreign: BTreeSet<Bytes32>,
-}
-
-/// What is known of these tasks.
-pub(crate) async fn known(tx: &mut Write, ids: &[Bytes32]) -> Result<Known, StoreError> {
-    let mut known = Known::default();
+/// Those of these tasks that were taken.
+pub(crate) async fn known(
+    tx: &mut Write,
+    ids: &[Bytes32],
+) -> Result<BTreeSet<Bytes32>, StoreError> {
+    let mut known = BTreeSet::new();
     for part in questions(ids) {
-        let list = list(part.len());
-        let sql = format!(
-            "select task_id, 0 from task where task_id in ({list})
-             union all select task_id, 1 from foreign_task where task_id in ({list})"
-        );
+        let sql = format!("select task_id from task where task_id in ({})", list(part.len()));
         let mut query = sqlx::query_as(AssertSqlSafe(sql));
         for id in part {
             query = query.bind(id.0.to_vec());
         }
-        let rows: Vec<(Vec<u8>, i64)> = query.fetch_all(&mut tx.db).await?;
-        for (id, is_foreign) in rows {
-            let tasks = if is_foreign == 0 { &mut known.taken } else { &mut known.foreign };
-            tasks.insert(b32("task_id", &id)?);
+        let rows: Vec<(Vec<u8>,)> = query.fetch_all(&mut tx.db).await?;
+        for (id,) in rows {
+            known.insert(b32("task_id", &id)?);
         }
     }
     Ok(known)
+}
+
+/// Those of these nonces that stand for a task.
+pub(crate) async fn nonces(
+    tx: &mut Write,
+    wanted: &[(Address, u64)],
+) -> Result<BTreeSet<(Address, u64)>, StoreError> {
+    let mut used = BTreeSet::new();
+    for part in questions(wanted) {
+        let sql = format!(
+            "select payer, nonce_bits from task where (payer, nonce_bits) in (values {})",
+            places(part.len(), 2)
+        );
+        let mut query = sqlx::query_as(AssertSqlSafe(sql));
+        for (payer, nonce) in part {
+            query = query.bind(payer.0.to_vec()).bind(nonce.cast_signed());
+        }
+        let rows: Vec<(Vec<u8>, i64)> = query.fetch_all(&mut tx.db).await?;
+        for (payer, nonce) in rows {
+            used.insert((address("payer", &payer)?, nonce.cast_unsigned()));
+        }
+    }
+    Ok(used)
 }
 
 /// Keys by who used them.

@@ -14,7 +14,8 @@ use crate::rules::outbox::{Fee, Outcome};
 pub(crate) enum Kind {
     Commit,
     Prove,
-    Refund,
+    Settle,
+    Expire,
 }
 
 impl Kind {
@@ -22,7 +23,8 @@ impl Kind {
         match self {
             Self::Commit => "commit",
             Self::Prove => "prove",
-            Self::Refund => "refund",
+            Self::Settle => "settle",
+            Self::Expire => "expire",
         }
     }
 }
@@ -95,7 +97,7 @@ pub(crate) async fn open(store: &Store) -> Result<Vec<OpenTx>, StoreError> {
     .await?;
     rows.into_iter()
         .map(|row| {
-            let kinds = [Kind::Commit, Kind::Prove, Kind::Refund];
+            let kinds = [Kind::Commit, Kind::Prove, Kind::Settle, Kind::Expire];
             let kind = kinds.into_iter().find(|k| k.as_str() == row.kind);
             let own = variants.iter().filter(|v| v.outbox_id == row.id);
             let mut own: Vec<Variant> = own.map(VariantRow::read).collect::<Result<_, _>>()?;

@@ -39,13 +39,6 @@ pub(crate) async fn find(tx: &mut Write, id: Bytes32) -> Result<Option<Task>, St
     Ok(read_all(tx, query).await?.pop())
 }
 
-/// Remembers a proven task that was never taken here.
-pub(crate) async fn set_foreign(tx: &mut Write, id: Bytes32) -> Result<(), StoreError> {
-    let sql = "insert into foreign_task (task_id) values ($1) on conflict (task_id) do nothing";
-    sqlx::query(sql).bind(id.0.to_vec()).execute(&mut tx.db).await?;
-    Ok(())
-}
-
 /// Number of tasks that have not ended.
 pub(crate) async fn open_count(store: &Store) -> Result<u64, StoreError> {
     let (count,): (i64,) = sqlx::query_as(

@@ -1,18 +1,19 @@
 //! One suite on both databases: what the store promises does not depend on which one it is.
 
 use dn_core::api::{Address, Amount, BatchState, Bytes, Bytes32, LabelOpening, OrderView};
-use dn_core::api::{ProofResult, ReceiptView, Role, SubmitTask};
+use dn_core::api::{ProofResult, ReceiptView, Role, SignedInvoice, SubmitTask};
 use dn_core::task::{Reason, TaskEvent, TaskState};
 
 use crate::chain::SignedTx;
 use crate::rules::observe::Seen;
 use crate::rules::outbox::{Fee, Outcome};
-use crate::store::batches::{End, LeftAlone, Terms};
+use crate::store::batches::{End, LeftAlone, NewBatch, Terms};
+use crate::store::settled::{self, Settled};
 use crate::store::intake::{self, New};
 use crate::store::outbox::{Kind, NewTx};
 use crate::store::task::{Life, Task};
 use crate::store::tasks::Wanted;
-use crate::store::{batches, blocks, events, labels, nodes, outbox, payers, tasks};
+use crate::store::{batches, blocks, events, invoices, labels, nodes, outbox, payers, tasks};
 use crate::store::{Seal, SettlerLock, Store, StoreError};
 
 const NOW: u64 = 1_700_000_000_000;
@@ -103,26 +104,24 @@ async fn a_task_is_stored_as_it_came(store: &Store) {
         let known = intake::known(tx, &[id(1), id(77), id(78), id(79), id(80)]).await?;
         Ok((known, intake::keys(tx, &[(USER, "key-1"), (USER, "key-2")]).await?))
     });
-    assert_eq!(known.taken.into_iter().collect::<Vec<_>>(), [id(1)]);
+    assert_eq!(known.into_iter().collect::<Vec<_>>(), [id(1)]);
     assert_eq!(keys.into_iter().collect::<Vec<_>>(), [((USER, "key-1".into()), id(1))]);
-    write!(store, tx => {
-        tasks::set_foreign(tx, id(90)).await?;
-        tasks::set_foreign(tx, id(90)).await?;
-        assert_eq!(intake::known(tx, &[id(90), id(1)]).await?.foreign.len(), 1);
-        Ok(())
-    });
+    let nonce = u64::MAX - 1;
+    let asked = [(USER, nonce), (WORKER, nonce), (USER, 5)];
+    let used = write!(store, tx => intake::nonces(tx, &asked).await);
+    assert_eq!(used.into_iter().collect::<Vec<_>>(), [(USER, nonce)]);
 }
 
 async fn a_change_that_fails_changes_nothing_and_harms_no_other(store: &Store) {
     let fails = store.writer.write(|tx| {
         Box::pin(async move {
-            tasks::set_foreign(tx, id(2)).await?;
+            payers::count_unpaid(tx, PROVER).await?;
             Err::<(), _>(StoreError::Missing("reason to go on"))
         })
     });
     let panics = store.writer.write(|tx| -> crate::store::Changing<'_, ()> {
         Box::pin(async move {
-            tasks::set_foreign(tx, id(2)).await?;
+            payers::count_unpaid(tx, PROVER).await?;
             panic!("a bug in a change");
         })
     });
@@ -130,8 +129,7 @@ async fn a_change_that_fails_changes_nothing_and_harms_no_other(store: &Store) {
     assert!(matches!(fails, Err(StoreError::Missing(_))), "{fails:?}");
     assert!(panics.is_err());
     assert_eq!(get(store, 4).await.state(), TaskState::Queued);
-    let left = write!(store, tx => intake::known(tx, &[id(2)]).await).foreign;
-    assert!(left.is_empty());
+    assert_eq!(write!(store, tx => payers::count_unpaid(tx, PROVER).await), 1, "the first");
 }
 
 async fn leases_have_fences_and_end(store: &Store) {
@@ -171,7 +169,14 @@ async fn leases_have_fences_and_end(store: &Store) {
 async fn form(store: &Store) -> u64 {
     write!(store, tx => {
         let ready = tasks::executed(tx, MODEL, 10, NOW / 1000).await?;
-        let id = batches::insert(tx, MODEL, id(4), ready.len(), u64::MAX, NOW).await?;
+        let new = NewBatch {
+            slots_hash: id(4),
+            tasks: ready.len(),
+            batch_slots: 64,
+            chunks: 1,
+            orders_end_s: u64::MAX,
+        };
+        let id = batches::insert(tx, MODEL, new, NOW).await?;
         for (slot, task) in ready.iter().enumerate() {
             tasks::put_in_batch(tx, task, id, slot, NOW).await?;
         }
@@ -182,7 +187,8 @@ async fn form(store: &Store) -> u64 {
 async fn a_batch_lives(store: &Store) {
     execute(store, 4).await;
     let batch = form(store).await;
-    let terms = Terms { number: 7, prover: PROVER, deadline_s: NOW / 1000 + 100 };
+    let (opened_s, deadline_s) = (NOW / 1000, NOW / 1000 + 100);
+    let terms = Terms { number: 7, prover: PROVER, opened_s, deadline_s };
     write!(store, tx => {
         batches::set_terms(tx, batch, terms, id(6), NOW).await?;
         batches::set_committed(tx, batch, Some(id(9)), 70, NOW).await
@@ -216,10 +222,31 @@ async fn a_batch_lives(store: &Store) {
     let ready = batches::get(store, batch).await.unwrap().unwrap();
     assert_eq!(ready.state, BatchState::ProofReady);
     assert_eq!(ready.instances, Some(result.instances));
+    assert_eq!((ready.proven_by, ready.chunks, ready.settled), (Some(PROVER), 1, 0));
+    workers_claim_their_shares(store, batch).await;
     let labels = labels::of_batch(store, batch).await.unwrap();
     let even = LabelOpening { class: 4, salt: id(4) };
     assert_eq!(labels.into_iter().collect::<Vec<_>>(), [(id(4), even)]);
     ends_and_is_taken_back(store, batch).await;
+}
+
+async fn workers_claim_their_shares(store: &Store, batch: u64) {
+    assert_eq!(invoices::owing(store, WORKER).await.unwrap(), [batch]);
+    assert!(invoices::owing(store, PROVER).await.unwrap().is_empty());
+    assert_eq!(invoices::batch_of(store, id(6)).await.unwrap(), Some(batch));
+    let signed = SignedInvoice { batch_hash: id(6), chunk: 0, signature: Bytes(vec![3; 65]) };
+    for _ in 0..2 {
+        let signed = signed.clone();
+        let kept = store.writer.write(move |tx| {
+            let signed = signed.clone();
+            Box::pin(async move { invoices::insert(tx, WORKER, &signed).await })
+        });
+        kept.await.unwrap();
+    }
+    let of_batch = invoices::of_batch(store, id(6)).await.unwrap();
+    assert_eq!(of_batch.into_iter().collect::<Vec<_>>(), [((0, WORKER), vec![3; 65])]);
+    write!(store, tx => invoices::forget(tx).await);
+    assert_eq!(invoices::of_batch(store, id(6)).await.unwrap().len(), 1, "it is not settled");
 }
 
 async fn ends_and_is_taken_back(store: &Store, batch: u64) {
@@ -232,7 +259,20 @@ async fn ends_and_is_taken_back(store: &Store, batch: u64) {
         batches::set_proven(tx, batch, end, NOW).await
     });
     assert_eq!(tasks::open_count(store).await.unwrap(), 0);
+    assert_eq!(batches::open(store).await.unwrap().len(), 1, "it is not settled");
     write!(store, tx => {
+        let chunk = Settled { chunk: 0, block: Some(72), tx_hash: Some(id(50)), gas: Some(5) };
+        assert!(settled::insert(tx, batch, chunk).await?);
+        assert!(!settled::insert(tx, batch, chunk).await?);
+        assert_eq!(batches::touched_behind(tx, 71).await?.len(), 1);
+        invoices::forget(tx).await
+    });
+    assert!(batches::open(store).await.unwrap().is_empty());
+    assert_eq!(settled::chunks(store, batch).await.unwrap(), [0]);
+    assert!(invoices::of_batch(store, id(6)).await.unwrap().is_empty());
+    write!(store, tx => {
+        assert!(settled::take_behind(tx, batch, 72).await?.is_empty());
+        assert_eq!(settled::take_behind(tx, batch, 71).await?, [0]);
         assert_eq!(batches::touched_behind(tx, 70).await?.len(), 1);
         assert!(batches::touched_behind(tx, 71).await?.is_empty());
         for task in tasks::of_batch_for_write(tx, batch).await? {

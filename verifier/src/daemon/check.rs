@@ -2,18 +2,17 @@
 
 use std::time::Instant;
 
-use alloy::primitives::{keccak256, B256};
+use alloy::primitives::U256;
 use alloy::providers::Provider as _;
-use alloy::sol_types::SolValue as _;
 use anyhow::{ensure, Context as _, Result};
 use dn_core::api::{BatchView, Bytes32, ChainView, ProofView};
-use dn_core::canonical;
+use dn_core::{canonical, chunks};
 use dn_core::protocol::Protocol;
 use dn_core::statement;
 use dn_core::vk_data::vk_data;
-use dn_sdk::contracts::IInferenceRollup::Slot;
 use dn_sdk::contracts::{InferenceRollup, ModelRegistry};
-use dn_sdk::{domain, header_instance, task_id, wire, Account, Client};
+use dn_sdk::settlement::{header_hash, header_instance, opening, slots_hash, Slot};
+use dn_sdk::{domain, task_id, wire, Account, Client};
 
 /// `IInferenceRollup.BatchStatus.Proven`.
 const PROVEN: u8 = 2;
@@ -25,6 +24,8 @@ pub(super) struct Checked {
     pub(super) flaw: Option<String>,
     /// Slots whose receipt has another output than the proof.
     pub(super) contradicted: Vec<usize>,
+    /// The public inputs.
+    pub(super) instances: Vec<Bytes32>,
     /// Wall time of the native verification.
     pub(super) verify_ms: u64,
 }
@@ -43,17 +44,28 @@ pub(super) async fn batch(
     let on_chain = rollup.batch(view.batch_id).call().await.context("ask for the batch")?;
     // The chain may be asked before it has heard of the proof, or may have forgotten it again.
     ensure!(on_chain.status == PROVEN, "the chain has no proof of the batch");
-    if on_chain.headerHash != keccak256(header.abi_encode()) {
+    let batch_hash = header_hash(&header);
+    if wire::api_bytes32(on_chain.headerHash) != batch_hash {
         return Ok(flaw("the header is not the committed one"));
-    }
-    if keccak256(slots(batch).abi_encode()) != header.slotsHash {
-        return Ok(flaw("the slots are not the committed ones"));
     }
     if let Some(task) = wrong_order(chain, batch) {
         return Ok(flaw(&format!("task {task} has another order")));
     }
     let registry = ModelRegistry::new(wire::address(chain.registry), &account.provider);
     let spec = registry.model(header.modelId).call().await.context("ask for the model")?;
+    let slots = slots(batch);
+    if slots_hash(spec.batchSlots as usize, &slots) != header.slotsHash {
+        return Ok(flaw("the slots are not the committed ones"));
+    }
+    let Some(prover) = batch.prover else { return Ok(flaw("a proven batch has a prover")) };
+    for chunk in 0..chunks::count(spec.batchSlots as usize) {
+        let opening = opening(&proof.instances, &slots, wire::address(prover), chunk);
+        let Some(opening) = opening else { return Ok(flaw("the statement is of no batch")) };
+        let is_proven = rollup.isProven(view.batch_id, U256::from(chunk), opening);
+        if !is_proven.call().await.context("ask for the statement")? {
+            return Ok(flaw("the statement is not the proven one"));
+        }
+    }
     let bytes = client.protocol(view.model_id).await.context("fetch the verifying key")?;
     let Ok(protocol) = Protocol::from_bytes(&bytes) else {
         return Ok(flaw("the verifying key is malformed"));
@@ -66,9 +78,9 @@ pub(super) async fn batch(
     let inputs: Vec<[u8; 32]> = batch.slots.iter().map(|s| s.order.input_hash.0).collect();
     let expected = canonical::Batch {
         slots: spec.batchSlots as usize,
-        header: header_instance(&header).to_be_bytes(),
+        header: header_instance(batch_hash, prover).0,
         inputs: &inputs,
-        // The rollup has held each label to the tag of its order.
+        // The statement is the proven one, and the rollup settles no chunk whose labels its orders do not bind.
         labels: None,
         null_input: spec.nullInputHash.0,
     };
@@ -105,7 +117,7 @@ async fn verify(
         .enumerate()
         .filter_map(|(i, (slot, output))| (slot.receipt.output_hash != *output).then_some(i))
         .collect();
-    Ok(Checked { flaw: None, contradicted, verify_ms })
+    Ok(Checked { flaw: None, contradicted, verify_ms, instances: proof.instances })
 }
 
 /// The first task whose order is another one than its id says.
@@ -121,9 +133,10 @@ fn flaw(what: &str) -> Checked {
     Checked { flaw: Some(what.to_owned()), ..Checked::default() }
 }
 
-fn slots(batch: &BatchView) -> Vec<Slot> {
+/// The slots of a batch as the rollup has them.
+pub(super) fn slots(batch: &BatchView) -> Vec<Slot> {
     let slot = |s: &dn_core::api::BatchSlot| Slot {
-        taskId: B256::from(s.task_id.0),
+        order: s.order.clone(),
         worker: wire::address(s.worker),
     };
     batch.slots.iter().map(slot).collect()

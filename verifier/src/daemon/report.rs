@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use alloy::contract::Error as CallError;
+use alloy::primitives::U256;
 use alloy::providers::PendingTransactionError;
 use anyhow::Result;
-use dn_core::api::{BatchSlot, BatchView, ChainView};
+use dn_core::api::{BatchView, ChainView};
+use dn_core::{chunks, statement};
 use dn_sdk::contracts::InferenceRollup::{self, InferenceRollupErrors};
-use dn_sdk::{wire, Account};
+use dn_sdk::{settlement, wire, Account};
 use dn_service::metrics;
 use thiserror::Error;
 
-use super::check::Checked;
+use super::check::{self, Checked};
 
 /// Longest wait for a report to be in a block.
 const INCLUSION: Duration = Duration::from_secs(60);
@@ -32,6 +34,8 @@ enum Outcome {
 enum ReportError {
     #[error("call the rollup")]
     Call(#[from] CallError),
+    #[error("the batch has no header, no prover or no statement")]
+    Batch,
     #[error("wait for the report")]
     Pending(#[from] PendingTransactionError),
 }
@@ -48,8 +52,9 @@ pub(super) async fn all(
     checked: &Checked,
 ) -> Result<u32> {
     let (mut slashed, mut lost) = (0, None);
-    for slot in checked.contradicted.iter().filter_map(|i| batch.slots.get(*i)) {
-        match one(account, chain, slot).await {
+    for place in checked.contradicted.iter().copied() {
+        let Some(slot) = batch.slots.get(place) else { continue };
+        match one(account, chain, batch, checked, place).await {
             Ok(outcome) => {
                 let name = match outcome {
                     Outcome::Slashed => "slashed",
@@ -70,16 +75,30 @@ pub(super) async fn all(
 async fn one(
     account: &Account,
     chain: &ChainView,
-    slot: &BatchSlot,
+    batch: &BatchView,
+    checked: &Checked,
+    place: usize,
 ) -> Result<Outcome, ReportError> {
     let rollup = InferenceRollup::new(wire::address(chain.rollup), &account.provider);
-    let receipt = wire::rollup_receipt(&slot.receipt);
-    if rollup.isSlashed(receipt.taskId, wire::address(slot.worker)).call().await? {
+    let (slot, instances) = (&batch.slots[place], &checked.instances);
+    let (header, prover) = batch.header.as_ref().zip(batch.prover).ok_or(ReportError::Batch)?;
+    let size = statement::slots(instances.len()).ok_or(ReportError::Batch)?;
+    let in_chunk = |chunk: &usize| chunks::slots(size, *chunk).contains(&place);
+    let index = (0..chunks::count(size)).find(in_chunk).ok_or(ReportError::Batch)?;
+    if rollup.isSlashed(header.batch_id, wire::address(slot.worker)).call().await? {
         return Ok(Outcome::Known);
     }
-    let order = wire::rollup_order(&slot.order);
-    let signature = slot.receipt.signature.0.clone().into();
-    match rollup.slashReceipt(order, receipt, signature).send().await {
+    let slots = check::slots(batch);
+    let opening = settlement::opening(instances, &slots, wire::address(prover), index);
+    let report = rollup.slashReceipt(
+        wire::rollup_header(header),
+        settlement::chunk(size, index, &slots),
+        opening.ok_or(ReportError::Batch)?,
+        U256::from(place - chunks::slots(size, index).start),
+        wire::rollup_receipt(&slot.receipt),
+        slot.receipt.signature.0.clone().into(),
+    );
+    match report.send().await {
         Ok(pending) => {
             let receipt = pending.with_timeout(Some(INCLUSION)).get_receipt().await?;
             Ok(if receipt.status() { Outcome::Slashed } else { Outcome::Refused })

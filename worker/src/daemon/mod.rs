@@ -4,6 +4,7 @@
 //! it has not computed itself, over an input that it has checked against its commitment. A task
 //! that cannot be answered is left to the end of its lease and holds up no other.
 
+mod invoice;
 mod models;
 mod receipt;
 
@@ -21,6 +22,7 @@ use futures_util::{stream, StreamExt as _};
 use tokio::time::Instant;
 
 use crate::backend::BackendKind;
+use invoice::Invoices;
 use models::{Loaded, Models};
 
 /// How long the sequencer may hold a question for work.
@@ -61,8 +63,11 @@ pub async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<()> {
     let mut models = Models::new(args.backend);
     let loaded = models.load_all(&node.client).await.context("load the models")?;
     tracing::info!(node = %key.address(), models = loaded, "worker ready");
+    let mut invoices = Invoices::new(node.client.clone(), domain.clone(), key.clone());
     let mut worker = Worker { batch: args.batch, key, node, domain, models };
-    dn_service::repeat(shutdown, "serve", PAUSE, async || worker.serve_some().await).await;
+    let claim = dn_service::repeat(shutdown.clone(), "claim", PAUSE, async || invoices.step().await);
+    let serve = dn_service::repeat(shutdown, "serve", PAUSE, async || worker.serve_some().await);
+    tokio::join!(claim, serve);
     Ok(())
 }
 

@@ -93,7 +93,8 @@ fn balances(outcome: &Outcome) {
         line(name, *old, *new);
     }
     line("stakes", before.staked_tokens, after.staked_tokens);
-    line("burned", U256::ZERO, before.supply.saturating_sub(after.supply));
+    let burned = before.supply.saturating_sub(after.supply);
+    line("burned", before.to_burn, burned + after.to_burn);
 }
 
 fn line(name: &str, old: U256, new: U256) {

@@ -1,25 +1,29 @@
 //! A chain in memory with the rollup's rules, a mempool, reorganisations, and a node that errs, lags
 //! and lies.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use alloy::primitives::keccak256;
+use alloy::primitives::{keccak256, B256, U256};
 use alloy::sol_types::{SolCall as _, SolValue as _};
 use async_trait::async_trait;
 use dn_core::api::{Address, Bytes32, ChainView, Role};
 use dn_core::statement;
-use dn_sdk::contracts::InferenceRollup::{commitBatchCall, proveBatchCall, refundBatchCall};
+use dn_sdk::contracts::IInferenceRollup::{BatchHeader, Chunk};
+use dn_sdk::contracts::InferenceRollup::{
+    commitBatchCall, expireBatchCall, proveBatchCall, settleChunkCall,
+};
+use dn_sdk::settlement::{self, Outcome};
 use dn_sdk::wire;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::chain::{
     BatchRecord, BatchStatus, Block, Chain, ChainError, Domain, Head, Included, Located,
-    ProvenTask, RollupEvent, SignedTx,
+    RollupEvent, SignedTx,
 };
 use crate::rules::outbox::Fee;
 
@@ -30,17 +34,14 @@ pub(super) const PRICE: u128 = 10;
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     next: u64,
-    batches: BTreeMap<u64, (BatchRecord2, u64, u64)>,
-    pub(super) tasks: BTreeMap<Bytes32, (Bytes32, bool)>,
+    batches: BTreeMap<u64, BatchRecord>,
+    /// What became of each task that was settled, by its tag; the last word counts.
+    pub(super) tasks: BTreeMap<Bytes32, Outcome>,
+    /// Nonces that were charged.
+    used: BTreeSet<(Address, u64)>,
     pub(super) balances: BTreeMap<Address, u128>,
     nonce: u64,
     is_model_off: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct BatchRecord2 {
-    hash: Bytes32,
-    status: BatchStatus,
 }
 
 #[derive(Clone, Debug)]
@@ -194,14 +195,11 @@ impl FakeChain {
         self.change(|state| state.nonce += 1);
     }
 
-    /// A batch of another program proves a task.
-    pub(super) fn prove_elsewhere(&self, task_id: Bytes32, output_hash: Bytes32) {
-        let mut inner = self.lock();
-        let mut state = inner.tip().state.clone();
-        state.tasks.insert(task_id, (output_hash, true));
-        let event = RollupEvent::TaskProven { task_id, output_hash, is_paid: true };
-        let time_s = self.clock_ms.load(Ordering::Relaxed) / 1_000;
-        inner.append(state, time_s, vec![event], Vec::new());
+    /// An order with this nonce is charged by a batch of another program.
+    pub(super) fn use_elsewhere(&self, user: Address, nonce: u64) {
+        self.change(|state| {
+            state.used.insert((user, nonce));
+        });
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -328,29 +326,44 @@ fn execute(
         if header.batchId != state.next {
             return refuse("WrongBatchId");
         }
-        if header.deadline <= time_s || state.is_model_off {
-            return refuse("DeadlineOutOfRange or ModelNotActive");
+        if header.deadline <= time_s || header.openedAt > time_s || state.is_model_off {
+            return refuse("DeadlineOutOfRange, OpeningOutOfRange or ModelNotActive");
         }
         state.next += 1;
-        let hash = bytes(keccak256(header.abi_encode()).0);
-        let record = BatchRecord2 { hash, status: BatchStatus::Committed };
-        state.batches.insert(header.batchId, (record, header.deadline, time_s));
-        let number = header.batchId;
-        return Ok(vec![RollupEvent::BatchCommitted { number, header_hash: hash, tx_hash }]);
+        let (number, header_hash) = (header.batchId, settlement::header_hash(&header));
+        let record = BatchRecord { header_hash, status: BatchStatus::Committed, settled: 0 };
+        state.batches.insert(number, record);
+        return Ok(vec![RollupEvent::BatchCommitted { number, header_hash, tx_hash }]);
     }
-    if let Ok(call) = refundBatchCall::abi_decode(calldata) {
-        let number = call.batchId;
-        let Some((record, deadline, _)) = state.batches.get_mut(&number) else {
-            return refuse("BatchNotOpen");
-        };
-        if record.status != BatchStatus::Committed || time_s <= *deadline {
-            return refuse("BatchNotOpen or BatchDeadlineNotPassed");
+    if let Ok(call) = expireBatchCall::abi_decode(calldata) {
+        let record = state.known(&call.header, BatchStatus::Committed)?;
+        if time_s <= call.header.deadline {
+            return refuse("BatchDeadlineNotPassed");
         }
         record.status = BatchStatus::Expired;
-        return Ok(vec![RollupEvent::BatchExpired { number, tx_hash }]);
+        return Ok(vec![RollupEvent::BatchExpired { number: call.header.batchId, tx_hash }]);
+    }
+    if let Ok(call) = settleChunkCall::abi_decode(calldata) {
+        state.known(&call.header, BatchStatus::Proven)?;
+        let event = settle(state, &call.header, &call.chunk, &call.opening.slotHashes, tx_hash)?;
+        return Ok(vec![event]);
     }
     let Ok(call) = proveBatchCall::abi_decode(calldata) else { return refuse("unknown call") };
     prove(state, &call, tx_hash, time_s)
+}
+
+impl State {
+    /// The batch with this header, if it is where it should be.
+    fn known(
+        &mut self,
+        header: &BatchHeader,
+        status: BatchStatus,
+    ) -> Result<&mut BatchRecord, String> {
+        let hash = settlement::header_hash(header);
+        let known = self.batches.get_mut(&header.batchId);
+        let known = known.filter(|record| record.header_hash == hash && record.status == status);
+        known.ok_or_else(|| "WrongHeader, BatchNotOpen or BatchNotProven".to_owned())
+    }
 }
 
 fn prove(
@@ -359,42 +372,72 @@ fn prove(
     tx_hash: Bytes32,
     time_s: u64,
 ) -> Result<Vec<RollupEvent>, String> {
-    let number = call.header.batchId;
-    let Some((record, deadline, committed_s)) = state.batches.get_mut(&number) else {
-        return refuse("BatchNotOpen");
-    };
-    let hash = bytes(keccak256(call.header.abi_encode()).0);
-    if record.status != BatchStatus::Committed || record.hash != hash || time_s > *deadline {
-        return refuse("BatchNotOpen, WrongHeader or BatchDeadlinePassed");
+    let (header, number) = (&call.header, call.header.batchId);
+    let record = state.known(header, BatchStatus::Committed)?;
+    if time_s > header.deadline {
+        return refuse("BatchDeadlinePassed");
     }
-    if keccak256(call.slots.abi_encode()) != call.header.slotsHash {
+    record.status = BatchStatus::Proven;
+    statement::slots(call.proof.instances.len()).ok_or("WrongLength")?;
+    let prover = wire::api_address(call.proof.prover);
+    let mut events = vec![RollupEvent::BatchProven { number, prover, tx_hash, gas_used: 1 }];
+    for chunk in &call.chunks {
+        events.push(settle(state, header, chunk, &call.slotHashes, tx_hash)?);
+    }
+    Ok(events)
+}
+
+fn settle(
+    state: &mut State,
+    header: &BatchHeader,
+    chunk: &Chunk,
+    slot_hashes: &[B256],
+    tx_hash: Bytes32,
+) -> Result<RollupEvent, String> {
+    let number = header.batchId;
+    let record = state.batches.get_mut(&number).ok_or("BatchNotProven")?;
+    let index: u32 = chunk.index.to();
+    if record.settled >> index & 1 == 1 {
+        return refuse("ChunkAlreadySettled");
+    }
+    record.settled |= 1 << index;
+    let mut packed = chunk.slots.to_vec();
+    chunk.workers.iter().for_each(|worker| packed.extend(worker.into_word()));
+    if keccak256(slot_hashes.concat()) != header.slotsHash
+        || keccak256(packed) != slot_hashes[index as usize]
+    {
         return refuse("WrongSlots");
     }
-    let committed_s = *committed_s;
-    record.status = BatchStatus::Proven;
-    let slots = statement::slots(call.proof.instances.len()).ok_or("WrongLength")?;
-    let outputs = &call.proof.instances[statement::outputs_at(slots)..];
-    let mut events = Vec::new();
-    for ((slot, order), output) in call.slots.iter().zip(&call.terms).zip(outputs) {
-        let task_id = wire::api_bytes32(slot.taskId);
-        if state.tasks.contains_key(&task_id) {
-            return refuse("TaskAlreadyProven");
-        }
-        if order.deadline < committed_s {
-            return refuse("OrderExpired");
-        }
-        let balance = state.balances.entry(wire::api_address(order.user)).or_default();
-        let is_paid = *balance >= PRICE;
-        if is_paid {
-            *balance -= PRICE;
-        }
-        let output_hash = bytes(output.to_be_bytes());
-        state.tasks.insert(task_id, (output_hash, is_paid));
-        events.push(RollupEvent::TaskProven { task_id, output_hash, is_paid });
+    let mut outcomes = U256::ZERO;
+    for (i, slot) in chunk.slots.chunks(85).enumerate() {
+        let outcome = charge(state, header, slot, !chunk.invoices[slot[20] as usize].is_empty());
+        state.tasks.insert(bytes(slot[53..].try_into().unwrap()), outcome);
+        outcomes |= U256::from(outcome as u8) << (4 * i);
     }
-    let prover = wire::api_address(call.header.prover);
-    events.push(RollupEvent::BatchProven { number, prover, tx_hash, gas_used: 1 });
-    Ok(events)
+    Ok(RollupEvent::ChunkSettled { number, chunk: index, outcomes, tx_hash, gas_used: 1 })
+}
+
+/// Charges a task's user. A slot is user 20, worker 1, maxFee 16, deadline 8, nonce 8, tag 32.
+fn charge(state: &mut State, header: &BatchHeader, slot: &[u8], is_signed: bool) -> Outcome {
+    let number = |at: usize| u64::from_be_bytes(slot[at..at + 8].try_into().unwrap());
+    let (user, nonce) = (Address(slot[..20].try_into().unwrap()), number(45));
+    let fee = if is_signed { PRICE } else { PRICE - PRICE * 65 / 100 };
+    let balance = state.balances.entry(user).or_default();
+    if number(37) < header.openedAt {
+        Outcome::Late
+    } else if state.used.contains(&(user, nonce)) {
+        Outcome::Used
+    } else if *balance < fee {
+        Outcome::Short
+    } else {
+        *balance -= fee;
+        state.used.insert((user, nonce));
+        if is_signed {
+            Outcome::Paid
+        } else {
+            Outcome::Unsigned
+        }
+    }
 }
 
 #[async_trait]
@@ -457,22 +500,17 @@ impl Chain for FakeChain {
         self.ask(|inner, seen| {
             let block = inner.blocks[..=seen].get(usize::try_from(block).unwrap());
             let block = block.ok_or_else(|| ChainError::Unavailable("header not found".into()))?;
-            let known = block.state.batches.get(&number).map(|(r, ..)| *r);
-            let none = BatchRecord2 { hash: bytes([0; 32]), status: BatchStatus::None };
-            let record = known.unwrap_or(none);
-            Ok(BatchRecord { header_hash: record.hash, status: record.status })
+            let (header_hash, status) = (bytes([0; 32]), BatchStatus::None);
+            let none = BatchRecord { header_hash, status, settled: 0 };
+            Ok(block.state.batches.get(&number).copied().unwrap_or(none))
         })
     }
 
-    async fn proven_at(&self, task: Bytes32, block: u64) -> Result<Option<ProvenTask>, ChainError> {
+    async fn is_used_at(&self, user: Address, nonce: u64, block: u64) -> Result<bool, ChainError> {
         self.ask(|inner, seen| {
             let block = inner.blocks[..=seen].get(usize::try_from(block).unwrap());
             let block = block.ok_or_else(|| ChainError::Unavailable("header not found".into()))?;
-            let known = block.state.tasks.get(&task);
-            Ok(known.map(|(output_hash, is_paid)| ProvenTask {
-                output_hash: *output_hash,
-                is_paid: *is_paid,
-            }))
+            Ok(block.state.used.contains(&(user, nonce)))
         })
     }
 

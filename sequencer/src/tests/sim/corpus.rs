@@ -3,11 +3,13 @@
 
 use dn_core::api::{BatchState, Beat, Role};
 use dn_core::task::{Reason, TaskState};
+use dn_sdk::settlement::Outcome;
 
 use super::chain::Faults;
 use super::people::{self, Prover, Worker};
 use super::town::{Town, Weather};
 use crate::admission::Admission;
+use crate::calls;
 use crate::proving;
 use crate::rules::admit::Refusal;
 use crate::run;
@@ -303,17 +305,76 @@ async fn a_prover_that_only_beats_holds_no_batch_to_the_end_of_its_window() {
     town.close().await;
 }
 
-/// A task can be proven by a batch that this database knows nothing of, or has given up.
+/// A nonce can be charged by a batch that this database knows nothing of.
 #[tokio::test]
-async fn a_batch_ends_although_one_of_its_tasks_was_proven_elsewhere() {
-    let mut town = town(&[Worker::Honest], &[Prover::Idle]).await;
+async fn a_batch_ends_although_one_of_its_orders_was_charged_elsewhere() {
+    let mut town = calm().await;
     let ids = town.submit_many(4).await;
     town.until("committed", async |t| has_batch_in(t, BatchState::Committed).await).await;
-    town.chain.prove_elsewhere(ids[0], people::truth(ids[0]));
-    town.until("followed", async |t| t.state(ids[0]).await == TaskState::Proven).await;
-    town.pass(300_000);
-    town.until("expired", async |t| has_batch_in(t, BatchState::Expired).await).await;
-    town.provers[0] = Prover::Honest;
+    town.chain.use_elsewhere(people::user(0), 2);
+    town.until("proven", async |t| t.state(ids[2]).await == TaskState::Proven).await;
+    let task = tasks::get(&town.app.store, ids[2]).await.unwrap().unwrap();
+    assert_eq!(task.reason, Some(Reason::Unpaid));
+    ends_well(town).await;
+}
+
+/// What does not fit the transaction of the proof is settled after it, chunk by chunk; and again where
+/// the chain forgets it.
+#[tokio::test]
+async fn a_large_batch_is_settled_in_chunks() {
+    for depth in [0, 2, 64] {
+        let (workers, provers) = (vec![Worker::Honest], vec![Prover::Honest]);
+        let seed = (1 << 42) + depth as u64;
+        let mut town = Town::with_slots(seed, workers, provers, people::MANY_SLOTS).await;
+        let ids = town.submit_many(people::MANY_SLOTS).await;
+        for _ in 0..64 {
+            town.lease_to(0).await;
+            while !town.answers.is_empty() {
+                town.deliver().await;
+            }
+        }
+        town.until("settled", async |t| {
+            let all = batches::list(&t.app.store, 0, 100).await.unwrap();
+            all.iter().any(|b| b.chunks > calls::WITH_PROOF && b.settled == b.chunks)
+        })
+        .await;
+        if depth > 0 {
+            town.chain.reorganise(depth, true);
+        }
+        let chain = town.chain.clone();
+        ends_well(town).await;
+        let tasks = chain.state().tasks;
+        assert!(ids.iter().all(|id| tasks[id] == Outcome::Paid), "{tasks:?}");
+    }
+}
+
+/// A share that its worker does not claim stays with the user, and holds nothing up.
+#[tokio::test]
+async fn a_worker_that_claims_nothing_is_not_paid_and_not_waited_for() {
+    let mut town = town(&[Worker::Confused], &[Prover::Honest]).await;
+    let ids = town.submit_many(4).await;
+    town.lease_to(0).await;
+    while !town.answers.is_empty() {
+        town.deliver().await;
+    }
+    let chain = town.chain.clone();
+    ends_well(town).await;
+    assert!(ids.iter().all(|id| chain.state().tasks[id] == Outcome::Unsigned));
+}
+
+#[tokio::test]
+async fn a_nonce_stands_for_one_order() {
+    let mut town = calm().await;
+    town.submit_many(1).await;
+    let deadline_s = town.now_ms() / 1_000 + 7_200;
+    let (_, first) = people::task(0, people::user(0), deadline_s);
+    let (other, mut second) = people::task(1, people::user(0), deadline_s);
+    second.order.nonce = first.order.nonce;
+    let refused = town.admit(other, second, Some("another".into())).await.unwrap();
+    assert!(matches!(refused, Admission::NonceUsed), "{refused:?}");
+    let (_, third) = people::task(1, people::user(0), deadline_s);
+    assert!(matches!(town.admit(other, third, None).await.unwrap(), Admission::Taken(_)));
+    town.checker.acknowledged.insert(other, None);
     ends_well(town).await;
 }
 

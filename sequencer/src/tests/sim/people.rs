@@ -9,6 +9,8 @@ use super::chain::PRICE;
 pub(super) const MODEL: Bytes32 = Bytes32([5; 32]);
 /// Slots of a batch.
 pub(super) const SLOTS: u32 = 4;
+/// Slots of a batch whose chunks do not all fit the transaction of its proof.
+pub(super) const MANY_SLOTS: u32 = 250;
 
 /// How a worker behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,8 @@ pub(super) fn task(i: u32, user: Address, deadline_s: u64) -> (Bytes32, SubmitTa
         nonce: u64::from(i),
         tag: id,
     };
-    let signature = Bytes(vec![1; 65]);
+    // In the form that contracts accept.
+    let signature = Bytes([&[1; 64][..], &[27]].concat());
     (id, SubmitTask { input: vec![1, 2], salt: Bytes32([2; 32]), order, signature, label: None })
 }
 

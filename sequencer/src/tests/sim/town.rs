@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use dn_core::api::{Address, Bytes, Bytes32, LeasedTask, ProofResult, Role};
+use dn_core::api::{Address, Bytes, Bytes32, LeasedTask, ProofResult, Role, SignedInvoice};
 use dn_core::statement;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -19,8 +19,8 @@ use crate::clock::Clock;
 use crate::models::Models;
 use crate::rules::lease::Terms;
 use crate::run;
-use crate::store::{nodes, tasks, Seal, Store};
-use crate::{proving, work};
+use crate::store::{invoices as store, nodes, tasks, Seal, Store};
+use crate::{invoices, proving, work};
 
 const USERS: u8 = 3;
 const START_MS: u64 = 1_700_000_000_000;
@@ -56,11 +56,22 @@ pub(super) struct Town {
     held: Vec<(u8, Bytes32)>,
     next_task: u32,
     limits: Limits,
+    slots: u32,
     file: String,
 }
 
 impl Town {
     pub(super) async fn new(seed: u64, workers: Vec<Worker>, provers: Vec<Prover>) -> Self {
+        Self::with_slots(seed, workers, provers, SLOTS).await
+    }
+
+    /// A town whose model has so many slots in a batch.
+    pub(super) async fn with_slots(
+        seed: u64,
+        workers: Vec<Worker>,
+        provers: Vec<Prover>,
+        slots: u32,
+    ) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let clock_ms = Arc::new(AtomicU64::new(START_MS));
         let users: Vec<Address> = (0..USERS).map(people::user).collect();
@@ -79,7 +90,7 @@ impl Town {
             max_fee: 5_000,
             ..Limits::default()
         };
-        let app = Self::start(&store, &chain, &clock_ms, limits);
+        let app = Self::start(&store, &chain, &clock_ms, limits, slots);
         let checker = Checker::default();
         let (answers, held, next_task) = (VecDeque::new(), Vec::new(), 0);
         let mut town = Self {
@@ -94,15 +105,22 @@ impl Town {
             held,
             next_task,
             limits,
+            slots,
             file,
         };
         town.register().await;
         town
     }
 
-    fn start(store: &Store, chain: &FakeChain, clock: &Arc<AtomicU64>, limits: Limits) -> App {
+    fn start(
+        store: &Store,
+        chain: &FakeChain,
+        clock: &Arc<AtomicU64>,
+        limits: Limits,
+        slots: u32,
+    ) -> App {
         let clock = Clock::set_by(clock.clone());
-        let models = Models::of_one(MODEL, SLOTS, super::chain::PRICE);
+        let models = Models::of_one(MODEL, slots, super::chain::PRICE);
         App::new(store.clone(), Arc::new(chain.clone()), models, limits, clock)
     }
 
@@ -133,7 +151,8 @@ impl Town {
 
     /// The process dies and is started again: the database is all that is left.
     pub(super) fn restart(&mut self) {
-        self.app = Self::start(&self.app.store.clone(), &self.chain, &self.clock_ms, self.limits);
+        let store = self.app.store.clone();
+        self.app = Self::start(&store, &self.chain, &self.clock_ms, self.limits, self.slots);
         self.chain.set_faults(Faults::default());
     }
 
@@ -145,6 +164,7 @@ impl Town {
             3..=4 => self.lease().await,
             5..=6 => self.deliver().await,
             7 => self.beat().await,
+            8 if self.chance(500) => self.claim().await,
             8 => self.prove().await,
             9..=10 => self.chain.mine(),
             _ => self.duties().await,
@@ -290,6 +310,23 @@ impl Town {
         }
     }
 
+    /// Whoever is honest claims its shares. Signatures are not real here.
+    async fn claim(&mut self) {
+        for i in (0..self.workers.len()).filter(|i| self.workers[*i] == Worker::Honest) {
+            let worker = people::worker(i as u8);
+            let asked = invoices::ask(&self.app, worker, std::time::Duration::ZERO).await;
+            for job in asked.unwrap_or_default() {
+                let (batch_hash, chunk) = (job.batch_hash, job.chunk);
+                let signed = SignedInvoice { batch_hash, chunk, signature: Bytes(vec![1; 65]) };
+                let kept = self.app.write(move |tx| {
+                    let signed = signed.clone();
+                    Box::pin(async move { store::insert(tx, worker, &signed).await })
+                });
+                let _ = kept.await;
+            }
+        }
+    }
+
     pub(super) async fn prove(&mut self) {
         let i = self.rng.gen_range(0..self.provers.len());
         let prover = people::prover(i as u8);
@@ -298,7 +335,7 @@ impl Town {
             return;
         }
         let Ok(slots) = tasks::of_batch(&self.app.store, batch.id).await else { return };
-        let count = SLOTS as usize;
+        let count = batch.batch_slots;
         let mut instances = vec![Bytes32([0; 32]); statement::len(count)];
         for (slot, task) in slots.iter().enumerate() {
             instances[statement::outputs_at(count) + slot] = people::truth(task.id);
@@ -342,6 +379,7 @@ impl Town {
             self.deliver().await;
         }
         self.beat().await;
+        self.claim().await;
         self.prove().await;
         self.chain.mine();
         self.duties().await;

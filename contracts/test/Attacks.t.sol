@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {IAccounts} from "../src/interfaces/IAccounts.sol";
+import {IInferenceRollup as I} from "../src/interfaces/IInferenceRollup.sol";
+import {IStaking} from "../src/interfaces/IStaking.sol";
+import {RollupFixture} from "./base/RollupFixture.sol";
+
+/// @dev Attacks on the settlement. Each test is named after what it stops.
+contract AttacksTest is RollupFixture {
+    function setUp() external {
+        _deploySystem();
+        _stake(worker, MINIMUM_STAKE);
+        _stake(otherWorker, MINIMUM_STAKE);
+    }
+
+    function _refused() private pure returns (bytes memory) {
+        return abi.encodeWithSelector(I.OnlySequencer.selector, STRANGER);
+    }
+
+    function _settleAs(address caller, Bundle memory b, uint256 chunk) private {
+        I.Opening memory o = _opening(b, chunk);
+        vm.prank(caller);
+        rollup.settleChunk(b.header, b.chunks[chunk], o);
+    }
+
+    function _settleAsReverts(address caller, Bundle memory b, uint256 chunk, bytes memory reason) private {
+        I.Opening memory o = _opening(b, chunk);
+        vm.prank(caller);
+        vm.expectRevert(reason);
+        rollup.settleChunk(b.header, b.chunks[chunk], o);
+    }
+
+    /// @dev Answers are out, and the user wants its money before it is charged.
+    function testStopsLeavingBetweenAnswerAndSettlement() external {
+        _deposit(user, 4 * uint256(PRICE));
+        Bundle memory b = _draft(4, SLOTS);
+        b.header.deadline = b.header.openedAt + rollup.MAX_PROVING_WINDOW();
+        _seal(b);
+        _commit(b);
+        vm.prank(user);
+        rollup.requestExit(4 * uint256(PRICE));
+        eq(rollup.spendableOf(user), 0, "no new orders");
+        // The last second at which it may be proven, and a day more to settle.
+        vm.warp(b.header.deadline);
+        _proveOnly(b);
+        vm.warp(b.header.deadline + rollup.SETTLING_WINDOW());
+        vm.prank(user);
+        vm.expectPartialRevert(IAccounts.ExitNotReady.selector);
+        rollup.claimExit();
+        _settle(b, 0);
+        eq(rollup.balanceOf(worker), 4 * WORKER_SHARE, "paid");
+        vm.warp(block.timestamp + EXIT_DELAY);
+        vm.prank(user);
+        eq(rollup.claimExit(), 0, "nothing is left to leave");
+    }
+
+    /// @dev What is short in one batch is charged in another one: its nonce has not been used.
+    function testStopsFinalNonPayment() external {
+        _deposit(user, PRICE);
+        Bundle memory b = _all(_bundle(2));
+        require(rollup.isUsed(user, b.orders[0].nonce) && !rollup.isUsed(user, b.orders[1].nonce), "one");
+        _deposit(user, PRICE);
+        Bundle memory again = _draft(2, SLOTS);
+        again.orders = b.orders;
+        _seal(again);
+        _all(again);
+        require(rollup.isUsed(user, b.orders[1].nonce), "the other");
+        eq(rollup.balanceOf(user), 0, "each once");
+        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "paid");
+    }
+
+    /// @dev A user settles first, and breaks its own signature, or all of them.
+    function testStopsUsersWhoSettleWithBrokenSignatures() external {
+        _deposit(user, 1000 ether);
+        Bundle memory b = _bundle(4);
+        _commit(b);
+        b.chunks[0].signatures[0] ^= 0x01;
+        vm.prank(STRANGER);
+        vm.expectRevert(_refused());
+        rollup.proveBatch(b.header, b.proof, b.slotHashes, b.chunks);
+        _proveOnly(b);
+        _settleAsReverts(STRANGER, b, 0, _refused());
+        b.chunks[0].signatures[0] ^= 0x01;
+        _settleAs(STRANGER, b, 0);
+        eq(rollup.balanceOf(worker), 4 * WORKER_SHARE, "with all of them anybody may");
+    }
+
+    /// @dev A user settles first, without invoices, and keeps the worker's share.
+    function testStopsUsersWhoSettleWithoutInvoices() external {
+        _deposit(user, 1000 ether);
+        _deposit(otherUser, 1000 ether);
+        Bundle memory b = _mixed(130, 130);
+        _commit(b);
+        _proveOnly(b);
+        bytes memory invoice = b.chunks[1].invoices[1];
+        b.chunks[1].invoices[1] = "";
+        _settleAsReverts(STRANGER, b, 1, _refused());
+        b.chunks[1].invoices[1] = b.chunks[1].invoices[0];
+        _settleAsReverts(STRANGER, b, 1, _refused());
+        b.chunks[1].invoices[1] = invoice;
+        _settleAs(STRANGER, b, 1);
+        eq(rollup.balanceOf(otherWorker), 30 * WORKER_SHARE, "paid");
+    }
+
+    /// @dev One worker that never signs, and a sequencer that is gone.
+    function testStopsOneWorkerAndALostSequencerFromBlockingAChunk() external {
+        _deposit(user, 1000 ether);
+        _deposit(otherUser, 1000 ether);
+        Bundle memory b = _mixed(4, SLOTS);
+        b.chunks[0].invoices[1] = "";
+        _commit(b);
+        _proveOnly(b);
+        vm.warp(b.header.deadline + rollup.SETTLING_WINDOW());
+        _settleAsReverts(STRANGER, b, 0, _refused());
+        vm.warp(block.timestamp + 1);
+        _settleAs(STRANGER, b, 0);
+        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "the other one is paid");
+    }
+
+    /// @dev The sequencer names an address as the worker that has neither executed nor signed.
+    function testStopsTheSequencerFromNamingItselfAsTheWorker() external {
+        _deposit(user, 10 ether);
+        Bundle memory b = _draft(2, SLOTS);
+        b.workers[0] = SEQUENCER;
+        keyOf[SEQUENCER] = 0x5E;
+        _seal(b);
+        _all(b);
+        eq(rollup.balanceOf(SEQUENCER), 0, "nothing");
+        eq(rollup.balanceOf(user), 10 ether - 2 * (PRICE - WORKER_SHARE), "users keep the share");
+    }
+
+    /// @dev A worker's invoice of what it executed, for slots that name it although another one did the work.
+    function testStopsTheSequencerFromUsingAnInvoiceForMore() external {
+        _deposit(user, 10 ether);
+        _deposit(otherUser, 10 ether);
+        Bundle memory b = _mixed(4, SLOTS);
+        bytes[] memory invoices = b.chunks[0].invoices;
+        b.executors[0] = 1;
+        _seal(b);
+        b.chunks[0].invoices = invoices;
+        _all(b);
+        eq(rollup.balanceOf(worker) + rollup.balanceOf(otherWorker), 0, "neither");
+    }
+
+    /// @dev A liar doesn't sign what is proven: it isn't paid.
+    function testStopsPayingALiar() external {
+        _deposit(user, 10 ether);
+        Bundle memory b = _bundle(1);
+        I.Invoice memory lie = _invoice(b, 0, 0);
+        lie.outputs = keccak256(abi.encode(bytes32(0), uint256(7)));
+        b.chunks[0].invoices[0] = _sign(worker, rollup.invoiceDigest(lie));
+        _all(b);
+        eq(rollup.balanceOf(worker), 0, "not paid");
+        eq(rollup.balanceOf(user), 10 ether - (PRICE - WORKER_SHARE), "the user keeps the share");
+    }
+
+    /// @dev A liar that signs the truth when the proof is out is paid, and its receipt slashes it.
+    function testStopsALiarThatSignsTheTruthLater() external {
+        _deposit(user, 10 ether);
+        Bundle memory b = _bundle(1);
+        I.Receipt memory r = _receipt(b, 0, 7);
+        bytes memory signature = _sign(worker, rollup.receiptDigest(r));
+        _all(b);
+        rollup.slashReceipt(b.header, b.chunks[0], _opening(b, 0), 0, r, signature);
+        eq(rollup.balanceOf(user), 10 ether, "made whole");
+        eq(staking.slashableOf(IStaking.Role.Worker, worker), MINIMUM_STAKE / 2, "half of the stake");
+    }
+
+    function testStopsPayingAWorkerThatHasLeft() external {
+        _deposit(user, 10 ether);
+        Bundle memory b = _bundle(1);
+        vm.prank(worker);
+        staking.unbond(IStaking.Role.Worker, MINIMUM_STAKE);
+        _commit(b);
+        // Its invoice is there, so anybody may settle; it pays nothing.
+        vm.prank(STRANGER);
+        rollup.proveBatch(b.header, b.proof, b.slotHashes, b.chunks);
+        eq(rollup.balanceOf(worker), 0, "not paid");
+    }
+
+    /// @dev A lapsed order, one above its maximum, one of a poor user, a broken one: the fifth is paid.
+    function testStopsOneOrderFromSpoilingABatch() external {
+        _deposit(user, PRICE);
+        Bundle memory b = _draft(5, 64);
+        b.orders[0].deadline = b.header.openedAt - 1;
+        b.orders[1].maxFee = PRICE - 1;
+        b.orders[2].user = otherUser;
+        _seal(b);
+        b.chunks[0].signatures[3 * 64 + 63] ^= 0x01;
+        _all(b);
+        eq(rollup.balanceOf(worker), WORKER_SHARE, "paid");
+        eq(rollup.balanceOf(user), 0, "charged");
+    }
+
+    /// @dev A batch of 1,024 settles in chunks of which none comes near what a block has.
+    function testStopsBatchesThatDoNotFitATransaction() external {
+        _deposit(user, 2000 ether);
+        Bundle memory b = _bundle(1024, 1024);
+        _commit(b);
+        _proveOnly(b);
+        for (uint256 c; c < 17; ++c) {
+            _settle(b, c);
+            require(vm.lastCallGas().total < 3_000_000, "gas of a chunk");
+        }
+        eq(rollup.balanceOf(worker), 1024 * WORKER_SHARE, "all");
+    }
+
+    /// @dev Whoever copies a proof from the pool of transactions pays for it, and its maker is paid.
+    function testStopsStealingAProof() external {
+        _deposit(user, 10 ether);
+        Bundle memory b = _bundle(2);
+        _commit(b);
+        vm.prank(STRANGER);
+        rollup.proveBatch(b.header, b.proof, b.slotHashes, b.chunks);
+        eq(rollup.balanceOf(STRANGER), 0, "nothing");
+        eq(rollup.balanceOf(PROVER), 2 * uint256(PRICE) * 5 / 100, "its maker");
+    }
+
+    /// @dev A sequencer without a key stops new batches; money leaves, and what is committed settles.
+    function testStopsALostSequencerFromHoldingMoney() external {
+        _deposit(user, 10 ether);
+        Bundle memory b = _bundle(2);
+        _commit(b);
+        vm.prank(user);
+        rollup.requestExit(10 ether);
+        vm.prank(STRANGER);
+        rollup.proveBatch(b.header, b.proof, b.slotHashes, b.chunks);
+        vm.warp(block.timestamp + EXIT_DELAY);
+        vm.prank(user);
+        eq(rollup.claimExit(), 10 ether - 2 * uint256(PRICE), "the rest leaves");
+    }
+
+    /// @dev Tokens sent without a deposit are nobody's.
+    function testStopsDirectTransfersFromCounting() external {
+        token.transfer(address(rollup), 5 ether);
+        _deposit(user, 1 ether);
+        vm.prank(user);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.InsufficientBalance.selector, 1 ether, 2 ether));
+        rollup.requestExit(2 ether);
+    }
+
+    /// @dev 32 slots are as long as 85 workers: one hash, but not two readings.
+    function testStopsReadingSlotsAsWorkers() external {
+        _deposit(user, 100 ether);
+        Bundle memory b = _draft(1, 64);
+        b.executors[0] = 85;
+        _seal(b);
+        I.Chunk memory chunk = b.chunks[0];
+        bytes memory slot = chunk.slots;
+        chunk.slots = bytes.concat(slot, new bytes(32 * 85));
+        b.slotHashes[0] = keccak256(abi.encodePacked(chunk.slots, chunk.workers));
+        b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
+        _bind(b);
+        _reprove(b);
+        _commit(b);
+        (chunk.slots, chunk.workers) = (slot, new address[](86));
+        chunk.workers[85] = worker;
+        eq(uint256(keccak256(abi.encodePacked(slot, chunk.workers))), uint256(b.slotHashes[0]), "one hash");
+        _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 64, 86));
+    }
+}

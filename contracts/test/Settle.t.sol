@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Chunks} from "../src/Chunks.sol";
+import {IInferenceRollup as I} from "../src/interfaces/IInferenceRollup.sol";
+import {RollupFixture} from "./base/RollupFixture.sol";
+
+/// @dev Chunks: each once, in any order, by its committed slots and its proven statement.
+contract SettleTest is RollupFixture {
+    function setUp() external {
+        _deploySystem();
+        _fund();
+    }
+
+    function _proven(uint256 count, uint32 slots) private returns (Bundle memory b) {
+        b = _bundle(count, slots);
+        _commit(b);
+        _proveOnly(b);
+    }
+
+    function _paid(uint256 tasks) private view {
+        eq(rollup.balanceOf(user), 1000 ether - tasks * PRICE, "user");
+        eq(rollup.balanceOf(worker), tasks * WORKER_SHARE, "worker");
+    }
+
+    function testBatchesOfEverySize() external {
+        uint8[6] memory sizes = [1, 4, 59, 60, 64, 65];
+        for (uint256 i; i < sizes.length; ++i) {
+            _all(_bundle(sizes[i], sizes[i]));
+        }
+        _paid(1 + 4 + 59 + 60 + 64 + 65);
+    }
+
+    function testChunksSettleInAnyOrder() external {
+        uint8[3][6] memory orders = [
+            [uint8(0), 1, 2],
+            [uint8(0), 2, 1],
+            [uint8(1), 0, 2],
+            [uint8(1), 2, 0],
+            [uint8(2), 0, 1],
+            [uint8(2), 1, 0]
+        ];
+        for (uint256 i; i < orders.length; ++i) {
+            Bundle memory b = _proven(130, 130);
+            uint256 settled;
+            for (uint256 c; c < 3; ++c) {
+                eq(rollup.batch(b.header.batchId).settled, settled, "settled");
+                _settle(b, orders[i][c]);
+                settled |= 1 << orders[i][c];
+            }
+            eq(rollup.batch(b.header.batchId).settled, 7, "all");
+        }
+        _paid(6 * 130);
+    }
+
+    function testSomeChunksWithTheProofAndSomeLater() external {
+        Bundle memory b = _bundle(130, 130);
+        _commit(b);
+        I.Chunk[] memory all = b.chunks;
+        b.chunks = new I.Chunk[](1);
+        b.chunks[0] = all[1];
+        _prove(b);
+        eq(rollup.batch(0).settled, 2, "the middle one");
+        _paid(60);
+        b.chunks = all;
+        _settle(b, 2);
+        _settle(b, 0);
+        _paid(130);
+    }
+
+    function testAFullBatchOf1024() external {
+        _deposit(user, 1000 ether);
+        Bundle memory b = _proven(1024, 1024);
+        for (uint256 c = 17; c != 0; --c) {
+            _settle(b, c - 1);
+        }
+        eq(rollup.balanceOf(user), 2000 ether - 1024 * uint256(PRICE), "user");
+        eq(rollup.batch(0).settled, (1 << 17) - 1, "all");
+        require(rollup.isProven(0, 16, _opening(b, 16)), "still proven");
+    }
+
+    function testPartlyFilledBatches() external {
+        uint8[5] memory counts = [1, 59, 61, 100, 129];
+        uint256 sum;
+        for (uint256 i; i < counts.length; ++i) {
+            Bundle memory b = _proven(counts[i], 130);
+            eq(b.chunks.length, uint256(counts[i] - 1) / 60 + 1, "chunks in use");
+            for (uint256 c; c < b.chunks.length; ++c) {
+                _settle(b, c);
+            }
+            sum += counts[i];
+        }
+        _paid(sum);
+    }
+
+    function testAChunkWithoutTasksNeverSettles() external {
+        Bundle memory b = _proven(60, 130);
+        I.Opening memory o = _opening(b, 1);
+        I.Chunk memory none;
+        none.index = 1;
+        bytes32 hash = keccak256("");
+        vm.prank(SEQUENCER);
+        vm.expectRevert(abi.encodeWithSelector(I.WrongSlots.selector, bytes32(0), hash));
+        rollup.settleChunk(b.header, none, o);
+    }
+
+    function testAChunkOfNothingIsNoChunk() external {
+        Bundle memory b = _bundle(1);
+        b.chunks[0].slots = "";
+        b.slotHashes[0] = keccak256(abi.encodePacked(b.workers));
+        b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
+        _bind(b);
+        _reprove(b);
+        _commit(b);
+        _proveReverts(b, abi.encodeWithSelector(I.TaskCountOutOfRange.selector, 0, SLOTS));
+    }
+
+    function testRejectsMoreTasksThanTheChunkHasSlots() external {
+        Bundle memory b = _bundle(4);
+        b.chunks[0].slots = bytes.concat(b.chunks[0].slots, new bytes(85));
+        b.slotHashes[0] = keccak256(abi.encodePacked(b.chunks[0].slots, b.workers));
+        b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
+        _bind(b);
+        _reprove(b);
+        _commit(b);
+        _proveReverts(b, abi.encodeWithSelector(I.TaskCountOutOfRange.selector, 5, SLOTS));
+    }
+
+    function testRejectsAChunkTwice() external {
+        Bundle memory b = _proven(130, 130);
+        _settle(b, 1);
+        _settleReverts(b, 1, abi.encodeWithSelector(I.ChunkAlreadySettled.selector, 0, 1));
+        _paid(60);
+    }
+
+    function testRejectsAChunkTwiceInOneProof() external {
+        Bundle memory b = _bundle(130, 130);
+        _commit(b);
+        b.chunks[2] = b.chunks[0];
+        _proveReverts(b, abi.encodeWithSelector(I.ChunkAlreadySettled.selector, 0, 0));
+    }
+
+    function testRejectsChunksBeforeTheProof() external {
+        Bundle memory b = _bundle(1);
+        _commit(b);
+        _settleReverts(b, 0, abi.encodeWithSelector(I.BatchNotProven.selector, 0, I.BatchStatus.Committed));
+    }
+
+    function testRejectsChunksThatTheBatchHasNot() external {
+        Bundle memory b = _proven(130, 130);
+        b.chunks[0].index = 3;
+        I.Opening memory o = _opening(b, 0);
+        vm.prank(SEQUENCER);
+        vm.expectRevert(abi.encodeWithSelector(I.WrongStatement.selector, 0));
+        rollup.settleChunk(b.header, b.chunks[0], o);
+
+        // A header may commit to more chunks than the model has.
+        b = _bundle(1);
+        b.slotHashes = _append(b.slotHashes, b.slotHashes[0]);
+        b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
+        _bind(b);
+        _reprove(b);
+        _commit(b);
+        b.chunks[0].index = 1;
+        _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 1));
+        b.chunks[0].index = 2;
+        _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 2));
+        b.chunks[0].index = type(uint256).max;
+        _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, type(uint256).max));
+    }
+
+    function testRejectsAnotherChunksSlots() external {
+        Bundle memory b = _proven(130, 130);
+        I.Chunk memory other = b.chunks[1];
+        other.index = 0;
+        b.chunks[0] = other;
+        _settleReverts(b, 0, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], b.slotHashes[1]));
+    }
+
+    function testRejectsChangedSlotsAndWorkers() external {
+        Bundle memory b = _proven(2, SLOTS);
+        bytes memory slots = b.chunks[0].slots;
+        for (uint256 at; at < slots.length; at += 7) {
+            slots[at] ^= 0x01;
+            bytes32 got = keccak256(abi.encodePacked(slots, b.workers));
+            _settleReverts(b, 0, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], got));
+            slots[at] ^= 0x01;
+        }
+        b.chunks[0].workers = new address[](1);
+        b.chunks[0].workers[0] = otherWorker;
+        bytes32 swapped = keccak256(abi.encodePacked(slots, b.chunks[0].workers));
+        _settleReverts(b, 0, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], swapped));
+    }
+
+    function testRejectsOtherSlotHashes() external {
+        Bundle memory b = _proven(1, SLOTS);
+        I.Opening memory o = _opening(b, 0);
+        o.slotHashes = _append(b.slotHashes, 0);
+        (bytes32 all, bytes32 got) = (b.header.slotsHash, keccak256(abi.encodePacked(o.slotHashes)));
+        vm.prank(SEQUENCER);
+        vm.expectRevert(abi.encodeWithSelector(I.WrongSlots.selector, all, got));
+        rollup.settleChunk(b.header, b.chunks[0], o);
+    }
+
+    function testRejectsAnotherStatement() external {
+        Bundle memory b = _proven(2, SLOTS);
+        I.Opening memory o = _opening(b, 0);
+        for (uint256 i; i < o.statement.length; ++i) {
+            o.statement[i] ^= 1;
+            vm.prank(SEQUENCER);
+            vm.expectRevert(abi.encodeWithSelector(I.WrongStatement.selector, 0));
+            rollup.settleChunk(b.header, b.chunks[0], o);
+            o.statement[i] ^= 1;
+        }
+        o.prover = STRANGER;
+        vm.prank(SEQUENCER);
+        vm.expectRevert(abi.encodeWithSelector(I.WrongStatement.selector, 0));
+        rollup.settleChunk(b.header, b.chunks[0], o);
+    }
+
+    function testRejectsAnotherHeader() external {
+        Bundle memory b = _proven(1, SLOTS);
+        bytes32 expected = keccak256(abi.encode(b.header));
+        ++b.header.openedAt;
+        bytes32 got = keccak256(abi.encode(b.header));
+        _settleReverts(b, 0, abi.encodeWithSelector(I.WrongHeader.selector, 0, expected, got));
+    }
+
+    function testRejectsWrongLengths() external {
+        Bundle memory b = _proven(2, SLOTS);
+        b.chunks[0].signatures = new bytes(127);
+        _settleReverts(b, 0, abi.encodeWithSelector(I.WrongLength.selector, 128, 127));
+        b.chunks[0].signatures = new bytes(192);
+        _settleReverts(b, 0, abi.encodeWithSelector(I.WrongLength.selector, 128, 192));
+
+        b = _bundle(2);
+        b.chunks[0].slots = bytes.concat(b.chunks[0].slots, hex"00");
+        b.slotHashes[0] = keccak256(abi.encodePacked(b.chunks[0].slots, b.workers));
+        b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
+        _bind(b);
+        _reprove(b);
+        _commit(b);
+        _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 170, 171));
+    }
+
+    /// @dev Chunks are those of the model's slots: the last of 64 has them all.
+    function testTheLastChunkHasUpTo64() external {
+        Bundle memory b = _proven(124, 124);
+        eq(Chunks.count(124), 2, "chunks");
+        eq(b.chunks[1].slots.length, 64 * 85, "the last one's slots");
+        _settle(b, 1);
+        _paid(64);
+        _settle(b, 0);
+        _paid(124);
+    }
+}

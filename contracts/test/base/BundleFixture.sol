@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Chunks} from "../../src/Chunks.sol";
+import {InferenceRollup} from "../../src/InferenceRollup.sol";
+import {IInferenceRollup as I} from "../../src/interfaces/IInferenceRollup.sol";
+import {TestBase} from "./TestBase.sol";
+
+/// @dev Everything that a batch needs on its way: signed orders, packed slots, a statement, invoices, openings.
+abstract contract BundleFixture is TestBase {
+    address internal constant PROVER = address(0x9807);
+
+    InferenceRollup internal rollup;
+    uint64 internal nextNonce;
+    mapping(address account => uint256) internal keyOf;
+
+    struct Bundle {
+        // What is asked for.
+        uint32 batchSlots;
+        bytes32 nullInput;
+        uint128 price;
+        I.BatchHeader header;
+        I.Order[] orders;
+        address[] workers; // of every chunk
+        uint8[] executors; // of each task, an index into `workers`
+        uint256[] labels; // of each task: a class and 1, or zero
+        bytes32[] salts; // of each task
+        // What is made of it.
+        bytes32[] slotHashes;
+        bytes32[] leaves;
+        I.BatchProof proof;
+        I.Chunk[] chunks;
+    }
+
+    function _actor(uint256 key) internal returns (address account) {
+        account = vm.addr(key);
+        keyOf[account] = key;
+    }
+
+    function _order(address account, bytes32 modelId) internal returns (I.Order memory) {
+        uint64 nonce = nextNonce++;
+        return I.Order({
+            user: account,
+            modelId: modelId,
+            inputHash: bytes32(uint256(keccak256(abi.encode("input", nonce))) >> 4),
+            maxFee: type(uint96).max,
+            deadline: uint64(block.timestamp + 1 hours),
+            nonce: nonce,
+            tag: keccak256(abi.encode("tag", nonce))
+        });
+    }
+
+    function _sign(address account, bytes32 digest) internal view returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(keyOf[account], digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev As EIP-2098 has it.
+    function _signCompact(address account, bytes32 digest) internal view returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(keyOf[account], digest);
+        return abi.encodePacked(r, bytes32(uint256(s) | uint256(v - 27) << 255));
+    }
+
+    /// @dev Tags, slots, signatures, and the header's hash of the slots. Chunks without a task are left out.
+    function _sealOrders(Bundle memory b) internal view {
+        uint256 count = b.orders.length;
+        b.slotHashes = new bytes32[](Chunks.count(b.batchSlots));
+        uint256 used = count == 0 ? 0 : (count - 1) / Chunks.SLOTS + 1;
+        b.chunks = new I.Chunk[](used < b.slotHashes.length ? used : b.slotHashes.length);
+        for (uint256 c; c < b.chunks.length; ++c) {
+            (uint256 from, uint256 to) = Chunks.slots(b.batchSlots, c);
+            I.Chunk memory chunk = b.chunks[c];
+            (chunk.index, chunk.workers) = (c, b.workers);
+            (chunk.slots, chunk.signatures, chunk.salts) = ("", "", new bytes32[](0));
+            for (uint256 i = from; i < to && i < count; ++i) {
+                _addTask(b, chunk, i);
+            }
+            b.slotHashes[c] = keccak256(abi.encodePacked(chunk.slots, chunk.workers));
+        }
+        b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
+    }
+
+    function _addTask(Bundle memory b, I.Chunk memory chunk, uint256 i) private view {
+        I.Order memory o = b.orders[i];
+        if (b.labels[i] != 0) {
+            o.tag = keccak256(abi.encode(b.labels[i] - 1, b.salts[i]));
+            chunk.salts = _append(chunk.salts, b.salts[i]);
+        }
+        chunk.slots =
+            abi.encodePacked(chunk.slots, o.user, b.executors[i], o.maxFee, o.deadline, o.nonce, o.tag);
+        chunk.signatures = abi.encodePacked(chunk.signatures, _signCompact(o.user, rollup.orderDigest(o)));
+    }
+
+    function _append(bytes32[] memory list, bytes32 last) internal pure returns (bytes32[] memory all) {
+        all = new bytes32[](list.length + 1);
+        for (uint256 i; i < list.length; ++i) {
+            all[i] = list[i];
+        }
+        all[list.length] = last;
+    }
+
+    /// @dev The public inputs of the sealed orders.
+    function _sealStatement(Bundle memory b) internal view {
+        uint256 count = b.orders.length;
+        uint256 outputs = _outputsAt(b.batchSlots);
+        uint256[] memory x = new uint256[](outputs + b.batchSlots);
+        (x[0], x[2]) = (rollup.STATEMENT_VERSION(), count);
+        if (b.proof.prover == address(0)) b.proof.prover = PROVER;
+        for (uint256 i; i < b.batchSlots; ++i) {
+            x[3 + i] = uint256(i < count ? b.orders[i].inputHash : b.nullInput);
+            x[outputs + i] = uint256(keccak256(abi.encode("output", x[3 + i]))) >> 4;
+            if (i < count && b.labels[i] != 0) {
+                x[3 + b.batchSlots + i / 15] |= b.labels[i] << (16 * (i % 15));
+                ++x[outputs - 3];
+            }
+        }
+        (x[outputs - 2], x[outputs - 1]) = (x[outputs - 3], 255 * x[outputs - 3]);
+        b.proof.instances = x;
+        _bind(b);
+    }
+
+    /// @dev Binds the public inputs to header and prover.
+    function _bind(Bundle memory b) internal pure {
+        bytes32 headerHash = keccak256(abi.encode(b.header));
+        b.proof.instances[1] = uint256(keccak256(abi.encode(headerHash, b.proof.prover))) & ((1 << 253) - 1);
+    }
+
+    /// @dev Every worker's invoice for every chunk.
+    function _sealInvoices(Bundle memory b) internal view {
+        for (uint256 c; c < b.chunks.length; ++c) {
+            b.chunks[c].invoices = new bytes[](b.workers.length);
+            for (uint256 w; w < b.workers.length; ++w) {
+                b.chunks[c].invoices[w] = _sign(b.workers[w], rollup.invoiceDigest(_invoice(b, c, w)));
+            }
+        }
+    }
+
+    function _invoice(Bundle memory b, uint256 chunk, uint256 w) internal pure returns (I.Invoice memory v) {
+        (v.batchHash, v.chunk) = (keccak256(abi.encode(b.header)), chunk);
+        (uint256 from, uint256 to) = Chunks.slots(b.batchSlots, chunk);
+        for (uint256 i = from; i < to && i < b.orders.length; ++i) {
+            if (b.executors[i] == w) v.outputs = keccak256(abi.encode(v.outputs, _output(b, i)));
+        }
+    }
+
+    /// @dev Index of the first output commitment, as the statement has it.
+    function _outputsAt(uint256 batchSlots) internal pure returns (uint256) {
+        return 6 + batchSlots + (batchSlots + 14) / 15;
+    }
+
+    /// @dev The proven output of task `i`.
+    function _output(Bundle memory b, uint256 i) internal pure returns (uint256) {
+        return b.proof.instances[_outputsAt(b.batchSlots) + i];
+    }
+
+    /// @dev Where the chunk stands in its batch.
+    function _opening(Bundle memory b, uint256 chunk) internal pure returns (I.Opening memory o) {
+        (o.prover, o.slotHashes) = (b.proof.prover, b.slotHashes);
+        o.leaves = new bytes32[](b.slotHashes.length);
+        for (uint256 i; i < o.leaves.length; ++i) {
+            o.leaves[i] = keccak256(abi.encodePacked(_statement(b, i)));
+        }
+        o.statement = _statement(b, chunk);
+    }
+
+    function _statement(Bundle memory b, uint256 chunk) internal pure returns (uint256[] memory x) {
+        (uint256 from, uint256 to) = Chunks.slots(b.batchSlots, chunk);
+        (uint256 word, uint256 end) = Chunks.words(b.batchSlots, chunk);
+        (uint256 size, uint256 words) = (to - from, end - word);
+        x = new uint256[](2 * size + words);
+        for (uint256 i; i < size; ++i) {
+            (x[i], x[size + words + i]) = (b.proof.instances[3 + from + i], _output(b, from + i));
+        }
+        for (uint256 i; i < words; ++i) {
+            x[size + i] = b.proof.instances[3 + b.batchSlots + word + i];
+        }
+    }
+
+    /// @dev The receipt for task `i`, honest if `output` is the proven one.
+    function _receipt(Bundle memory b, uint256 i, uint256 output) internal pure returns (I.Receipt memory) {
+        I.Order memory o = b.orders[i];
+        return I.Receipt(keccak256(abi.encode(o)), o.modelId, o.inputHash, bytes32(output), 1, 2);
+    }
+}

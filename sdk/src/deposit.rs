@@ -1,0 +1,162 @@
+//! What an account has in a rollup: deposits, and exits.
+
+use alloy::contract::Error;
+use alloy::primitives::utils::{format_ether, parse_ether};
+use alloy::primitives::U256;
+use alloy::providers::PendingTransactionError;
+use dn_core::api::ChainView;
+use thiserror::Error;
+
+use crate::contracts::{DnToken, InferenceRollup};
+use crate::{wire, Account};
+
+/// An amount of DN in wei.
+pub type Wei = U256;
+
+/// Why a deposit or an exit did not happen.
+#[derive(Debug, Error)]
+pub enum DepositError {
+    /// The contract refuses, or the chain does not answer.
+    #[error("{}", reason(.0))]
+    Call(#[source] Error),
+    /// It was sent and its outcome is unknown.
+    #[error("wait for the transaction")]
+    Pending(#[from] PendingTransactionError),
+    /// It was in a block without effect.
+    #[error("the transaction reverted")]
+    Reverted,
+}
+
+/// What the contract says, where it says something.
+fn reason(error: &Error) -> String {
+    let told = error.as_decoded_interface_error::<InferenceRollup::InferenceRollupErrors>();
+    told.map_or_else(|| error.to_string(), |told| format!("the rollup refuses: {told:?}"))
+}
+
+impl From<Error> for DepositError {
+    fn from(error: Error) -> Self {
+        Self::Call(error)
+    }
+}
+
+/// What an account has, in wei of DN.
+#[derive(Clone, Copy, Debug)]
+pub struct Holdings {
+    /// Outside the rollup.
+    pub wallet: U256,
+    /// Inside: what orders are paid from.
+    pub balance: U256,
+    /// Of that, what new orders can count on.
+    pub spendable: U256,
+    /// What an exit asks for, and the unix second from which it is paid; 0 when there is none.
+    pub leaving: (U256, u64),
+}
+
+/// An account of a rollup.
+#[derive(Clone, Debug)]
+pub struct Deposits<'a> {
+    account: &'a Account,
+    chain: ChainView,
+}
+
+impl<'a> Deposits<'a> {
+    /// The account's part of a rollup.
+    #[must_use]
+    pub fn new(account: &'a Account, chain: ChainView) -> Self {
+        Self { account, chain }
+    }
+
+    /// What the account has.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn holdings(&self) -> Result<Holdings, DepositError> {
+        let (owner, provider) = (self.account.address(), &self.account.provider);
+        let rollup = InferenceRollup::new(wire::address(self.chain.rollup), provider);
+        let token = DnToken::new(wire::address(self.chain.token), provider);
+        let exit = rollup.exitOf(owner).call().await?;
+        Ok(Holdings {
+            wallet: token.balanceOf(owner).call().await?,
+            balance: rollup.balanceOf(owner).call().await?,
+            spendable: rollup.spendableOf(owner).call().await?,
+            leaving: (U256::from(exit.amount), exit.readyAt),
+        })
+    }
+
+    /// Approves and deposits `amount`.
+    ///
+    /// # Errors
+    /// When a contract refuses or the chain does not answer.
+    pub async fn deposit(&self, amount: U256) -> Result<(), DepositError> {
+        let (rollup, provider) = (wire::address(self.chain.rollup), &self.account.provider);
+        let token = DnToken::new(wire::address(self.chain.token), provider);
+        done(token.approve(rollup, amount).send().await?.get_receipt().await?.status())?;
+        let rollup = InferenceRollup::new(rollup, provider);
+        done(rollup.deposit(amount).send().await?.get_receipt().await?.status())
+    }
+
+    /// Asks for `amount`; replaces an exit that was asked for before.
+    ///
+    /// # Errors
+    /// When the contract refuses or the chain does not answer.
+    pub async fn request_exit(&self, amount: U256) -> Result<(), DepositError> {
+        let rollup =
+            InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
+        done(rollup.requestExit(amount).send().await?.get_receipt().await?.status())
+    }
+
+    /// Takes the request back.
+    ///
+    /// # Errors
+    /// When the contract refuses or the chain does not answer.
+    pub async fn cancel_exit(&self) -> Result<(), DepositError> {
+        let rollup =
+            InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
+        done(rollup.cancelExit().send().await?.get_receipt().await?.status())
+    }
+
+    /// Has the exit paid, if its time has come.
+    ///
+    /// # Errors
+    /// When the contract refuses or the chain does not answer.
+    pub async fn claim_exit(&self) -> Result<(), DepositError> {
+        let rollup =
+            InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
+        done(rollup.claimExit().send().await?.get_receipt().await?.status())
+    }
+}
+
+fn done(is_success: bool) -> Result<(), DepositError> {
+    is_success.then_some(()).ok_or(DepositError::Reverted)
+}
+
+/// Reads an amount of DN with up to 18 decimals as wei.
+#[must_use]
+pub fn parse_dn(text: &str) -> Option<U256> {
+    parse_ether(text).ok().filter(|_| !text.starts_with('-'))
+}
+
+/// An amount in wei as DN.
+#[must_use]
+pub fn format_dn(wei: U256) -> String {
+    let text = format_ether(wei);
+    let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+    let part = part.trim_end_matches('0');
+    if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_and_written_in_dn() {
+        for text in ["0", "1", "0.5", "12.000000000000000001"] {
+            assert_eq!(format_dn(parse_dn(text).unwrap()), text);
+        }
+        assert_eq!(parse_dn("1.50"), parse_dn("1.5"));
+        for text in ["-1", "", "1.0000000000000000001", "x"] {
+            assert_eq!(parse_dn(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Calls of the rollup about a batch: what is signed by users, workers and prover, put together.
+
+use alloy::primitives::{Bytes, B256, U256};
+use alloy::sol_types::SolCall as _;
+use anyhow::{Context as _, Result};
+use dn_sdk::contracts::IInferenceRollup::{BatchHeader, BatchProof, Chunk};
+use dn_sdk::contracts::InferenceRollup::{
+    commitBatchCall, expireBatchCall, proveBatchCall, settleChunkCall,
+};
+use dn_sdk::settlement::{self, Slot};
+use dn_sdk::wire;
+
+use crate::app::App;
+use crate::store::batches::{self, Batch};
+use crate::store::invoices::{self, Invoices};
+use crate::store::task::Task;
+use crate::store::{labels, tasks};
+
+/// Most chunks that are settled by the transaction of the proof: with them it stays below three
+/// million gas.
+pub(crate) const WITH_PROOF: u32 = 3;
+
+/// The slots of a batch as the rollup takes them.
+pub(crate) fn slots(tasks: &[Task]) -> Vec<Slot> {
+    let slot = |task: &Task| {
+        let worker = wire::address(task.answer()?.receipt.worker);
+        Some(Slot { order: task.order.clone(), worker })
+    };
+    tasks.iter().filter_map(slot).collect()
+}
+
+fn header(app: &App, batch: &Batch) -> Result<BatchHeader> {
+    let header = batch.header(app.chain.domain()).context("a numbered batch has a header")?;
+    Ok(wire::rollup_header(&header))
+}
+
+/// Commits to a numbered batch.
+pub(crate) fn commit(app: &App, batch: &Batch) -> Result<Vec<u8>> {
+    Ok(commitBatchCall { header: header(app, batch)? }.abi_encode())
+}
+
+/// Closes a batch whose time is over.
+pub(crate) fn expire(app: &App, batch: &Batch) -> Result<Vec<u8>> {
+    Ok(expireBatchCall { header: header(app, batch)? }.abi_encode())
+}
+
+/// What is stored of a batch, as it is needed to settle it.
+struct Parts {
+    batch: Batch,
+    header: BatchHeader,
+    tasks: Vec<Task>,
+    slots: Vec<Slot>,
+    salts: Vec<Option<B256>>,
+    invoices: Invoices,
+}
+
+async fn parts(app: &App, id: u64) -> Result<Parts> {
+    let batch = batches::get(&app.store, id).await?.context("the batch is gone")?;
+    let tasks = tasks::of_batch(&app.store, id).await?;
+    let labels = labels::of_batch(&app.store, id).await?;
+    let salt = |task: &Task| labels.get(&task.id).map(|label| B256::from(label.salt.0));
+    let salts = tasks.iter().map(salt).collect();
+    let hash = batch.header_hash.context("a numbered batch has a header")?;
+    let invoices = invoices::of_batch(&app.store, hash).await?;
+    let (header, slots) = (header(app, &batch)?, slots(&tasks));
+    Ok(Parts { batch, header, tasks, slots, salts, invoices })
+}
+
+impl Parts {
+    /// A chunk with everything that was signed for it.
+    fn chunk(&self, index: u32) -> Result<Chunk> {
+        let slots = self.batch.batch_slots;
+        let mut chunk = settlement::chunk(slots, index as usize, &self.slots);
+        let range = self.batch.chunk(index);
+        let mut signatures = Vec::with_capacity(range.len() * 64);
+        for task in &self.tasks[range.clone()] {
+            let compact = settlement::compact(&task.signature.0);
+            signatures.extend(compact.context("an order's signature was checked")?);
+        }
+        chunk.signatures = signatures.into();
+        chunk.salts = self.salts[range].iter().flatten().copied().collect();
+        let invoice = |worker| {
+            let signature = self.invoices.get(&(index, wire::api_address(worker)));
+            signature.map_or_else(Bytes::new, |s| s.clone().into())
+        };
+        chunk.invoices = chunk.workers.iter().copied().map(invoice).collect();
+        Ok(chunk)
+    }
+}
+
+/// Proves a batch, and settles its first chunks.
+pub(crate) async fn prove(app: &App, id: u64) -> Result<Vec<u8>> {
+    let parts = parts(app, id).await?;
+    let prover = parts.batch.proven_by.context("a proof has a prover")?;
+    let (instances, proof) = (&parts.batch.instances, &parts.batch.proof);
+    let instances = instances.iter().flatten().map(|w| U256::from_be_bytes(w.0)).collect();
+    let first = 0..parts.batch.chunks.min(WITH_PROOF);
+    let chunks = first.map(|index| parts.chunk(index)).collect::<Result<_>>()?;
+    let call = proveBatchCall {
+        proof: BatchProof {
+            prover: wire::address(prover),
+            instances,
+            proof: proof.clone().unwrap_or_default().into(),
+        },
+        slotHashes: settlement::slot_hashes(parts.batch.batch_slots, &parts.slots),
+        chunks,
+        header: parts.header,
+    };
+    Ok(call.abi_encode())
+}
+
+/// Settles a chunk of a proven batch.
+pub(crate) async fn settle(app: &App, id: u64, index: u32) -> Result<Vec<u8>> {
+    let parts = parts(app, id).await?;
+    let prover = wire::address(parts.batch.proven_by.context("a proof has a prover")?);
+    let instances = parts.batch.instances.as_ref().context("the batch has no proof")?;
+    let opening = settlement::opening(instances, &parts.slots, prover, index as usize);
+    let call = settleChunkCall {
+        chunk: parts.chunk(index)?,
+        opening: opening.context("a proof's inputs were checked")?,
+        header: parts.header,
+    };
+    Ok(call.abi_encode())
+}
