@@ -107,7 +107,7 @@ test("a good batch is verified by the browser and by the contract; spoiled ones 
     assert.deepEqual(good, { text: "Everything agrees.", wrong: [] }, `batch ${id}`);
     const times = await page.locator("#verify li").allInnerTexts();
     console.log(times.map((text) => text.replaceAll(/\s+/g, " ")).join("\n"));
-    assert.equal(times.length, 8);
+    assert.equal(times.length, 9);
 
     const proof = await verdict(page, "proof");
     assert.equal(proof.text, "Refused.");
@@ -116,9 +116,11 @@ test("a good batch is verified by the browser and by the contract; spoiled ones 
     const output = await verdict(page, "output");
     assert.ok(output.wrong.some((step) => step.includes("says this browser")), output.wrong.join());
     assert.ok(output.wrong.some((step) => step.includes("signed the answer")), output.wrong.join());
+    assert.ok(output.wrong.some((step) => step.includes("keeps this statement")), output.wrong.join());
     const order = await verdict(page, "order");
-    assert.deepEqual(order.wrong.length, 1, order.wrong.join());
-    assert.ok(order.wrong[0].includes("signed by its user"));
+    assert.deepEqual(order.wrong.length, 2, order.wrong.join());
+    assert.ok(order.wrong[0].includes("names these orders"));
+    assert.ok(order.wrong[1].includes("signed by its user"));
     assert.deepEqual(complaints, []);
     await page.close();
   }
@@ -146,6 +148,27 @@ test("a task's journey is told from queued to proven", async () => {
   const states = await page.locator("ol li .head > span:first-child").allInnerTexts();
   assert.deepEqual(states, ["queued", "assigned", "answered", "committed", "proven"]);
   await page.getByText("the same: the worker was right").waitFor();
+  await page.locator("dd", { hasText: /^paid/ }).waitFor();
+  await context.close();
+});
+
+test("a batch says what of it is settled, and how", async () => {
+  const context = await chromium.newContext();
+  const { page } = await open(context, `#/batches/${batches[0]}`);
+  await page.getByText("1 of 1 chunk").waitFor();
+  const { count } = await ask(`/v1/batches/${batches[0]}`);
+  const outcomes = page.locator(".slots td:last-child");
+  await outcomes.nth(count - 1).waitFor();
+  for (const outcome of await outcomes.allInnerTexts()) assert.match(outcome, /^paid/);
+  await context.close();
+});
+
+test("the sums are those of the chain", async () => {
+  const context = await chromium.newContext();
+  const { page } = await open(context, "");
+  const proven = (await ask("/v1/batches?from=0")).filter((batch) => batch.state === "proven");
+  await page.getByText(`for ${proven.reduce((sum, batch) => sum + batch.count, 0)} tasks; 0 not charged`).waitFor();
+  await page.getByText(/DN of it put aside; 0 receipts slashed/).waitFor();
   await context.close();
 });
 

@@ -84,7 +84,7 @@ export interface Header {
   batch_id: number;
   model_id: string;
   slots_hash: string;
-  prover: string;
+  opened_at: number;
   deadline: number;
 }
 
@@ -96,6 +96,10 @@ export interface Batch {
   slots: Slot[];
   count: number;
   score: { labelled: number; correct: number; margin_sum: number } | null;
+  prover: string | null;
+  /** Chunks that have tasks, and how many of them are settled. */
+  chunks: number;
+  settled: number;
   commit_tx: string | null;
   prove_tx: string | null;
   prove_gas: number | null;

@@ -4,24 +4,31 @@ import type { Batch, Event, Node, TaskState, Trust } from "./api";
 export interface Totals {
   proven: number;
   batches: number;
-  /** Gas of all proofs that are on chain. */
-  gas: number;
+  /** Gas of one inference, over batches that are settled as a whole. */
+  gas: number | null;
   /** CPU milliseconds of proving one inference, over batches whose prover told. */
   cpuMs: number | null;
 }
 
-/** Gas of one inference of a batch that is proven. */
-export const gasPerInference = (batch: Batch) => (batch.prove_gas === null ? null : batch.prove_gas / batch.count);
+/** Whether every task of a batch is settled. */
+export const isSettled = (batch: Batch) => batch.state === "proven" && batch.settled === batch.chunks;
+
+/** Whether a batch can still change. */
+export const isOpen = (batch: Batch) => batch.state !== "expired" && !isSettled(batch);
+
+/** Gas of one inference of a batch that is settled as a whole. */
+export const gasPerInference = (batch: Batch) =>
+  batch.prove_gas === null || !isSettled(batch) ? null : batch.prove_gas / batch.count;
 
 export function totals(batches: Batch[]): Totals {
   const proven = batches.filter((batch) => batch.state === "proven");
   const sum = (of: Batch[], value: (batch: Batch) => number) => of.reduce((all, batch) => all + value(batch), 0);
-  const timed = proven.filter((batch) => batch.prove_cpu_ms !== null);
+  const mean = (of: Batch[], value: (batch: Batch) => number) => (of.length === 0 ? null : sum(of, value) / sum(of, (b) => b.count));
   return {
     proven: sum(proven, (b) => b.count),
     batches: proven.length,
-    gas: sum(proven, (b) => b.prove_gas ?? 0),
-    cpuMs: timed.length === 0 ? null : sum(timed, (b) => b.prove_cpu_ms!) / sum(timed, (b) => b.count),
+    gas: mean(proven.filter((b) => gasPerInference(b) !== null), (b) => b.prove_gas!),
+    cpuMs: mean(proven.filter((b) => b.prove_cpu_ms !== null), (b) => b.prove_cpu_ms!),
   };
 }
 

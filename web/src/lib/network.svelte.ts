@@ -1,5 +1,6 @@
 /** What all pages share of the rollup: asked for once, again when another sequencer or chain node is chosen. */
 import { api, type Batch, type Chain, type Model } from "./api";
+import { isOpen } from "./figures";
 import { settings } from "./settings.svelte";
 import type { Settlement } from "./settlement";
 
@@ -25,7 +26,7 @@ class Network {
 
   /** Asks for new batches, and again for those that may still change. */
   async refresh() {
-    const open = this.batches.find((batch) => batch.state !== "proven" && batch.state !== "expired");
+    const open = this.batches.find(isOpen);
     const from = open?.id ?? (this.batches.at(-1)?.id ?? -1) + 1;
     const later = await api.batches(from);
     this.batches = [...this.batches.filter((batch) => batch.id < from), ...later];

@@ -1,21 +1,24 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { gunzipSync } from "node:zlib";
+import { headerHash, openings } from "@sdk/settlement.js";
 import { explain } from "./inputs";
 import { examine, spoiled, STEPS, type ChainNode, type Claim, type Spoil, type Step } from "./proof-check";
-import { headerHash } from "./settlement";
 
 const read = (path: string) => JSON.parse(gunzipSync(readFileSync(new URL(path, import.meta.url))).toString());
 const { protocol, code, instances, proof } = read("../../../sdk/js/testdata/merged.json.gz");
 const { chain, batch, nullInput, slots } = read("../../testdata/batch.json.gz");
 const claim: Claim = { chain, batch, proof: { instances, proof }, protocol };
 
+const leaves = openings(instances.map(BigInt), batch.slots, batch.prover).map(({ leaves }) => leaves);
 /** A chain that says what the recorded one said. */
 const node: ChainNode = {
   model: async () => ({ vk: "0x", code, isUnchanged: true, slots, nullInput: BigInt(nullInput), isActive: true }),
   batch: async () => ({ headerHash: headerHash(batch.header), status: "proven" }),
   verify: async (_, given) => given === proof,
+  isProven: async (_, index, opening) => opening.prover === batch.prover && isDeepStrictEqual(opening.leaves, leaves[index]),
 };
 
 async function wrong(claim: Claim, node: ChainNode | null, verdict = "bad") {
@@ -33,8 +36,8 @@ test("each spoiled part fails where it is checked", async () => {
   const failing: Record<Spoil, string[]> = {
     none: [],
     proof: ["proof", "contract"],
-    output: ["proof", "receipts"],
-    order: ["orders"],
+    output: ["proof", "receipts", "kept"],
+    order: ["slots", "orders"],
   };
   for (const [spoil, steps] of Object.entries(failing)) {
     assert.deepEqual(await wrong(spoiled(claim, spoil as Spoil), node), steps, spoil);
@@ -51,6 +54,7 @@ test("what the chain says otherwise is seen", async () => {
   const committed = { headerHash: headerHash(batch.header), status: "committed" };
   assert.deepEqual(await other({ batch: async () => committed }), ["header"]);
   assert.deepEqual(await other({ verify: async () => false }), ["contract"]);
+  assert.deepEqual(await other({ isProven: async () => false }), ["kept"]);
 });
 
 test("a batch that is another than its header says is seen", async () => {
@@ -63,11 +67,12 @@ test("a batch that is another than its header says is seen", async () => {
   assert.deepEqual(await changed((c) => c.batch.slots.pop()), ["slots"]);
   assert.deepEqual(await changed((c) => c.batch.slots.reverse()), ["slots", "orders", "receipts"]);
   assert.deepEqual(await changed((c) => (c.batch.header!.deadline += 1)), ["header"]);
+  assert.deepEqual(await changed((c) => (c.batch.prover = "0x" + "11".repeat(20))), ["header", "kept"]);
   assert.deepEqual(await changed((c) => (c.batch.slots[0]!.receipt.output_hash = "0x01")), ["receipts"]);
 });
 
 test("without a chain node the steps that ask it are skipped", async () => {
-  assert.deepEqual(await wrong(claim, null, "skipped"), ["key", "header", "contract"]);
+  assert.deepEqual(await wrong(claim, null, "skipped"), ["key", "header", "contract", "kept"]);
   assert.deepEqual(await wrong(claim, null), []);
 });
 

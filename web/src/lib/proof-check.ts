@@ -1,10 +1,11 @@
 /** Verify it yourself: what a batch claims, checked step by step with as little trust as possible. */
+import { boundHeader, headerHash, openings, slotsHash } from "@sdk/settlement.js";
 import { matchesContract, readProtocol, readStatement, verify } from "@sdk/verify/verify.js";
-import type { Batch, Chain, Proof } from "./api";
-import type { Registered } from "./settlement";
-import { headerHash, headerInput, receiptSigner, signerOf, slotsHash, taskOf } from "./settlement";
+import type { Batch, Chain, Header, Proof } from "./api";
+import type { Opening, Registered } from "./settlement";
+import { receiptSigner, signerOf, taskOf } from "./settlement";
 
-export const STEPS = ["key", "header", "slots", "orders", "statement", "proof", "receipts", "contract"] as const;
+export const STEPS = ["key", "header", "slots", "orders", "statement", "proof", "receipts", "contract", "kept"] as const;
 export type StepName = (typeof STEPS)[number];
 /** `skipped`: no chain node is known, or it does not answer. */
 export type Verdict = "ok" | "bad" | "skipped";
@@ -26,6 +27,7 @@ export interface ChainNode {
   model(id: string): Promise<Registered>;
   batch(id: number): Promise<{ headerHash: string; status: string }>;
   verify(vk: string, proof: string, instances: bigint[]): Promise<boolean>;
+  isProven(id: number, index: number, opening: Opening): Promise<boolean>;
 }
 
 export interface Claim {
@@ -99,21 +101,33 @@ class Examination {
     need(matchesContract(readProtocol(this.claim.protocol), model.code), "the key served is not the one on chain");
   }
 
-  /** The rollup has this header, says that it is proven, and the proof is bound to it. */
-  async header() {
+  get #header(): Header {
     const { header } = this.claim.batch;
-    need(header !== null, "the batch has no header yet");
-    const hash = headerHash(header!);
-    const kept = await this.node!.batch(header!.batch_id);
+    if (header === null) throw new Error("the batch has no header yet");
+    return header;
+  }
+
+  /** Whose proof it is. */
+  get #prover(): string {
+    const { prover } = this.claim.batch;
+    if (prover === null) throw new Error("the batch names no prover");
+    return prover;
+  }
+
+  /** The rollup has this header, says that it is proven, and the proof is bound to it and to its prover. */
+  async header() {
+    const hash = headerHash(this.#header);
+    const kept = await this.node!.batch(this.#header.batch_id);
     need(same(kept.headerHash, hash), "the rollup keeps another header");
     need(kept.status === "proven", `the rollup says: ${kept.status}`);
-    need(this.#instances[1] === headerInput(hash), "the proof is about another header");
+    need(this.#instances[1] === boundHeader(hash, this.#prover), "the proof is about another header, or another prover's");
   }
 
   async slots() {
-    const { header, slots, count } = this.claim.batch;
+    const { slots, count } = this.claim.batch;
+    const { inputs } = readStatement(this.#instances);
     need(slots.length === count && this.#instances[2] === BigInt(count), "the number of tasks differs");
-    need(header !== null && same(slotsHash(slots), header.slots_hash), "the header names other tasks or workers");
+    need(same(slotsHash(inputs.length, slots), this.#header.slots_hash), "the header names other orders or workers");
   }
 
   /** Each task is what its user signed, and the proof is about its input. */
@@ -156,9 +170,17 @@ class Examination {
     const { vk } = await this.#model;
     need(await this.node!.verify(vk, this.claim.proof.proof, this.#instances), "the contract refuses the proof");
   }
+
+  /** What the rollup keeps since the proof: the statement of every chunk, and whose proof it was. */
+  async kept() {
+    for (const [chunk, opening] of openings(this.#instances, this.claim.batch.slots, this.#prover).entries()) {
+      const isProven = await this.node!.isProven(this.#header.batch_id, chunk, opening);
+      need(isProven, `the rollup keeps another statement of chunk ${chunk}, or another prover`);
+    }
+  }
 }
 
-const NEEDS_NODE: readonly StepName[] = ["key", "header", "contract"];
+const NEEDS_NODE: readonly StepName[] = ["key", "header", "contract", "kept"];
 
 /** Runs all steps in order; without a chain node those that ask it are skipped. */
 export async function* examine(claim: Claim, node: ChainNode | null): AsyncGenerator<Step> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Batch, Event, Node } from "./api";
-import { gasPerInference, lately, shareOf, totals, trustOf } from "./figures";
+import { gasPerInference, isOpen, lately, shareOf, totals, trustOf } from "./figures";
 import { decimal, dn, short, span, time } from "./format";
 import { link, parse, search } from "./route";
 
@@ -38,14 +38,19 @@ test("the search tells batches, tasks and models apart", () => {
 });
 
 const batch = (changes: Partial<Batch>) =>
-  ({ id: 1, state: "proven", count: 8, prove_gas: 800_000, prove_cpu_ms: 400, ...changes }) as Batch;
+  ({ id: 1, state: "proven", count: 8, prove_gas: 800_000, prove_cpu_ms: 400, chunks: 1, settled: 1, ...changes }) as Batch;
 
-test("sums are of proven batches", () => {
-  const batches = [batch({}), batch({ count: 12, prove_gas: 900_000, prove_cpu_ms: null }), batch({ state: "committed" })];
-  assert.deepEqual(totals(batches), { proven: 20, batches: 2, gas: 1_700_000, cpuMs: 50 });
+test("sums are of proven batches, gas of those that are settled", () => {
+  const unsettled = batch({ count: 80, chunks: 2 });
+  const batches = [batch({}), batch({ count: 12, prove_gas: 900_000, prove_cpu_ms: null }), unsettled, batch({ state: "committed" })];
+  assert.deepEqual(totals(batches), { proven: 100, batches: 3, gas: 85_000, cpuMs: 800 / 88 });
+  assert.deepEqual(totals([unsettled]), { proven: 80, batches: 1, gas: null, cpuMs: 5 });
   assert.equal(totals([]).cpuMs, null);
   assert.equal(gasPerInference(batch({})), 100_000);
   assert.equal(gasPerInference(batch({ prove_gas: null })), null);
+  assert.equal(gasPerInference(unsettled), null);
+  const states = [batch({}), unsettled, batch({ state: "proof_ready", settled: 0 }), batch({ state: "expired", settled: 0 })];
+  assert.deepEqual(states.map(isOpen), [false, true, true, false]);
 });
 
 test("events count within their span", () => {

@@ -1,26 +1,19 @@
 /**
- * All that depends on the settlement contracts: their calls and events, the header of a batch, the form of orders and
- * receipts. Nothing else in this folder knows an ABI.
+ * All that depends on the settlement contracts: their calls and events, the form of orders and receipts. Nothing else in
+ * this folder knows an ABI; what the contracts hash is in `sdk/js/settlement.js`.
  */
-import {
-  AbiCoder,
-  Contract,
-  Interface,
-  JsonRpcProvider,
-  type LogDescription,
-  TypedDataEncoder,
-  keccak256,
-  verifyTypedData,
-} from "ethers";
-import type { Chain, Header, Order, Receipt, Slot } from "./api";
+import { feeOf, isPaid, type Outcome, outcomesOf, placeOf } from "@sdk/settlement.js";
+import { Contract, Interface, JsonRpcProvider, type LogDescription, TypedDataEncoder, keccak256, toBeHex, verifyTypedData } from "ethers";
+import type { Batch, Chain, Order, Receipt } from "./api";
 
 const ROLLUP = new Interface([
   "function verifier() view returns (address)",
-  "function batch(uint64) view returns (tuple(bytes32 headerHash, uint64 committedAt, uint64 deadline, uint8 status))",
-  "event TaskSettled(bytes32 indexed taskId, uint64 indexed batchId, address indexed worker, address user, bytes32 outputHash, uint256 fee)",
-  "event BatchProven(uint64 indexed batchId, bytes32 indexed modelId, address indexed prover, uint256 tasks, uint256 paidTasks, uint256 probeCount, uint256 probeCorrect, uint256 marginSum)",
-  "event TaskUnpaid(bytes32 indexed taskId, uint64 indexed batchId, address indexed user, bytes32 outputHash, uint256 fee)",
-  "event ReceiptSlashed(bytes32 indexed taskId, address indexed worker, address indexed reporter, uint256 slashed, uint256 refunded)",
+  "function batch(uint64) view returns (tuple(bytes32 headerHash, uint8 status, uint32 settled))",
+  "function isProven(uint64 batchId, uint256 index, tuple(address prover, bytes32[] slotHashes, bytes32[] leaves, uint256[] statement) opening) view returns (bool)",
+  "function toBurn() view returns (uint256)",
+  "event BatchProven(uint64 indexed batchId, bytes32 indexed modelId, address indexed prover, uint256 tasks, uint256 labelled, uint256 correct, uint256 marginSum)",
+  "event ChunkSettled(uint64 indexed batchId, uint256 indexed chunk, uint256 outcomes)",
+  "event ReceiptSlashed(uint64 indexed batchId, address indexed worker, address indexed reporter, bytes32 taskId, uint256 slashed, uint256 refunded)",
 ]);
 const REGISTRY = new Interface([
   "function model(bytes32) view returns (tuple(bytes32 modelId, address vk, uint32 batchSlots, uint64 workUnits, uint128 price, bytes32 nullInputHash, address developer, string service))",
@@ -38,8 +31,6 @@ const VERIFIER = new Interface(["function verify(address vk, bytes proof, uint25
 
 const STATUS = ["none", "committed", "proven", "expired"] as const;
 const ZERO = "0x" + "00".repeat(32);
-/** A hash below the field's order: without its three highest bits. */
-const HEADER_MASK = (1n << 253n) - 1n;
 /** Blocks asked for at once. */
 const RANGE = 10_000;
 
@@ -71,22 +62,6 @@ const domain = (chain: Chain) => ({
   chainId: chain.chain_id,
   verifyingContract: chain.rollup,
 });
-
-/** Keccak-256 of a batch's header, as the rollup keeps it. */
-export function headerHash(h: Header): string {
-  const types = ["uint256", "address", "uint64", "bytes32", "bytes32", "address", "uint64"];
-  const values = [h.chain_id, h.rollup, h.batch_id, h.model_id, h.slots_hash, h.prover, h.deadline];
-  return keccak256(AbiCoder.defaultAbiCoder().encode(types, values));
-}
-
-/** The public input that binds a proof to a header. */
-export const headerInput = (hash: string) => BigInt(hash) & HEADER_MASK;
-
-/** What a header says of its slots. */
-export function slotsHash(slots: Slot[]): string {
-  const values = slots.map((slot) => [slot.task_id, slot.worker]);
-  return keccak256(AbiCoder.defaultAbiCoder().encode(["tuple(bytes32,address)[]"], [values]));
-}
 
 const orderOf = (o: Order) => ({
   user: o.user,
@@ -130,12 +105,24 @@ export interface Registered {
   isActive: boolean;
 }
 
+/** Where a chunk stands in its batch. */
+export interface Opening {
+  prover: string;
+  slotHashes: string[];
+  leaves: string[];
+  statement: bigint[];
+}
+
 /** Sums over all blocks; amounts in token wei. */
 export interface Paid {
+  /** Tasks whose users have paid. */
   tasks: number;
   fees: bigint;
-  unpaid: number;
+  /** Tasks that were proven and not charged. */
+  uncharged: number;
   burnt: bigint;
+  /** What the rollup has put aside to be burnt. */
+  toBurn: bigint;
   slashes: number;
   labelled: number;
   correct: number;
@@ -144,9 +131,11 @@ export interface Paid {
 /** A chain node. */
 export class Settlement {
   readonly #provider: JsonRpcProvider;
-  #paid: Paid = { tasks: 0, fees: 0n, unpaid: 0, burnt: 0n, slashes: 0, labelled: 0, correct: 0 };
+  #paid: Paid = { tasks: 0, fees: 0n, uncharged: 0, burnt: 0n, toBurn: 0n, slashes: 0, labelled: 0, correct: 0 };
   /** The first block that is not in the sums. */
   #next = 0;
+  /** The price of each proven batch's tasks, by the chain's number. */
+  readonly #prices = new Map<bigint, bigint>();
 
   constructor(
     rpc: string,
@@ -201,33 +190,76 @@ export class Settlement {
     return stake[0];
   }
 
+  /** Whether the chunk at `index` of a proven batch has this statement, by the chain's number. */
+  async isProven(id: number, index: number, opening: Opening): Promise<boolean> {
+    return this.#at(this.chain.rollup, ROLLUP).getFunction("isProven")(id, index, opening);
+  }
+
+  /** What became of each task of a batch; `none` where its chunk is not settled yet. */
+  async outcomes(batch: Batch, batchSlots: number): Promise<Outcome[]> {
+    const chunks = new Map<number, Outcome[]>();
+    const proof = batch.prove_tx === null ? null : await this.#provider.getTransactionReceipt(batch.prove_tx);
+    const topics = [ROLLUP.getEvent("ChunkSettled")!.topicHash, toBeHex(batch.header?.batch_id ?? 0, 32)];
+    const head = await this.#provider.getBlockNumber();
+    // Chunks are settled with the proof or soon after it.
+    for (let from = proof?.blockNumber ?? head + 1; from <= head && chunks.size < batch.chunks; from += RANGE) {
+      const blocks = { fromBlock: from, toBlock: Math.min(head, from + RANGE - 1) };
+      for (const log of await this.#provider.getLogs({ ...blocks, address: this.chain.rollup, topics })) {
+        const { args } = ROLLUP.parseLog(log)!;
+        chunks.set(Number(args.chunk), outcomesOf(args.outcomes));
+      }
+    }
+    return Array.from({ length: batch.count }, (_, slot) => {
+      const { chunk, place } = placeOf(batchSlots, slot);
+      return chunks.get(chunk)?.[place] ?? "none";
+    });
+  }
+
   /** Fees of all tasks so far, what was burnt, and how labelled tasks were answered. Blocks are read once. */
   async paid(): Promise<Paid> {
     const paid = { ...this.#paid };
     const head = await this.#provider.getBlockNumber();
-    const names = ["TaskSettled", "TaskUnpaid", "ReceiptSlashed", "BatchProven"];
+    const names = ["BatchProven", "ChunkSettled", "ReceiptSlashed"];
     const topics = [names.map((name) => ROLLUP.getEvent(name)!.topicHash)];
     const burns = [TOKEN.getEvent("Transfer")!.topicHash, null, ZERO];
     for (let from = this.#next; from <= head; from += RANGE) {
       const blocks = { fromBlock: from, toBlock: Math.min(head, from + RANGE - 1) };
-      const [settled, burnt] = await Promise.all([
+      const [told, burnt] = await Promise.all([
         this.#provider.getLogs({ ...blocks, address: this.chain.rollup, topics }),
         this.#provider.getLogs({ ...blocks, address: this.chain.token, topics: burns }),
       ]);
-      for (const log of settled) add(paid, ROLLUP.parseLog(log)!);
+      const events = told.map((log) => ROLLUP.parseLog(log)!);
+      await this.#learnPrices(events);
+      for (const event of events) this.#add(paid, event);
       for (const log of burnt) paid.burnt += TOKEN.parseLog(log)!.args.value;
     }
+    paid.toBurn = await this.#at(this.chain.rollup, ROLLUP).getFunction("toBurn")();
     [this.#paid, this.#next] = [paid, head + 1];
     return paid;
   }
-}
 
-function add(paid: Paid, { name, args }: LogDescription) {
-  if (name === "TaskSettled") [paid.tasks, paid.fees] = [paid.tasks + 1, paid.fees + args.fee];
-  if (name === "TaskUnpaid") paid.unpaid += 1;
-  if (name === "ReceiptSlashed") paid.slashes += 1;
-  if (name === "BatchProven") {
-    paid.labelled += Number(args.probeCount);
-    paid.correct += Number(args.probeCorrect);
+  /** A model's price is fixed by its registration. */
+  async #learnPrices(events: LogDescription[]) {
+    const batches = events.filter(({ name }) => name === "BatchProven").map(({ args }) => args);
+    const registry = this.#at(this.chain.registry, REGISTRY);
+    const models = [...new Set(batches.map(({ modelId }) => modelId as string))];
+    const specs = await Promise.all(models.map((id) => registry.getFunction("model")(id)));
+    for (const { batchId, modelId } of batches) this.#prices.set(batchId, specs[models.indexOf(modelId)].price);
+  }
+
+  #add(paid: Paid, { name, args }: LogDescription) {
+    if (name === "BatchProven") {
+      paid.labelled += Number(args.labelled);
+      paid.correct += Number(args.correct);
+    }
+    if (name === "ReceiptSlashed") paid.slashes += 1;
+    if (name !== "ChunkSettled") return;
+    const price = this.#prices.get(args.batchId)!;
+    for (const outcome of outcomesOf(args.outcomes)) {
+      if (outcome === "none") continue;
+      if (isPaid(outcome)) paid.tasks += 1;
+      else paid.uncharged += 1;
+      paid.fees += feeOf(outcome, price);
+    }
   }
 }
