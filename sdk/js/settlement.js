@@ -5,13 +5,11 @@
  * @module settlement
  */
 import { AbiCoder, concat, keccak256, toBeHex } from "ethers";
-import { lengthOf, slotsOf } from "./verify/statement.js";
+import { INPUTS_AT, LABELS_PER_WORD, lengthOf, slotsOf } from "./verify/places.js";
 
 /** Slots of every chunk but the last, which has at most four more. */
 const CHUNK_SLOTS = 60;
 const MORE = 4;
-const LABELS_PER_WORD = 15;
-const INPUTS_AT = 3;
 /** A hash below the field's order: without its three highest bits. */
 const MASK = (1n << 253n) - 1n;
 const NOTHING = "0x" + "00".repeat(32);

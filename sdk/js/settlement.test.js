@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { keccak256, toBeHex } from "ethers";
 import * as settlement from "./settlement.js";
-import { lengthOf, slotsOf } from "./verify/statement.js";
+import { lengthOf, slotsOf } from "./verify/places.js";
 
 const { boundHeader, chunkCount, chunkSlots, feeOf, headerHash, openings, outcomesOf, placeOf, slotHashes, slotsHash } = settlement;
 

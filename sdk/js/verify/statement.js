@@ -6,14 +6,13 @@
  */
 import { labelLeaves, tree } from "../digest.js";
 import { isScalar } from "./field.js";
+import { INPUTS_AT, LABELS_PER_WORD, slotsOf } from "./places.js";
 import { Refusal } from "./refusal.js";
 
 /** The ASCII bytes of `dn-batch` followed by version 3: commitments are listed. */
 const LISTED = 0x646e2d626174636803n;
 /** The same followed by version 4: a digest stands for them. */
 const DIGEST = LISTED + 1n;
-const INPUTS_AT = 3;
-const LABELS_PER_WORD = 15;
 /** Largest margin of an answer, in int8 steps. */
 const MAX_MARGIN = 255n;
 
@@ -30,16 +29,6 @@ const MAX_MARGIN = 255n;
  */
 
 const flaw = (message) => new Refusal("statement", message);
-
-/** Public inputs of a batch of `slots`. */
-export const lengthOf = (slots) => INPUTS_AT + 2 * slots + Math.ceil(slots / LABELS_PER_WORD) + 3;
-
-/** Slots of a batch with so many public inputs, or null. */
-export function slotsOf(length) {
-  const words = length - lengthOf(0);
-  const slots = Math.floor(words / 31) * 15 + Math.floor((words % 31) / 2);
-  return words >= 0 && lengthOf(slots) === length ? slots : null;
-}
 
 /** What stands for the label of each slot and those behind them: 0 for none, else class and one. */
 function entriesOf(words) {
