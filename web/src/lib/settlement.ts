@@ -28,6 +28,8 @@ const STAKING = new Interface([
   "function stakeOf(uint8 role, address account) view returns (tuple(uint128 bonded, uint128 unbonding, uint64 releaseAt))",
 ]);
 const VERIFIER = new Interface(["function verify(address vk, bytes proof, uint256[] instances) view returns (bool)"]);
+/** By the name of the contract. */
+export const INTERFACES = { InferenceRollup: ROLLUP, ModelRegistry: REGISTRY, DnToken: TOKEN, Staking: STAKING, DefaultVerifier: VERIFIER };
 
 const STATUS = ["none", "committed", "proven", "expired"] as const;
 const ZERO = "0x" + "00".repeat(32);
