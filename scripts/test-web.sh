@@ -5,6 +5,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 bin=${DN_PROGRAMS:-${CARGO_TARGET_DIR:-$HOME/.cache/deepnode/target}/debug}
 export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
+export DEEPNODE_ANVIL=${DEEPNODE_ANVIL:-$root/contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil}
 if [[ ! -x $CHROMIUM ]]; then
     echo "no $CHROMIUM: install chromium, or set CHROMIUM to one" >&2
     exit 1
@@ -29,7 +30,7 @@ for scheme in merged plain; do
     "$bin/deepnode" model import "$digits/mlp.onnx" --calibration "$digits/calibration.npz" --opening "$scheme" \
         -o "$state/$scheme.dnpkg" >/dev/null
 done
-"$bin/deepnode" devnet --model "$state/merged.dnpkg" --model "$state/plain.dnpkg" --batch 16 --state "$state/net" \
+"$bin/deepnode" devnet --model "$state/merged.dnpkg" --model "$state/plain.dnpkg" --batch 72 --state "$state/net" \
     --data-dir "$state/keys" --json >"$state/devnet.json" 2>"$state/devnet.log" &
 pids+=($!)
 for _ in $(seq 600); do
@@ -45,7 +46,8 @@ submit() {
     "$bin/deepnode" task submit --sequencer "$DN_SEQUENCER" --key-file "$state/net/keys/user-$1.key" --model "$2" \
         --inputs "$digits/heldout.npz" --count "$3" --wait proven "${@:4}" >/dev/null 2>&1
 }
-submit 1 "$(field '.models[0]')" 20
+# More than one chunk to settle, and batches with one that nobody uses.
+submit 1 "$(field '.models[0]')" 66
 submit 2 "$(field '.models[0]')" 10 --labels
 submit 1 "$(field '.models[1]')" 10 --labels
 

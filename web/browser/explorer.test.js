@@ -156,10 +156,11 @@ test("a batch says what of it is settled, and how", async () => {
   const context = await chromium.newContext();
   const { page } = await open(context, `#/batches/${batches[0]}`);
   await page.getByText("1 of 1 chunk").waitFor();
+  await page.locator(".slots th", { hasText: "Settlement" }).waitFor();
   const { count } = await ask(`/v1/batches/${batches[0]}`);
-  const outcomes = page.locator(".slots td:last-child");
-  await outcomes.nth(count - 1).waitFor();
-  for (const outcome of await outcomes.allInnerTexts()) assert.match(outcome, /^paid/);
+  const outcomes = await page.locator(".slots td:last-child").allInnerTexts();
+  assert.equal(outcomes.length, count);
+  for (const outcome of outcomes) assert.match(outcome, /^paid/);
   await context.close();
 });
 
