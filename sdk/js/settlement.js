@@ -135,7 +135,7 @@ export const outcomesOf = (word) =>
 /** Whether the user of a task with this outcome has paid. */
 export const isPaid = (outcome) => outcome === "paid" || outcome === "unsigned";
 
-/** What it was, in token wei. */
+/** What the user of a task with this outcome has paid, in token wei. */
 export function feeOf(outcome, price) {
   if (!isPaid(outcome)) return 0n;
   return outcome === "paid" ? price : price - (price * WORKER_PERCENT) / 100n;
