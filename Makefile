@@ -12,7 +12,7 @@ export RUSTDOCFLAGS := -D warnings
 # The worker runs on libtorch; a plain cargo command builds everything without it.
 FEATURES := --features dn-worker/torch
 
-.PHONY: help tools setup build check test test-all sim sim-economy soak demo bench bench-models bench-network check-openapi
+.PHONY: help tools setup build check test test-all test-web web sim sim-economy soak demo bench bench-models bench-network check-openapi
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,13 @@ test: check build ## Sets up and passes every test.
 
 test-all: export DN_EXHAUSTIVE = 1
 test-all: test ## As test, with every byte of a proof corrupted and half a million random inputs.
+
+web: ## Builds the explorer into web/dist.
+	scripts/setup-js.sh
+	npm run --silent --prefix web build
+
+test-web: build ## Tests every page of the explorer in Chromium; PICTURES=1 takes docs/pictures anew.
+	scripts/test-web.sh
 
 sim: setup ## Runs 100,000 seeds of the network's simulation; DN_SIM_SEEDS changes it, DN_SIM_SEED=7 replays one.
 	DN_SIM_SEEDS=$${DN_SIM_SEEDS:-100000} cargo test --workspace --locked $(FEATURES) --lib nothing_is_lost_in_any_storm -- --nocapture

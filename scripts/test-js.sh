@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Tests the JavaScript package against the vectors that Rust is tested against.
+# Tests the JavaScript package against the vectors that Rust is tested against, and the explorer as far as it needs no browser.
 set -euo pipefail
-cd "$(dirname "$0")/../sdk/js"
-stamp=node_modules/.deepnode-lock
-if ! cmp -s package-lock.json "$stamp"; then
-    echo "sdk/js: installing ethers 6.17.0 and poseidon-lite 0.3.0 with npm ci; about 25 MB in sdk/js/node_modules"
-    npm ci --ignore-scripts --no-audit --no-fund
-    cp package-lock.json "$stamp"
-fi
-node --test
+cd "$(dirname "$0")/.."
+scripts/setup-js.sh
+(cd sdk/js && node --test)
+cd web
+npm run --silent check
+npm test --silent
+npm run --silent build

@@ -121,6 +121,9 @@ contract InferenceRollup is Batches, Settlement {
             })
         );
         epochs.recordFault(worker);
+        bytes32 holding =
+            staking.holdingId(address(this), IStaking.Role.Worker, worker, bytes32(uint256(batchId)));
+        refund = staking.holdingOf(holding).refund;
         emit ReceiptSlashed(batchId, worker, msg.sender, receipt.taskId, slashed, refund);
     }
 

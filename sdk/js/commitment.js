@@ -4,7 +4,7 @@
  *
  * @module commitment
  */
-import { poseidon5 } from "poseidon-lite";
+import { poseidon5 } from "poseidon-lite/poseidon5";
 
 /** Order of the scalar field of BN254. */
 export const FIELD_ORDER = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;

@@ -4,7 +4,7 @@
  *
  * @module digest
  */
-import { poseidon5 } from "poseidon-lite";
+import { poseidon5 } from "poseidon-lite/poseidon5";
 import { FIELD_ORDER } from "./commitment.js";
 
 const ARITY = 5;

@@ -133,7 +133,8 @@ fn done(is_success: bool) -> Result<(), DepositError> {
 /// Reads an amount of DN with up to 18 decimals as wei.
 #[must_use]
 pub fn parse_dn(text: &str) -> Option<U256> {
-    parse_ether(text).ok().filter(|_| !text.starts_with('-'))
+    let is_amount = !text.is_empty() && !text.starts_with('-');
+    parse_ether(text).ok().filter(|_| is_amount)
 }
 
 /// An amount in wei as DN.

@@ -1,0 +1,142 @@
+/**
+ * What the rollup keeps of a batch, computed from what the sequencer serves: `sdk/src/settlement.rs`,
+ * `core/src/chunks.rs`. So a third party can compare the two, and settle or report by itself.
+ *
+ * @module settlement
+ */
+import { AbiCoder, concat, keccak256, toBeHex } from "ethers";
+import { INPUTS_AT, LABELS_PER_WORD, lengthOf, slotsOf } from "./verify/places.js";
+
+/** Slots of every chunk but the last, which has at most four more. */
+const CHUNK_SLOTS = 60;
+const MORE = 4;
+/** A hash below the field's order: without its three highest bits. */
+const MASK = (1n << 253n) - 1n;
+const NOTHING = "0x" + "00".repeat(32);
+
+/** Of a fee, in percent. */
+const WORKER_PERCENT = 65n;
+
+/**
+ * What became of a task at settlement: `IInferenceRollup.Outcome`.
+ *
+ * @typedef {"none" | "paid" | "unsigned" | "short" | "used" | "late" | "dear" | "forged"} Outcome
+ */
+
+/** @type {readonly Outcome[]} by the number that the contract gives it */
+const OUTCOMES = ["none", "paid", "unsigned", "short", "used", "late", "dear", "forged"];
+
+/**
+ * @typedef {object} Header as `GET /v1/batches/{id}` has it
+ * @property {number} chain_id
+ * @property {string} rollup
+ * @property {number} batch_id
+ * @property {string} model_id
+ * @property {string} slots_hash
+ * @property {number} opened_at
+ * @property {number} deadline
+ */
+
+/**
+ * @typedef {object} Slot what is committed of a task
+ * @property {string} worker
+ * @property {{user: string, max_fee: string, deadline: number, nonce: number, tag: string}} order
+ */
+
+/** Chunks of a batch with so many slots. */
+export const chunkCount = (batchSlots) =>
+  batchSlots <= CHUNK_SLOTS + MORE ? 1 : Math.ceil((batchSlots - MORE) / CHUNK_SLOTS);
+
+/** Slots of a chunk: from the first up to, not including, the second. */
+export function chunkSlots(batchSlots, chunk) {
+  const from = chunk * CHUNK_SLOTS;
+  return [from, chunk + 1 === chunkCount(batchSlots) ? batchSlots : from + CHUNK_SLOTS];
+}
+
+/** Where a slot is settled: its chunk and its place there. */
+export function placeOf(batchSlots, slot) {
+  const chunk = Math.min(Math.floor(slot / CHUNK_SLOTS), chunkCount(batchSlots) - 1);
+  return { chunk, place: slot - chunk * CHUNK_SLOTS };
+}
+
+/** Hash of a batch's header, which the rollup keeps. */
+export function headerHash(h) {
+  const types = ["uint256", "address", "uint64", "bytes32", "bytes32", "uint64", "uint64"];
+  const values = [h.chain_id, h.rollup, h.batch_id, h.model_id, h.slots_hash, h.opened_at, h.deadline];
+  return keccak256(AbiCoder.defaultAbiCoder().encode(types, values));
+}
+
+/** Public input 1, which binds a proof to a header and to its prover. */
+export const boundHeader = (hash, prover) =>
+  BigInt(keccak256(AbiCoder.defaultAbiCoder().encode(["bytes32", "address"], [hash, prover]))) & MASK;
+
+/** Hash of a chunk's slots and workers, these in the order of their first slots; zero where no slot is in use. */
+function chunkHash(slots) {
+  if (slots.length === 0) return NOTHING;
+  const workers = [...new Set(slots.map((slot) => slot.worker.toLowerCase()))];
+  const packed = slots.flatMap(({ order, worker }) => [
+    order.user,
+    toBeHex(workers.indexOf(worker.toLowerCase()), 1),
+    toBeHex(order.max_fee, 16),
+    toBeHex(order.deadline, 8),
+    toBeHex(order.nonce, 8),
+    order.tag,
+  ]);
+  return keccak256(concat([...packed, ...workers.map((worker) => toBeHex(worker, 32))]));
+}
+
+/** Hash of each chunk's slots. */
+export const slotHashes = (batchSlots, slots) =>
+  Array.from({ length: chunkCount(batchSlots) }, (_, chunk) => chunkHash(slots.slice(...chunkSlots(batchSlots, chunk))));
+
+/** What a batch's header says of its slots. */
+export const slotsHash = (batchSlots, slots) => keccak256(concat(slotHashes(batchSlots, slots)));
+
+/** A chunk's part of the public inputs: its input commitments, words of labels and output commitments. */
+function statementOf(instances, batchSlots, chunk) {
+  const [from, to] = chunkSlots(batchSlots, chunk);
+  const labelsAt = INPUTS_AT + batchSlots;
+  const outputsAt = lengthOf(batchSlots) - batchSlots;
+  return [
+    ...instances.slice(INPUTS_AT + from, INPUTS_AT + to),
+    ...instances.slice(labelsAt + Math.floor(from / LABELS_PER_WORD), labelsAt + Math.ceil(to / LABELS_PER_WORD)),
+    ...instances.slice(outputsAt + from, outputsAt + to),
+  ];
+}
+
+const leafOf = (statement) => keccak256(concat(statement.map((word) => toBeHex(word, 32))));
+
+/**
+ * Where each chunk stands in its proven batch: what `isProven`, `settleChunk` and `slashReceipt` take.
+ *
+ * @param {bigint[]} instances public inputs that list commitments
+ * @param {Slot[]} slots
+ * @param {string} prover
+ * @returns {{prover: string, slotHashes: string[], leaves: string[], statement: bigint[]}[]} by chunk
+ * @throws {RangeError} where no batch has so many public inputs
+ */
+export function openings(instances, slots, prover) {
+  const batchSlots = slotsOf(instances.length);
+  if (!batchSlots) throw new RangeError(`${instances.length} public inputs list no batch`);
+  const chunks = Array.from({ length: chunkCount(batchSlots) }, (_, chunk) => statementOf(instances, batchSlots, chunk));
+  const shared = { prover, slotHashes: slotHashes(batchSlots, slots), leaves: chunks.map(leafOf) };
+  return chunks.map((statement) => ({ ...shared, statement }));
+}
+
+/**
+ * The outcomes that `ChunkSettled` tells, by place in the chunk.
+ *
+ * @param {bigint} word
+ * @returns {Outcome[]}
+ */
+export const outcomesOf = (word) =>
+  Array.from({ length: CHUNK_SLOTS + MORE }, (_, place) => OUTCOMES[Number((word >> BigInt(4 * place)) & 15n)] ?? "none");
+
+/** Whether the user of a task with this outcome has paid. */
+export const isPaid = (outcome) => outcome === "paid" || outcome === "unsigned";
+
+/** What the user of a task with this outcome has paid, in token wei. */
+export function feeOf(outcome, price) {
+  if (!isPaid(outcome)) return 0n;
+  return outcome === "paid" ? price : price - (price * WORKER_PERCENT) / 100n;
+}
