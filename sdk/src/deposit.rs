@@ -100,8 +100,7 @@ impl<'a> Deposits<'a> {
     /// # Errors
     /// When the contract refuses or the chain does not answer.
     pub async fn request_exit(&self, amount: U256) -> Result<(), DepositError> {
-        let rollup =
-            InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
+        let rollup = InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
         done(rollup.requestExit(amount).send().await?.get_receipt().await?.status())
     }
 
@@ -110,8 +109,7 @@ impl<'a> Deposits<'a> {
     /// # Errors
     /// When the contract refuses or the chain does not answer.
     pub async fn cancel_exit(&self) -> Result<(), DepositError> {
-        let rollup =
-            InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
+        let rollup = InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
         done(rollup.cancelExit().send().await?.get_receipt().await?.status())
     }
 
@@ -120,8 +118,7 @@ impl<'a> Deposits<'a> {
     /// # Errors
     /// When the contract refuses or the chain does not answer.
     pub async fn claim_exit(&self) -> Result<(), DepositError> {
-        let rollup =
-            InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
+        let rollup = InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
         done(rollup.claimExit().send().await?.get_receipt().await?.status())
     }
 }
@@ -143,7 +140,11 @@ pub fn format_dn(wei: U256) -> String {
     let text = format_ether(wei);
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
     let part = part.trim_end_matches('0');
-    if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
+    if part.is_empty() {
+        whole.to_owned()
+    } else {
+        format!("{whole}.{part}")
+    }
 }
 
 #[cfg(test)]

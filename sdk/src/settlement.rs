@@ -228,12 +228,10 @@ mod tests {
     fn outcomes_are_read_by_slot() {
         let outcomes = U256::from(0x0731_u64) | U256::from(2) << 252;
         let of = |slot| Outcome::of(outcomes, slot);
-        assert_eq!([0, 1, 2, 3].map(of), [
-            Outcome::Paid,
-            Outcome::Short,
-            Outcome::Forged,
-            Outcome::None
-        ]);
+        assert_eq!(
+            [0, 1, 2, 3].map(of),
+            [Outcome::Paid, Outcome::Short, Outcome::Forged, Outcome::None]
+        );
         assert_eq!(of(63), Outcome::Unsigned);
     }
 

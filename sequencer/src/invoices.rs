@@ -133,7 +133,8 @@ pub(crate) async fn are_missing(app: &App, batch: &Batch, hash: Bytes32) -> Resu
         if signed.contains_key(&(chunk, worker)) {
             continue;
         }
-        let node = nodes::get(&app.store, worker, Role::Worker).await.context("ask for a worker")?;
+        let node =
+            nodes::get(&app.store, worker, Role::Worker).await.context("ask for a worker")?;
         if node.is_some_and(|n| !n.is_barred && n.last_seen_ms >= alive_since_ms) {
             return Ok(true);
         }

@@ -147,12 +147,7 @@ fn failed(reason: &'static str) {
 }
 
 /// Proves for an account, unless shutdown is requested between two phases.
-fn prove(
-    prover: &Prover,
-    job: &ProofJob,
-    account: Address,
-    shutdown: &Shutdown,
-) -> Result<Proof> {
+fn prove(prover: &Prover, job: &ProofJob, account: Address, shutdown: &Shutdown) -> Result<Proof> {
     let header = from_bytes(&header_instance(job.batch_hash, account).0);
     let header = header.context("the header is no field element")?;
     let slots: Option<Vec<Slot>> = job

@@ -211,7 +211,8 @@ impl Chain for Rpc {
     }
 
     async fn is_used_at(&self, user: Address, nonce: u64, block: u64) -> Result<bool, ChainError> {
-        let used = self.rollup().isUsed(wire::address(user), nonce).block(block.into()).call().await;
+        let used =
+            self.rollup().isUsed(wire::address(user), nonce).block(block.into()).call().await;
         self.heard(used)
     }
 

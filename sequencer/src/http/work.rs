@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::Json;
 use dn_core::api::{
-    Address, Beat, InvoiceJob, Invoices, LeaseRequest, LeasedTask, Problem, Role, TaskResult, TaskView,
+    Address, Beat, InvoiceJob, Invoices, LeaseRequest, LeasedTask, Problem, Role, TaskResult,
+    TaskView,
 };
 use dn_core::commitment;
 

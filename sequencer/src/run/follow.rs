@@ -7,8 +7,8 @@
 
 use anyhow::{Context as _, Result};
 use dn_core::api::{BatchState, Bytes32, Role};
-use dn_core::task::{Reason, TaskEvent};
 use dn_core::statement;
+use dn_core::task::{Reason, TaskEvent};
 use dn_sdk::settlement::Outcome;
 
 use super::settle::end_without_proof;

@@ -13,8 +13,8 @@ use crate::calls;
 use crate::clock::millis;
 use crate::models::Model;
 use crate::rules::{admit, form};
-use crate::store::columns::unsigned;
 use crate::store::batches::NewBatch;
+use crate::store::columns::unsigned;
 use crate::store::task::Task;
 use crate::store::{batches, nodes, payers, tasks, Write};
 

@@ -222,7 +222,9 @@ type Query<'q> =
     sqlx::query::QueryAs<'q, sqlx::Any, BatchRow, <sqlx::Any as sqlx::Database>::Arguments>;
 
 fn select(columns: &str, condition: &str) -> Query<'static> {
-    sqlx::query_as(AssertSqlSafe(format!("select {columns}, {SETTLED} from batch where {condition}")))
+    sqlx::query_as(AssertSqlSafe(format!(
+        "select {columns}, {SETTLED} from batch where {condition}"
+    )))
 }
 
 fn read(rows: Vec<BatchRow>) -> Result<Vec<Batch>, StoreError> {

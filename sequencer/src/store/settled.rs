@@ -47,13 +47,12 @@ pub(crate) async fn take_behind(
     batch: u64,
     block: i64,
 ) -> Result<Vec<u32>, StoreError> {
-    let rows: Vec<(i64,)> = sqlx::query_as(
-        "delete from settled where batch_id = $1 and block > $2 returning chunk",
-    )
-    .bind(signed(batch))
-    .bind(block)
-    .fetch_all(&mut tx.db)
-    .await?;
+    let rows: Vec<(i64,)> =
+        sqlx::query_as("delete from settled where batch_id = $1 and block > $2 returning chunk")
+            .bind(signed(batch))
+            .bind(block)
+            .fetch_all(&mut tx.db)
+            .await?;
     rows.into_iter().map(|(chunk,)| read(chunk)).collect()
 }
 

@@ -65,7 +65,8 @@ pub async fn serve(args: ServeArgs, shutdown: Shutdown) -> Result<()> {
     tracing::info!(node = %key.address(), models = loaded, "worker ready");
     let mut invoices = Invoices::new(node.client.clone(), domain.clone(), key.clone());
     let mut worker = Worker { batch: args.batch, key, node, domain, models };
-    let claim = dn_service::repeat(shutdown.clone(), "claim", PAUSE, async || invoices.step().await);
+    let claim =
+        dn_service::repeat(shutdown.clone(), "claim", PAUSE, async || invoices.step().await);
     let serve = dn_service::repeat(shutdown, "serve", PAUSE, async || worker.serve_some().await);
     tokio::join!(claim, serve);
     Ok(())
