@@ -130,7 +130,9 @@ fn done(is_success: bool) -> Result<(), DepositError> {
 /// Reads an amount of DN with up to 18 decimals as wei.
 #[must_use]
 pub fn parse_dn(text: &str) -> Option<U256> {
-    let is_amount = !text.is_empty() && !text.starts_with('-');
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+    let is_amount = is_number(whole) && is_number(part) && part.len() <= 18;
     parse_ether(text).ok().filter(|_| is_amount)
 }
 

@@ -132,8 +132,11 @@ pub(crate) trait Chain: Send + Sync + Debug {
 
     async fn is_model_active(&self, model: Bytes32) -> Result<bool, ChainError>;
 
-    /// What a user can pay with, in token wei: the balance less what an exit asks for.
+    /// What a user's new orders can count on, in token wei: the balance less what an exit asks for.
     async fn escrow(&self, user: Address) -> Result<u128, ChainError>;
+
+    /// What a user's tasks are charged from, in token wei, whatever exit it has asked for.
+    async fn balance(&self, user: Address) -> Result<u128, ChainError>;
 
     async fn is_staked(&self, role: Role, node: Address) -> Result<bool, ChainError>;
 

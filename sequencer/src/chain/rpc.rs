@@ -231,6 +231,12 @@ impl Chain for Rpc {
         Ok(balance.saturating_to())
     }
 
+    async fn balance(&self, user: Address) -> Result<u128, ChainError> {
+        let balance: U256 =
+            self.heard(self.rollup().balanceOf(wire::address(user)).call().await)?;
+        Ok(balance.saturating_to())
+    }
+
     async fn is_staked(&self, role: Role, node: Address) -> Result<bool, ChainError> {
         let staking = Staking::new(self.staking, self.provider());
         let active = staking.isActive(role_number(role), wire::address(node)).call().await;

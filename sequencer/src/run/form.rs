@@ -96,7 +96,7 @@ async fn form_for(app: &App, model: &Model) -> Result<bool> {
 }
 
 /// What the users of waiting tasks can pay with, less what their committed tasks will take. Users
-/// whose escrow is not known at the moment are left out.
+/// whose balance is not known at the moment are left out.
 async fn purses(
     app: &App,
     model_id: Bytes32,
@@ -110,11 +110,11 @@ async fn purses(
             let price = app.models.get(model).map_or(0, |m| m.view.price.0);
             owed = owed.saturating_add(price.saturating_mul(u128::from(count)));
         }
-        match app.chain.escrow(user).await {
-            Ok(escrow) => {
-                purses.insert(user, escrow.saturating_sub(owed));
+        match app.chain.balance(user).await {
+            Ok(balance) => {
+                purses.insert(user, balance.saturating_sub(owed));
             }
-            Err(error) => tracing::warn!(%user, %error, "no escrow is known"),
+            Err(error) => tracing::warn!(%user, %error, "no balance is known"),
         }
     }
     Ok(purses)

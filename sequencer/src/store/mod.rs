@@ -5,6 +5,7 @@
 //! [`writer`] takes all that wait and makes them durable together. Several processes can share a
 //! Postgres: whoever decides by a row locks it first.
 
+mod batch;
 pub(crate) mod batches;
 pub(crate) mod blocks;
 pub(crate) mod columns;

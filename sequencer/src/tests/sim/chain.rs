@@ -528,6 +528,10 @@ impl Chain for FakeChain {
         })
     }
 
+    async fn balance(&self, user: Address) -> Result<u128, ChainError> {
+        self.escrow(user).await
+    }
+
     async fn is_staked(&self, _: Role, node: Address) -> Result<bool, ChainError> {
         self.ask(|_, _| Ok(node.0[0] != 0xff))
     }
