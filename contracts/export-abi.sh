@@ -1,13 +1,15 @@
 #!/bin/sh
-# Builds the contracts and writes ABI and creation code of each to sdk/abi/<Name>.json.
+# Builds the contracts and writes ABI and creation code of each to sdk/abi/<Name>.json, or to another folder.
 # The files are checked in, so that the Rust build needs neither forge nor solc.
 set -eu
+folder=$(realpath -m "${1:-$(dirname "$0")/../sdk/abi}")
 cd "$(dirname "$0")"
 ./setup.sh
 node_modules/@foundry-rs/forge-linux-amd64/bin/forge build src
-mkdir -p ../sdk/abi
-node - "$@" <<'JS'
+mkdir -p "$folder"
+node - "$folder" <<'JS'
 const fs = require("fs");
+const folder = process.argv[2];
 const names = ["DnToken", "Staking", "ModelRegistry", "InferenceRollup", "Epochs", "Validators", "Emission", "KeyCheck", "RoyaltySplit", "DefaultVerifier", "NarrowVerifier", "WideVerifier", "MergedDefaultVerifier", "MergedNarrowVerifier", "MergedWideVerifier", "VerifierRouter", "IHalo2Verifier"];
 for (const name of names) {
   const path = `out/${name}.sol/${name}.json`;
@@ -16,6 +18,6 @@ for (const name of names) {
     continue;
   }
   const { abi, bytecode } = JSON.parse(fs.readFileSync(path, "utf8"));
-  fs.writeFileSync(`../sdk/abi/${name}.json`, JSON.stringify({ abi, bytecode: bytecode.object }) + "\n");
+  fs.writeFileSync(`${folder}/${name}.json`, JSON.stringify({ abi, bytecode: bytecode.object }) + "\n");
 }
 JS

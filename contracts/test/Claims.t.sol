@@ -83,6 +83,11 @@ contract ClaimsTest is TestBase {
             (digest[0], digest[2]) = (LISTED + 1, TASKS);
             require(asked.isPossible(digest) == (length == 4), "a digest's length");
         }
+        uint256[] memory counted = new uint256[](4);
+        (counted[0], counted[2]) = (LISTED + 1, (1 << 32) - 1);
+        require(asked.isPossible(counted), "a digest's count is its reader's");
+        counted[2] = 1 << 32;
+        require(!asked.isPossible(counted), "a count above 32 bits");
     }
 
     function testLabelsOfNoTaskAreNot() external view {

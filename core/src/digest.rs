@@ -13,8 +13,9 @@
 //!
 //! `B` is even, as the slots of every layout are, and words come in fours, so each branch has five children. Shape and places follow from `B`.
 //! **A digest without its number of slots says nothing**: a commitment to a short message is a hash of five elements, as a
-//! branch is, so under another `B` its salt would pass for a leaf. Take `B` from the verifying key and the digest
-//! from a proof that it accepts.
+//! branch is, so under another `B` its salt would pass for a leaf, the score's among them. Take `B` from deriving the
+//! package's key for it (`check-key --slots`), since the key itself does not say it, and the digest from a proof that it
+//! accepts.
 
 use ark_bn254::Fr;
 

@@ -4,6 +4,7 @@ use dn_core::quant::resume;
 use rayon::prelude::*;
 
 use crate::examples::{classes, Calibration};
+use crate::float::FloatModel;
 use crate::quantize::Outcome;
 
 /// Multiply-accumulates that are spent on a comparison: a few seconds.
@@ -129,10 +130,12 @@ struct Compared {
     outputs: [Vec<f32>; 2],
 }
 
-/// Compares on the first examples.
-pub(crate) fn compare(outcome: &Outcome, examples: &Calibration) -> Fidelity {
+/// Compares on the first examples. What comes out is held against the file's own arithmetic, tensors on the way against
+/// what was made of it.
+pub(crate) fn compare(file: &FloatModel, outcome: &Outcome, examples: &Calibration) -> Fidelity {
     let count = (MACS / outcome.model.macs().max(1)).max(MIN_EXAMPLES).min(examples.x.len());
-    let compared: Vec<Compared> = examples.x[..count].par_iter().map(|x| one(outcome, x)).collect();
+    let compare = |x: &Vec<f32>| one(file, outcome, x);
+    let compared: Vec<Compared> = examples.x[..count].par_iter().map(compare).collect();
     let join = |list: fn(&Compared) -> &Vec<Sums>| {
         let zip =
             |a: Vec<Sums>, b: Vec<Sums>| a.into_iter().zip(b).map(|(a, b)| a.join(b)).collect();
@@ -193,9 +196,8 @@ fn layers(outcome: &Outcome, tensors: &[Sums], errors: &[f64]) -> Vec<Layer> {
     outcome.model.units.iter().enumerate().map(layer).collect()
 }
 
-fn one(outcome: &Outcome, x: &[f32]) -> Compared {
-    let [input, output] = &outcome.numbers;
-    let numbers = input.numbers(x);
+fn one(file: &FloatModel, outcome: &Outcome, x: &[f32]) -> Compared {
+    let numbers = outcome.input.numbers(x);
     let mut codes = vec![outcome.ends[0].quantize(x)];
     resume(&outcome.graph, &mut codes);
     let values = outcome.model.run(&numbers);
@@ -207,6 +209,6 @@ fn one(outcome: &Outcome, x: &[f32]) -> Compared {
     let positions = outcome.graph.shape(codes.len() - 1).positions();
     let pairs = float.chunks_exact(positions).zip(last.chunks_exact(positions));
     let channels = pairs.map(|(f, q)| Sums::of(f, q, scale)).collect();
-    let outputs = [output.values(float), outcome.ends[1].dequantize(last)];
+    let outputs = [file.run(x), outcome.ends[1].dequantize(last)];
     Compared { tensors, channels, outputs }
 }

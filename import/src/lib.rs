@@ -83,7 +83,7 @@ impl Imported {
     /// If there is no example, or one's length is not that of the model's input.
     #[must_use]
     pub fn fidelity(&self, examples: &Calibration) -> Fidelity {
-        fidelity::compare(&self.outcome, examples)
+        fidelity::compare(&self.float, &self.outcome, examples)
     }
 
     /// Calibration examples that are so far out of line with the others that no scale follows them,

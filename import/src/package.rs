@@ -204,7 +204,7 @@ impl Package {
             serde_json::from_str(json).map_err(|e| PackageError::Header(Some(e)))?;
         let ends = header.ends()?;
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
-        let Header { name, width, scoring, opening: scheme, inputs, outputs, .. } = header;
+        let Header { name, version, width, scoring, opening: scheme, inputs, outputs, .. } = header;
         let (extents, nodes) = (header.input, header.nodes);
         let mut graph = Graph { input: extents, nodes: Vec::new() };
         let mut arrays = 0;
@@ -217,6 +217,10 @@ impl Package {
             return Err(PackageError::Tensor { name: name.to_owned() });
         }
         graph.validate()?;
+        // One graph has one package.
+        if graph.nodes.iter().any(dn_core::quant::Node::is_product) != (version == PRODUCTS) {
+            return Err(PackageError::Header(None));
+        }
         let [input, output] = ends;
         let shapes = [graph.input, graph.shape(graph.nodes.len())];
         if !shapes.iter().zip([&input, &output]).all(|(s, c)| c.fits(s.channels, s.len())) {

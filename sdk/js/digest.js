@@ -47,7 +47,7 @@ const isElement = (x) => typeof x === "bigint" && x >= 0n && x < FIELD_ORDER;
  * output commitment is leaf `s + 1 + i`.
  *
  * @param {bigint} root the digest, public input 3 of a proof that was verified
- * @param {number} slots slots of the batch, from the verifying key: under another number an opening means nothing
+ * @param {number} slots slots of the batch, known from deriving its key: under another number an opening means nothing
  * @param {number} leaf its number
  * @param {bigint} value its value
  * @param {bigint[][]} path from below, the four other children of each node above the leaf

@@ -45,6 +45,14 @@ pub(crate) enum ArtifactError {
     },
 }
 
+impl ArtifactError {
+    /// Whether it says nothing about the file, which an answer of the place would.
+    pub(crate) fn is_silence(&self) -> bool {
+        let Self::Read { name, source } = self else { return false };
+        name.starts_with(BUCKET) && !matches!(source, object_store::Error::NotFound { .. })
+    }
+}
+
 /// A folder or a bucket of artifacts.
 #[derive(Debug)]
 pub(crate) struct Artifacts {
@@ -82,7 +90,8 @@ impl Artifacts {
         Ok(Self { place: place.to_owned(), store, prefix })
     }
 
-    /// Every file with this suffix that lies in the place itself, in the order of their names.
+    /// Every file with this suffix that lies in the place itself, in the order of their names. Pipes
+    /// and devices, which may never end, are none.
     ///
     /// # Errors
     /// When the place cannot be listed.
@@ -91,7 +100,11 @@ impl Artifacts {
         let listed =
             listed.map_err(|source| ArtifactError::Read { name: self.place.clone(), source })?;
         let mut files: Vec<Path> = listed.objects.into_iter().map(|o| o.location).collect();
-        files.retain(|path| path.extension() == Some(suffix));
+        let is_bucket = self.place.starts_with(BUCKET);
+        let is_file = |path: &Path| {
+            is_bucket || std::fs::metadata(self.name(path)).is_ok_and(|m| m.is_file())
+        };
+        files.retain(|path| path.extension() == Some(suffix) && is_file(path));
         files.sort();
         Ok(files)
     }
@@ -142,6 +155,22 @@ mod tests {
         let missing = artifacts.read(&artifacts.prefix.clone().join("c.protocol")).await;
         let error = missing.unwrap_err().to_string();
         assert_eq!(error, format!("read {place}/c.protocol"));
+    }
+
+    #[tokio::test]
+    async fn pipes_folders_and_devices_are_no_packages() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("folder.dnpkg")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("zero.dnpkg")).unwrap();
+        std::os::unix::fs::symlink(at("nowhere"), at("lost.dnpkg")).unwrap();
+        std::fs::write(at("empty.dnpkg"), []).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(at("pipe.dnpkg")).status();
+        assert!(made.unwrap().success());
+        let artifacts = Artifacts::open(&folder.path().display().to_string()).unwrap();
+        let files = artifacts.list("dnpkg").await.unwrap();
+        let names: Vec<_> = files.iter().filter_map(Path::filename).collect();
+        assert_eq!(names, ["empty.dnpkg"]);
     }
 
     #[tokio::test]

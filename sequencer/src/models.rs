@@ -70,6 +70,23 @@ pub(crate) enum ModelError {
     },
 }
 
+impl ModelError {
+    /// Whether it says nothing about the file: chain or bucket did not answer.
+    fn is_silence(&self) -> bool {
+        match self {
+            Self::Registry { source, .. } => matches!(**source, ChainError::Unavailable(_)),
+            Self::Artifact(error) => error.is_silence(),
+            _ => false,
+        }
+    }
+
+    /// The error with its causes, in one line.
+    fn why(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |e| e.source());
+        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
+}
+
 /// A model with its verifying key.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -92,16 +109,25 @@ impl Models {
         Self(models.into_iter().map(|m| (m.view.model_id, Arc::new(m))).collect())
     }
 
-    /// Reads every package with its key and its entry in the registry.
+    /// Reads every package with its key and its entry in the registry. What does not fit is told and
+    /// left out: one strange file keeps no other model from being served.
     ///
     /// # Errors
-    /// Names the first file or entry that does not fit.
+    /// When the place or the chain does not answer, or nothing fits of what there is.
     pub(crate) async fn load(artifacts: &Artifacts, chain: &Rpc) -> Result<Self, ModelError> {
-        let mut models = Vec::new();
+        let (mut models, mut unfit) = (Vec::new(), None);
         for path in artifacts.list(PACKAGE).await? {
-            models.push(load_model(artifacts, &path, chain).await?);
+            match load_model(artifacts, &path, chain).await {
+                Ok(model) => models.push(model),
+                Err(error) if error.is_silence() => return Err(error),
+                Err(error) => {
+                    let (file, why) = (artifacts.name(&path), error.why());
+                    tracing::error!(file, why, "a model is not served");
+                    unfit = unfit.or(Some(error));
+                }
+            }
         }
-        Ok(Self::new(models))
+        unfit.filter(|_| models.is_empty()).map_or_else(|| Ok(Self::new(models)), Err)
     }
 
     /// The model with this id.

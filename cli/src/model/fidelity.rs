@@ -64,12 +64,14 @@ pub(super) fn judge(
         let share = 100.0 * fidelity.saturated_inputs;
         warn(&format!("{share:.1} % of the input values lie outside of what the codes stand for"));
     }
-    if fidelity.error <= WARN {
+    // Codes that are all alike are no further from a narrow range than their step.
+    let is_lost = fidelity.overall > FAIL;
+    if fidelity.error <= WARN && !is_lost {
         return Ok(());
     }
     let message = message(fidelity);
     let advice = advice(fidelity, examples);
-    if fidelity.error > FAIL && fidelity.overall > SLIGHT && !accept {
+    if (is_lost || fidelity.error > FAIL && fidelity.overall > SLIGHT) && !accept {
         return Err(Failure::new("quantization_error", format!("{message}; {advice}"), HINT));
     }
     warn(&format!("{message}; {advice}"));
@@ -82,7 +84,8 @@ fn message(fidelity: &Fidelity) -> String {
     let classes = fidelity.agreement.map_or_else(String::new, |share| {
         format!(" and name the same class for {:.1} % of the examples", 100.0 * share)
     });
-    let error = 100.0 * fidelity.error;
+    let is_lost = fidelity.overall > FAIL;
+    let error = 100.0 * if is_lost { fidelity.error.max(fidelity.overall) } else { fidelity.error };
     format!("the int8 outputs are {error:.1} % of their spread away from the float ones{classes}")
 }
 

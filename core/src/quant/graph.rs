@@ -411,11 +411,16 @@ impl Graph {
             return Err(GraphError::Shift { node, shift: *shift });
         }
         for channel in 0..n.shape.channels {
+            let overflow = |bound| GraphError::Overflow { node, channel, bound };
+            // First: the product of two factors within it fits 64 bits.
+            let factor = n.factor_bound(channel);
+            if factor > MAX_ABS_ACCUMULATOR {
+                return Err(overflow(factor));
+            }
             let (lo, hi) = n.accumulator_range(channel);
             let bound = lo.abs().max(hi.abs()) + (1 << n.shift[channel]);
-            let bound = bound.max(n.factor_bound(channel));
             if bound > MAX_ABS_ACCUMULATOR {
-                return Err(GraphError::Overflow { node, channel, bound });
+                return Err(overflow(bound));
             }
         }
         Ok(())
@@ -537,6 +542,27 @@ mod tests {
             change(&mut g);
             assert!(g.validate().is_err(), "change {i}");
         }
+    }
+
+    /// The product of two such factors is no number of 64 bits.
+    #[test]
+    fn factors_are_bounded_before_they_are_multiplied() {
+        let factor = |part| Source {
+            part,
+            tensor: 0,
+            geometry: Geometry::plain([1, 1]),
+            weights: vec![32_767; 1024],
+        };
+        let node = Node {
+            shape: Shape::vector(1),
+            sources: vec![factor(Part::Left), factor(Part::Right)],
+            bias: vec![0],
+            shift: vec![0],
+            pool: 1,
+            activation: Activation::identity(),
+        };
+        let graph = Graph { input: Shape::vector(1024), nodes: vec![node] };
+        assert!(matches!(graph.validate(), Err(GraphError::Overflow { .. })));
     }
 
     #[test]

@@ -115,7 +115,8 @@ fn sums(
     let sum = |o: usize| {
         let mut sums = [0.0; 2];
         for j in 0..len {
-            let at = if dense { j } else { o / outputs * inputs + j / taps };
+            let first = o / outputs * inputs;
+            let at = if dense { first * taps + j } else { first + j / taps };
             let share = inside[j % taps];
             sums[0] += share * f64::from(term.weights[o * len + j]) * means[0][at];
             sums[1] += share * f64::from(source.weights[o * len + j]) * means[1][at];

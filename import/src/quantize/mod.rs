@@ -86,8 +86,8 @@ pub(crate) struct Outcome {
     pub(crate) ends: [Codes; 2],
     /// The float model with multipliers folded into its weights.
     pub(crate) model: Lowered,
-    /// What its input and output stand for.
-    pub(crate) numbers: [Codes; 2],
+    /// What its input stands for.
+    pub(crate) input: Codes,
     /// Whether the outputs are compared with each other.
     pub(crate) is_scores: bool,
     /// Scale of each tensor in it.
@@ -116,10 +116,9 @@ pub(crate) fn quantize(
     let kept: Vec<Vec<f32>> = statistics.kept.iter().map(|i| number(&inputs[*i])).collect();
     let Quantized { graph, scales, .. } = search::refine(&calibrated, &kept, choice, plain);
     let ends = [equalised.input.times(scales[0]), equalised.output.times(scales[scales.len() - 1])];
-    let Equalised { model, input, output, is_scores, .. } = equalised;
-    let numbers = [input, output];
+    let Equalised { model, input, is_scores, .. } = equalised;
     let dropped = statistics.dropped;
-    Ok(Outcome { graph, ends, model, numbers, is_scores, scales, dropped })
+    Ok(Outcome { graph, ends, model, input, is_scores, scales, dropped })
 }
 
 impl<'a> Calibrated<'a> {

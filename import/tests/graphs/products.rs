@@ -161,6 +161,17 @@ fn packages_with_products_have_a_version_of_their_own() {
         let package = b.check().package;
         let bytes = package.to_bytes().unwrap();
         assert_eq!(dn_import::Package::from_bytes(&bytes).unwrap(), package);
+        // One graph has one package: that of the other version is refused.
+        let other = |from: &[u8], to: &[u8]| {
+            let at = bytes.windows(from.len()).position(|w| w == from);
+            let mut other = bytes.clone();
+            at.map(|at| {
+                other[at..at + to.len()].copy_from_slice(to);
+                dn_import::Package::from_bytes(&other).is_err()
+            })
+        };
+        let (three, four) = (b"\\\"version\\\":3", b"\\\"version\\\":4");
+        assert!(other(three, four).or_else(|| other(four, three)).unwrap());
         String::from_utf8_lossy(&bytes).into_owned()
     };
     assert!(bytes("Mul").contains("\\\"version\\\":4"));

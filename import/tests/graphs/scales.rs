@@ -115,3 +115,30 @@ fn inputs_that_never_vary_do_not_fill_the_tables() {
     };
     assert!(rows(8) < 4 * rows(0), "{} {}", rows(8), rows(0));
 }
+
+/// A mean of each channel over all of the input: groups of a kernel that covers it, whose values have scales of their
+/// own. Held against the file's own arithmetic, not against what the importer makes of it.
+#[test]
+fn each_group_reads_its_own_values_at_their_scales() {
+    let (channels, positions) = (3, 4);
+    let mut b = Build::new(&[channels as i64, positions as i64]);
+    b.node("GlobalAveragePool", &["x"], "m", &[]).node("Flatten", &["m"], "y", &[]);
+    let mut examples = b.examples();
+    for row in &mut examples.x {
+        for (i, v) in row.iter_mut().enumerate() {
+            let size = [1.0, 30.0, 0.2, 500.0, 7.0][i % 5];
+            *v = *v * size + 2.0 * size;
+        }
+    }
+    let package = dn_import::import_onnx(&b.bytes(), &examples, "groups").unwrap().package;
+    let mut worst = 0.0f32;
+    for row in &examples.x {
+        let codes = dn_core::quant::execute(&package.graph, &package.quantize_input(row));
+        for (c, y) in package.dequantize_output(&codes).into_iter().enumerate() {
+            let values = &row[c * positions..(c + 1) * positions];
+            let mean = values.iter().sum::<f32>() / positions as f32;
+            worst = worst.max((y - mean).abs() / mean.abs());
+        }
+    }
+    assert!(worst < 0.1, "{worst}");
+}

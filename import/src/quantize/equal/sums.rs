@@ -83,7 +83,8 @@ impl Place {
         if self.count == 1 {
             0
         } else if self.by_value {
-            j
+            // The kernel covers its input: a channel has as many values as taps.
+            o / self.group[1] * self.group[0] * self.taps + j
         } else {
             o / self.group[1] * self.group[0] + j / self.taps
         }

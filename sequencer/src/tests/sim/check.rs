@@ -6,7 +6,7 @@ use dn_core::api::{BatchState, Bytes32};
 use dn_core::task::TaskState;
 use sqlx::Row as _;
 
-use super::chain::State;
+use super::contract::State;
 use crate::store::Store;
 
 /// Compares the database with itself, with what was acknowledged, and with what was seen before.

@@ -2,7 +2,7 @@
 //! reordered messages, workers that lie, hoard and vanish, idle provers, clock jumps,
 //! reorganisations, and a chain's node that errs, lags, lies and loses what it was sent.
 //!
-//! What is not real: the chain (`chain.rs` has the contract's rules), signatures, and time. After
+//! What is not real: the chain (`contract.rs` has the rollup's rules), signatures, and time. After
 //! each step the database must be sound (`check.rs`); when the sky clears, everything acknowledged
 //! must end, and as the chain says.
 //!
@@ -10,6 +10,7 @@
 
 mod chain;
 mod check;
+mod contract;
 mod corpus;
 mod people;
 mod races;

@@ -3,7 +3,7 @@
 use dn_core::api::{Address, Bytes, Bytes32, LeasedTask, OrderView, ReceiptView, SubmitTask};
 use dn_core::api::{Amount, TaskResult};
 
-use super::chain::PRICE;
+use super::contract::PRICE;
 
 /// The only model.
 pub(super) const MODEL: Bytes32 = Bytes32([5; 32]);

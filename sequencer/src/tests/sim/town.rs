@@ -120,7 +120,7 @@ impl Town {
         slots: u32,
     ) -> App {
         let clock = Clock::set_by(clock.clone());
-        let models = Models::of_one(MODEL, slots, super::chain::PRICE);
+        let models = Models::of_one(MODEL, slots, super::contract::PRICE);
         App::new(store.clone(), Arc::new(chain.clone()), models, limits, clock)
     }
 
