@@ -18,6 +18,8 @@ use crate::store::{invoices, nodes, tasks, StoreError};
 
 /// Pause between two looks for something to sign.
 const LOOK: Duration = Duration::from_millis(500);
+/// Signatures of one request that are looked at: each costs a look at its batch.
+const MAX_SIGNED: usize = 64;
 
 /// What a worker still has to sign for; waits until there is something.
 ///
@@ -65,7 +67,8 @@ fn receipts(batch: &Batch, tasks: &[Task], chunk: u32, worker: Address) -> Vec<R
     receipts.filter(|receipt| receipt.worker == worker).cloned().collect()
 }
 
-/// Keeps signatures that are a worker's and of what it is owed. Others are nobody's loss but its own.
+/// Keeps signatures that are a worker's and of what it is owed. Others are nobody's loss but its own,
+/// and those of a request that is too long are asked for again.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -75,7 +78,7 @@ pub(crate) async fn take(
     signed: Vec<SignedInvoice>,
 ) -> Result<(), StoreError> {
     let mut good = Vec::new();
-    for invoice in signed {
+    for invoice in signed.into_iter().take(MAX_SIGNED) {
         if is_good(app, worker, &invoice).await? {
             good.push(invoice);
         } else {
