@@ -37,10 +37,11 @@ test("chunks cover every slot once", () => {
 });
 
 test("a chunk's hash is over packed slots and workers, each once", () => {
-  const packed = (i, worker) =>
-    slots[i].order.user.slice(2) + worker + "07".padStart(32, "0") + "08".padStart(16, "0") + toBeHex(i, 8).slice(2) + slots[i].order.tag.slice(2);
+  const packed = (i) =>
+    [slots[i].order.user.slice(2), "01", toBeHex(1, 8).slice(2), "07".padStart(32, "0"), "08".padStart(16, "0")].join("") +
+    toBeHex(i, 8).slice(2) + slots[i].order.tag.slice(2);
   const workers = ["00", "01"].map((byte) => "00".repeat(12) + byte.repeat(20)).join("");
-  const expected = keccak256("0x" + packed(3, "00") + packed(1, "01") + packed(0, "00") + workers);
+  const expected = keccak256("0x0303" + packed(3) + packed(1) + packed(0) + "000100" + workers);
   assert.deepEqual(slotHashes(4, [slots[3], slots[1], slots[0]]), [expected]);
   assert.equal(slotsHash(4, [slots[3], slots[1], slots[0]]), keccak256(expected));
   const hashes = slotHashes(130, slots.slice(0, 61));
