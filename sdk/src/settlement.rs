@@ -369,6 +369,11 @@ mod tests {
         assert_eq!(signed_places(64, 0, &slots), [0, 2, 3]);
         assert_eq!(chunk.siblings.len(), 3 + 3);
         assert_eq!(tag_siblings(64, 0, &slots, |i| i == 1 || i == 2).len(), 3);
+        let hash = slots_hash(64, &slots).to_string();
+        assert_eq!(
+            hash, "0x5eff56882486ce64f975b8d8bb4281e1c655d31df66c643576e516bea824d1a9",
+            "that of javascript"
+        );
         slots.swap(0, 1);
         assert_eq!(signed_places(64, 0, &slots).len(), 4, "members stand in order");
     }
