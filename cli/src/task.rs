@@ -6,7 +6,7 @@ use crate::model::labels;
 use dn_core::api::{Bytes32, ModelView, TaskView};
 use dn_core::task::TaskState;
 use dn_import::{arg_max, npz, Package};
-use dn_sdk::{random_salt, read_key, signed_task, Client, ClientError, Terms};
+use dn_sdk::{random_salt, read_key, signed_tasks, Asked, Client, ClientError, Terms};
 use dn_service::Report;
 use indicatif::ProgressBar;
 use serde_json::{json, Value};
@@ -27,7 +27,7 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// Signs one order per input, sends them in and waits for what was asked for.
+/// Signs an order for each input, many at once, sends them in and waits for what was asked for.
 #[tokio::main]
 pub(crate) async fn submit(args: &TaskSubmit) -> Result<Report, Failure> {
     let key = read_key(&args.key_file)
@@ -41,17 +41,20 @@ pub(crate) async fn submit(args: &TaskSubmit) -> Result<Report, Failure> {
     let labels = args.labels.then(|| labels(&examples)).transpose()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let progress = ProgressBar::new(args.count.min(examples.x.len()) as u64);
+    let asked = examples.x.iter().take(args.count).enumerate().map(|(i, x)| Asked {
+        input: package.quantize_input(x),
+        salt: random_salt(),
+        label: labels.as_ref().and_then(|labels| labels.get(i).copied()),
+    });
+    // The clock makes the nonces of two runs differ; the orders of 64 in a row are signed and settled together.
+    let nonce = u64::try_from(now.as_millis()).unwrap_or_default().wrapping_mul(64);
+    let terms = Terms { deadline: now.as_secs() + args.life_s, nonce, label: None };
+    let orders = signed_tasks(&chain, &model, &key, asked.collect(), terms)
+        .map_err(|e| Failure::of("key", &e, "the key cannot sign"))?;
     let mut ids = Vec::new();
-    for (i, x) in (0u64..).zip(examples.x.iter().take(args.count)) {
-        // The clock makes the nonces of two runs differ; 64 in a row are settled for the price of one.
-        let start = u64::try_from(now.as_millis()).unwrap_or_default().wrapping_mul(64);
-        let nonce = start.wrapping_add(i);
-        let label = labels.as_ref().and_then(|labels| labels.get(ids.len()).copied());
-        let terms = Terms { deadline: now.as_secs() + args.life_s, nonce, label };
-        let input = package.quantize_input(x);
-        let task = signed_task(&chain, &model, &key, input, random_salt(), terms)
-            .map_err(|e| Failure::of("key", &e, "the key cannot sign"))?;
-        ids.push(client.submit(&task, Some(&nonce.to_string())).await?.task_id);
+    for task in &orders {
+        let key = task.order.nonce.to_string();
+        ids.push(client.submit(task, Some(&key)).await?.task_id);
     }
     let mut tasks = Vec::new();
     for id in ids {

@@ -34,13 +34,6 @@ abstract contract Accounts is IAccounts {
     mapping(address account => mapping(uint256 word => uint256)) private _used;
     mapping(address account => Exit) private _exits;
 
-    /// @dev What became of a charge.
-    enum Charge {
-        Done,
-        Short,
-        Used
-    }
-
     constructor(DnToken token_, uint64 exitDelay_) {
         require(address(token_) != address(0), ZeroAddress());
         token = token_;
@@ -130,20 +123,34 @@ abstract contract Accounts is IAccounts {
         if (amount != 0) _accounts[account].slot += amount << BALANCE_AT;
     }
 
-    /// @dev Takes `amount` for the order with `nonce`, which is used up by it. Changes nothing where it can't.
-    function _charge(address account, uint64 nonce, uint256 amount) internal returns (Charge) {
-        Account storage a = _accounts[account];
-        uint256 slot = a.slot;
-        (uint256 word, uint256 bit) = (nonce >> 6, 1 << (nonce & 63));
+    /// @dev An account as it is stored, and which nonces of a word it has used.
+    function _open(address account, uint256 word)
+        internal
+        view
+        returns (Account storage a, uint256 slot, uint256 used)
+    {
+        a = _accounts[account];
+        slot = a.slot;
+        used = word == slot >> WORD_AT & BITS ? slot & BITS : _used[account][word];
+    }
+
+    /// @dev The balance in an account's slot.
+    function _balance(uint256 slot) internal pure returns (uint256) {
+        return slot >> BALANCE_AT;
+    }
+
+    /// @dev Stores what `_open` has read with another balance and more used nonces. Their word becomes the one beside the
+    /// balance.
+    function _shut(
+        address account,
+        Account storage a,
+        uint256 slot,
+        uint256 word,
+        uint256 balance,
+        uint256 used
+    ) internal {
         uint256 current = slot >> WORD_AT & BITS;
-        uint256 used = word == current ? slot & BITS : _used[account][word];
-        if (used & bit != 0) return Charge.Used;
-        uint256 balance = slot >> BALANCE_AT;
-        if (balance < amount) return Charge.Short;
         if (word != current && slot & BITS != 0) _used[account][current] = slot & BITS;
-        unchecked {
-            a.slot = (balance - amount) << BALANCE_AT | word << WORD_AT | used | bit;
-        }
-        return Charge.Done;
+        a.slot = balance << BALANCE_AT | word << WORD_AT | used;
     }
 }

@@ -178,10 +178,15 @@ contract InferenceRollup is Batches, Settlement {
 
     /// @dev The slot's user, if the slot is this worker's; else nobody.
     function _victim(Chunk calldata chunk, uint256 slot, address worker) private pure returns (address) {
-        if ((slot + 1) * Slots.BYTES > chunk.slots.length) return address(0);
-        uint256 task = Slots.begin(chunk.slots) + slot * Slots.BYTES;
-        uint256 index = Slots.worker(task);
+        if (slot >= chunk.executors.length) return address(0);
+        uint256 index = uint8(chunk.executors[slot]);
         if (index >= chunk.workers.length || chunk.workers[index] != worker) return address(0);
-        return Slots.user(task);
+        uint256 tasks;
+        for (uint256 at; at < chunk.orders.length; at += Slots.BYTES) {
+            uint256 order = Slots.begin(chunk.orders) + at;
+            tasks += Slots.count(Slots.members(order));
+            if (slot < tasks) return Slots.user(order);
+        }
+        return address(0);
     }
 }

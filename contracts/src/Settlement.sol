@@ -3,11 +3,12 @@ pragma solidity 0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Accounts} from "./Accounts.sol";
-import {Chunks} from "./Chunks.sol";
+import {Labels} from "./Labels.sol";
+import {Signatures} from "./Signatures.sol";
 import {Slots} from "./Slots.sol";
+import {Trees} from "./Trees.sol";
 import {IEpochs} from "./interfaces/IEpochs.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
@@ -31,6 +32,8 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
 
     /// @notice EIP-712 type hash of `Order`.
     bytes32 public constant ORDER_TYPEHASH = Slots.ORDER_TYPEHASH;
+    /// @notice EIP-712 type hash of `Bundle`.
+    bytes32 public constant BUNDLE_TYPEHASH = Slots.BUNDLE_TYPEHASH;
     /// @notice EIP-712 type hash of `Invoice`.
     bytes32 public constant INVOICE_TYPEHASH =
         keccak256("Invoice(bytes32 batchHash,uint256 chunk,bytes32 outputs)");
@@ -38,10 +41,9 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     /// @dev Bytes of a user's signature.
     uint256 private constant SIGNATURE_BYTES = 64;
     uint256 private constant MAX_WORKERS = 64;
-    uint256 private constant LABEL_BITS = 16;
     uint256 private constant OUTCOME_BITS = 4;
-    /// @dev The higher half of the curve's order: signatures with such an `s` are refused.
-    uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+    /// @dev A one for each of 64 outcomes.
+    uint256 private constant ALL_OUTCOMES = type(uint256).max / 15;
 
     /// @notice Keeps account of work and trust.
     IEpochs public immutable epochs;
@@ -80,6 +82,23 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         uint256[] earned; // how many shares of each
     }
 
+    /// @dev What a task costs, and who is paid for it.
+    struct Terms {
+        uint256 price;
+        uint256 withoutWorker;
+        bool[] signed;
+        uint256[] earned;
+    }
+
+    /// @dev What is read in turn while the orders of a chunk are settled: the tasks before, and places in the calldata.
+    struct Reader {
+        uint256 task;
+        uint256 executors;
+        uint256 signature;
+        uint256 sibling;
+        Terms terms;
+    }
+
     constructor(IStaking staking_, IEpochs epochs_, address validatorPool_, address treasury_) {
         require(
             address(staking_) != address(0) && address(epochs_) != address(0) && validatorPool_ != address(0)
@@ -103,6 +122,11 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     }
 
     /// @inheritdoc IInferenceRollup
+    function bundleDigest(Bundle calldata bundle) external view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(BUNDLE_TYPEHASH, bundle)));
+    }
+
+    /// @inheritdoc IInferenceRollup
     function invoiceDigest(Invoice calldata invoice) external view returns (bytes32) {
         return _hashTypedDataV4(keccak256(abi.encode(INVOICE_TYPEHASH, invoice)));
     }
@@ -110,78 +134,179 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     /// @dev Settles the tasks of a chunk whose statement is proven and whose slots are the committed ones.
     function _settle(Frame memory f, Chunk calldata chunk, uint256[] calldata statement) internal {
         uint256 count = _taskCount(f.slots, chunk);
-        _checkLabels(chunk.slots, chunk.salts, statement[f.wordsAt:f.wordsAt + f.words]);
+        Labels.check(chunk, statement[f.wordsAt:f.wordsAt + f.words]);
         f.workerShare = f.price * WORKER_PERCENT / 100;
         f.domain = _domainSeparatorV4();
         f.signed = _readInvoices(f, chunk, statement[f.outputsAt:f.outputsAt + count]);
         f.earned = new uint256[](chunk.workers.length);
-        uint256[] calldata inputs = statement[f.inputsAt:f.inputsAt + count];
-        uint256 outcomes = _settleTasks(f, chunk.slots, chunk.signatures, inputs);
+        uint256 outcomes = _settleOrders(f, chunk, statement[f.inputsAt:f.inputsAt + count]);
         _pay(f, chunk.workers);
         emit ChunkSettled(f.batchId, chunk.index, outcomes);
     }
 
-    /// @dev Checks the lengths of slots and signatures.
+    /// @dev Checks the lengths of orders, tasks and signatures.
     function _taskCount(uint256 most, Chunk calldata chunk) private pure returns (uint256 count) {
-        uint256 length = chunk.slots.length;
-        count = length / Slots.BYTES;
-        require(length % Slots.BYTES == 0, WrongLength(count * Slots.BYTES, length));
+        (uint256 length, uint256 orders) = (chunk.orders.length, chunk.orders.length / Slots.BYTES);
+        count = chunk.executors.length;
+        require(length % Slots.BYTES == 0, WrongLength(orders * Slots.BYTES, length));
         require(count != 0 && count <= most, TaskCountOutOfRange(count, most));
-        length = count * SIGNATURE_BYTES;
-        require(chunk.signatures.length == length, WrongLength(length, chunk.signatures.length));
+        length = chunk.signatures.length;
+        require(length == orders * SIGNATURE_BYTES, WrongLength(orders * SIGNATURE_BYTES, length));
     }
 
-    /// @dev The hash of a chunk's slots and workers. 32 slots are as long as 85 workers: with fewer workers, equal hashes
+    /// @dev The hash of a chunk's orders, tasks and workers. The numbers of orders and tasks go before them: equal hashes
     /// have equal slots.
     function _slotsHash(Chunk calldata chunk) internal pure returns (bytes32) {
         require(chunk.workers.length <= MAX_WORKERS, WrongLength(MAX_WORKERS, chunk.workers.length));
-        return keccak256(abi.encodePacked(chunk.slots, chunk.workers));
+        (uint256 orders, uint256 tasks) = (chunk.orders.length / Slots.BYTES, chunk.executors.length);
+        require((orders | tasks) >> 8 == 0, WrongLength(type(uint8).max, orders | tasks));
+        bytes2 numbers = bytes2(uint16(orders << 8 | tasks));
+        return keccak256(abi.encodePacked(numbers, chunk.orders, chunk.executors, chunk.workers));
     }
 
-    function _settleTasks(
-        Frame memory f,
-        bytes calldata slots,
-        bytes calldata signatures,
-        uint256[] calldata inputs
-    ) private returns (uint256 outcomes) {
-        uint256 task = Slots.begin(slots);
-        uint256 signature = Slots.begin(signatures);
-        // At most 64 tasks of four bits, and places in the calldata.
+    function _settleOrders(Frame memory f, Chunk calldata chunk, uint256[] calldata inputs)
+        private
+        returns (uint256 outcomes)
+    {
+        Reader memory r = Reader({
+            task: 0,
+            executors: Slots.begin(chunk.executors),
+            signature: Slots.begin(chunk.signatures),
+            sibling: _begin(chunk.siblings),
+            terms: Terms(f.price, f.price - f.workerShare, f.signed, f.earned)
+        });
+        uint256 order = Slots.begin(chunk.orders);
+        uint256 end = order + chunk.orders.length;
+        // Places in the calldata, and at most 64 tasks of four bits.
         unchecked {
-            for (uint256 i; i < inputs.length; ++i) {
-                outcomes |= uint256(_settleTask(f, task, inputs[i], signature)) << (OUTCOME_BITS * i);
-                task += Slots.BYTES;
-                signature += SIGNATURE_BYTES;
+            for (; order != end; order += Slots.BYTES) {
+                uint256 shift = OUTCOME_BITS * r.task;
+                outcomes |= _settleOrder(f, r, order, inputs) << shift;
             }
         }
+        require(r.task == inputs.length, WrongLength(r.task, inputs.length));
+        uint256 read = (r.sibling - _begin(chunk.siblings)) / 32;
+        require(read == chunk.siblings.length, WrongLength(read, chunk.siblings.length));
     }
 
-    /// @dev Charges one task's user.
-    function _settleTask(Frame memory f, uint256 task, uint256 input, uint256 signature)
+    /// @dev Where words begin in the calldata.
+    function _begin(bytes32[] calldata words) private pure returns (uint256 at) {
+        assembly ("memory-safe") {
+            at := words.offset
+        }
+    }
+
+    /// @dev Charges the user of a signed order for its tasks in the chunk. Returns their outcomes, the first one lowest.
+    function _settleOrder(Frame memory f, Reader memory r, uint256 order, uint256[] calldata inputs)
         private
+        returns (uint256)
+    {
+        (uint256 members, uint256 task) = (Slots.members(order), r.task);
+        uint256 count = members == 1 ? 1 : Slots.count(members);
+        // Numbers of a byte each, and places in the calldata.
+        unchecked {
+            uint256 size = Slots.size(order);
+            // The nonces of a bundle are within one word.
+            bool isBundle = members != 0 && members >> size == 0 && (Slots.nonce(order) & 63) + size <= 64;
+            require(isBundle, WrongBundle(task));
+            require(task + count <= inputs.length, WrongLength(task + count, inputs.length));
+            bytes32 root = size == 1 ? bytes32(inputs[task]) : _root(r, order, inputs, count);
+            r.task = task + count;
+            Outcome all = _refusal(f, order, root, r.signature);
+            r.signature += SIGNATURE_BYTES;
+            if (all == Outcome.None) return _chargeTasks(f, r, order, task);
+            // The same for each of its tasks.
+            return (ALL_OUTCOMES >> (256 - OUTCOME_BITS * count)) * uint256(all);
+        }
+    }
+
+    /// @dev Why an order's tasks are not charged, whatever its user has; `None` if they may be.
+    function _refusal(Frame memory f, uint256 order, bytes32 root, uint256 signature)
+        private
+        view
         returns (Outcome)
     {
-        uint256 price = f.price;
-        if (Slots.deadline(task) < f.openedAt) return Outcome.Late;
-        if (price > Slots.maxFee(task)) return Outcome.Dear;
-        address user = Slots.user(task);
-        bytes32 digest = Slots.orderDigest(task, f.domain, f.modelId, input);
-        if (!_isSigned(digest, user, signature)) {
-            require(f.mayOmit, OnlySequencer(msg.sender));
-            return Outcome.Forged;
+        if (Slots.deadline(order) < f.openedAt) return Outcome.Late;
+        if (f.price > Slots.maxFee(order)) return Outcome.Dear;
+        bytes32 digest = Slots.digest(order, f.domain, f.modelId, root);
+        if (Signatures.isSigned(digest, Slots.user(order), signature)) return Outcome.None;
+        require(f.mayOmit, OnlySequencer(msg.sender));
+        return Outcome.Forged;
+    }
+
+    /// @dev The root over the inputs of a bundle.
+    function _root(Reader memory r, uint256 order, uint256[] calldata inputs, uint256 count)
+        private
+        pure
+        returns (bytes32 root)
+    {
+        uint256 task = r.task;
+        uint256 leaves;
+        assembly ("memory-safe") {
+            leaves := mload(0x40)
+            calldatacopy(leaves, add(inputs.offset, shl(5, task)), shl(5, count))
         }
-        // At most 64 tasks are counted, and a share is a part of the price.
+        (root, r.sibling) = Trees.root(leaves, Slots.members(order), Slots.size(order), r.sibling);
+    }
+
+    /// @dev Charges the tasks of a signed order one by one; the account is read and written once.
+    function _chargeTasks(Frame memory f, Reader memory r, uint256 order, uint256 task)
+        private
+        returns (uint256 outcomes)
+    {
+        (address user, uint256 nonce) = (Slots.user(order), Slots.nonce(order));
+        (Account storage a, uint256 slot, uint256 used) = _open(user, nonce >> 6);
+        (uint256 balance, uint256 charged) = (_balance(slot), 0);
+        uint256 nonces = Slots.members(order) << (nonce & 63);
+        (outcomes, balance, used, charged) = _chargeEach(r.terms, nonces, r.executors + task, balance, used);
+        if (charged == 0) return outcomes;
         unchecked {
-            uint256 worker = Slots.worker(task);
-            bool isSigned = f.signed[worker];
-            Charge charge = _charge(user, Slots.nonce(task), isSigned ? price : price - f.workerShare);
-            if (charge == Charge.Used) return Outcome.Used;
-            if (charge == Charge.Short) return Outcome.Short;
-            ++f.charged;
-            if (!isSigned) return Outcome.Unsigned;
-            ++f.earned[worker];
-            return Outcome.Paid;
+            f.charged += charged;
         }
+        _shut(user, a, slot, nonce >> 6, balance, used);
+    }
+
+    /// @dev Charges a task for each bit of `nonces`. Executors are known to be within `signed` and `earned`.
+    function _chargeEach(Terms memory terms, uint256 nonces, uint256 executors, uint256 balance, uint256 used)
+        private
+        pure
+        returns (uint256 outcomes, uint256, uint256, uint256 charged)
+    {
+        (uint256 price, uint256 cheap) = (terms.price, terms.withoutWorker);
+        (bool[] memory signed, uint256[] memory earned) = (terms.signed, terms.earned);
+        // A share is a part of the price; at most 64 tasks are counted.
+        unchecked {
+            for (uint256 shift; nonces != 0; shift += OUTCOME_BITS) {
+                uint256 bit = nonces & (~nonces + 1);
+                nonces ^= bit;
+                uint256 worker;
+                uint256 isSigned;
+                assembly ("memory-safe") {
+                    worker := shl(5, add(byte(0, calldataload(executors)), 1))
+                    isSigned := mload(add(signed, worker))
+                }
+                ++executors;
+                if (used & bit != 0) {
+                    outcomes |= uint256(Outcome.Used) << shift;
+                    continue;
+                }
+                uint256 due = isSigned == 0 ? cheap : price;
+                if (balance < due) {
+                    outcomes |= uint256(Outcome.Short) << shift;
+                    continue;
+                }
+                balance -= due;
+                used |= bit;
+                ++charged;
+                // `Paid` and `Unsigned` follow each other.
+                outcomes |= (uint256(Outcome.Unsigned) - isSigned) << shift;
+                assembly ("memory-safe") {
+                    let at := add(earned, worker)
+                    mstore(at, add(mload(at), isSigned))
+                }
+            }
+        }
+        return (outcomes, balance, used, charged);
     }
 
     /// @dev Pays what the charged fees owe.
@@ -228,7 +353,7 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     {
         address[] calldata workers = chunk.workers;
         require(chunk.invoices.length == workers.length, WrongLength(workers.length, chunk.invoices.length));
-        bytes32[] memory claims = _claims(chunk.slots, workers.length, outputs);
+        bytes32[] memory claims = _claims(chunk.executors, workers.length, outputs);
         signed = new bool[](workers.length);
         for (uint256 i; i < workers.length; ++i) {
             if (claims[i] == 0) continue;
@@ -244,64 +369,26 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     }
 
     /// @dev What each worker claims: `Invoice.outputs`, zero where it has no task.
-    function _claims(bytes calldata slots, uint256 workers, uint256[] calldata outputs)
+    function _claims(bytes calldata executors, uint256 workers, uint256[] calldata outputs)
         private
         pure
         returns (bytes32[] memory claims)
     {
         claims = new bytes32[](workers);
-        uint256 task = Slots.begin(slots);
         unchecked {
             for (uint256 i; i < outputs.length; ++i) {
-                uint256 worker = Slots.worker(task);
+                uint256 worker;
+                assembly ("memory-safe") {
+                    worker := byte(0, calldataload(add(executors.offset, i)))
+                }
                 require(worker < workers, NoSuchWorker(worker));
-                claims[worker] = Hashes.efficientKeccak256(claims[worker], bytes32(outputs[i]));
-                task += Slots.BYTES;
+                assembly ("memory-safe") {
+                    let claim := add(add(claims, 0x20), shl(5, worker))
+                    mstore(0, mload(claim))
+                    mstore(0x20, calldataload(add(outputs.offset, shl(5, i))))
+                    mstore(claim, keccak256(0, 0x40))
+                }
             }
         }
-    }
-
-    /// @dev Checks that each label of the statement is the one that its order's tag binds; salts stand for the labels in
-    /// turn.
-    function _checkLabels(bytes calldata slots, bytes32[] calldata salts, uint256[] calldata words)
-        private
-        pure
-    {
-        uint256 count = slots.length / Slots.BYTES;
-        uint256 opened;
-        for (uint256 w; w < words.length; ++w) {
-            uint256 word = words[w];
-            for (uint256 i = w * Chunks.LABELS_PER_WORD; word != 0; ++i) {
-                uint256 entry = word & ((1 << LABEL_BITS) - 1);
-                word >>= LABEL_BITS;
-                if (entry == 0) continue;
-                require(i < count && opened < salts.length, WrongLabel(i));
-                bytes32 tag = Hashes.efficientKeccak256(bytes32(entry - 1), salts[opened]);
-                require(tag == Slots.tag(Slots.begin(slots) + i * Slots.BYTES), WrongLabel(i));
-                ++opened;
-            }
-        }
-        require(opened == salts.length, WrongLength(opened, salts.length));
-    }
-
-    /// @dev Whether `user` signed `digest`; by EIP-2098's compact form, which begins at `signature` in the calldata.
-    function _isSigned(bytes32 digest, address user, uint256 signature) private view returns (bool) {
-        address signer;
-        assembly ("memory-safe") {
-            let vs := calldataload(add(signature, 0x20))
-            let s := shr(1, shl(1, vs))
-            if iszero(gt(s, HALF_ORDER)) {
-                let call_ := mload(0x40)
-                mstore(call_, digest)
-                mstore(add(call_, 0x20), add(27, shr(255, vs)))
-                mstore(add(call_, 0x40), calldataload(signature))
-                mstore(add(call_, 0x60), s)
-                // What recovers nobody answers nothing.
-                mstore(0, 0)
-                pop(staticcall(gas(), 1, call_, 0x80, 0, 0x20))
-                signer := mload(0)
-            }
-        }
-        return signer != address(0) && signer == user;
     }
 }

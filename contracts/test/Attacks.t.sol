@@ -300,23 +300,15 @@ contract AttacksTest is RollupFixture {
         rollup.requestExit(2 ether);
     }
 
-    /// @dev 32 slots are as long as 85 workers: one hash, but not two readings.
-    function testStopsReadingSlotsAsWorkers() external {
+    /// @dev The bytes of 32 executors read as a worker, or a worker as executors: other hashes.
+    function testStopsReadingExecutorsAsWorkers() external {
         _deposit(user, 100 ether);
-        Bundle memory b = _draft(1, 64);
-        b.executors[0] = 85;
-        _seal(b);
-        I.Chunk memory chunk = b.chunks[0];
-        bytes memory slot = chunk.slots;
-        chunk.slots = bytes.concat(slot, new bytes(32 * 85));
-        b.slotHashes[0] = keccak256(abi.encodePacked(chunk.slots, chunk.workers));
-        b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
-        _bind(b);
-        _reprove(b);
+        Bundle memory b = _bundle(40, 64);
         _commit(b);
-        (chunk.slots, chunk.workers) = (slot, new address[](86));
-        chunk.workers[85] = worker;
-        eq(uint256(keccak256(abi.encodePacked(slot, chunk.workers))), uint256(b.slotHashes[0]), "one hash");
-        _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 64, 86));
+        I.Chunk memory chunk = b.chunks[0];
+        bytes memory bytes_ = abi.encodePacked(chunk.executors, chunk.workers);
+        (chunk.executors, chunk.workers) = (bytes_, new address[](0));
+        bytes memory wrong = abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], _slotsHash(chunk));
+        _proveReverts(b, wrong);
     }
 }

@@ -9,8 +9,21 @@ import {TestBase} from "./base/TestBase.sol";
 contract Charged is Accounts {
     constructor(DnToken token_) Accounts(token_, 1) {}
 
+    enum Charge {
+        Done,
+        Short,
+        Used
+    }
+
+    /// @dev As a settlement charges an order.
     function charge(address account, uint64 nonce, uint256 amount) external returns (Charge) {
-        return _charge(account, nonce, amount);
+        (Account storage a, uint256 slot, uint256 used) = _open(account, nonce >> 6);
+        uint256 balance = _balance(slot);
+        uint256 bit = 1 << (nonce & 63);
+        if (used & bit != 0) return Charge.Used;
+        if (balance < amount) return Charge.Short;
+        _shut(account, a, slot, nonce >> 6, balance - amount, used | bit);
+        return Charge.Done;
     }
 
     function credit(address account, uint256 amount) external {
@@ -34,8 +47,8 @@ contract NoncesTest is TestBase {
         bool used = charged[nonce];
         require(accounts.isUsed(USER, nonce) == used, "known");
         uint256 balance = accounts.balanceOf(USER);
-        Accounts.Charge done = accounts.charge(USER, nonce, 3);
-        require(done == (used ? Accounts.Charge.Used : Accounts.Charge.Done), "outcome");
+        Charged.Charge done = accounts.charge(USER, nonce, 3);
+        require(done == (used ? Charged.Charge.Used : Charged.Charge.Done), "outcome");
         eq(accounts.balanceOf(USER), balance - (used ? 0 : 3), "balance");
         charged[nonce] = true;
         require(accounts.isUsed(USER, nonce), "used");
@@ -88,25 +101,25 @@ contract NoncesTest is TestBase {
     function testAShortBalanceLeavesTheNonce() external {
         accounts.charge(USER, 70, 1);
         uint256 balance = accounts.balanceOf(USER);
-        require(accounts.charge(USER, 3, balance + 1) == Accounts.Charge.Short, "short");
-        require(accounts.charge(USER, 3, type(uint256).max) == Accounts.Charge.Short, "short");
+        require(accounts.charge(USER, 3, balance + 1) == Charged.Charge.Short, "short");
+        require(accounts.charge(USER, 3, type(uint256).max) == Charged.Charge.Short, "short");
         require(!accounts.isUsed(USER, 3) && accounts.isUsed(USER, 70), "nonces as before");
-        require(accounts.charge(USER, 3, balance) == Accounts.Charge.Done, "all of it");
+        require(accounts.charge(USER, 3, balance) == Charged.Charge.Done, "all of it");
         eq(accounts.balanceOf(USER), 0, "empty");
-        require(accounts.charge(USER, 4, 1) == Accounts.Charge.Short, "nothing left");
-        require(accounts.charge(USER, 4, 0) == Accounts.Charge.Done, "a free one");
+        require(accounts.charge(USER, 4, 1) == Charged.Charge.Short, "nothing left");
+        require(accounts.charge(USER, 4, 0) == Charged.Charge.Done, "a free one");
     }
 
     function testAUsedNonceIsToldBeforeAShortBalance() external {
         accounts.charge(USER, 3, 1 ether);
-        require(accounts.charge(USER, 3, 1 ether) == Accounts.Charge.Used, "used");
+        require(accounts.charge(USER, 3, 1 ether) == Charged.Charge.Used, "used");
     }
 
     function testAccountsHaveTheirOwnNonces() external {
         _charge(3);
         require(!accounts.isUsed(OTHER, 3), "another's");
         accounts.credit(OTHER, 9);
-        require(accounts.charge(OTHER, 3, 9) == Accounts.Charge.Done, "charged");
+        require(accounts.charge(OTHER, 3, 9) == Charged.Charge.Done, "charged");
     }
 
     /// @dev Deposits and earnings change the balance's lane alone.

@@ -98,7 +98,7 @@ contract SettleTest is RollupFixture {
         I.Opening memory o = _opening(b, 1);
         I.Chunk memory none;
         none.index = 1;
-        bytes32 hash = keccak256("");
+        bytes32 hash = _slotsHash(none);
         vm.prank(SEQUENCER);
         vm.expectRevert(abi.encodeWithSelector(I.WrongSlots.selector, bytes32(0), hash));
         rollup.settleChunk(b.header, none, o);
@@ -106,8 +106,8 @@ contract SettleTest is RollupFixture {
 
     function testAChunkOfNothingIsNoChunk() external {
         Bundle memory b = _bundle(1);
-        b.chunks[0].slots = "";
-        b.slotHashes[0] = keccak256(abi.encodePacked(b.workers));
+        (b.chunks[0].orders, b.chunks[0].executors) = ("", "");
+        b.slotHashes[0] = _slotsHash(b.chunks[0]);
         b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
         _bind(b);
         _reprove(b);
@@ -117,8 +117,8 @@ contract SettleTest is RollupFixture {
 
     function testRejectsMoreTasksThanTheChunkHasSlots() external {
         Bundle memory b = _bundle(4);
-        b.chunks[0].slots = bytes.concat(b.chunks[0].slots, new bytes(85));
-        b.slotHashes[0] = keccak256(abi.encodePacked(b.chunks[0].slots, b.workers));
+        b.chunks[0].executors = new bytes(5);
+        b.slotHashes[0] = _slotsHash(b.chunks[0]);
         b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
         _bind(b);
         _reprove(b);
@@ -179,17 +179,23 @@ contract SettleTest is RollupFixture {
 
     function testRejectsChangedSlotsAndWorkers() external {
         Bundle memory b = _proven(2, SLOTS);
-        bytes memory slots = b.chunks[0].slots;
-        for (uint256 at; at < slots.length; at += 7) {
-            slots[at] ^= 0x01;
-            bytes32 got = keccak256(abi.encodePacked(slots, b.workers));
-            _settleReverts(b, 0, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], got));
-            slots[at] ^= 0x01;
+        bytes memory orders = b.chunks[0].orders;
+        for (uint256 at; at < orders.length; at += 7) {
+            orders[at] ^= 0x01;
+            _slotsRevert(b);
+            orders[at] ^= 0x01;
         }
+        b.chunks[0].executors[1] ^= 0x01;
+        _slotsRevert(b);
+        b.chunks[0].executors[1] ^= 0x01;
         b.chunks[0].workers = new address[](1);
         b.chunks[0].workers[0] = otherWorker;
-        bytes32 swapped = keccak256(abi.encodePacked(slots, b.chunks[0].workers));
-        _settleReverts(b, 0, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], swapped));
+        _slotsRevert(b);
+    }
+
+    function _slotsRevert(Bundle memory b) private {
+        bytes32 got = _slotsHash(b.chunks[0]);
+        _settleReverts(b, 0, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], got));
     }
 
     function testRejectsOtherSlotHashes() external {
@@ -234,20 +240,20 @@ contract SettleTest is RollupFixture {
         _settleReverts(b, 0, abi.encodeWithSelector(I.WrongLength.selector, 128, 192));
 
         b = _bundle(2);
-        b.chunks[0].slots = bytes.concat(b.chunks[0].slots, hex"00");
-        b.slotHashes[0] = keccak256(abi.encodePacked(b.chunks[0].slots, b.workers));
+        b.chunks[0].orders = bytes.concat(b.chunks[0].orders, hex"00");
+        b.slotHashes[0] = _slotsHash(b.chunks[0]);
         b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
         _bind(b);
         _reprove(b);
         _commit(b);
-        _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 170, 171));
+        _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 186, 187));
     }
 
     /// @dev Chunks are those of the model's slots: the last of 64 has them all.
     function testTheLastChunkHasUpTo64() external {
         Bundle memory b = _proven(124, 124);
         eq(Chunks.count(124), 2, "chunks");
-        eq(b.chunks[1].slots.length, 64 * 85, "the last one's slots");
+        eq(b.chunks[1].executors.length, 64, "the last one's slots");
         _settle(b, 1);
         _paid(64);
         _settle(b, 0);

@@ -8,6 +8,7 @@
 //! worth in [`trust`], and what an epoch pays in [`economy`].
 
 pub mod api;
+pub mod bundle;
 pub mod canonical;
 pub mod chunks;
 pub mod commitment;

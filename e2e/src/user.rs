@@ -6,7 +6,7 @@ use anyhow::{bail, ensure, Context as _, Result};
 use dn_core::api::{Bytes32, ChainView, ModelView, SubmitTask, TaskView};
 use dn_core::task::TaskState;
 use dn_devnet::Devnet;
-use dn_sdk::{random_salt, signed_task, Account, Client, Terms};
+use dn_sdk::{random_salt, signed_task, signed_tasks, Account, Asked, Client, Terms};
 
 /// How long an order is good for, in seconds.
 const ORDER_LIFE_S: u64 = 7200;
@@ -62,6 +62,26 @@ impl User {
         let terms = Terms { deadline: now + ORDER_LIFE_S, nonce, label };
         let (signer, input) = (&self.account.signer, input.to_vec());
         Ok(signed_task(&self.chain, &self.model, signer, input, random_salt(), terms)?)
+    }
+
+    /// Signs orders for several inputs together, with nonces from `nonce` on.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn orders<'i>(
+        &self,
+        inputs: impl IntoIterator<Item = (&'i [i8], Option<u16>)>,
+        nonce: u64,
+    ) -> Result<Vec<SubmitTask>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let terms = Terms { deadline: now + ORDER_LIFE_S, nonce, label: None };
+        let asked = |(input, label): (&[i8], _)| Asked {
+            input: input.to_vec(),
+            salt: random_salt(),
+            label,
+        };
+        let asked = inputs.into_iter().map(asked).collect();
+        Ok(signed_tasks(&self.chain, &self.model, &self.account.signer, asked, terms)?)
     }
 
     /// Sends one input in and waits for its answer. Returns the time that both took.

@@ -4,6 +4,7 @@
  * @module order
  */
 import { AbiCoder, TypedDataEncoder, hexlify, keccak256, randomBytes, toBeHex } from "ethers";
+import { MAX_SIZE, climb, path } from "./bundle.js";
 import { inputCommitment } from "./commitment.js";
 
 const TYPES = {
@@ -15,6 +16,20 @@ const TYPES = {
     { name: "deadline", type: "uint64" },
     { name: "nonce", type: "uint64" },
     { name: "tag", type: "bytes32" },
+  ],
+};
+
+/** What is signed for several orders at once. */
+export const BUNDLE = {
+  Bundle: [
+    { name: "user", type: "address" },
+    { name: "modelId", type: "bytes32" },
+    { name: "inputs", type: "bytes32" },
+    { name: "maxFee", type: "uint128" },
+    { name: "deadline", type: "uint64" },
+    { name: "nonce", type: "uint64" },
+    { name: "tags", type: "bytes32" },
+    { name: "size", type: "uint8" },
   ],
 };
 
@@ -52,6 +67,52 @@ export function labelTag(label, salt) {
   return keccak256(AbiCoder.defaultAbiCoder().encode(["uint16", "bytes32"], [label, salt]));
 }
 
+async function unsignedTask(model, signer, input, terms) {
+  const salt = terms.salt ?? randomSalt();
+  const tagSalt = terms.tagSalt ?? hexlify(randomBytes(32));
+  const hasLabel = terms.label !== undefined;
+  const order = {
+    user: await signer.getAddress(),
+    model_id: model.model_id,
+    input_hash: toBeHex(inputCommitment(input, salt), 32),
+    max_fee: model.price,
+    deadline: terms.deadline,
+    nonce: terms.nonce,
+    tag: hasLabel ? labelTag(terms.label, tagSalt) : tagSalt,
+  };
+  const label = hasLabel && { label: { class: terms.label, salt: tagSalt } };
+  return { input: Array.from(input), salt: toBeHex(salt, 32), order, ...label };
+}
+
+/** The order that is signed. */
+const typed = (order) => ({
+  user: order.user,
+  modelId: order.model_id,
+  inputHash: order.input_hash,
+  maxFee: BigInt(order.max_fee),
+  deadline: order.deadline,
+  nonce: order.nonce,
+  tag: order.tag,
+});
+
+/**
+ * The bundle that an order belongs to.
+ *
+ * @param order as `POST /v1/tasks` has it
+ * @param {{size: number, index: number, inputs: string[], tags: string[]}} place
+ * @throws {RangeError} where no bundle has such an order
+ */
+export const bundleOf = (order, { size, index, inputs, tags }) => ({
+  user: order.user,
+  modelId: order.model_id,
+  inputs: climb(order.input_hash, size, index, inputs),
+  maxFee: BigInt(order.max_fee),
+  deadline: order.deadline,
+  nonce: order.nonce - index,
+  tags: climb(order.tag, size, index, tags),
+  size,
+});
+
 /**
  * Signs an order and makes the body of `POST /v1/tasks`.
  *
@@ -64,32 +125,35 @@ export function labelTag(label, salt) {
  *   statistics of one's own, which is told when the task is proven
  */
 export async function signedTask(chain, model, signer, input, terms) {
-  const salt = terms.salt ?? randomSalt();
-  const tagSalt = terms.tagSalt ?? hexlify(randomBytes(32));
-  const hasLabel = terms.label !== undefined;
-  const order = {
-    user: await signer.getAddress(),
-    modelId: model.model_id,
-    inputHash: toBeHex(inputCommitment(input, salt), 32),
-    maxFee: BigInt(model.price),
-    deadline: terms.deadline,
-    nonce: terms.nonce,
-    tag: hasLabel ? labelTag(terms.label, tagSalt) : tagSalt,
-  };
-  const signature = await signer.signTypedData(domain(chain), TYPES, order);
-  return {
-    input: Array.from(input),
-    salt: toBeHex(salt, 32),
-    order: {
-      user: order.user,
-      model_id: order.modelId,
-      input_hash: order.inputHash,
-      max_fee: model.price,
-      deadline: order.deadline,
-      nonce: order.nonce,
-      tag: order.tag,
-    },
-    signature,
-    ...(hasLabel && { label: { class: terms.label, salt: tagSalt } }),
-  };
+  const task = await unsignedTask(model, signer, input, terms);
+  return { ...task, signature: await signer.signTypedData(domain(chain), TYPES, typed(task.order)) };
+}
+
+/**
+ * The same for several inputs, with nonces from `terms.nonce` on: those of one word of 64 nonces have one signature.
+ *
+ * @param {{input: number[], salt?: bigint, label?: number, tagSalt?: string}[]} asked
+ * @param {{deadline: number, nonce: number}} terms
+ */
+export async function signedTasks(chain, model, signer, asked, terms) {
+  const tasks = await Promise.all(
+    asked.map((one, i) => unsignedTask(model, signer, one.input, { ...one, ...terms, nonce: terms.nonce + i })),
+  );
+  const signed = [];
+  for (let from = 0; from < tasks.length; ) {
+    const to = from + MAX_SIZE - (tasks[from].order.nonce % MAX_SIZE);
+    signed.push(...(await signTogether(chain, signer, tasks.slice(from, to))));
+    from = to;
+  }
+  return signed;
+}
+
+/** Signs orders of one word of nonces. */
+async function signTogether(chain, signer, tasks) {
+  const [first] = tasks;
+  if (tasks.length === 1) return [{ ...first, signature: await signer.signTypedData(domain(chain), TYPES, typed(first.order)) }];
+  const [inputs, tags] = [tasks.map(({ order }) => order.input_hash), tasks.map(({ order }) => order.tag)];
+  const place = (index) => ({ size: tasks.length, index, inputs: path(inputs, index), tags: path(tags, index) });
+  const signature = await signer.signTypedData(domain(chain), BUNDLE, bundleOf(first.order, place(0)));
+  return tasks.map((task, index) => ({ ...task, bundle: place(index), signature }));
 }

@@ -5,6 +5,7 @@
  * @module settlement
  */
 import { AbiCoder, concat, keccak256, toBeHex } from "ethers";
+import { bundleOf } from "./order.js";
 import { INPUTS_AT, LABELS_PER_WORD, lengthOf, slotsOf } from "./verify/places.js";
 
 /** Slots of every chunk but the last, which has at most four more. */
@@ -41,6 +42,7 @@ const OUTCOMES = ["none", "paid", "unsigned", "short", "used", "late", "dear", "
  * @typedef {object} Slot what is committed of a task
  * @property {string} worker
  * @property {{user: string, max_fee: string, deadline: number, nonce: number, tag: string}} order
+ * @property {{size: number, index: number, inputs: string[], tags: string[]}} [bundle] where several are signed together
  */
 
 /** Chunks of a batch with so many slots. */
@@ -70,19 +72,47 @@ export function headerHash(h) {
 export const boundHeader = (hash, prover) =>
   BigInt(keccak256(AbiCoder.defaultAbiCoder().encode(["bytes32", "address"], [hash, prover]))) & MASK;
 
-/** Hash of a chunk's slots and workers, these in the order of their first slots; zero where no slot is in use. */
+/** What a slot's user has signed: the order, or the bundle that it belongs to. */
+function signedOf({ order, bundle }) {
+  if (!bundle) return { size: 1, index: 0, nonce: order.nonce, tags: order.tag };
+  const { inputs, nonce, tags } = bundleOf(order, bundle);
+  const key = [order.user, order.max_fee, order.deadline, bundle.size, inputs, nonce, tags].join();
+  return { key, size: bundle.size, index: bundle.index, nonce, tags };
+}
+
+/** Slots behind each other that one signature stands for; the members of a bundle rise. */
+function groupsOf(slots) {
+  const groups = [];
+  for (const slot of slots) {
+    const signed = signedOf(slot);
+    const last = groups.at(-1);
+    if (last && signed.key && signed.key === last.key && signed.index > last.index) {
+      last.members |= 1n << BigInt(signed.index);
+      last.index = signed.index;
+    } else {
+      groups.push({ ...signed, order: slot.order, members: 1n << BigInt(signed.index) });
+    }
+  }
+  return groups;
+}
+
+/** Hash of a chunk's orders, tasks and workers, these in the order of their first slots; zero where no slot is in use. */
 function chunkHash(slots) {
   if (slots.length === 0) return NOTHING;
+  const groups = groupsOf(slots);
   const workers = [...new Set(slots.map((slot) => slot.worker.toLowerCase()))];
-  const packed = slots.flatMap(({ order, worker }) => [
+  const orders = groups.flatMap(({ order, size, members, nonce, tags }) => [
     order.user,
-    toBeHex(workers.indexOf(worker.toLowerCase()), 1),
+    toBeHex(size, 1),
+    toBeHex(members, 8),
     toBeHex(order.max_fee, 16),
     toBeHex(order.deadline, 8),
-    toBeHex(order.nonce, 8),
-    order.tag,
+    toBeHex(nonce, 8),
+    tags,
   ]);
-  return keccak256(concat([...packed, ...workers.map((worker) => toBeHex(worker, 32))]));
+  const executors = slots.map(({ worker }) => toBeHex(workers.indexOf(worker.toLowerCase()), 1));
+  const numbers = [toBeHex(groups.length, 1), toBeHex(slots.length, 1)];
+  return keccak256(concat([...numbers, ...orders, ...executors, ...workers.map((worker) => toBeHex(worker, 32))]));
 }
 
 /** Hash of each chunk's slots. */

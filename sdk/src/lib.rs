@@ -2,6 +2,7 @@
 //! client.
 
 mod account;
+mod bundle;
 mod client;
 pub mod contracts;
 pub mod deposit;
@@ -15,10 +16,11 @@ pub mod wire;
 
 pub use account::Account;
 pub use alloy::signers::local::PrivateKeySigner as Signer;
+pub use bundle::{bundle_of, order_signer, signed_tasks};
 pub use client::{Client, ClientError};
 pub use key::{read_key, read_or_create_key, KeyError};
 pub use node::{patiently, Heart, Held, Node, NodeError};
 pub use order::{
-    domain, recover, recover_hash, sign, task_id, Access, Invoice, Order, Receipt, Register,
+    domain, recover, recover_hash, sign, task_id, Access, Bundle, Invoice, Order, Receipt, Register,
 };
-pub use task::{random_salt, signed_receipt, signed_task, Terms};
+pub use task::{random_salt, signed_receipt, signed_task, Asked, Terms};

@@ -17,6 +17,19 @@ alloy::sol! {
         bytes32 tag;
     }
 
+    /// A user's signed wish to have several inputs answered.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Bundle {
+        address user;
+        bytes32 modelId;
+        bytes32 inputs;
+        uint128 maxFee;
+        uint64 deadline;
+        uint64 nonce;
+        bytes32 tags;
+        uint8 size;
+    }
+
     /// A worker's signed claim of an answer.
     #[derive(Debug, PartialEq, Eq)]
     struct Receipt {

@@ -2,14 +2,16 @@
 
 use alloy::primitives::{keccak256, Address, B256, U256};
 use alloy::sol_types::SolValue as _;
-use dn_core::api::{self, Bytes32, OrderView};
-use dn_core::{chunks, statement};
+use dn_core::api::{self, BundleView, Bytes32, OrderView};
+use dn_core::{bundle, chunks, statement};
 
 use crate::contracts::IInferenceRollup::{BatchHeader, Chunk, Opening};
 use crate::wire;
 
 /// Bits of one slot among a chunk's outcomes.
 const OUTCOME_BITS: usize = 4;
+/// Bytes of a signed order, of one task or of several.
+const ORDER_BYTES: usize = 93;
 
 /// A task of a batch: its order, and the worker that is paid for it.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct Slot {
     pub order: OrderView,
     /// Its executor.
     pub worker: Address,
+    /// Where the order is one of several that are signed together.
+    pub bundle: Option<BundleView>,
 }
 
 /// What became of a task at settlement: `IInferenceRollup.Outcome`.
@@ -91,37 +95,146 @@ fn workers(slots: &[Slot]) -> Vec<Address> {
     workers
 }
 
-/// The slots of a chunk, packed.
-fn packed(slots: &[Slot], workers: &[Address]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(slots.len() * 85);
-    for slot in slots {
-        let order = &slot.order;
-        let worker = workers.iter().position(|w| *w == slot.worker).unwrap_or_default();
-        bytes.extend(order.user.0);
-        // A chunk has at most 64 slots.
-        bytes.push(u8::try_from(worker).unwrap_or(u8::MAX));
+/// Slots of a chunk that one signature stands for, in order.
+struct Group<'s> {
+    slots: &'s [Slot],
+    size: u8,
+    /// Nonce of the bundle's first order.
+    nonce: u64,
+    tags: Bytes32,
+}
+
+/// What orders of one bundle have in common; nothing of an order that is signed by itself.
+type Common = (OrderView, u8, Bytes32, u64, Bytes32);
+
+fn common(slot: &Slot) -> Option<Common> {
+    let view = slot.bundle.as_ref()?;
+    let (inputs, tags, nonce) = view.roots(&slot.order)?;
+    let order = OrderView { input_hash: inputs, tag: tags, nonce, ..slot.order.clone() };
+    Some((order, view.size, inputs, nonce, tags))
+}
+
+fn index(slot: &Slot) -> u8 {
+    slot.bundle.as_ref().map_or(0, |view| view.index)
+}
+
+fn groups(slots: &[Slot]) -> Vec<Group<'_>> {
+    let common: Vec<Option<Common>> = slots.iter().map(common).collect();
+    let mut groups = Vec::new();
+    let mut from = 0;
+    for to in 1..=slots.len() {
+        let goes_on = to < slots.len()
+            && common[to].is_some()
+            && common[to] == common[to - 1]
+            && index(&slots[to]) > index(&slots[to - 1]);
+        if goes_on {
+            continue;
+        }
+        let (order, slots) = (&slots[from].order, &slots[from..to]);
+        groups.push(match common[from] {
+            Some((_, size, _, nonce, tags)) => Group { slots, size, nonce, tags },
+            None => Group { slots, size: 1, nonce: order.nonce, tags: order.tag },
+        });
+        from = to;
+    }
+    groups
+}
+
+impl Group<'_> {
+    fn mask(&self) -> u64 {
+        self.slots.iter().fold(0, |mask, slot| mask | 1 << index(slot))
+    }
+
+    /// The bundle's order, packed.
+    fn packed(&self) -> Vec<u8> {
+        let order = &self.slots[0].order;
+        let mut bytes = order.user.0.to_vec();
+        bytes.push(self.size);
+        bytes.extend(self.mask().to_be_bytes());
         bytes.extend(order.max_fee.0.to_be_bytes());
         bytes.extend(order.deadline.to_be_bytes());
-        bytes.extend(order.nonce.to_be_bytes());
-        bytes.extend(order.tag.0);
+        bytes.extend(self.nonce.to_be_bytes());
+        bytes.extend(self.tags.0);
+        bytes
     }
-    bytes
+
+    /// What leads from some of its slots to a root of the bundle.
+    fn siblings(&self, is_in: impl Fn(usize) -> bool, of_tags: bool) -> Vec<B256> {
+        let path = |view: &BundleView| -> Vec<[u8; 32]> {
+            let path = if of_tags { &view.tags } else { &view.inputs };
+            path.iter().map(|node| node.0).collect()
+        };
+        let members: Vec<(usize, Vec<[u8; 32]>)> = (0..self.slots.len())
+            .filter(|i| is_in(*i))
+            .filter_map(|i| self.slots[i].bundle.as_ref())
+            .map(|view| (usize::from(view.index), path(view)))
+            .collect();
+        let members: Vec<(usize, &[[u8; 32]])> =
+            members.iter().map(|(index, path)| (*index, &path[..])).collect();
+        if members.is_empty() {
+            return Vec::new();
+        }
+        let found = bundle::siblings(self.size.into(), &members).unwrap_or_default();
+        found.into_iter().map(B256::from).collect()
+    }
+}
+
+/// The slots of a chunk.
+fn of_chunk(batch_slots: usize, index: usize, slots: &[Slot]) -> &[Slot] {
+    let range = chunks::slots(batch_slots, index);
+    &slots[range.start.min(slots.len())..range.end.min(slots.len())]
 }
 
 /// A chunk with its slots and workers alone: what is committed to, and what a report needs.
 #[must_use]
 pub fn chunk(batch_slots: usize, index: usize, slots: &[Slot]) -> Chunk {
-    let range = chunks::slots(batch_slots, index);
-    let slots = &slots[range.start.min(slots.len())..range.end.min(slots.len())];
+    let slots = of_chunk(batch_slots, index, slots);
     let workers = workers(slots);
+    let executor = |slot: &Slot| {
+        let worker = workers.iter().position(|w| *w == slot.worker).unwrap_or_default();
+        // A chunk has at most 64 slots.
+        u8::try_from(worker).unwrap_or(u8::MAX)
+    };
+    let groups = groups(slots);
     Chunk {
         index: U256::from(index),
-        slots: packed(slots, &workers).into(),
+        orders: groups.iter().flat_map(Group::packed).collect::<Vec<u8>>().into(),
+        executors: slots.iter().map(executor).collect::<Vec<u8>>().into(),
         invoices: vec![alloy::primitives::Bytes::new(); workers.len()],
         workers,
         signatures: alloy::primitives::Bytes::new(),
+        siblings: groups.iter().flat_map(|group| group.siblings(|_| true, false)).collect(),
         salts: Vec::new(),
+        tagSiblings: Vec::new(),
     }
+}
+
+/// The places in a chunk whose signatures settle it, in order: one of each bundle.
+#[must_use]
+pub fn signed_places(batch_slots: usize, index: usize, slots: &[Slot]) -> Vec<usize> {
+    let groups = groups(of_chunk(batch_slots, index, slots));
+    let ends = groups.iter().scan(0, |end, group| {
+        *end += group.slots.len();
+        Some(*end - group.slots.len())
+    });
+    ends.collect()
+}
+
+/// What leads from the tags of a chunk's labelled tasks to the tags of their bundles.
+#[must_use]
+pub fn tag_siblings(
+    batch_slots: usize,
+    index: usize,
+    slots: &[Slot],
+    is_labelled: impl Fn(usize) -> bool,
+) -> Vec<B256> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for group in groups(of_chunk(batch_slots, index, slots)) {
+        found.extend(group.siblings(|i| is_labelled(at + i), true));
+        at += group.slots.len();
+    }
+    found
 }
 
 /// Hash of each chunk's slots and workers; zero where no slot is in use.
@@ -129,10 +242,13 @@ pub fn chunk(batch_slots: usize, index: usize, slots: &[Slot]) -> Chunk {
 pub fn slot_hashes(batch_slots: usize, slots: &[Slot]) -> Vec<B256> {
     let hash = |index| {
         let chunk = chunk(batch_slots, index, slots);
-        if chunk.slots.is_empty() {
+        if chunk.executors.is_empty() {
             return B256::ZERO;
         }
-        let mut bytes = chunk.slots.to_vec();
+        // A chunk has at most 64 slots.
+        let numbers = [chunk.orders.len() / ORDER_BYTES, chunk.executors.len()];
+        let mut bytes = numbers.map(|number| u8::try_from(number).unwrap_or(u8::MAX)).to_vec();
+        bytes.extend(chunk.orders.iter().chain(chunk.executors.iter()));
         chunk.workers.iter().for_each(|worker| bytes.extend(worker.into_word()));
         keccak256(bytes)
     };
@@ -208,20 +324,58 @@ mod tests {
             nonce: u64::from(i),
             tag: Bytes32([i; 32]),
         };
-        Slot { order, worker: Address::repeat_byte(i % 3) }
+        Slot { order, worker: Address::repeat_byte(i % 3), bundle: None }
     }
 
     #[test]
     fn a_chunk_names_each_worker_once() {
         let slots: Vec<Slot> = (0..130).map(slot).collect();
         let last = chunk(130, 2, &slots);
-        assert_eq!((last.slots.len(), last.workers.len()), (10 * 85, 3));
-        assert_eq!(last.slots[20], 0);
-        assert_eq!(last.slots[85 + 20], 1);
-        assert_eq!(chunk(130, 0, &slots).slots.len(), 60 * 85);
+        assert_eq!((last.orders.len(), last.workers.len()), (10 * ORDER_BYTES, 3));
+        assert_eq!(last.executors[..4], [0, 1, 2, 0]);
+        assert_eq!(chunk(130, 0, &slots).orders.len(), 60 * ORDER_BYTES);
+        assert_eq!(signed_places(130, 2, &slots), (0..10).collect::<Vec<usize>>());
         let hashes = slot_hashes(130, &slots[..61]);
         assert_eq!(hashes.iter().filter(|hash| **hash == B256::ZERO).count(), 1);
         assert_ne!(hashes[0], hashes[1]);
+    }
+
+    /// Orders of one bundle, as its members stand in a batch.
+    fn bundled(size: u8, members: &[u8]) -> Vec<Slot> {
+        let leaf = |i: u8, of_tags: bool| [if of_tags { 100 + i } else { i + 1 }; 32];
+        let path = |i: u8, of_tags: bool| -> Vec<Bytes32> {
+            let leaves: Vec<[u8; 32]> = (0..size).map(|i| leaf(i, of_tags)).collect();
+            bundle::path(&leaves, i.into()).into_iter().map(Bytes32).collect()
+        };
+        let slot = |i: &u8| {
+            let mut slot = slot(0);
+            slot.order.nonce = 128 + u64::from(*i);
+            (slot.order.input_hash, slot.order.tag) =
+                (Bytes32(leaf(*i, false)), Bytes32(leaf(*i, true)));
+            let (inputs, tags) = (path(*i, false), path(*i, true));
+            Slot { bundle: Some(BundleView { size, index: *i, inputs, tags }), ..slot }
+        };
+        members.iter().map(slot).collect()
+    }
+
+    #[test]
+    fn a_bundle_is_one_group_in_each_chunk() {
+        let mut slots = bundled(5, &[0, 3]);
+        slots.push(slot(9));
+        slots.extend(bundled(6, &[1]));
+        let chunk = chunk(64, 0, &slots);
+        assert_eq!((chunk.orders.len(), chunk.executors.len()), (3 * ORDER_BYTES, 4));
+        assert_eq!(chunk.orders[20..29], [5, 0, 0, 0, 0, 0, 0, 0, 0b1001]);
+        assert_eq!(signed_places(64, 0, &slots), [0, 2, 3]);
+        assert_eq!(chunk.siblings.len(), 3 + 3);
+        assert_eq!(tag_siblings(64, 0, &slots, |i| i == 1 || i == 2).len(), 3);
+        let hash = slots_hash(64, &slots).to_string();
+        assert_eq!(
+            hash, "0x5eff56882486ce64f975b8d8bb4281e1c655d31df66c643576e516bea824d1a9",
+            "that of javascript"
+        );
+        slots.swap(0, 1);
+        assert_eq!(signed_places(64, 0, &slots).len(), 4, "members stand in order");
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! A user's side of a task.
 
-use alloy::primitives::B256;
+use alloy::primitives::Address;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::Eip712Domain;
-use dn_core::api::{Bytes, Bytes32, ChainView, LabelOpening, ModelView, ReceiptView, SubmitTask};
+use dn_core::api::{
+    Bytes, Bytes32, ChainView, LabelOpening, ModelView, OrderView, ReceiptView, SubmitTask,
+};
 use dn_core::commitment::{self, from_bytes, to_bytes, Fr};
 use dn_core::labels;
 use rand::Rng as _;
 
 use crate::wire;
-use crate::{domain, sign, Order, Receipt};
+use crate::{domain, sign, Receipt};
 
 /// Draws a salt: 31 random bytes, which are below the field's order.
 #[must_use]
@@ -30,6 +32,43 @@ pub struct Terms {
     pub label: Option<u16>,
 }
 
+/// An input to be answered.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The quantised input.
+    pub input: Vec<i8>,
+    /// Salt of the commitments.
+    pub salt: Fr,
+    /// The class that the answer should have: [`Terms::label`].
+    pub label: Option<u16>,
+}
+
+/// An order for an input at the model's price, with everything but a signature.
+pub(crate) fn unsigned_task(
+    model: &ModelView,
+    user: Address,
+    asked: Asked,
+    terms: Terms,
+) -> SubmitTask {
+    let Asked { input, salt, label } = asked;
+    // Random where there is no label: nobody sees which tags can be opened.
+    let salt_of_tag: [u8; 32] = rand::thread_rng().gen();
+    let opening = label.map(|class| LabelOpening { class, salt: Bytes32(salt_of_tag) });
+    let tag = label.map_or(salt_of_tag, |class| labels::tag(class, &salt_of_tag));
+    let order = OrderView {
+        user: wire::api_address(user),
+        model_id: model.model_id,
+        input_hash: Bytes32(to_bytes(commitment::input(&input, salt))),
+        max_fee: model.price,
+        deadline: terms.deadline,
+        nonce: terms.nonce,
+        tag: Bytes32(tag),
+    };
+    let salt = Bytes32(to_bytes(salt));
+    let signature = Bytes(Vec::new());
+    SubmitTask { input, salt, order, signature, bundle: None, label: opening }
+}
+
 /// Signs an order for `model` to answer a quantised input, at the model's price.
 ///
 /// # Errors
@@ -42,27 +81,11 @@ pub fn signed_task(
     salt: Fr,
     terms: Terms,
 ) -> Result<SubmitTask, alloy::signers::Error> {
-    // Random where there is no label: nobody sees which tags can be opened.
-    let salt_of_tag: [u8; 32] = rand::thread_rng().gen();
-    let opening = terms.label.map(|class| LabelOpening { class, salt: Bytes32(salt_of_tag) });
-    let tag = terms.label.map_or(salt_of_tag, |class| labels::tag(class, &salt_of_tag));
-    let order = Order {
-        user: signer.address(),
-        modelId: B256::from(model.model_id.0),
-        inputHash: B256::from(to_bytes(commitment::input(&input, salt))),
-        maxFee: model.price.0,
-        deadline: terms.deadline,
-        nonce: terms.nonce,
-        tag: B256::from(tag),
-    };
-    let signature = sign(&order, &domain(chain.chain_id, wire::address(chain.rollup)), signer)?;
-    Ok(SubmitTask {
-        input,
-        salt: Bytes32(to_bytes(salt)),
-        order: wire::order_view(&order),
-        signature: Bytes(signature),
-        label: opening,
-    })
+    let asked = Asked { input, salt, label: terms.label };
+    let mut task = unsigned_task(model, signer.address(), asked, terms);
+    let domain = domain(chain.chain_id, wire::address(chain.rollup));
+    task.signature = Bytes(sign(&wire::order(&task.order), &domain, signer)?);
+    Ok(task)
 }
 
 /// Signs a worker's receipt for an output.

@@ -183,7 +183,14 @@ fn task() -> SubmitTask {
         nonce: 1,
         tag: hash,
     };
-    SubmitTask { input: vec![1], salt: hash, order, signature: Bytes(vec![0; 65]), label: None }
+    SubmitTask {
+        input: vec![1],
+        salt: hash,
+        order,
+        signature: Bytes(vec![0; 65]),
+        bundle: None,
+        label: None,
+    }
 }
 
 #[tokio::test]

@@ -64,6 +64,8 @@ create table task (
     nonce_bits {int} not null,
     tag {blob} not null check (length(tag) = 32),
     signature {blob} not null check (length(signature) = 65),
+    -- Its place among the orders of one signature, as JSON; null where it is signed by itself.
+    bundle text,
     -- The order's deadline, at most the largest i64.
     expires_at_s {int} not null,
     state text not null check (

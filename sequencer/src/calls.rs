@@ -24,7 +24,7 @@ pub(crate) const WITH_PROOF: u32 = 3;
 pub(crate) fn slots(tasks: &[Task]) -> Vec<Slot> {
     let slot = |task: &Task| {
         let worker = wire::address(task.answer()?.receipt.worker);
-        Some(Slot { order: task.order.clone(), worker })
+        Some(Slot { order: task.order.clone(), worker, bundle: task.bundle.clone() })
     };
     tasks.iter().filter_map(slot).collect()
 }
@@ -73,12 +73,16 @@ impl Parts {
         let mut chunk = settlement::chunk(slots, index as usize, &self.slots);
         let range = self.batch.chunk(index);
         let mut signatures = Vec::with_capacity(range.len() * 64);
-        for task in &self.tasks[range.clone()] {
-            let compact = settlement::compact(&task.signature.0);
+        for place in settlement::signed_places(slots, index as usize, &self.slots) {
+            let compact = settlement::compact(&self.tasks[range.start + place].signature.0);
             signatures.extend(compact.context("an order's signature was checked")?);
         }
         chunk.signatures = signatures.into();
-        chunk.salts = self.salts[range].iter().flatten().copied().collect();
+        let salts = &self.salts[range];
+        let is_labelled = |place: usize| salts[place].is_some();
+        chunk.tagSiblings =
+            settlement::tag_siblings(slots, index as usize, &self.slots, is_labelled);
+        chunk.salts = salts.iter().flatten().copied().collect();
         let invoice = |worker| {
             let signature = self.invoices.get(&(index, wire::api_address(worker)));
             signature.map_or_else(Bytes::new, |s| s.clone().into())

@@ -26,6 +26,21 @@ interface IInferenceRollup is IAccounts {
         bytes32 tag;
     }
 
+    /// @notice A user's signed wish to have several inputs answered: `size` orders, up to 64, with the same model, fee and
+    /// deadline. Order `i` has the nonce `nonce + i`; all of them are within one word of 64 nonces.
+    /// @param inputs Root over their input commitments: `Trees`.
+    /// @param tags Root over their tags.
+    struct Bundle {
+        address user;
+        bytes32 modelId;
+        bytes32 inputs;
+        uint128 maxFee;
+        uint64 deadline;
+        uint64 nonce;
+        bytes32 tags;
+        uint8 size;
+    }
+
     /// @notice A worker's signed statement about one execution.
     struct Receipt {
         bytes32 taskId;
@@ -47,7 +62,8 @@ interface IInferenceRollup is IAccounts {
     }
 
     /// @param slotsHash keccak256 over the chunks' hashes, one behind the other. A chunk's hash is
-    /// keccak256(slots . workers) as in `Chunk`, the workers in 32 bytes each; zero where no slot is in use.
+    /// keccak256(number of orders 1 . number of tasks 1 . orders . executors . workers) as in `Chunk`, the workers in 32 bytes
+    /// each; zero where no slot is in use.
     /// @param openedAt Unix seconds that the deadlines of orders are held against.
     /// @param deadline Last second, unix time, at which the batch may be proven.
     struct BatchHeader {
@@ -87,20 +103,27 @@ interface IInferenceRollup is IAccounts {
 
     /// @notice What settles the tasks of one chunk.
     /// @param index The chunk; `Chunks` divides a batch's slots.
-    /// @param slots One entry of 85 bytes for each task, in order: user 20, worker 1 as an index into `workers`,
-    /// maxFee 16, deadline 8, nonce 8, tag 32.
+    /// @param orders What users have signed: entries of 93 bytes, each for one task or for several that follow each other:
+    /// user 20, size 1, members 8, maxFee 16, deadline 8, nonce 8, tags 32. An `Order` has size and members 1. Of a `Bundle`
+    /// bit `i` of the members says that its order `i` is here.
+    /// @param executors One byte for each task, in order: an index into `workers`.
     /// @param workers Who executed them; at most 64.
     /// @param invoices Of each worker the 65-byte signature of its `Invoice`, or nothing: then its share stays with the
     /// users.
-    /// @param signatures One of 64 bytes for each task: the user's of the order, in EIP-2098's compact form.
-    /// @param salts Of the tags of tasks with a label, in the order of the slots.
+    /// @param signatures One of 64 bytes for each entry of `orders`: the user's, in EIP-2098's compact form.
+    /// @param siblings What leads from the inputs that are here to the bundles' roots, entry by entry: `Trees`.
+    /// @param salts Of the tags of tasks with a label, in the order of the tasks.
+    /// @param tagSiblings What leads from these tags to the bundles' `tags`, entry by entry.
     struct Chunk {
         uint256 index;
-        bytes slots;
+        bytes orders;
+        bytes executors;
         address[] workers;
         bytes[] invoices;
         bytes signatures;
+        bytes32[] siblings;
         bytes32[] salts;
+        bytes32[] tagSiblings;
     }
 
     /// @notice Where a chunk stands in its batch.
@@ -178,6 +201,8 @@ interface IInferenceRollup is IAccounts {
     error VerifyingKeyChanged(bytes32 modelId);
     /// @notice The statement has a label that the order's tag does not bind, or one of a slot without a task.
     error WrongLabel(uint256 index);
+    /// @notice An entry of a chunk's orders, the one at this task, is no order of a bundle.
+    error WrongBundle(uint256 index);
     /// @notice A slot names a worker that is not listed.
     error NoSuchWorker(uint256 index);
     error InvalidProof(uint64 batchId);
@@ -249,6 +274,9 @@ interface IInferenceRollup is IAccounts {
 
     /// @notice EIP-712 digest of an order: the task id, and what the user signs.
     function orderDigest(Order calldata order) external view returns (bytes32);
+
+    /// @notice EIP-712 digest of a bundle: what the user signs in the place of its orders.
+    function bundleDigest(Bundle calldata bundle) external view returns (bytes32);
 
     /// @notice EIP-712 digest of a receipt: what the worker signs.
     function receiptDigest(Receipt calldata receipt) external view returns (bytes32);

@@ -25,6 +25,8 @@ abstract contract BundleFixture is TestBase {
         uint8[] executors; // of each task, an index into `workers`
         uint256[] labels; // of each task: a class and 1, or zero
         bytes32[] salts; // of each task
+        I.Order[][] wholes; // orders that are signed together
+        uint8[] wholeOf; // of each task: an index into `wholes` and 1, or zero
         // What is made of it.
         bytes32[] slotHashes;
         bytes32[] leaves;
@@ -71,11 +73,16 @@ abstract contract BundleFixture is TestBase {
             (uint256 from, uint256 to) = Chunks.slots(b.batchSlots, c);
             I.Chunk memory chunk = b.chunks[c];
             (chunk.index, chunk.workers) = (c, b.workers);
-            (chunk.slots, chunk.signatures, chunk.salts) = ("", "", new bytes32[](0));
-            for (uint256 i = from; i < to && i < count; ++i) {
+            (chunk.orders, chunk.executors, chunk.signatures) = ("", "", "");
+            chunk.salts = new bytes32[](0);
+            to = to < count ? to : count;
+            for (uint256 i = from; i < to; ++i) {
                 _addTask(b, chunk, i);
             }
-            b.slotHashes[c] = keccak256(abi.encodePacked(chunk.slots, chunk.workers));
+            for (uint256 i = from; i < to;) {
+                i += _addSigned(b, chunk, i, to);
+            }
+            b.slotHashes[c] = _slotsHash(chunk);
         }
         b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
     }
@@ -86,9 +93,130 @@ abstract contract BundleFixture is TestBase {
             o.tag = keccak256(abi.encode(b.labels[i] - 1, b.salts[i]));
             chunk.salts = _append(chunk.salts, b.salts[i]);
         }
-        chunk.slots =
-            abi.encodePacked(chunk.slots, o.user, b.executors[i], o.maxFee, o.deadline, o.nonce, o.tag);
-        chunk.signatures = abi.encodePacked(chunk.signatures, _signCompact(o.user, rollup.orderDigest(o)));
+        chunk.executors = abi.encodePacked(chunk.executors, b.executors[i]);
+    }
+
+    function _slotsHash(I.Chunk memory chunk) internal pure returns (bytes32) {
+        (uint8 orders, uint8 tasks) = (uint8(chunk.orders.length / 93), uint8(chunk.executors.length));
+        return keccak256(abi.encodePacked(orders, tasks, chunk.orders, chunk.executors, chunk.workers));
+    }
+
+    /// @dev Adds the entry of task `i`, and of those behind it that were signed with it. Returns their number.
+    function _addSigned(Bundle memory b, I.Chunk memory chunk, uint256 i, uint256 to)
+        private
+        view
+        returns (uint256 count)
+    {
+        I.Order memory o = b.orders[i];
+        uint256 whole = b.wholeOf.length == 0 ? 0 : b.wholeOf[i];
+        if (whole == 0) {
+            chunk.orders = abi.encodePacked(
+                chunk.orders, o.user, uint8(1), uint64(1), o.maxFee, o.deadline, o.nonce, o.tag
+            );
+            bytes memory signature = _signCompact(o.user, rollup.orderDigest(o));
+            chunk.signatures = abi.encodePacked(chunk.signatures, signature);
+            return 1;
+        }
+        I.Order[] memory all = b.wholes[whole - 1];
+        uint64 members;
+        uint64 labelled;
+        while (i + count < to && b.wholeOf[i + count] == whole) {
+            uint64 bit = uint64(1) << (b.orders[i + count].nonce - all[0].nonce);
+            members |= bit;
+            if (b.labels[i + count] != 0) labelled |= bit;
+            ++count;
+        }
+        _sign(chunk, all, members, labelled);
+    }
+
+    function _sign(I.Chunk memory chunk, I.Order[] memory all, uint64 members, uint64 labelled) private view {
+        I.Bundle memory whole = _whole(all);
+        chunk.orders = bytes.concat(
+            chunk.orders,
+            abi.encodePacked(whole.user, whole.size, members, whole.maxFee),
+            abi.encodePacked(whole.deadline, whole.nonce, whole.tags)
+        );
+        bytes memory signature = _signCompact(whole.user, rollup.bundleDigest(whole));
+        chunk.signatures = abi.encodePacked(chunk.signatures, signature);
+        (bytes32[] memory inputs, bytes32[] memory tags) = _leaves(all);
+        chunk.siblings = _concat(chunk.siblings, _siblings(inputs, members));
+        if (labelled != 0) chunk.tagSiblings = _concat(chunk.tagSiblings, _siblings(tags, labelled));
+    }
+
+    /// @dev Signs the batch's orders together, so many at a time.
+    function _join(Bundle memory b, uint256 size) internal pure {
+        uint256 count = b.orders.length;
+        b.wholes = new I.Order[][]((count + size - 1) / size);
+        b.wholeOf = new uint8[](count);
+        for (uint256 w; w < b.wholes.length; ++w) {
+            uint256 rest = count - w * size;
+            b.wholes[w] = new I.Order[](rest < size ? rest : size);
+            for (uint256 i; i < b.wholes[w].length; ++i) {
+                b.wholes[w][i] = b.orders[w * size + i];
+                b.wholeOf[w * size + i] = uint8(w + 1);
+            }
+        }
+    }
+
+    function _leaves(I.Order[] memory all)
+        internal
+        pure
+        returns (bytes32[] memory inputs, bytes32[] memory tags)
+    {
+        (inputs, tags) = (new bytes32[](all.length), new bytes32[](all.length));
+        for (uint256 i; i < all.length; ++i) {
+            (inputs[i], tags[i]) = (all[i].inputHash, all[i].tag);
+        }
+    }
+
+    function _whole(I.Order[] memory all) internal pure returns (I.Bundle memory) {
+        I.Order memory o = all[0];
+        (bytes32[] memory inputs, bytes32[] memory tags) = _leaves(all);
+        return I.Bundle({
+            user: o.user,
+            modelId: o.modelId,
+            inputs: _tree(inputs),
+            maxFee: o.maxFee,
+            deadline: o.deadline,
+            nonce: o.nonce,
+            tags: _tree(tags),
+            size: uint8(all.length)
+        });
+    }
+
+    /// @dev The level above.
+    function _above(bytes32[] memory level) private pure returns (bytes32[] memory above) {
+        above = new bytes32[]((level.length + 1) / 2);
+        for (uint256 i; i < above.length; ++i) {
+            bool isPair = 2 * i + 1 < level.length;
+            above[i] = isPair ? keccak256(abi.encode(level[2 * i], level[2 * i + 1])) : level[2 * i];
+        }
+    }
+
+    function _tree(bytes32[] memory level) internal pure returns (bytes32) {
+        while (level.length > 1) {
+            level = _above(level);
+        }
+        return level[0];
+    }
+
+    function _siblings(bytes32[] memory level, uint256 mask) internal pure returns (bytes32[] memory found) {
+        while (level.length > 1) {
+            uint256 next;
+            for (uint256 i; i < level.length; ++i) {
+                if (mask >> i & 1 == 0) continue;
+                next |= 1 << (i / 2);
+                if (mask >> (i ^ 1) & 1 == 0 && (i ^ 1) < level.length) found = _append(found, level[i ^ 1]);
+            }
+            (level, mask) = (_above(level), next);
+        }
+    }
+
+    function _concat(bytes32[] memory list, bytes32[] memory more) internal pure returns (bytes32[] memory) {
+        for (uint256 i; i < more.length; ++i) {
+            list = _append(list, more[i]);
+        }
+        return list;
     }
 
     function _append(bytes32[] memory list, bytes32 last) internal pure returns (bytes32[] memory all) {

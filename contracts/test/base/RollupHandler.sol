@@ -117,6 +117,7 @@ contract RollupHandler is RollupFixture {
             if (dice >> 12 & 15 == 0) b.orders[i].maxFee = PRICE - 1;
             if (dice >> 16 & 15 == 0) b.orders[i].nonce = uint64(dice >> 20 & 255);
         }
+        if (seed >> 32 & 1 == 1) _together(b, seed);
         _seal(b);
         for (uint256 c; c < b.chunks.length; ++c) {
             if (seed >> c & 3 == 0) b.chunks[c].invoices[1] = "";
@@ -126,6 +127,17 @@ contract RollupHandler is RollupFixture {
         batches.push(abi.encode(b));
         headerHashes.push(keccak256(abi.encode(b.header)));
         settledByUs.push(0);
+    }
+
+    /// @dev Makes a batch's orders those of bundles of the user. Some nonces were used before.
+    function _together(Bundle memory b, uint256 seed) private view {
+        uint256 size = bound(seed >> 40, 1, 5);
+        for (uint256 i; i < b.orders.length; ++i) {
+            b.orders[i].user = user;
+            (b.orders[i].maxFee, b.orders[i].deadline) = (b.orders[0].maxFee, b.orders[0].deadline);
+            b.orders[i].nonce = uint64(64 * (seed >> 48 & 3) + 64 * (i / size) + i % size);
+        }
+        if (size > 1) _join(b, size);
     }
 
     function prove(uint256 which) external {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{Address, Bytes, Bytes32};
-use super::tasks::{OrderView, ReceiptView};
+use super::tasks::{BundleView, OrderView, ReceiptView};
 
 /// Life of a batch. `Proven` and `Expired` are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,8 +73,11 @@ pub struct BatchSlot {
     pub worker: Address,
     /// The user's order.
     pub order: OrderView,
-    /// The user's signature of the order.
+    /// The user's signature: of the order, or of its bundle.
     pub signature: Bytes,
+    /// Where the order is one of several that are signed together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundleView>,
     /// The worker's receipt.
     pub receipt: ReceiptView,
 }

@@ -17,5 +17,6 @@ pub use nodes::{
 };
 pub use problem::Problem;
 pub use tasks::{
-    ChainView, Event, LabelOpening, ModelView, OrderView, ReceiptView, SubmitTask, TaskView,
+    BundleView, ChainView, Event, LabelOpening, ModelView, OrderView, ReceiptView, SubmitTask,
+    TaskView,
 };

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{Address, Amount, Bytes, Bytes32};
-use crate::labels;
 use crate::task::{Reason, TaskState};
+use crate::{bundle, labels};
 
 /// A user's order, as it is signed by EIP-712. Its digest is the task's id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,42 @@ impl LabelOpening {
     }
 }
 
+/// Makes an order one of several that are signed together, as an EIP-712 `Bundle`: `size` orders of one user with the
+/// same model, fee and deadline, whose nonces follow each other within one word of 64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BundleView {
+    /// Orders of the bundle: 1 to 64.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 64))]
+    pub size: u8,
+    /// The order's place: its nonce less that of the first one.
+    #[cfg_attr(feature = "openapi", schema(maximum = 63))]
+    pub index: u8,
+    /// From its input's commitment to their root, the lowest first.
+    pub inputs: Vec<Bytes32>,
+    /// From its tag to their root.
+    pub tags: Vec<Bytes32>,
+}
+
+impl BundleView {
+    fn climb(&self, leaf: Bytes32, path: &[Bytes32]) -> Option<Bytes32> {
+        let path: Vec<bundle::Node> = path.iter().map(|node| node.0).collect();
+        bundle::climb(leaf.0, self.size.into(), self.index.into(), &path).map(Bytes32)
+    }
+
+    /// Roots over the inputs and the tags of the bundle that an order belongs to, and the nonce of its first order.
+    /// `None` where no bundle has such an order.
+    #[must_use]
+    pub fn roots(&self, order: &OrderView) -> Option<(Bytes32, Bytes32, u64)> {
+        let first = order.nonce.checked_sub(self.index.into())?;
+        let has_room = usize::from(self.size) + (first % 64) as usize <= bundle::MAX_SIZE;
+        let inputs = self.climb(order.input_hash, &self.inputs)?;
+        let tags = self.climb(order.tag, &self.tags)?;
+        has_room.then_some((inputs, tags, first))
+    }
+}
+
 /// `POST /v1/tasks`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -58,8 +94,11 @@ pub struct SubmitTask {
     pub salt: Bytes32,
     /// The order.
     pub order: OrderView,
-    /// The user's 65-byte signature of the order.
+    /// The user's 65-byte signature: of the order, or of the bundle.
     pub signature: Bytes,
+    /// Where the order is one of several that are signed together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundleView>,
     /// Opens the order's tag: the batch's score then counts this task, for the user's own statistics. Only the prover
     /// sees it before the batch is proven; it weighs nothing in pay.
     #[serde(default, skip_serializing_if = "Option::is_none")]

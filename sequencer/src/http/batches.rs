@@ -77,6 +77,7 @@ fn slot(task: &Task) -> Option<BatchSlot> {
         worker: receipt.worker,
         order: task.order.clone(),
         signature: task.signature.clone(),
+        bundle: task.bundle.clone(),
         receipt,
     })
 }

@@ -100,8 +100,10 @@ fn check_order(app: &App, served: &Model, task: &SubmitTask) -> Result<Bytes32, 
         return Err(ApiError::OrderExpired { margin_s: ORDER_MARGIN_S });
     }
     let signed = dn_sdk::wire::order(order);
-    let task_id = dn_sdk::task_id(&signed, &app.chain.domain().eip712());
-    if dn_sdk::recover_hash(task_id, &task.signature.0) != Some(signed.user) {
+    let domain = app.chain.domain().eip712();
+    let task_id = dn_sdk::task_id(&signed, &domain);
+    let signer = dn_sdk::order_signer(order, task.bundle.as_ref(), &domain, &task.signature.0);
+    if signer != Some(signed.user) {
         return Err(ApiError::BadSignature);
     }
     Ok(dn_sdk::wire::api_bytes32(task_id))

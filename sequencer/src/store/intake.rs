@@ -184,9 +184,9 @@ pub(crate) async fn remember_keys(
 async fn insert_tasks(tx: &mut Write, part: &[New<'_>]) -> Result<(), StoreError> {
     let sql = format!(
         "insert into task (task_id, model_id, payer, input, input_hash, max_fee, deadline_bits,
-             nonce_bits, tag, signature, expires_at_s, state, turn, created_at_ms, updated_at_ms)
+             nonce_bits, tag, signature, bundle, expires_at_s, state, turn, created_at_ms, updated_at_ms)
          values {}",
-        places(part.len(), 15)
+        places(part.len(), 16)
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for new in part {
@@ -203,6 +203,7 @@ async fn insert_tasks(tx: &mut Write, part: &[New<'_>]) -> Result<(), StoreError
             .bind(i64::from_le_bytes(order.nonce.to_le_bytes()))
             .bind(order.tag.0.to_vec())
             .bind(new.task.signature.0.clone())
+            .bind(super::task::bundle_text(new.task.bundle.as_ref())?)
             .bind(signed(order.deadline))
             .bind("queued")
             .bind(signed(new.turn))

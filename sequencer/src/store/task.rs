@@ -1,6 +1,6 @@
 //! A task as rules see it: read from its row once, so that what cannot be cannot be said.
 
-use dn_core::api::{Address, Amount, Bytes, Bytes32, OrderView, ReceiptView, TaskView};
+use dn_core::api::{Address, Amount, BundleView, Bytes, Bytes32, OrderView, ReceiptView, TaskView};
 use dn_core::task::{Reason, TaskState};
 use sqlx::FromRow;
 
@@ -47,6 +47,8 @@ pub(crate) struct Task {
     pub(crate) id: Bytes32,
     pub(crate) order: OrderView,
     pub(crate) signature: Bytes,
+    /// Where the order is one of several that are signed together.
+    pub(crate) bundle: Option<BundleView>,
     pub(crate) fence: u64,
     /// Its place in the queue.
     pub(crate) turn: u64,
@@ -138,6 +140,17 @@ impl Task {
     }
 }
 
+/// A place among the orders of one signature, as it is stored.
+pub(super) fn bundle_text(bundle: Option<&BundleView>) -> Result<Option<String>, StoreError> {
+    let text = bundle.map(serde_json::to_string).transpose();
+    text.map_err(|_| StoreError::Corrupt("bundle"))
+}
+
+fn read_bundle(text: Option<&str>) -> Result<Option<BundleView>, StoreError> {
+    let bundle = text.map(serde_json::from_str).transpose();
+    bundle.map_err(|_| StoreError::Corrupt("bundle"))
+}
+
 /// A task as it is stored.
 #[derive(Clone, Debug, FromRow)]
 pub(super) struct TaskRow {
@@ -152,6 +165,7 @@ pub(super) struct TaskRow {
     nonce_bits: i64,
     tag: Vec<u8>,
     signature: Vec<u8>,
+    bundle: Option<String>,
     state: String,
     reason: Option<String>,
     turn: i64,
@@ -190,6 +204,7 @@ impl TaskRow {
             order,
             life,
             signature: self.signature.into(),
+            bundle: read_bundle(self.bundle.as_deref())?,
             fence: unsigned("fence", self.fence)?,
             turn: unsigned("turn", self.turn)?,
             reason: reason.map(|r| r.ok_or(StoreError::Corrupt("reason"))).transpose()?,

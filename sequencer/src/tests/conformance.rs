@@ -1,7 +1,7 @@
 //! One suite on both databases: what the store promises does not depend on which one it is.
 
-use dn_core::api::{Address, Amount, BatchState, Bytes, Bytes32, LabelOpening, OrderView};
-use dn_core::api::{ProofResult, ReceiptView, Role, SignedInvoice, SubmitTask};
+use dn_core::api::{Address, Amount, BatchState, BundleView, Bytes, Bytes32, LabelOpening};
+use dn_core::api::{OrderView, ProofResult, ReceiptView, Role, SignedInvoice, SubmitTask};
 use dn_core::task::{Reason, TaskEvent, TaskState};
 
 use crate::chain::SignedTx;
@@ -40,6 +40,12 @@ fn task(i: u8) -> SubmitTask {
             tag: id(!i),
         },
         signature: Bytes(vec![i; 65]),
+        bundle: i.is_multiple_of(3).then(|| BundleView {
+            size: 2,
+            index: 1,
+            inputs: vec![id(i)],
+            tags: vec![id(!i)],
+        }),
         label: i.is_multiple_of(2).then_some(LabelOpening { class: i.into(), salt: id(i) }),
     }
 }

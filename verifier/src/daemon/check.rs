@@ -138,6 +138,7 @@ pub(super) fn slots(batch: &BatchView) -> Vec<Slot> {
     let slot = |s: &dn_core::api::BatchSlot| Slot {
         order: s.order.clone(),
         worker: wire::address(s.worker),
+        bundle: s.bundle.clone(),
     };
     batch.slots.iter().map(slot).collect()
 }

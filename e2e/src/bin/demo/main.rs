@@ -95,12 +95,16 @@ async fn run(devnet: &mut Devnet, digits: &Digits) -> Result<Outcome> {
 async fn ask(devnet: &Devnet, digits: &Digits) -> Result<(Vec<TaskView>, Vec<Duration>)> {
     let users = [User::new(devnet, 0).await?, User::new(devnet, 1).await?];
     let progress = bar(TASKS, "answers  {bar:40} {pos}/{len} {elapsed}");
-    let asked = stream::iter(digits.inputs.iter().take(TASKS).enumerate()).map(|(i, input)| {
-        let (user, progress) = (&users[i % 2], &progress);
+    let inputs = |parity: usize| {
+        let of_user = digits.inputs.iter().zip(&digits.labels).take(TASKS).skip(parity).step_by(2);
+        let label = move |class: usize| u16::try_from(class).ok().filter(|_| parity == 0);
+        of_user.map(move |(input, class)| (&input[..], label(*class)))
+    };
+    let orders = [users[0].orders(inputs(0), 0)?, users[1].orders(inputs(1), 0)?];
+    let asked = stream::iter(0..TASKS.min(digits.inputs.len())).map(|i| {
+        let (user, task, progress) = (&users[i % 2], &orders[i % 2][i / 2], &progress);
         async move {
-            let label = u16::try_from(digits.labels[i]).ok().filter(|_| i.is_multiple_of(2));
-            let task = user.labelled_order(input, i as u64, label)?;
-            let answer = user.answer_to(&task).await?;
+            let answer = user.answer_to(task).await?;
             progress.inc(1);
             anyhow::Ok(answer)
         }

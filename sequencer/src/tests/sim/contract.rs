@@ -123,7 +123,9 @@ fn settle(
         return refuse("ChunkAlreadySettled");
     }
     record.settled |= 1 << index;
-    let mut packed = chunk.slots.to_vec();
+    let numbers = [chunk.orders.len() / 93, chunk.executors.len()];
+    let mut packed: Vec<u8> = numbers.map(|number| u8::try_from(number).unwrap()).to_vec();
+    packed.extend(chunk.orders.iter().chain(chunk.executors.iter()));
     chunk.workers.iter().for_each(|worker| packed.extend(worker.into_word()));
     if keccak256(slot_hashes.concat()) != header.slotsHash
         || keccak256(packed) != slot_hashes[index as usize]
@@ -131,21 +133,21 @@ fn settle(
         return refuse("WrongSlots");
     }
     let mut outcomes = U256::ZERO;
-    for (i, slot) in chunk.slots.chunks(85).enumerate() {
-        let outcome = charge(state, header, slot, !chunk.invoices[slot[20] as usize].is_empty());
-        state.tasks.insert(Bytes32(slot[53..].try_into().unwrap()), outcome);
+    for (i, (order, worker)) in chunk.orders.chunks(93).zip(&chunk.executors).enumerate() {
+        let outcome = charge(state, header, order, !chunk.invoices[*worker as usize].is_empty());
+        state.tasks.insert(Bytes32(order[61..].try_into().unwrap()), outcome);
         outcomes |= U256::from(outcome as u8) << (4 * i);
     }
     Ok(RollupEvent::ChunkSettled { number, chunk: index, outcomes, tx_hash, gas_used: 1 })
 }
 
-/// Charges a task's user. A slot is user 20, worker 1, maxFee 16, deadline 8, nonce 8, tag 32.
-fn charge(state: &mut State, header: &BatchHeader, slot: &[u8], is_signed: bool) -> Outcome {
-    let number = |at: usize| u64::from_be_bytes(slot[at..at + 8].try_into().unwrap());
-    let (user, nonce) = (Address(slot[..20].try_into().unwrap()), number(45));
+/// Charges the user of an order for one task: user 20, size 1, members 8, maxFee 16, deadline 8, nonce 8, tag 32.
+fn charge(state: &mut State, header: &BatchHeader, order: &[u8], is_signed: bool) -> Outcome {
+    let number = |at: usize| u64::from_be_bytes(order[at..at + 8].try_into().unwrap());
+    let (user, nonce) = (Address(order[..20].try_into().unwrap()), number(53));
     let fee = if is_signed { PRICE } else { PRICE - PRICE * 65 / 100 };
     let balance = state.balances.entry(user).or_default();
-    if number(37) < header.openedAt {
+    if number(45) < header.openedAt {
         Outcome::Late
     } else if state.used.contains(&(user, nonce)) {
         Outcome::Used

@@ -62,7 +62,8 @@ pub(super) fn task(i: u32, user: Address, deadline_s: u64) -> (Bytes32, SubmitTa
     };
     // In the form that contracts accept.
     let signature = Bytes([&[1; 64][..], &[27]].concat());
-    (id, SubmitTask { input: vec![1, 2], salt: Bytes32([2; 32]), order, signature, label: None })
+    let salt = Bytes32([2; 32]);
+    (id, SubmitTask { input: vec![1, 2], salt, order, signature, bundle: None, label: None })
 }
 
 /// The only right answer to a task.
