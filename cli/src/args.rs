@@ -196,6 +196,9 @@ pub(crate) struct Devnet {
     /// Folder of the services' programs; by default this program's own.
     #[arg(long)]
     pub(crate) programs: Option<PathBuf>,
+    /// Folder of the built explorer, which is then served with the sequencer; by default the one that make web builds.
+    #[arg(long, env = "DN_WEB")]
+    pub(crate) web: Option<PathBuf>,
     /// foundry's native anvil; by default the one that make setup fetches.
     #[arg(long, env = "DEEPNODE_ANVIL")]
     pub(crate) anvil: Option<PathBuf>,
