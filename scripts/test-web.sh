@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests every page of the explorer in Chromium, on a rollup of its own with one model of each opening scheme.
+# Tests every page of the explorer, as the sequencer serves it, in Chromium, on a rollup of its own with one model of each opening scheme.
 # PICTURES=1 takes docs/pictures anew. CHROMIUM names the program (Debian: apt-get install chromium).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -31,7 +31,7 @@ for scheme in merged plain; do
         -o "$state/$scheme.dnpkg" >/dev/null
 done
 "$bin/deepnode" devnet --model "$state/merged.dnpkg" --model "$state/plain.dnpkg" --batch 72 --state "$state/net" \
-    --data-dir "$state/keys" --json >"$state/devnet.json" 2>"$state/devnet.log" &
+    --data-dir "$state/keys" --web "$root/web/dist" --json >"$state/devnet.json" 2>"$state/devnet.log" &
 pids+=($!)
 for _ in $(seq 600); do
     grep -q sequencer "$state/devnet.json" && break
@@ -51,14 +51,8 @@ submit 1 "$(field '.models[0]')" 66
 submit 2 "$(field '.models[0]')" 10 --labels
 submit 1 "$(field '.models[1]')" 10 --labels
 
-port=$(node -e "const s = require('net').createServer().listen(0, '127.0.0.1', () => { console.log(s.address().port); s.close(); })")
-export DN_WEB_URL=http://127.0.0.1:$port
-node node_modules/vite/bin/vite.js preview --port "$port" --strictPort >"$state/preview.log" 2>&1 &
-pids+=($!)
-for _ in $(seq 100); do
-    curl -sf "$DN_WEB_URL/" >/dev/null && break
-    sleep 0.1
-done
+# The sequencer serves the pages itself.
+export DN_WEB_URL=$DN_SEQUENCER
 node --test browser/
 if [[ -n ${PICTURES:-} ]]; then
     node browser/pictures.js

@@ -21,7 +21,8 @@ const alias = [
 ];
 
 /** What the built page may load: its own files, and data from the sequencer and the chain node that the visitor names. */
-const POLICY = "default-src 'self'; connect-src *; object-src 'none'; base-uri 'none'; form-action 'none'";
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' http: https:; base-uri 'none'; form-action 'none'";
 const policy: Plugin = {
   name: "content-security-policy",
   apply: "build",

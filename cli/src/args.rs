@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Epoch(Epoch),
     /// Claim what a worker has earned in closed epochs.
     Claim(Claim),
+    /// Print a shell's completions, for its folder of them.
+    Completions(Completions),
+    /// Write a manual page for each command.
+    Man(Man),
     /// Run a whole rollup on this machine: chain, contracts, sequencer, workers, prover, validator.
     ///
     /// Keys and reference string are for development: never use it for money.
@@ -74,6 +78,18 @@ impl AccountCommand {
             Self::Deposit(a) | Self::Exit(a) => &a.of,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Folder of the pages; made if it is missing.
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +212,9 @@ pub(crate) struct Devnet {
     /// Folder of the services' programs; by default this program's own.
     #[arg(long)]
     pub(crate) programs: Option<PathBuf>,
+    /// Folder of the built explorer, which is then served with the sequencer; by default the one that make web builds.
+    #[arg(long, env = "DN_WEB")]
+    pub(crate) web: Option<PathBuf>,
     /// foundry's native anvil; by default the one that make setup fetches.
     #[arg(long, env = "DEEPNODE_ANVIL")]
     pub(crate) anvil: Option<PathBuf>,

@@ -14,6 +14,9 @@ use crate::output::spinner;
 /// Where the chain's program is in a checkout after `make setup`.
 const ANVIL: &str = "contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
 
+/// Where the explorer is in a checkout after `make web`.
+const WEB: &str = "web/dist";
+
 /// Starts everything, says where it is, and keeps it running until Ctrl-C.
 #[tokio::main]
 pub(crate) async fn devnet(args: &args::Devnet, global: &Global) -> Result<Report, Failure> {
@@ -49,7 +52,9 @@ fn options(args: &args::Devnet, global: &Global) -> Result<Options, Failure> {
     }
     let offers: Result<Vec<Offer>, Failure> =
         args.models.iter().map(|path| offer(path, args)).collect();
+    let built = || Some(PathBuf::from(WEB)).filter(|web| web.join("index.html").exists());
     Ok(Options {
+        web: args.web.clone().or_else(built),
         offers: offers?,
         users: args.users,
         workers: args.workers,
@@ -72,10 +77,19 @@ fn own_folder() -> Result<PathBuf, Failure> {
     Ok(exe.parent().map(Path::to_owned).unwrap_or_default())
 }
 
+/// Where the explorer is, or how to have one.
+fn explorer(devnet: &Devnet, options: &Options) -> String {
+    match options.web {
+        Some(_) => format!("{}/", devnet.url),
+        None => "not built: make web".to_owned(),
+    }
+}
+
 fn report(devnet: &Devnet, options: &Options) -> Report {
     let mut report = Report::default();
     report
         .set("sequencer", devnet.url.clone())
+        .set("explorer", explorer(devnet, options))
         .set("rpc", devnet.rpc_url())
         .set("rollup", devnet.contracts.rollup.to_string())
         .set("token", devnet.contracts.token.to_string())

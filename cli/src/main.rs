@@ -7,6 +7,7 @@ mod epoch;
 mod error;
 mod model;
 mod output;
+mod shell;
 mod task;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         Command::Account(a) => account::account(a),
         Command::Epoch(a) => epoch::epoch(a),
         Command::Claim(a) => epoch::claim(a),
+        Command::Completions(a) => shell::completions(a),
+        Command::Man(a) => shell::man(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),
     };
     match done {

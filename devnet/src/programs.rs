@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use alloy::primitives::Address;
 use dn_core::api::Bytes32;
 
 use crate::accounts::{key_file, prover_name};
@@ -13,6 +14,8 @@ pub(crate) struct Programs<'a> {
     pub(crate) options: &'a Options,
     pub(crate) contracts: &'a Deployment,
     pub(crate) rpc: &'a str,
+    /// The chain's own endpoint, and the account that gives DN to the explorer's visitors.
+    pub(crate) web: (&'a str, Address),
 }
 
 impl Programs<'_> {
@@ -49,6 +52,12 @@ impl Programs<'_> {
                 ("--confirmations", o.confirmations.to_string()),
             ],
         );
+        if let Some(folder) = &o.web {
+            let (rpc, faucet) = self.web;
+            let (web, faucet) = (text(folder), faucet.to_string());
+            let args = ["--web", &web, "--web-rpc", rpc, "--web-faucet", &faucet];
+            program.args.extend(args.map(str::to_owned));
+        }
         program.args.extend(o.sequencer_args.iter().cloned());
         program
     }

@@ -38,6 +38,8 @@ pub fn options(package: &Package, state: PathBuf, data: PathBuf) -> Result<Optio
     let mut options = Options::new(state, data, programs()?, anvil);
     let package = package.to_bytes()?;
     let service = "digits".into();
+    let web = root().join("web/dist");
+    options.web = Some(web).filter(|web| web.join("index.html").exists());
     options.offers.push(Offer { package, slots: BATCH, price: PRICE, service });
     Ok(options)
 }

@@ -11,7 +11,7 @@ use dn_service::Serving;
 use crate::app::Limits;
 use crate::rules::{admit, lease};
 
-pub use crate::http::RateArgs;
+pub use crate::http::{RateArgs, WebArgs};
 
 /// Takes inference tasks, has them executed and proven, and settles them on chain.
 #[derive(Clone, Debug, Parser)]
@@ -89,6 +89,9 @@ pub struct Config {
     /// How much may be asked for.
     #[command(flatten)]
     pub rates: RateArgs,
+    /// The explorer.
+    #[command(flatten)]
+    pub web: WebArgs,
     /// Connections and TLS.
     #[command(flatten)]
     pub serving: Serving,

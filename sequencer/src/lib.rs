@@ -51,19 +51,20 @@ use clock::Clock;
 use models::Models;
 use store::{Seal, SettlerLock, Store};
 
-pub use config::{Config, RateArgs};
+pub use config::{Config, RateArgs, WebArgs};
 
 /// Runs a sequencer until shutdown is requested.
 ///
 /// # Errors
 /// When it cannot start, or its server fails. Codes: `port_taken`, `bad_url`, `no_chain`,
 /// `no_rollup`, `wrong_chain_id`, `not_sequencer`, `storage_key`, `settler_running`,
-/// `models`.
+/// `models`, `web`.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let listener = dn_service::bind(config.listen).await?;
     let chain = connect(&config).await?;
     let models = load_models(&config.models, &chain).await?;
     let store = Store::open(&config.database, seal(&config)?).await.map_err(storage)?;
+    let web = http::Web::load(&config.web, &chain::Chain::view(&chain))?;
     let lock = if config.api_only { None } else { Some(lock(&config, &store).await?) };
     let clock = Clock::start(&store).await.context("ask the database for the time")?;
     let app = App::new(store.clone(), Arc::new(chain), models, config.limits(), clock);
@@ -74,7 +75,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         Some(lock) => run::settle(&mut duties, &app, lock, poll, &shutdown),
         None => app.world.rely_on_follower(),
     }
-    let router = http::router(app, http::Rates::new(config.rates));
+    let router = http::router(app, http::Rates::new(config.rates), web);
     let served = dn_service::serve(listener, router, &config.serving, shutdown).await;
     while duties.join_next().await.is_some() {}
     store.close().await;

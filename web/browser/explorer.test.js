@@ -68,6 +68,21 @@ test("no page is wider than a small screen", async () => {
   await context.close();
 });
 
+test("files come compressed, with a policy, and are sent again only when they have changed", async () => {
+  const page = await fetch(`${url}/`, { headers: { "accept-encoding": "gzip" } });
+  assert.equal(page.headers.get("content-encoding"), "gzip");
+  assert.match(page.headers.get("content-security-policy"), /default-src 'none'; script-src 'self';.*frame-ancestors 'none'/);
+  const again = await fetch(`${url}/`, { headers: { "if-none-match": page.headers.get("etag") } });
+  assert.equal(again.status, 304);
+  const [script] = (await page.text()).match(/assets\/index-[\w-]+\.js/);
+  assert.match((await fetch(`${url}/${script}`)).headers.get("cache-control"), /immutable/);
+  const config = await (await fetch(`${url}/config.json`)).json();
+  const chain = await ask("/v1/chain");
+  assert.deepEqual([config.rollup, config.chain_id], [chain.rollup, chain.chain_id]);
+  assert.match(await (await fetch(`${url}/llms.txt`)).text(), /OpenAPI/);
+  assert.equal((await fetch(`${url}/nowhere`)).status, 404);
+});
+
 test("the first page is small", async () => {
   const context = await chromium.newContext();
   const page = await context.newPage();

@@ -13,9 +13,13 @@ mod openapi;
 mod proofs;
 mod sessions;
 mod tasks;
+mod web;
 mod work;
 
+use std::sync::Arc;
+
 use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware;
 use axum::routing::get;
 use axum::Router;
@@ -28,6 +32,8 @@ use error::ApiError;
 
 pub use limits::RateArgs;
 pub(crate) use limits::Rates;
+pub(crate) use web::Web;
+pub use web::WebArgs;
 
 /// Largest request body.
 pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
@@ -65,14 +71,18 @@ fn documented() -> (Router<App>, OpenApi) {
     (router, document)
 }
 
-/// Every route of the interface.
-pub(crate) fn router(app: App, rates: Rates) -> Router {
+/// Every route of the interface, and the explorer's files.
+pub(crate) fn router(app: App, rates: Rates, web: Web) -> Router {
+    let web = Arc::new(web);
+    let file = move |method: Method, uri: Uri, headers: HeaderMap| {
+        std::future::ready(web.answer(&method, uri.path(), &headers))
+    };
     let (router, document) = documented();
     let document = openapi::exact(&document);
     router
         .route("/openapi.json", get(move || async move { axum::Json(document) }))
         .route("/metrics", get(health::metrics))
-        .fallback(async || ApiError::NotFound("path"))
+        .fallback(file)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(rates.clone(), limits::by_address))

@@ -47,7 +47,7 @@ async fn main() -> Result<()> {
     let progress = bar(0, "{spinner} starting chain, contracts, keys, services {elapsed}");
     let mut devnet = Devnet::start(&options).await.context("start the network")?;
     progress.finish_and_clear();
-    report::network(&devnet, &options.state);
+    report::network(&devnet, &options);
     let outcome = run(&mut devnet, &digits).await?;
     report::outcome(&outcome);
     let progress = bar(0, "{spinner} stopping the services {elapsed}");

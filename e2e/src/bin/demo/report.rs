@@ -1,7 +1,6 @@
 //! What the demonstration prints.
 #![expect(clippy::print_stdout, reason = "the output of a command")]
 
-use std::path::Path;
 use std::time::Duration;
 
 use alloy::primitives::utils::format_ether;
@@ -9,7 +8,7 @@ use alloy::primitives::U256;
 use dn_circuits::estimate::estimate;
 use dn_circuits::Frame;
 use dn_core::quant::Node;
-use dn_devnet::Devnet;
+use dn_devnet::{Devnet, Options};
 use dn_e2e::{Digits, BATCH};
 
 use crate::Outcome;
@@ -34,8 +33,12 @@ pub(crate) fn model(digits: &Digits) {
     );
 }
 
-pub(crate) fn network(devnet: &Devnet, state: &Path) {
+pub(crate) fn network(devnet: &Devnet, options: &Options) {
+    let state = &options.state;
     println!("sequencer {}   chain {}   state {}", devnet.url, devnet.rpc_url(), state.display());
+    if options.web.is_some() {
+        println!("explorer  {}/", devnet.url);
+    }
     let processes = devnet.processes();
     let names: Vec<String> = processes.iter().map(|(name, pid)| format!("{name} {pid}")).collect();
     println!("processes: {}", names.join(", "));
