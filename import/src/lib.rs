@@ -147,9 +147,12 @@ impl OnnxModel {
         let has_classes = self.facts.has_classes;
         let names: Vec<String> = self.facts.inputs.into_iter().map(|i| i.name).collect();
         let readouts = self.facts.readouts;
-        let named = self.facts.outputs.into_iter().zip(readouts).map(|((name, dims), readout)| {
-            Output { name, len: dims.iter().skip(1).product(), readout }
-        });
+        let named = self
+            .facts
+            .outputs
+            .into_iter()
+            .zip(readouts)
+            .map(|((name, dims), readout)| Output { name, len: dims.iter().product(), readout });
         let named: Vec<Output> = named.collect();
         let bad = |reason: String| ImportError::Calibration { reason };
         if calibration.x.is_empty() {

@@ -143,6 +143,23 @@ fn one_message_names_all_that_is_unsupported() {
     assert!(!told.contains("the c"), "{told}");
 }
 
+/// As the last state of a recurrent layer, which has the directions in front.
+#[test]
+fn outputs_whose_first_axis_is_not_the_batch_have_all_their_numbers() {
+    let mut b = Build::new(&[4]);
+    b.weights("w", &[4, 6]).integers("dims", &[2, 1, 3]).node("MatMul", &["x", "w"], "y", &[]);
+    b.node("Reshape", &["y", "dims"], "states", &[]);
+    let examples = b.examples();
+    let mut model = b.model();
+    let output = ValueInfo { name: "states".into(), r#type: None };
+    model.graph.as_mut().unwrap().output.push(output);
+    let imported = dn_import::import_onnx(&model.encode_to_vec(), &examples, "states").unwrap();
+    let lengths: Vec<usize> = imported.package.outputs.iter().map(|o| o.len).collect();
+    assert_eq!(lengths, [6, 6]);
+    let bytes = imported.package.to_bytes().unwrap();
+    assert_eq!(dn_import::Package::from_bytes(&bytes).unwrap(), imported.package);
+}
+
 #[test]
 fn several_inputs_and_outputs_lie_one_behind_the_other() {
     let mut b = Build::new(&[2]);

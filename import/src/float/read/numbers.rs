@@ -78,6 +78,7 @@ pub(super) fn binary(op: &str, a: &Numbers, b: &Numbers) -> Result<Numbers, Stri
         "Mul" => x * y,
         "Div" if is_integer && y != 0.0 => (x / y).trunc(),
         "Div" => x / y,
+        "Pow" if is_integer => x.powf(y).trunc(),
         "Pow" => x.powf(y),
         "Mod" => x - y * (x / y).floor(),
         "Max" => x.max(y),
