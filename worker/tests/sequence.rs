@@ -1,7 +1,6 @@
 //! Sequence models on libtorch against the integer semantics, bit for bit.
 
 #![cfg(feature = "torch")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dn_core::quant::sequence::{Layer, Sequence};
 use dn_testing::Random;
