@@ -156,6 +156,79 @@ fn contexts_are_bounded_by_their_length() {
     };
 }
 
+/// A block of the extents that a proof of a small language model is made for: 64 tokens, 64 channels, 4 heads.
+fn block() -> Sequence {
+    let (n, d) = (64usize, 64usize);
+    let linear = |tensor: usize| {
+        let weights = (0..d * d).map(|i| (i * 89 % 255) as i16 - 127).collect();
+        let function = Function::saturate();
+        Layer::Linear(Linear { tensor, weights, bias: vec![0; d], shift: vec![9; d], function })
+    };
+    let root = |h: u32| (30.0 * 2_048.0 / ((f64::from(h) + 0.5) * 256.0).sqrt()).round();
+    let norm = Norm {
+        tensor: 2,
+        square_shift: 14,
+        roots: (0..=1024).map(|h| root(h).min(2_047.0) as u16).collect(),
+        shift: 11,
+    };
+    let attention = Attention {
+        query: 4,
+        key: 5,
+        value: 6,
+        heads: 4,
+        is_causal: true,
+        score_shift: 7,
+        exponentials: (0..34)
+            .map(|h| (31.0 * f64::exp(-f64::from(h) / 8.0)).round() as u16)
+            .collect(),
+        inverses: (0..=31 * 64).map(|a| if a == 0 { 0 } else { (1 << 22) / (65 * a) }).collect(),
+        context_shift: 12,
+        shift: 10,
+    };
+    let residual = |shortcut, branch, positions: Vec<i32>| {
+        Layer::Residual(Residual {
+            shortcut: (shortcut, 512),
+            branch,
+            bias: vec![0; d],
+            positions,
+            shift: 9,
+            bits: 10,
+        })
+    };
+    let table = (0..63 * d).map(|i| (i * 37 % 900) as i16 - 450).collect();
+    let branch = (0..d * d).map(|i| (i * 71 % 255) as i16 - 127).collect();
+    let layers = vec![
+        Layer::Embedding(Embedding { channels: d, table }),
+        residual(1, None, (0..n * d).map(|i| (i * 53 % 30_000) as i32 - 15_000).collect()),
+        Layer::Norm(norm),
+        linear(3),
+        linear(3),
+        linear(3),
+        Layer::Attention(attention),
+        residual(2, Some((7, branch)), Vec::new()),
+        linear(8),
+    ];
+    Sequence { tokens: n, vocabulary: 63, layers }
+}
+
+/// The ends that the tables of such a block lead to, which is what a proof's table has rows for. None takes f64.
+#[test]
+fn a_block_of_64_tokens_stays_below_the_bounds_it_was_designed_for() {
+    let model = block();
+    model.validate().unwrap();
+    let bounds = |layer| -> Vec<i64> { model.bounds(layer).iter().map(|b| b.largest).collect() };
+    // 64 squares of 512; the root of a token of small squares is never met by a large value.
+    let [squares, scaled] = bounds(2)[..] else { panic!("a norm has two sums") };
+    assert!(squares == 1 << 24 && scaled < 1 << 19, "{scaled}");
+    let exponentials = 64 * (65 * 31 + 1);
+    let normalised = bounds(6)[3];
+    assert_eq!(bounds(6)[..3], [(1 << 18) + 64, exponentials, 128 * exponentials + 2_048]);
+    assert!(128 * exponentials + 2_048 < 1 << 24 && normalised < 1 << 18, "{normalised}");
+    let input: Vec<i8> = (0..64i32).map(|i| (i * 41 % 63) as i8).collect();
+    let output = model.execute(&input);
+    assert!(output.iter().any(|v| *v > 20) && output.iter().any(|v| *v < -20));
+}
+
 /// The largest absolute value of a layer's numbers.
 fn largest(numbers: &[i64]) -> i64 {
     numbers.iter().map(|x| x.abs()).max().unwrap_or(0)

@@ -25,6 +25,19 @@ fn random_sequences_equal_the_reference() {
     }
 }
 
+/// Extents of a small language model: products of matrices take other ways than those of a few numbers.
+#[test]
+fn a_sequence_of_64_tokens_equals_the_reference() {
+    for seed in 0..4 {
+        let mut random = Random::seeded(seed);
+        let model = random.sequence_of(64, (4, 16));
+        let inputs = random.inputs(model.tokens);
+        let outputs = TorchSequence::load(&model).unwrap().run(&inputs).unwrap();
+        let expected: Vec<Vec<i8>> = inputs.iter().map(|x| model.execute(x)).collect();
+        assert_eq!(outputs, expected, "seed {seed}");
+    }
+}
+
 #[test]
 fn refuses_what_is_no_model_and_rows_of_another_length() {
     let mut model = Random::seeded(1).sequence();

@@ -14,11 +14,16 @@ const BITS: u32 = 10;
 const LARGEST: i64 = 31;
 
 impl Random {
-    /// A valid model of one or two blocks, with extents of up to six tokens and eight channels. Its tables are any
-    /// numbers, or what a transformer has.
+    /// A valid model of one or two blocks, with extents of up to six tokens and twelve channels.
     pub fn sequence(&mut self) -> Sequence {
-        let (tokens, heads, depth) =
-            (self.among(&[1, 2, 3, 4, 6]), self.among(&[1, 2, 3]), self.among(&[1, 2, 4]));
+        let tokens = self.among(&[1, 2, 3, 4, 6]);
+        let heads = (self.among(&[1, 2, 3]), self.among(&[1, 2, 4]));
+        self.sequence_of(tokens, heads)
+    }
+
+    /// The same with so many tokens, up to 64, and heads of so many channels, up to 64 in all. Its tables are any numbers,
+    /// or what a transformer has.
+    pub fn sequence_of(&mut self, tokens: usize, (heads, depth): (usize, usize)) -> Sequence {
         let channels = heads * depth;
         let vocabulary = self.within(1, 128) as usize;
         let table = self.numbers(vocabulary * channels, RESIDUAL - 1);
@@ -120,7 +125,8 @@ impl Random {
         let unit = self.within(1, 12) as f64;
         let exponential = |h: usize| (LARGEST as f64 * (-(h as f64) / unit).exp()).round() as u16;
         let inverses = tokens as i64 * LARGEST + 1;
-        let context_shift = self.within(5, 9) as u32;
+        let least = if tokens > 6 { 12 } else { 5 };
+        let context_shift = self.within(least, least + 4) as u32;
         Attention {
             query,
             key,
