@@ -1,7 +1,7 @@
 //! Attention of one sequence.
 
-use super::exec::{rounded, saturated};
 use super::model::Attention;
+use super::rounding::{rounded, saturated};
 
 /// Every number between queries and outputs; rows are heads, then tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::exec::{half, rounded};
 use super::model::{Attention, Layer, Norm, Sequence};
+use super::rounding::{half, rounded};
 use crate::quant::MAX_ABS_ACCUMULATOR;
 
 /// Largest absolute value of sums that a worker takes apart or adds as integers: of squares, of exponentials, and of
