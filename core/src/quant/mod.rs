@@ -8,6 +8,7 @@ mod exec;
 mod graph;
 mod range;
 mod requantize;
+pub mod sequence;
 
 pub use activation::Activation;
 pub use exec::{execute, execute_batch, resume, trace, Trace};

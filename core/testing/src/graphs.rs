@@ -54,19 +54,19 @@ impl Random {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.0.next_u64() % n as u64) as usize
     }
 
-    fn within(&mut self, lo: i64, hi: i64) -> i64 {
+    pub(crate) fn within(&mut self, lo: i64, hi: i64) -> i64 {
         lo + self.below((hi - lo) as usize + 1) as i64
     }
 
-    fn among<T: Copy>(&mut self, values: &[T]) -> T {
+    pub(crate) fn among<T: Copy>(&mut self, values: &[T]) -> T {
         values[self.below(values.len())]
     }
 
-    fn is_one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn is_one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod graphs;
+mod sequences;
 
 pub use bytes::damaged;
 pub use graphs::{graphs, Case, Random};

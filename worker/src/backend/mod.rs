@@ -10,6 +10,7 @@ mod torch;
 use std::fmt::Debug;
 
 use clap::ValueEnum;
+use dn_core::quant::sequence::SequenceError;
 use dn_core::quant::{Graph, GraphError};
 use thiserror::Error;
 
@@ -17,7 +18,7 @@ use crate::self_test::{self_test, SelfTestError};
 
 pub use reference::Reference;
 #[cfg(feature = "torch")]
-pub use torch::Torch;
+pub use torch::{Torch, TorchSequence};
 
 /// A model, loaded and ready to run.
 pub trait Backend: Debug + Send {
@@ -59,6 +60,9 @@ pub enum BackendError {
     /// The model breaks a rule of the integer semantics.
     #[error("the model is invalid")]
     Model(#[from] GraphError),
+    /// The sequence model breaks a rule of the integer semantics.
+    #[error("the sequence model is invalid")]
+    Sequence(#[from] SequenceError),
     /// An input does not have the model's length.
     #[error("input {row} has {got} values, the model takes {expected}")]
     InputLength {
@@ -99,7 +103,7 @@ impl BackendError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "backend_unavailable",
-            Self::Model(_) => "package",
+            Self::Model(_) | Self::Sequence(_) => "package",
             Self::InputLength { .. } => "input_shape",
             #[cfg(feature = "torch")]
             Self::Memory { .. } | Self::Torch { .. } => "backend",
@@ -115,7 +119,9 @@ impl BackendError {
                 "run scripts/setup-libtorch.sh and build with --features torch, \
                  or use --backend reference"
             }
-            Self::Model(_) => "make the package again with deepnode model import",
+            Self::Model(_) | Self::Sequence(_) => {
+                "make the package again with deepnode model import"
+            }
             Self::InputLength { .. } => "give inputs of the model's length",
             #[cfg(feature = "torch")]
             Self::Memory { .. } => "use --backend reference",

@@ -16,6 +16,7 @@ mod device;
 mod exact;
 mod memory;
 mod patches;
+mod sequence;
 mod step;
 
 use dn_core::quant::Graph;
@@ -23,6 +24,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::{check_lengths, Backend, BackendError};
 use exact::exact_kind;
+pub use sequence::TorchSequence;
 use step::Step;
 
 /// A model in libtorch's memory, on the GPU if there is one.
