@@ -169,6 +169,11 @@ abstract contract Batches is IInferenceRollup {
         return uint256(keccak256(abi.encode(headerHash, prover))) & HEADER_MASK;
     }
 
+    /// @dev Hash of the inputs of a statement whose count was checked.
+    function _inputsHash(uint256[] calldata instances) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(instances[INPUTS_AT:INPUTS_AT + instances[2]]));
+    }
+
     /// @dev Where a chunk's inputs, words of labels and outputs stand among the public inputs.
     function _places(uint256 slots, uint256 chunk)
         internal

@@ -62,8 +62,10 @@ contract InferenceRollup is Batches, Settlement {
     ) external {
         IModelRegistry.ModelSpec memory spec = registry.model(header.modelId);
         bytes32 batchHash = _prove(header, proof, spec);
+        _checkCommitted(header, slotHashes);
+        _checkInputs(proof.instances, slotHashes);
         for (uint256 i; i < chunks.length; ++i) {
-            _checkSlots(header, chunks[i], slotHashes);
+            _checkSlots(header.batchId, chunks[i], slotHashes);
             Frame memory f = _frame(header, batchHash, proof.prover, chunks[i].index, spec);
             (f.inputsAt, f.wordsAt, f.outputsAt) = _places(spec.batchSlots, chunks[i].index);
             _settle(f, chunks[i], proof.instances);
@@ -79,7 +81,8 @@ contract InferenceRollup is Batches, Settlement {
         BatchStatus status = _status(header.batchId);
         require(status == BatchStatus.Proven, BatchNotProven(header.batchId, status));
         require(isProven(header.batchId, chunk.index, opening), WrongStatement(header.batchId));
-        _checkSlots(header, chunk, opening.slotHashes);
+        _checkCommitted(header, opening.slotHashes);
+        _checkSlots(header.batchId, chunk, opening.slotHashes);
         IModelRegistry.ModelSpec memory spec = registry.model(header.modelId);
         Frame memory f = _frame(header, batchHash, opening.prover, chunk.index, spec);
         f.wordsAt = f.slots;
@@ -99,7 +102,8 @@ contract InferenceRollup is Batches, Settlement {
         _known(header);
         uint64 batchId = header.batchId;
         require(isProven(batchId, chunk.index, opening), WrongStatement(batchId));
-        _checkSlots(header, chunk, opening.slotHashes);
+        _checkCommitted(header, opening.slotHashes);
+        _checkSlots(header.batchId, chunk, opening.slotHashes);
         IModelRegistry.ModelSpec memory spec = registry.model(header.modelId);
         _checkReceipt(spec, chunk.index, opening.statement, slot, receipt);
         address worker = ECDSA.recoverCalldata(receiptDigest(receipt), signature);
@@ -148,14 +152,21 @@ contract InferenceRollup is Batches, Settlement {
         (f.slots, f.words) = Chunks.sizes(spec.batchSlots, index);
     }
 
-    /// @dev Checks that the chunk's slots are the committed ones.
-    function _checkSlots(BatchHeader calldata header, Chunk calldata chunk, bytes32[] calldata slotHashes)
-        private
-        pure
-    {
+    /// @dev Checks that the hashes of a batch's slots are the committed ones.
+    function _checkCommitted(BatchHeader calldata header, bytes32[] calldata slotHashes) private pure {
         bytes32 all = keccak256(abi.encodePacked(slotHashes));
         require(all == header.slotsHash, WrongSlots(header.slotsHash, all));
-        require(chunk.index < slotHashes.length, NoSuchChunk(header.batchId, chunk.index));
+    }
+
+    /// @dev Checks that a statement is about the committed inputs: a proof of others would spend the batch on nothing.
+    function _checkInputs(uint256[] calldata instances, bytes32[] calldata slotHashes) private pure {
+        (bytes32 expected, bytes32 hash) = (slotHashes[slotHashes.length - 1], _inputsHash(instances));
+        require(hash == expected, WrongInputs(expected, hash));
+    }
+
+    /// @dev Checks that the chunk's slots are the committed ones.
+    function _checkSlots(uint64 batchId, Chunk calldata chunk, bytes32[] calldata slotHashes) private pure {
+        require(chunk.index < slotHashes.length, NoSuchChunk(batchId, chunk.index));
         (bytes32 expected, bytes32 hash) = (slotHashes[chunk.index], _slotsHash(chunk));
         require(hash == expected, WrongSlots(expected, hash));
     }

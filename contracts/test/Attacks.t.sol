@@ -311,4 +311,32 @@ contract AttacksTest is RollupFixture {
         bytes memory wrong = abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[0], _slotsHash(chunk));
         _proveReverts(b, wrong);
     }
+
+    /// Whoever has the package can prove it of inputs of his own. Under another batch's header that would spend the
+    /// batch on tasks that nobody ordered.
+    function testAProofOfOtherInputsSpendsNoBatch() external {
+        Bundle memory b = _bundle(3);
+        _commit(b);
+        b.proof.prover = STRANGER;
+        _bind(b);
+        b.proof.instances[4] ^= 1;
+        _reprove(b);
+        bytes32 committed = b.slotHashes[b.slotHashes.length - 1];
+        bytes32 got =
+            keccak256(abi.encodePacked(b.proof.instances[3], b.proof.instances[4], b.proof.instances[5]));
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(I.WrongInputs.selector, committed, got));
+        rollup.proveBatch(b.header, b.proof, b.slotHashes, new I.Chunk[](0));
+
+        // Nor one of fewer tasks, nor one without the committed hashes.
+        b.proof.instances[4] ^= 1;
+        (b.proof.instances[2], b.proof.instances[5]) = (2, uint256(NULL_INPUT));
+        _reprove(b);
+        got = keccak256(abi.encodePacked(b.proof.instances[3], b.proof.instances[4]));
+        vm.expectRevert(abi.encodeWithSelector(I.WrongInputs.selector, committed, got));
+        rollup.proveBatch(b.header, b.proof, b.slotHashes, new I.Chunk[](0));
+        bytes32[] memory none = new bytes32[](0);
+        vm.expectRevert(abi.encodeWithSelector(I.WrongSlots.selector, b.header.slotsHash, keccak256("")));
+        rollup.proveBatch(b.header, b.proof, none, new I.Chunk[](0));
+    }
 }

@@ -156,7 +156,8 @@ contract SettleTest is RollupFixture {
 
         // A header may commit to more chunks than the model has.
         b = _bundle(1);
-        b.slotHashes = _append(b.slotHashes, b.slotHashes[0]);
+        b.slotHashes = _append(b.slotHashes, b.slotHashes[1]);
+        b.slotHashes[1] = b.slotHashes[0];
         b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
         _bind(b);
         _reprove(b);
@@ -164,7 +165,10 @@ contract SettleTest is RollupFixture {
         b.chunks[0].index = 1;
         _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 1));
         b.chunks[0].index = 2;
-        _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 2));
+        bytes32 got = _slotsHash(b.chunks[0]);
+        _proveReverts(b, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[2], got));
+        b.chunks[0].index = 3;
+        _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 3));
         b.chunks[0].index = type(uint256).max;
         _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, type(uint256).max));
     }

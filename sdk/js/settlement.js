@@ -115,9 +115,11 @@ function chunkHash(slots) {
   return keccak256(concat([...numbers, ...orders, ...executors, ...workers.map((worker) => toBeHex(worker, 32))]));
 }
 
-/** Hash of each chunk's slots. */
-export const slotHashes = (batchSlots, slots) =>
-  Array.from({ length: chunkCount(batchSlots) }, (_, chunk) => chunkHash(slots.slice(...chunkSlots(batchSlots, chunk))));
+/** Hash of each chunk's slots, and behind them that of all tasks' inputs. */
+export const slotHashes = (batchSlots, slots) => [
+  ...Array.from({ length: chunkCount(batchSlots) }, (_, chunk) => chunkHash(slots.slice(...chunkSlots(batchSlots, chunk)))),
+  keccak256(concat(slots.map(({ order }) => order.input_hash))),
+];
 
 /** What a batch's header says of its slots. */
 export const slotsHash = (batchSlots, slots) => keccak256(concat(slotHashes(batchSlots, slots)));

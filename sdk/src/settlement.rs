@@ -3,7 +3,7 @@
 use alloy::primitives::{keccak256, Address, B256, U256};
 use alloy::sol_types::SolValue as _;
 use dn_core::api::{self, BundleView, Bytes32, OrderView};
-use dn_core::{bundle, chunks, statement};
+use dn_core::{bundle, chunks, labels, statement};
 
 use crate::contracts::IInferenceRollup::{BatchHeader, Chunk, Opening};
 use crate::wire;
@@ -237,7 +237,7 @@ pub fn tag_siblings(
     found
 }
 
-/// Hash of each chunk's slots and workers; zero where no slot is in use.
+/// Hash of each chunk's slots and workers, zero where no slot is in use, and behind them that of all tasks' inputs.
 #[must_use]
 pub fn slot_hashes(batch_slots: usize, slots: &[Slot]) -> Vec<B256> {
     let hash = |index| {
@@ -252,7 +252,8 @@ pub fn slot_hashes(batch_slots: usize, slots: &[Slot]) -> Vec<B256> {
         chunk.workers.iter().for_each(|worker| bytes.extend(worker.into_word()));
         keccak256(bytes)
     };
-    (0..chunks::count(batch_slots)).map(hash).collect()
+    let inputs: Vec<[u8; 32]> = slots.iter().map(|slot| slot.order.input_hash.0).collect();
+    (0..chunks::count(batch_slots)).map(hash).chain([keccak256(inputs.concat())]).collect()
 }
 
 /// What a batch's header says of its slots.
@@ -294,6 +295,15 @@ pub fn opening(
         leaves: (0..chunks::count(batch_slots)).map(leaf).collect(),
         statement: words(index).into_iter().map(U256::from_be_bytes).collect(),
     })
+}
+
+/// Whether the public inputs of a batch have a label for a slot.
+#[must_use]
+pub fn is_labelled(instances: &[Bytes32], slot: usize) -> bool {
+    let Some(batch_slots) = statement::slots(instances.len()) else { return false };
+    let word = instances.get(statement::labels_at(batch_slots) + slot / labels::LABELS_PER_WORD);
+    let entries = word.filter(|_| slot < batch_slots).and_then(|word| labels::unpack(&word.0));
+    entries.is_some_and(|entries| entries[slot % labels::LABELS_PER_WORD] != 0)
 }
 
 /// A signature of 65 bytes in the compact form of EIP-2098. `None` where it is none.
@@ -371,7 +381,7 @@ mod tests {
         assert_eq!(tag_siblings(64, 0, &slots, |i| i == 1 || i == 2).len(), 3);
         let hash = slots_hash(64, &slots).to_string();
         assert_eq!(
-            hash, "0x5eff56882486ce64f975b8d8bb4281e1c655d31df66c643576e516bea824d1a9",
+            hash, "0x5136c089052e2d1476e7808a4492541463ae3dd03a62d5cb5433f1463f541b19",
             "that of javascript"
         );
         slots.swap(0, 1);

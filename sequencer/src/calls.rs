@@ -58,8 +58,13 @@ async fn parts(app: &App, id: u64) -> Result<Parts> {
     let batch = batches::get(&app.store, id).await?.context("the batch is gone")?;
     let tasks = tasks::of_batch(&app.store, id).await?;
     let labels = labels::of_batch(&app.store, id).await?;
-    let salt = |task: &Task| labels.get(&task.id).map(|label| B256::from(label.salt.0));
-    let salts = tasks.iter().map(salt).collect();
+    // A proof that somebody else brought can be without labels.
+    let instances = batch.instances.as_deref().unwrap_or_default();
+    let salt = |(slot, task): (usize, &Task)| {
+        let label = labels.get(&task.id).filter(|_| settlement::is_labelled(instances, slot));
+        label.map(|label| B256::from(label.salt.0))
+    };
+    let salts = tasks.iter().enumerate().map(salt).collect();
     let hash = batch.header_hash.context("a numbered batch has a header")?;
     let invoices = invoices::of_batch(&app.store, hash).await?;
     let (header, slots) = (header(app, &batch)?, slots(&tasks));

@@ -61,7 +61,8 @@ interface IInferenceRollup is IAccounts {
         bytes32 outputs;
     }
 
-    /// @param slotsHash keccak256 over the chunks' hashes, one behind the other. A chunk's hash is
+    /// @param slotsHash keccak256 over the chunks' hashes, one behind the other, and behind them the keccak256 of all tasks'
+    /// input commitments, so that nobody proves the batch of other inputs. A chunk's hash is
     /// keccak256(number of orders 1 . number of tasks 1 . orders . executors . workers) as in `Chunk`, the workers in 32 bytes
     /// each; zero where no slot is in use.
     /// @param openedAt Unix seconds that the deadlines of orders are held against.
@@ -128,7 +129,7 @@ interface IInferenceRollup is IAccounts {
 
     /// @notice Where a chunk stands in its batch.
     /// @param prover Whose proof it is.
-    /// @param slotHashes Hash of every chunk's slots, as `BatchHeader.slotsHash` has them.
+    /// @param slotHashes Hash of every chunk's slots and of the inputs, as `BatchHeader.slotsHash` has them.
     /// @param leaves Hash of every chunk's statement: keccak256(inputs . words of labels . outputs).
     /// @param statement That of the chunk: its inputs, words of labels and outputs.
     struct Opening {
@@ -192,6 +193,7 @@ interface IInferenceRollup is IAccounts {
     error BatchDeadlinePassed(uint64 batchId, uint64 deadline);
     error BatchDeadlineNotPassed(uint64 batchId, uint64 deadline);
     error WrongSlots(bytes32 expected, bytes32 got);
+    error WrongInputs(bytes32 expected, bytes32 got);
     error WrongStatement(uint64 batchId);
     error WrongLength(uint256 expected, uint256 got);
     error TaskCountOutOfRange(uint256 count, uint256 batchSlots);
@@ -221,7 +223,7 @@ interface IInferenceRollup is IAccounts {
     /// 0 version, 1 keccak256(abi.encode(headerHash, prover)) without its top 3 bits, 2 number of tasks, 3.. B input
     /// commitments, 3+B.. W = ceil(B / 15) words of labels, then probe count, correct probes, margin sum, and B output
     /// commitments. A word has 16 bits for each of fifteen slots, the first one lowest: 0, or a class and 1.
-    /// @param slotHashes Hash of every chunk's slots, as `BatchHeader.slotsHash` has them; nothing where none is settled.
+    /// @param slotHashes Hash of every chunk's slots and of the inputs, as `BatchHeader.slotsHash` has them.
     function proveBatch(
         BatchHeader calldata header,
         BatchProof calldata proof,

@@ -66,9 +66,10 @@ abstract contract BundleFixture is TestBase {
     /// @dev Tags, slots, signatures, and the header's hash of the slots. Chunks without a task are left out.
     function _sealOrders(Bundle memory b) internal view {
         uint256 count = b.orders.length;
-        b.slotHashes = new bytes32[](Chunks.count(b.batchSlots));
+        uint256 chunks = Chunks.count(b.batchSlots);
+        b.slotHashes = new bytes32[](chunks + 1);
         uint256 used = count == 0 ? 0 : (count - 1) / Chunks.SLOTS + 1;
-        b.chunks = new I.Chunk[](used < b.slotHashes.length ? used : b.slotHashes.length);
+        b.chunks = new I.Chunk[](used < chunks ? used : chunks);
         for (uint256 c; c < b.chunks.length; ++c) {
             (uint256 from, uint256 to) = Chunks.slots(b.batchSlots, c);
             I.Chunk memory chunk = b.chunks[c];
@@ -84,7 +85,16 @@ abstract contract BundleFixture is TestBase {
             }
             b.slotHashes[c] = _slotsHash(chunk);
         }
+        b.slotHashes[chunks] = _inputsHash(b);
         b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
+    }
+
+    function _inputsHash(Bundle memory b) internal pure returns (bytes32) {
+        bytes32[] memory inputs = new bytes32[](b.orders.length);
+        for (uint256 i; i < inputs.length; ++i) {
+            inputs[i] = b.orders[i].inputHash;
+        }
+        return keccak256(abi.encodePacked(inputs));
     }
 
     function _addTask(Bundle memory b, I.Chunk memory chunk, uint256 i) private view {
@@ -284,7 +294,7 @@ abstract contract BundleFixture is TestBase {
     /// @dev Where the chunk stands in its batch.
     function _opening(Bundle memory b, uint256 chunk) internal pure returns (I.Opening memory o) {
         (o.prover, o.slotHashes) = (b.proof.prover, b.slotHashes);
-        o.leaves = new bytes32[](b.slotHashes.length);
+        o.leaves = new bytes32[](Chunks.count(b.batchSlots));
         for (uint256 i; i < o.leaves.length; ++i) {
             o.leaves[i] = keccak256(abi.encodePacked(_statement(b, i)));
         }

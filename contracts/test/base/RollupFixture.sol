@@ -244,7 +244,7 @@ abstract contract RollupFixture is BundleFixture {
     /// @dev The sequencer sends the proof alone.
     function _proveOnly(Bundle memory b) internal {
         vm.prank(SEQUENCER);
-        rollup.proveBatch(b.header, b.proof, new bytes32[](0), new I.Chunk[](0));
+        rollup.proveBatch(b.header, b.proof, b.slotHashes, new I.Chunk[](0));
     }
 
     function _proveReverts(Bundle memory b, bytes memory reason) internal {

@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use alloy::primitives::U256;
 use async_trait::async_trait;
 use dn_core::api::{Address, Bytes32, ChainView, Role};
+use dn_sdk::contracts::IInferenceRollup::Opening;
 use dn_sdk::wire;
 
 use crate::rules::outbox::Fee;
@@ -157,4 +158,13 @@ pub(crate) trait Chain: Send + Sync + Debug {
     async fn send(&self, raw: &[u8]) -> Result<(), ChainError>;
 
     async fn included(&self, hash: Bytes32) -> Result<Option<Included>, ChainError>;
+
+    /// The transaction that proved a batch, in a block from `from` on.
+    async fn proof_tx(&self, number: u64, from: u64) -> Result<Option<Bytes32>, ChainError>;
+
+    /// What a transaction calls with, if the node knows it.
+    async fn calldata(&self, hash: Bytes32) -> Result<Option<Vec<u8>>, ChainError>;
+
+    /// Whether the rollup holds the statement of this opening of a batch's first chunk, by now.
+    async fn is_proven(&self, number: u64, opening: &Opening) -> Result<bool, ChainError>;
 }

@@ -11,9 +11,10 @@ use alloy::network::{TransactionBuilder as _, TxSignerSync as _};
 use alloy::primitives::{keccak256, B256, U256};
 use alloy::providers::{DynProvider, Provider as _};
 use alloy::rpc::types::{Filter, Log, TransactionRequest};
-use alloy::sol_types::SolEventInterface as _;
+use alloy::sol_types::{SolEvent as _, SolEventInterface as _};
 use async_trait::async_trait;
 use dn_core::api::{Address, Bytes32, ChainView, Role};
+use dn_sdk::contracts::IInferenceRollup::Opening;
 use dn_sdk::contracts::{IModelRegistry, InferenceRollup, ModelRegistry, Staking};
 use dn_sdk::{wire, Account};
 
@@ -299,6 +300,26 @@ impl Chain for Rpc {
         };
         let (is_success, gas_used) = (receipt.status(), receipt.gas_used);
         Ok(Some(Included { is_success, gas_used, block, block_hash: wire::api_bytes32(hash) }))
+    }
+
+    async fn proof_tx(&self, number: u64, from: u64) -> Result<Option<Bytes32>, ChainError> {
+        let filter = Filter::new()
+            .address(wire::address(self.domain.rollup))
+            .event_signature(InferenceRollup::BatchProven::SIGNATURE_HASH)
+            .topic1(U256::from(number))
+            .from_block(from);
+        let logs = self.heard(self.provider().get_logs(&filter).await)?;
+        Ok(logs.last().and_then(|log| log.transaction_hash).map(wire::api_bytes32))
+    }
+
+    async fn calldata(&self, hash: Bytes32) -> Result<Option<Vec<u8>>, ChainError> {
+        let tx = self.provider().get_transaction_by_hash(B256::from(hash.0)).await;
+        Ok(self.heard(tx)?.map(|tx| alloy::consensus::Transaction::input(&tx).to_vec()))
+    }
+
+    async fn is_proven(&self, number: u64, opening: &Opening) -> Result<bool, ChainError> {
+        let call = self.rollup().isProven(number, U256::ZERO, opening.clone()).call().await;
+        self.heard(call)
     }
 }
 

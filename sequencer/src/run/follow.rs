@@ -5,19 +5,23 @@
 //! remembered; when the chain has another block there, everything that was read behind the last
 //! common one is taken back, commitments and proofs alike, and transactions are opened again.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
 use dn_core::api::{BatchState, Bytes32, Role};
 use dn_core::statement;
 use dn_core::task::{Reason, TaskEvent};
 use dn_sdk::settlement::Outcome;
 
+use super::adopt;
 use super::settle::end_without_proof;
 use crate::app::App;
 use crate::chain::range::{self, Range};
 use crate::chain::{Located, RollupEvent};
 use crate::rules::observe::Seen;
 use crate::rules::{admit, follow as rules};
-use crate::store::batches::{Batch, End};
+use crate::store::batches::{Batch, End, Statement};
 use crate::store::settled::{self, Settled};
 use crate::store::task::{Life, Task};
 use crate::store::{batches, blocks, nodes, outbox, payers, tasks, StoreError, Write};
@@ -44,20 +48,31 @@ pub(crate) async fn step(app: &App) -> Result<bool> {
         tracing::warn!(from, to, "the node's answers are not of one chain: asking again");
         return Ok(false);
     };
-    take(app, events, to, last).await.context("store the chain's events")?;
+    let statements = adopt::read(app, &events).await.context("read the proofs of others")?;
+    take(app, events, statements, to, last).await.context("store the chain's events")?;
     if rules::range(Some(to), limits.first_block, head.number, limits.confirmations).is_none() {
         app.world.set_followed(app.now_ms());
     }
     Ok(true)
 }
 
-async fn take(app: &App, events: Vec<Located>, to: u64, last: Bytes32) -> Result<()> {
+/// Statements of others, by the number of the batch that they prove.
+type Statements = BTreeMap<u64, Option<Statement>>;
+
+async fn take(
+    app: &App,
+    events: Vec<Located>,
+    statements: Statements,
+    to: u64,
+    last: Bytes32,
+) -> Result<()> {
     let now_ms = app.now_ms();
+    let all = Arc::new((events, statements));
     let taken = app.write(move |tx| {
-        let events = events.clone();
+        let all = all.clone();
         Box::pin(async move {
-            for event in &events {
-                apply(tx, event, now_ms).await?;
+            for event in &all.0 {
+                apply(tx, event, &all.1, now_ms).await?;
             }
             blocks::advance(tx, to, last).await
         })
@@ -129,7 +144,12 @@ async fn take_back(
 }
 
 /// Applies one event. What has been applied before changes nothing.
-async fn apply(tx: &mut Write, located: &Located, now_ms: u64) -> Result<(), StoreError> {
+async fn apply(
+    tx: &mut Write,
+    located: &Located,
+    statements: &Statements,
+    now_ms: u64,
+) -> Result<(), StoreError> {
     let block = Some(located.number);
     match located.event {
         RollupEvent::BatchCommitted { number, header_hash, tx_hash } => {
@@ -155,6 +175,9 @@ async fn apply(tx: &mut Write, located: &Located, now_ms: u64) -> Result<(), Sto
                 return Ok(());
             }
             let end = End { tx_hash: Some(tx_hash), block, gas: Some(gas_used) };
+            if let Some(statement) = statements.get(&number) {
+                batches::set_statement(tx, batch.id, statement.as_ref(), now_ms).await?;
+            }
             batches::set_proven(tx, batch.id, end, now_ms).await?;
             let seen = Seen { finished: 1, ..Seen::default() };
             nodes::observe(tx, prover, Role::Prover, seen);
@@ -169,7 +192,8 @@ async fn apply(tx: &mut Write, located: &Located, now_ms: u64) -> Result<(), Sto
     }
 }
 
-/// Ends the tasks of a settled chunk. `is_paid` is asked for each of its slots.
+/// Ends the tasks of a settled chunk. `is_paid` is asked for each of its slots. While the batch's statement is unknown
+/// nothing changes: the contract is compared with again.
 pub(crate) async fn chunk_settled(
     tx: &mut Write,
     batch: &Batch,
@@ -177,19 +201,19 @@ pub(crate) async fn chunk_settled(
     is_paid: impl Fn(usize) -> bool,
     now_ms: u64,
 ) -> Result<(), StoreError> {
+    let Some(instances) = batch.instances.as_deref() else {
+        tracing::error!(batch_id = batch.id, "a batch is settled whose proof is not here");
+        return Ok(());
+    };
     if !settled::insert(tx, batch.id, chunk).await? {
         return Ok(());
     }
     batches::touch(tx, batch.id, now_ms).await?;
     let slots = batch.chunk(chunk.chunk);
     let tasks = tasks::of_batch_for_write(tx, batch.id).await?;
-    let instances = batch.instances.as_deref().unwrap_or_default();
     let outputs_at = statement::outputs_at(statement::slots(instances.len()).unwrap_or(0));
     for (slot, task) in tasks.iter().enumerate().filter(|(slot, _)| slots.contains(slot)) {
-        let Some(output) = instances.get(outputs_at + slot) else {
-            tracing::error!(batch_id = batch.id, "a batch is settled whose proof is not here");
-            continue;
-        };
+        let Some(output) = instances.get(outputs_at + slot) else { continue };
         task_proven(tx, task, *output, is_paid(slot - slots.start), now_ms).await?;
     }
     Ok(())

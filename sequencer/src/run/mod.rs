@@ -2,6 +2,7 @@
 //! and each survives every error. They look at the database and the chain, ask the rules, and
 //! carry out what these say.
 
+mod adopt;
 pub(crate) mod distrust;
 pub(crate) mod expire;
 pub(crate) mod follow;

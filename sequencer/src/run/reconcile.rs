@@ -6,7 +6,9 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result};
+use dn_core::api::BatchState;
 
+use super::adopt::{self, Proven};
 use super::{follow, settle};
 use crate::app::App;
 use crate::chain::{BatchStatus, ChainError};
@@ -52,9 +54,20 @@ async fn one(app: &App, batch: &Batch, open: &[OpenTx], block: u64) -> Result<()
     let known = settled::chunks(&app.store, batch.id).await?;
     let missed = |chunk: &u32| record.settled >> chunk & 1 == 1 && !known.contains(chunk);
     let missed: Vec<u32> = (0..batch.chunks).filter(missed).collect();
-    if repair == Repair::Nothing && missed.is_empty() {
+    let is_unread = repair == Repair::Prove
+        || (on_chain == OnChain::Proven
+            && batch.state == BatchState::Proven
+            && batch.proven_by.is_none());
+    if repair == Repair::Nothing && missed.is_empty() && !is_unread {
         return Ok(());
     }
+    let proven = match is_unread {
+        true => {
+            let whole = batches::get(&app.store, batch.id).await?.context("the batch is gone")?;
+            Some(adopt::find(app, &whole, terms.number, whole.end_tx).await?)
+        }
+        false => None,
+    };
     // Between the two looks it may have been followed.
     let still = batches::get(&app.store, batch.id).await?.context("the batch is gone")?;
     let position = blocks::last(&app.store).await?;
@@ -63,6 +76,16 @@ async fn one(app: &App, batch: &Batch, open: &[OpenTx], block: u64) -> Result<()
     }
     tracing::error!(batch_id = batch.id, number = terms.number, state = ?batch.state, ?on_chain, ?repair, "database and contract differ");
     dn_service::metrics::counter!(dn_service::metrics::REPAIRS).increment(1);
+    if let Some(Proven::Theirs(statement)) = proven {
+        let (id, now_ms) = (batch.id, app.now_ms());
+        let set = app.write(move |tx| {
+            let statement = statement.clone();
+            Box::pin(
+                async move { batches::set_statement(tx, id, statement.as_ref(), now_ms).await },
+            )
+        });
+        set.await?;
+    }
     mend(app, batch, repair, block).await?;
     settle_missed(app, batch, &missed, block).await
 }

@@ -75,6 +75,8 @@ async fn facts(app: &App, batch: &Batch, open: &[OpenTx]) -> Result<Facts> {
         _ => false,
     };
     let settled = settled::chunks(&app.store, batch.id).await?;
+    // Chunks are settled by what the chain holds, which has to be read first where others brought it.
+    let chunks = if batch.proven_by.is_some() { batch.chunks } else { 0 };
     Ok(Facts {
         state: batch.state,
         is_numbered: batch.terms.is_some(),
@@ -86,7 +88,7 @@ async fn facts(app: &App, batch: &Batch, open: &[OpenTx]) -> Result<Facts> {
         is_model_active: is_active,
         since_proof_ms: app.now_ms().saturating_sub(batch.proof_at_ms.unwrap_or(0)),
         are_invoices_missing,
-        unsettled: (0..batch.chunks).find(|chunk| !settled.contains(chunk)),
+        unsettled: (0..chunks).find(|chunk| !settled.contains(chunk)),
     })
 }
 

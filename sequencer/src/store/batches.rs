@@ -87,6 +87,12 @@ pub(crate) async fn by_number(tx: &mut Write, number: u64) -> Result<Option<Batc
     row.map(Batch::try_from).transpose()
 }
 
+/// The batch with a number of the chain.
+pub(crate) async fn numbered(store: &Store, number: u64) -> Result<Option<Batch>, StoreError> {
+    let row = select("*", "number = $1").bind(signed(number)).fetch_optional(&store.pool).await?;
+    row.map(Batch::try_from).transpose()
+}
+
 /// Batches from the key `from` on, without proofs.
 pub(crate) async fn list(store: &Store, from: u64, limit: u32) -> Result<Vec<Batch>, StoreError> {
     let query = select(LIGHT, "id >= $1 order by id limit $2");
@@ -417,6 +423,36 @@ async fn set_end(
     .bind(end.tx_hash.map(|h| h.0.to_vec()))
     .bind(end.block.map(signed))
     .bind(end.gas.map(signed))
+    .bind(signed(now_ms))
+    .bind(signed(id))
+    .execute(&mut tx.db)
+    .await?;
+    Ok(())
+}
+
+/// What the chain holds as a batch's proof, where somebody else brought it.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement {
+    pub(crate) prover: Address,
+    pub(crate) instances: Vec<Bytes32>,
+    pub(crate) proof: Vec<u8>,
+}
+
+/// Puts the chain's statement in the place of ours; `None` while it could not be read.
+pub(crate) async fn set_statement(
+    tx: &mut Write,
+    id: u64,
+    statement: Option<&Statement>,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let instances = statement.map(|s| s.instances.iter().flat_map(|w| w.0).collect::<Vec<u8>>());
+    sqlx::query(
+        "update batch set instances = $1, proof = $2, proven_by = $3, updated_at_ms = $4,
+             prove_cpu_ms = null where id = $5",
+    )
+    .bind(instances)
+    .bind(statement.map(|s| s.proof.clone()))
+    .bind(statement.map(|s| s.prover.0.to_vec()))
     .bind(signed(now_ms))
     .bind(signed(id))
     .execute(&mut tx.db)

@@ -187,6 +187,12 @@ pub(crate) async fn add_variant(
     Ok(())
 }
 
+/// Whether a transaction is one of ours.
+pub(crate) async fn is_ours(store: &Store, hash: Bytes32) -> Result<bool, StoreError> {
+    let query = sqlx::query("select 1 from outbox_variant where tx_hash = $1");
+    Ok(query.bind(hash.0.to_vec()).fetch_optional(&store.pool).await?.is_some())
+}
+
 /// Notes that a transaction was sent once more.
 pub(crate) async fn set_sent(tx: &mut Write, id: i64, now_ms: u64) -> Result<(), StoreError> {
     let query = sqlx::query("update outbox set sent_at_ms = $1 where id = $2");

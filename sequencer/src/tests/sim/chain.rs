@@ -11,6 +11,7 @@ use alloy::primitives::keccak256;
 use alloy::sol_types::SolValue as _;
 use async_trait::async_trait;
 use dn_core::api::{Address, Bytes32, ChainView, Role};
+use dn_sdk::contracts::IInferenceRollup::Opening;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -56,6 +57,8 @@ struct Inner {
     blocks: Vec<Mined>,
     mempool: BTreeMap<u64, (Bytes32, Tx)>,
     signed: HashMap<Bytes32, Tx>,
+    /// Transactions of others, for the next block.
+    strangers: Vec<(Bytes32, Tx)>,
     base_fee: u128,
     faults: Faults,
     is_dead: bool,
@@ -108,6 +111,7 @@ impl FakeChain {
             blocks: vec![genesis],
             mempool: BTreeMap::new(),
             signed: HashMap::new(),
+            strangers: Vec::new(),
             base_fee: 100,
             faults: Faults::default(),
             is_dead: false,
@@ -179,6 +183,15 @@ impl FakeChain {
         });
     }
 
+    /// Somebody else calls the rollup.
+    pub(super) fn call_by_stranger(&self, calldata: Vec<u8>) {
+        let mut inner = self.lock();
+        let hash = bytes(keccak256(("stranger", inner.salt, calldata.clone()).abi_encode()).0);
+        let tx = Tx { nonce: u64::MAX, fee: u128::MAX, calldata };
+        inner.signed.insert(hash, tx.clone());
+        inner.strangers.push((hash, tx));
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut inner = self.lock();
         let mut state = inner.tip().state.clone();
@@ -214,6 +227,15 @@ impl FakeChain {
             }
             state.nonce = nonce + 1;
         }
+        for (hash, tx) in std::mem::take(&mut inner.strangers) {
+            let mut after = state.clone();
+            let done = execute(&mut after, &tx.calldata, hash, time_s);
+            receipts.push((hash, done.is_ok()));
+            if let Ok(mut told) = done {
+                state = after;
+                events.append(&mut told);
+            }
+        }
         let used = state.nonce;
         inner.mempool.retain(|nonce, _| *nonce >= used);
         inner.append(state, time_s, events, receipts);
@@ -230,7 +252,9 @@ impl FakeChain {
         for block in &gone {
             for (hash, _) in &block.receipts {
                 let Some(tx) = inner.signed.get(hash).cloned() else { continue };
-                if !are_lost {
+                if !are_lost && tx.nonce == u64::MAX {
+                    inner.strangers.push((*hash, tx));
+                } else if !are_lost {
                     inner.mempool.insert(tx.nonce, (*hash, tx));
                 }
             }
@@ -446,5 +470,26 @@ impl Chain for FakeChain {
         });
         self.answered(Question::Included).await;
         answer
+    }
+
+    async fn proof_tx(&self, number: u64, from: u64) -> Result<Option<Bytes32>, ChainError> {
+        let events = self.events(from, u64::from(u32::MAX)).await?;
+        Ok(events.iter().rev().find_map(|located| match located.event {
+            RollupEvent::BatchProven { number: n, tx_hash, .. } if n == number => Some(tx_hash),
+            _ => None,
+        }))
+    }
+
+    async fn calldata(&self, hash: Bytes32) -> Result<Option<Vec<u8>>, ChainError> {
+        self.ask(|inner, _| Ok(inner.signed.get(&hash).map(|tx| tx.calldata.clone())))
+    }
+
+    async fn is_proven(&self, number: u64, opening: &Opening) -> Result<bool, ChainError> {
+        self.ask(|inner, seen| {
+            let held = inner.blocks[seen].state.statements.get(&number);
+            Ok(held.is_some_and(|(prover, leaves)| {
+                (prover, leaves) == (&opening.prover, &opening.leaves)
+            }))
+        })
     }
 }

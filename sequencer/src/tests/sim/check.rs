@@ -64,7 +64,8 @@ impl Checker {
             ),
             (
                 "select count(*) from task t join batch b on b.id = t.batch_id
-                  where t.state = 'committed' and b.state in ('proven', 'expired')",
+                  where t.state = 'committed' and (b.state = 'expired' or b.state = 'proven' and b.chunks =
+                      (select count(*) from settled s where s.batch_id = b.id))",
                 "a task is held by a batch that has ended",
             ),
             (

@@ -23,6 +23,8 @@ pub(super) const PRICE: u128 = 10;
 pub(super) struct State {
     pub(super) next: u64,
     pub(super) batches: BTreeMap<u64, BatchRecord>,
+    /// Prover and leaves of what is proven.
+    pub(super) statements: BTreeMap<u64, (alloy::primitives::Address, Vec<B256>)>,
     /// What became of each task that was settled, by its tag; the last word counts.
     pub(super) tasks: BTreeMap<Bytes32, Outcome>,
     /// Nonces that were charged.
@@ -101,6 +103,14 @@ fn prove(
     }
     record.status = BatchStatus::Proven;
     statement::slots(call.proof.instances.len()).ok_or("WrongLength")?;
+    if keccak256(call.slotHashes.concat()) != header.slotsHash {
+        return refuse("WrongSlots");
+    }
+    let instances: Vec<Bytes32> =
+        call.proof.instances.iter().map(|word| Bytes32(word.to_be_bytes())).collect();
+    let opening =
+        settlement::opening(&instances, &[], call.proof.prover, 0).ok_or("WrongLength")?;
+    state.statements.insert(number, (call.proof.prover, opening.leaves));
     let prover = wire::api_address(call.proof.prover);
     let mut events = vec![RollupEvent::BatchProven { number, prover, tx_hash, gas_used: 1 }];
     for chunk in &call.chunks {

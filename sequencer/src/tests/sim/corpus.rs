@@ -476,6 +476,22 @@ async fn a_hoarder_loses_its_traffic_within_minutes() {
     ends_well(town).await;
 }
 
+/// A prover owes its proof to nobody: what it sends to the chain itself is read there, also where the events of it were
+/// never heard.
+#[tokio::test]
+async fn a_proof_that_the_chain_has_from_its_prover_is_taken_over() {
+    for empty_logs in [0, 1_000] {
+        let mut town = town(&[Worker::Honest], &[Prover::Direct]).await;
+        town.submit_many(8).await;
+        town.until("committed", async |t| has_batch_in(t, BatchState::Committed).await).await;
+        town.chain.set_faults(Faults { empty_logs, ..Faults::default() });
+        for _ in 0..20 {
+            town.round().await;
+        }
+        ends_well(town).await;
+    }
+}
+
 #[tokio::test]
 async fn fault_01_a_crash_after_each_question_loses_nothing() {
     for dies_in in 0..24 {

@@ -33,7 +33,13 @@ async fn storm(seed: u64) -> Result<Ends, String> {
     let mut workers = vec![Worker::Honest];
     workers.extend((0..rng.gen_range(0..4)).map(|_| kinds[rng.gen_range(0..kinds.len())]));
     let mut provers = vec![Prover::Honest];
-    provers.extend((0..rng.gen_range(0..2)).map(|_| Prover::Idle));
+    provers.extend((0..rng.gen_range(0..2)).map(|_| {
+        if rng.gen() {
+            Prover::Idle
+        } else {
+            Prover::Direct
+        }
+    }));
     let mut town = Town::new(seed, workers, provers).await;
     for step in 0..STEPS {
         town.step(&Weather::STORM).await;

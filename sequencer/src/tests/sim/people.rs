@@ -1,7 +1,14 @@
 //! Who takes part: users, workers and provers of every kind.
 
+use alloy::primitives::U256;
+use alloy::sol_types::SolCall as _;
 use dn_core::api::{Address, Bytes, Bytes32, LeasedTask, OrderView, ReceiptView, SubmitTask};
 use dn_core::api::{Amount, TaskResult};
+use dn_core::statement;
+use dn_sdk::contracts::IInferenceRollup::{BatchHeader, BatchProof};
+use dn_sdk::contracts::InferenceRollup::proveBatchCall;
+use dn_sdk::settlement::{self, Slot};
+use dn_sdk::wire;
 
 use super::contract::PRICE;
 
@@ -32,6 +39,8 @@ pub(super) enum Prover {
     Honest,
     /// Leases and never proves.
     Idle,
+    /// Sends its proofs to the chain and not to the sequencer.
+    Direct,
 }
 
 pub(super) fn user(i: u8) -> Address {
@@ -64,6 +73,20 @@ pub(super) fn task(i: u32, user: Address, deadline_s: u64) -> (Bytes32, SubmitTa
     let signature = Bytes([&[1; 64][..], &[27]].concat());
     let salt = Bytes32([2; 32]);
     (id, SubmitTask { input: vec![1, 2], salt, order, signature, bundle: None, label: None })
+}
+
+/// A call that proves a batch and settles nothing of it.
+pub(super) fn proof_call(
+    header: BatchHeader,
+    slots: &[Slot],
+    prover: Address,
+    instances: &[Bytes32],
+) -> Vec<u8> {
+    let instances: Vec<U256> = instances.iter().map(|w| U256::from_be_bytes(w.0)).collect();
+    let batch_slots = statement::slots(instances.len()).unwrap();
+    let proof = BatchProof { prover: wire::address(prover), instances, proof: vec![1; 8].into() };
+    let slot_hashes = settlement::slot_hashes(batch_slots, slots);
+    proveBatchCall { header, proof, slotHashes: slot_hashes, chunks: Vec::new() }.abi_encode()
 }
 
 /// The only right answer to a task.

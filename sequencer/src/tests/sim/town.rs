@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dn_core::api::{Address, Bytes, Bytes32, LeasedTask, ProofResult, Role, SignedInvoice};
 use dn_core::statement;
+use dn_sdk::wire;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -20,7 +21,7 @@ use crate::models::Models;
 use crate::rules::lease::Terms;
 use crate::run;
 use crate::store::{invoices as store, nodes, tasks, Seal, Store};
-use crate::{invoices, proving, work};
+use crate::{calls, invoices, proving, work};
 
 const USERS: u8 = 3;
 const START_MS: u64 = 1_700_000_000_000;
@@ -339,6 +340,12 @@ impl Town {
         let mut instances = vec![Bytes32([0; 32]); statement::len(count)];
         for (slot, task) in slots.iter().enumerate() {
             instances[statement::outputs_at(count) + slot] = people::truth(task.id);
+        }
+        if self.provers[i] == Prover::Direct {
+            let header = batch.header(self.app.chain.domain()).unwrap();
+            let (header, slots) = (wire::rollup_header(&header), calls::slots(&slots));
+            let call = people::proof_call(header, &slots, prover, &instances);
+            return self.chain.call_by_stranger(call);
         }
         let (batch_id, fence, proof) = (batch.id, batch.fence, Bytes(vec![1; 8]));
         let result = ProofResult { batch_id, fence, instances, proof, cpu_ms: 1 };
