@@ -97,6 +97,7 @@ test("the rollup keeps what is computed here of a batch that it settled", () => 
   const read = JSON.parse(gunzipSync(readFileSync(new URL("testdata/settled.json.gz", import.meta.url))).toString());
   const { header, prover, slots: tasks, instances } = read;
   assert.equal(headerHash(header), read.headerHash);
+  assert.equal(slotsHash(slotsOf(instances.length), tasks), header.slots_hash);
   assert.equal(boundHeader(read.headerHash, prover), BigInt(instances[1]));
   const opened = openings(instances.map(BigInt), tasks, prover);
   assert.ok(opened.length > 1 && tasks.length > 60, "one chunk alone has tasks");

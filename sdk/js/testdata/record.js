@@ -40,7 +40,7 @@ const ROLLUP = [
 async function settled(id) {
   const { header, prover, slots: all } = await ask(`/v1/batches/${id}`);
   const { instances } = await ask(`/v1/batches/${id}/proof`);
-  const slots = all.map(({ worker, order }) => ({ worker, order }));
+  const slots = all.map(({ worker, order, bundle }) => ({ worker, order, bundle }));
   const opened = openings(instances.map(BigInt), slots, prover);
   const provider = new JsonRpcProvider(rpc);
   const rollup = new Contract(header.rollup, ROLLUP, provider);

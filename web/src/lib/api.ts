@@ -70,11 +70,20 @@ export interface Order {
   tag: string;
 }
 
+/** Where an order stands among those that were signed together. */
+export interface Bundle {
+  size: number;
+  index: number;
+  inputs: string[];
+  tags: string[];
+}
+
 export interface Slot {
   task_id: string;
   worker: string;
   order: Order;
   signature: string;
+  bundle?: Bundle;
   receipt: Receipt;
 }
 

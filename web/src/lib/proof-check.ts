@@ -134,9 +134,10 @@ class Examination {
   async orders() {
     const { batch, chain } = this.claim;
     const { inputs } = readStatement(this.#instances);
-    for await (const [i, { task_id, order, signature }] of drawn(batch.slots)) {
+    for await (const [i, slot] of drawn(batch.slots)) {
+      const { task_id, order } = slot;
       need(same(taskOf(chain, order), task_id), `slot ${i}: the order is another task's`);
-      need(signerOf(chain, order, signature) === order.user.toLowerCase(), `slot ${i}: the user has not signed`);
+      need(signerOf(chain, slot) === order.user.toLowerCase(), `slot ${i}: the user has not signed`);
       need(same(order.model_id, batch.model_id), `slot ${i}: the order is for another model`);
       need(BigInt(order.input_hash) === inputs[i], `slot ${i}: the proof is about another input`);
     }

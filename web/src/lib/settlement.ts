@@ -2,9 +2,10 @@
  * All that depends on the settlement contracts: their calls and events, the form of orders and receipts. Nothing else in
  * this folder knows an ABI; what the contracts hash is in `sdk/js/settlement.js`.
  */
+import { BUNDLE, bundleOf } from "@sdk/order.js";
 import { feeOf, isPaid, type Outcome, outcomesOf, placeOf } from "@sdk/settlement.js";
 import { Contract, Interface, JsonRpcProvider, type LogDescription, TypedDataEncoder, keccak256, toBeHex, verifyTypedData } from "ethers";
-import type { Batch, Chain, Order, Receipt } from "./api";
+import type { Batch, Chain, Order, Receipt, Slot } from "./api";
 
 const ROLLUP = new Interface([
   "function verifier() view returns (address)",
@@ -78,9 +79,12 @@ const orderOf = (o: Order) => ({
 /** The task that an order stands for. */
 export const taskOf = (chain: Chain, order: Order) => TypedDataEncoder.hash(domain(chain), ORDER, orderOf(order));
 
-/** Who signed an order, in lower case. */
-export const signerOf = (chain: Chain, order: Order, signature: string) =>
-  verifyTypedData(domain(chain), ORDER, orderOf(order), signature).toLowerCase();
+/** Who signed an order, alone or together with others, in lower case. */
+export const signerOf = (chain: Chain, { order, signature, bundle }: Slot) =>
+  (bundle
+    ? verifyTypedData(domain(chain), BUNDLE, bundleOf(order, bundle), signature)
+    : verifyTypedData(domain(chain), ORDER, orderOf(order), signature)
+  ).toLowerCase();
 
 /** Who signed a receipt, in lower case. */
 export function receiptSigner(chain: Chain, r: Receipt): string {
