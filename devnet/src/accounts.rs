@@ -27,8 +27,6 @@ pub struct Accounts {
     pub validator: Account,
     /// Receives dust.
     pub treasury: Account,
-    /// Gives DN to who tries models in the explorer: the chain sends for it, whoever asks. No member of the rollup.
-    pub faucet: Account,
 }
 
 impl Accounts {
@@ -51,7 +49,6 @@ impl Accounts {
             developer: open("developer")?,
             validator: open("validator")?,
             treasury: open("treasury")?,
-            faucet: open("faucet")?,
         })
     }
 

@@ -27,8 +27,6 @@ use crate::{
 const DN: u128 = 1_000_000_000_000_000_000;
 /// Escrow of each user and stake of each worker and prover, in wei of DN.
 const FUNDS: u128 = 100 * DN;
-/// What the faucet has to give, in wei of DN.
-const FAUCET: u128 = 100_000 * DN;
 /// What each member gets for gas, in wei of the chain's money.
 const GAS_MONEY: u128 = 1_000 * DN;
 /// `IStaking.Role.Worker`.
@@ -115,7 +113,7 @@ fn reference_string(data: &Path) -> Result<B256> {
     Ok(B256::from(protocol::reference_string(&string)))
 }
 
-/// Gives users DN and deposits it, lets the faucet deposit for others, gives nodes DN and stakes it, seats workers and registers the
+/// Gives users DN and deposits it, gives nodes DN and stakes it, seats workers and registers the
 /// validator.
 async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     let amount = U256::from(FUNDS);
@@ -135,9 +133,6 @@ async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
         let staking = Staking::new(contracts.staking, &node.provider);
         sent(staking.stake(role, amount).send().await?).await?;
     }
-    fund_on_dev_chain(&accounts.faucet, U256::from(GAS_MONEY)).await?;
-    sent(token.transfer(accounts.faucet.address(), U256::from(FAUCET)).send().await?).await?;
-    approve(&accounts.faucet, contracts, contracts.rollup, U256::from(FAUCET)).await?;
     let epochs = Epochs::new(contracts.epochs, &accounts.sequencer.provider);
     for (i, worker) in accounts.workers.iter().enumerate() {
         sent(epochs.seat(worker.address(), U256::from(i)).send().await?).await?;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use alloy::primitives::Address;
 use dn_core::api::Bytes32;
 
 use crate::accounts::{key_file, prover_name};
@@ -14,8 +13,8 @@ pub(crate) struct Programs<'a> {
     pub(crate) options: &'a Options,
     pub(crate) contracts: &'a Deployment,
     pub(crate) rpc: &'a str,
-    /// The chain's own endpoint, and the account that gives DN to the explorer's visitors.
-    pub(crate) web: (&'a str, Address),
+    /// The chain's own endpoint, which the explorer's visitors ask.
+    pub(crate) web_rpc: &'a str,
 }
 
 impl Programs<'_> {
@@ -53,10 +52,8 @@ impl Programs<'_> {
             ],
         );
         if let Some(folder) = &o.web {
-            let (rpc, faucet) = self.web;
-            let (web, faucet) = (text(folder), faucet.to_string());
-            let args = ["--web", &web, "--web-rpc", rpc, "--web-faucet", &faucet];
-            program.args.extend(args.map(str::to_owned));
+            let web = text(folder);
+            program.args.extend(["--web", &web, "--web-rpc", self.web_rpc].map(str::to_owned));
         }
         program.args.extend(o.sequencer_args.iter().cloned());
         program

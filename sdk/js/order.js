@@ -3,7 +3,7 @@
  *
  * @module order
  */
-import { AbiCoder, TypedDataEncoder, hexlify, keccak256, randomBytes, toBeHex } from "ethers";
+import { AbiCoder, TypedDataEncoder, hexlify, keccak256, randomBytes, toBeHex, verifyTypedData } from "ethers";
 import { MAX_SIZE, climb, path } from "./bundle.js";
 import { inputCommitment } from "./commitment.js";
 
@@ -20,7 +20,7 @@ const TYPES = {
 };
 
 /** What is signed for several orders at once. */
-export const BUNDLE = {
+const BUNDLE = {
   Bundle: [
     { name: "user", type: "address" },
     { name: "modelId", type: "bytes32" },
@@ -45,10 +45,12 @@ export function domain(chain) {
 /**
  * Id of the task that an order stands for: its EIP-712 digest.
  *
+ * @param chain answer of `GET /v1/chain`
+ * @param order as `POST /v1/tasks` has it
  * @returns {string} 0x and 64 hex digits
  */
 export function taskId(chain, order) {
-  return TypedDataEncoder.hash(domain(chain), TYPES, order);
+  return TypedDataEncoder.hash(domain(chain), TYPES, typed(order));
 }
 
 /** Draws a salt: 31 random bytes, which are below the field's order. */
@@ -112,6 +114,20 @@ export const bundleOf = (order, { size, index, inputs, tags }) => ({
   tags: climb(order.tag, size, index, tags),
   size,
 });
+
+/**
+ * Who signed an order, alone or together with others.
+ *
+ * @param chain answer of `GET /v1/chain`
+ * @param {{order: object, signature: string, bundle?: object | null}} slot as a batch has it
+ * @returns {string} an address
+ * @throws where the signature is none, or no bundle has such an order
+ */
+export function orderSigner(chain, { order, signature, bundle }) {
+  return bundle
+    ? verifyTypedData(domain(chain), BUNDLE, bundleOf(order, bundle), signature)
+    : verifyTypedData(domain(chain), TYPES, typed(order), signature);
+}
 
 /**
  * Signs an order and makes the body of `POST /v1/tasks`.

@@ -23,8 +23,7 @@ const chain = { chain_id: 31337, rollup: "0x" + "a1".repeat(20) };
 const model = { model_id: "0x" + "5c".repeat(32), price: "10000000000000000" };
 const terms = { deadline: 1900000000, nonce: 7, salt: 5n, label: 2, tagSalt: "0x" + "7b".repeat(32) };
 const body = await signedTask(chain, model, new Wallet(key), [1, -2, 3], terms);
-const { user, model_id: modelId, input_hash: inputHash, max_fee: maxFee, deadline, nonce, tag } = body.order;
-const order = { key, chain, model, body, task_id: taskId(chain, { user, modelId, inputHash, maxFee, deadline, nonce, tag }) };
+const order = { key, chain, model, body, task_id: taskId(chain, body.order) };
 
 const leaves = Array.from({ length: 2 * 16 + 5 }, (_, i) => BigInt(i + 1) ** 30n);
 const digest = { leaves: leaves.map((leaf) => toBeHex(leaf, 32)), root: toBeHex(tree(leaves)[0], 32) };

@@ -13,7 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use clap::Args;
-use dn_core::api::{Address, ChainView};
+use dn_core::api::ChainView;
 use dn_service::Failure;
 use flate2::{write::GzEncoder, Compression};
 use serde_json::json;
@@ -36,9 +36,6 @@ pub struct WebArgs {
     /// Chain node that its visitors ask, unless they name one of their own. Everybody can read it.
     #[arg(long, env = "DN_WEB_RPC", default_value = "")]
     pub web_rpc: String,
-    /// Account of a development chain from which visitors are given DN to try models with.
-    #[arg(long, env = "DN_WEB_FAUCET")]
-    pub web_faucet: Option<Address>,
 }
 
 /// The files of the explorer, by the path of their address.
@@ -77,7 +74,6 @@ impl Web {
         let config = json!({
             "api": "",
             "rpc": args.web_rpc,
-            "faucet": args.web_faucet,
             "chain_id": chain.chain_id,
             "rollup": chain.rollup,
             "token": chain.token,
@@ -206,6 +202,8 @@ fn kind(path: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use dn_core::api::Address;
+
     use super::*;
 
     fn chain() -> ChainView {
@@ -222,7 +220,7 @@ mod tests {
 
     fn args(web: Option<&Path>) -> WebArgs {
         let web_rpc = "https://chain.example".to_owned();
-        WebArgs { web: web.map(Path::to_owned), web_rpc, web_faucet: None }
+        WebArgs { web: web.map(Path::to_owned), web_rpc }
     }
 
     fn site() -> (tempfile::TempDir, Web) {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use alloy::sol_types::SolCall as _;
 use anyhow::Result;
 use dn_core::api::Bytes32;
+use dn_core::statement;
 use dn_sdk::contracts::InferenceRollup::proveBatchCall;
 use dn_sdk::{settlement, wire};
 
@@ -30,10 +31,11 @@ pub(super) enum Proven {
     Theirs(Option<Statement>),
 }
 
-/// Statements of others behind the events, by the number of their batch.
+/// Statements of others behind the events, by the number of their batch. One that cannot be read now holds up no other
+/// batch: it is looked for again when the contract is compared with.
 ///
 /// # Errors
-/// When database or chain do not answer.
+/// When the database does not answer.
 pub(super) async fn read(
     app: &App,
     events: &[Located],
@@ -45,10 +47,17 @@ pub(super) async fn read(
             continue;
         }
         let Some(batch) = batches::numbered(&app.store, number).await? else { continue };
-        if let Proven::Theirs(statement) = find(app, &batch, number, Some(tx_hash)).await? {
-            tracing::info!(batch_id = batch.id, %tx_hash, is_read = statement.is_some(), "proven by somebody else");
-            found.insert(number, statement);
-        }
+        let statement = match find(app, &batch, number, Some(tx_hash)).await {
+            Ok(Proven::Ours) => continue,
+            Ok(Proven::Theirs(statement)) => statement,
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(batch_id = batch.id, error, "a proof of somebody else is not read");
+                None
+            }
+        };
+        tracing::info!(batch_id = batch.id, %tx_hash, is_read = statement.is_some(), "proven by somebody else");
+        found.insert(number, statement);
     }
     Ok(found)
 }
@@ -80,7 +89,8 @@ pub(super) async fn find(
     let Some(tx_hash) = tx_hash else { return Ok(Proven::Theirs(None)) };
     let calldata = app.chain.calldata(tx_hash).await?.unwrap_or_default();
     for statement in statements(&calldata, number) {
-        if is_held(app, number, &statement, &slots).await? {
+        let is_of_batch = statement::slots(statement.instances.len()) == Some(batch.batch_slots);
+        if is_of_batch && is_held(app, number, &statement, &slots).await? {
             return Ok(Proven::Theirs(Some(statement)));
         }
     }

@@ -1,9 +1,10 @@
 /** Verify it yourself: what a batch claims, checked step by step with as little trust as possible. */
+import { orderSigner, taskId } from "@sdk/order.js";
 import { boundHeader, headerHash, openings, slotsHash } from "@sdk/settlement.js";
 import { matchesContract, readProtocol, readStatement, verify } from "@sdk/verify/verify.js";
 import type { Batch, Chain, Header, Proof } from "./api";
 import type { Opening, Registered } from "./settlement";
-import { receiptSigner, signerOf, taskOf } from "./settlement";
+import { receiptSigner } from "./settlement";
 
 export const STEPS = ["key", "header", "slots", "orders", "statement", "proof", "receipts", "contract", "kept"] as const;
 export type StepName = (typeof STEPS)[number];
@@ -136,8 +137,8 @@ class Examination {
     const { inputs } = readStatement(this.#instances);
     for await (const [i, slot] of drawn(batch.slots)) {
       const { task_id, order } = slot;
-      need(same(taskOf(chain, order), task_id), `slot ${i}: the order is another task's`);
-      need(signerOf(chain, slot) === order.user.toLowerCase(), `slot ${i}: the user has not signed`);
+      need(same(taskId(chain, order), task_id), `slot ${i}: the order is another task's`);
+      need(same(orderSigner(chain, slot), order.user), `slot ${i}: the user has not signed`);
       need(same(order.model_id, batch.model_id), `slot ${i}: the order is for another model`);
       need(BigInt(order.input_hash) === inputs[i], `slot ${i}: the proof is about another input`);
     }

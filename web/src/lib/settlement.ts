@@ -1,11 +1,12 @@
 /**
- * All that depends on the settlement contracts: their calls and events, the form of orders and receipts. Nothing else in
- * this folder knows an ABI; what the contracts hash is in `sdk/js/settlement.js`.
+ * All that depends on the settlement contracts: their calls and events, the form of receipts. Nothing else in
+ * this folder knows an ABI; what the contracts hash is in `sdk/js/settlement.js`, what users sign in
+ * `sdk/js/order.js`.
  */
-import { BUNDLE, bundleOf } from "@sdk/order.js";
+import { domain } from "@sdk/order.js";
 import { feeOf, isPaid, type Outcome, outcomesOf, placeOf } from "@sdk/settlement.js";
-import { Contract, Interface, JsonRpcProvider, type LogDescription, TypedDataEncoder, keccak256, toBeHex, verifyTypedData } from "ethers";
-import type { Batch, Chain, Order, Receipt, Slot } from "./api";
+import { Contract, Interface, JsonRpcProvider, type LogDescription, keccak256, toBeHex, verifyTypedData } from "ethers";
+import type { Batch, Chain, Receipt } from "./api";
 
 const ROLLUP = new Interface([
   "function verifier() view returns (address)",
@@ -37,17 +38,6 @@ const ZERO = "0x" + "00".repeat(32);
 /** Blocks asked for at once. */
 const RANGE = 10_000;
 
-const ORDER = {
-  Order: [
-    { name: "user", type: "address" },
-    { name: "modelId", type: "bytes32" },
-    { name: "inputHash", type: "bytes32" },
-    { name: "maxFee", type: "uint128" },
-    { name: "deadline", type: "uint64" },
-    { name: "nonce", type: "uint64" },
-    { name: "tag", type: "bytes32" },
-  ],
-};
 const RECEIPT = {
   Receipt: [
     { name: "taskId", type: "bytes32" },
@@ -58,33 +48,6 @@ const RECEIPT = {
     { name: "finishedAtMs", type: "uint64" },
   ],
 };
-
-const domain = (chain: Chain) => ({
-  name: "deepnode",
-  version: "1",
-  chainId: chain.chain_id,
-  verifyingContract: chain.rollup,
-});
-
-const orderOf = (o: Order) => ({
-  user: o.user,
-  modelId: o.model_id,
-  inputHash: o.input_hash,
-  maxFee: BigInt(o.max_fee),
-  deadline: o.deadline,
-  nonce: o.nonce,
-  tag: o.tag,
-});
-
-/** The task that an order stands for. */
-export const taskOf = (chain: Chain, order: Order) => TypedDataEncoder.hash(domain(chain), ORDER, orderOf(order));
-
-/** Who signed an order, alone or together with others, in lower case. */
-export const signerOf = (chain: Chain, { order, signature, bundle }: Slot) =>
-  (bundle
-    ? verifyTypedData(domain(chain), BUNDLE, bundleOf(order, bundle), signature)
-    : verifyTypedData(domain(chain), ORDER, orderOf(order), signature)
-  ).toLowerCase();
 
 /** Who signed a receipt, in lower case. */
 export function receiptSigner(chain: Chain, r: Receipt): string {

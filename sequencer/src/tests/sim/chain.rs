@@ -57,8 +57,9 @@ struct Inner {
     blocks: Vec<Mined>,
     mempool: BTreeMap<u64, (Bytes32, Tx)>,
     signed: HashMap<Bytes32, Tx>,
-    /// Transactions of others, for the next block.
+    /// Transactions of others, for the next block, and the data of all that they ever sent.
     strangers: Vec<(Bytes32, Tx)>,
+    shown: HashMap<Bytes32, Vec<u8>>,
     base_fee: u128,
     faults: Faults,
     is_dead: bool,
@@ -112,6 +113,7 @@ impl FakeChain {
             mempool: BTreeMap::new(),
             signed: HashMap::new(),
             strangers: Vec::new(),
+            shown: HashMap::new(),
             base_fee: 100,
             faults: Faults::default(),
             is_dead: false,
@@ -183,12 +185,13 @@ impl FakeChain {
         });
     }
 
-    /// Somebody else calls the rollup.
-    pub(super) fn call_by_stranger(&self, calldata: Vec<u8>) {
+    /// Somebody else calls the rollup, within a transaction with this data.
+    pub(super) fn call_by_stranger(&self, calldata: Vec<u8>, shown: Vec<u8>) {
         let mut inner = self.lock();
-        let hash = bytes(keccak256(("stranger", inner.salt, calldata.clone()).abi_encode()).0);
+        let hash = bytes(keccak256(("stranger", inner.salt, shown.clone()).abi_encode()).0);
         let tx = Tx { nonce: u64::MAX, fee: u128::MAX, calldata };
         inner.signed.insert(hash, tx.clone());
+        inner.shown.insert(hash, shown);
         inner.strangers.push((hash, tx));
     }
 
@@ -211,6 +214,15 @@ impl FakeChain {
         let time_s = (self.clock_ms.load(Ordering::Relaxed) / 1_000).max(inner.tip().time_s + 1);
         let mut state = inner.tip().state.clone();
         let (mut events, mut receipts) = (Vec::new(), Vec::new());
+        let mut run = |state: &mut State, hash, tx: &Tx| {
+            let mut after = state.clone();
+            let done = execute(&mut after, &tx.calldata, hash, time_s);
+            receipts.push((hash, done.is_ok()));
+            if let Ok(mut told) = done {
+                *state = after;
+                events.append(&mut told);
+            }
+        };
         loop {
             let nonce = state.nonce;
             let Some((hash, tx)) = inner.mempool.get(&nonce).cloned() else { break };
@@ -218,23 +230,11 @@ impl FakeChain {
                 break;
             }
             inner.mempool.remove(&nonce);
-            let mut after = state.clone();
-            let done = execute(&mut after, &tx.calldata, hash, time_s);
-            receipts.push((hash, done.is_ok()));
-            if let Ok(mut told) = done {
-                state = after;
-                events.append(&mut told);
-            }
+            run(&mut state, hash, &tx);
             state.nonce = nonce + 1;
         }
         for (hash, tx) in std::mem::take(&mut inner.strangers) {
-            let mut after = state.clone();
-            let done = execute(&mut after, &tx.calldata, hash, time_s);
-            receipts.push((hash, done.is_ok()));
-            if let Ok(mut told) = done {
-                state = after;
-                events.append(&mut told);
-            }
+            run(&mut state, hash, &tx);
         }
         let used = state.nonce;
         inner.mempool.retain(|nonce, _| *nonce >= used);
@@ -481,7 +481,10 @@ impl Chain for FakeChain {
     }
 
     async fn calldata(&self, hash: Bytes32) -> Result<Option<Vec<u8>>, ChainError> {
-        self.ask(|inner, _| Ok(inner.signed.get(&hash).map(|tx| tx.calldata.clone())))
+        self.ask(|inner, _| {
+            let own = || inner.signed.get(&hash).map(|tx| tx.calldata.clone());
+            Ok(inner.shown.get(&hash).cloned().or_else(own))
+        })
     }
 
     async fn is_proven(&self, number: u64, opening: &Opening) -> Result<bool, ChainError> {

@@ -4,6 +4,7 @@
 use dn_core::api::{BatchState, Beat, Role};
 use dn_core::task::{Reason, TaskState};
 use dn_sdk::settlement::Outcome;
+use dn_sdk::wire;
 
 use super::chain::Faults;
 use super::people::{self, Prover, Worker};
@@ -488,8 +489,33 @@ async fn a_proof_that_the_chain_has_from_its_prover_is_taken_over() {
         for _ in 0..20 {
             town.round().await;
         }
+        let worker = nodes::get(&town.app.store, people::worker(0), Role::Worker).await.unwrap();
+        assert!(
+            !worker.unwrap().is_barred,
+            "what the rollup does not hold says nothing of anybody"
+        );
         ends_well(town).await;
     }
+}
+
+/// The chain has another proof than the one that waits here.
+#[tokio::test]
+async fn the_proof_that_the_chain_has_takes_the_place_of_ours() {
+    let mut town = calm().await;
+    town.submit_many(4).await;
+    town.until("proof", async |t| has_batch_in(t, BatchState::ProofReady).await).await;
+    let open = batches::open(&town.app.store).await.unwrap().remove(0);
+    let batch = batches::get(&town.app.store, open.id).await.unwrap().unwrap();
+    let header = wire::rollup_header(&batch.header(town.app.chain.domain()).unwrap());
+    let slots = calls::slots(&tasks::of_batch(&town.app.store, batch.id).await.unwrap());
+    let other = people::prover(7);
+    let call = people::proof_call(header, &slots, other, batch.instances.as_ref().unwrap());
+    town.chain.call_by_stranger(call.clone(), call);
+    town.chain.set_base_fee(1_000_000);
+    town.until("proven", async |t| has_batch_in(t, BatchState::Proven).await).await;
+    let batch = batches::get(&town.app.store, batch.id).await.unwrap().unwrap();
+    assert_eq!(batch.proven_by, Some(other));
+    ends_well(town).await;
 }
 
 #[tokio::test]
