@@ -36,4 +36,7 @@ test("orders of one word of nonces have one signature", async () => {
   const [alone] = await signedTasks(chain, model, wallet, [asked[0]], { deadline: 1900000000, nonce: 61 });
   assert.equal(alone.bundle, undefined);
   assert.equal(orderSigner(chain, alone), wallet.address);
+  for (const bundle of [{ size: 1, index: 0, inputs: [], tags: [] }, { ...tasks[0].bundle, size: 4 }, { ...tasks[0].bundle, index: 62 }]) {
+    assert.throws(() => orderSigner(chain, { ...tasks[0], bundle }), RangeError);
+  }
 });

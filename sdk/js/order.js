@@ -104,16 +104,20 @@ const typed = (order) => ({
  * @param {{size: number, index: number, inputs: string[], tags: string[]}} place
  * @throws {RangeError} where no bundle has such an order
  */
-export const bundleOf = (order, { size, index, inputs, tags }) => ({
-  user: order.user,
-  modelId: order.model_id,
-  inputs: climb(order.input_hash, size, index, inputs),
-  maxFee: BigInt(order.max_fee),
-  deadline: order.deadline,
-  nonce: order.nonce - index,
-  tags: climb(order.tag, size, index, tags),
-  size,
-});
+export function bundleOf(order, { size, index, inputs, tags }) {
+  const nonce = order.nonce - index;
+  if (size < 2 || nonce < 0 || (nonce % MAX_SIZE) + size > MAX_SIZE) throw new RangeError(`no bundle has ${size} orders from ${nonce} on`);
+  return {
+    user: order.user,
+    modelId: order.model_id,
+    inputs: climb(order.input_hash, size, index, inputs),
+    maxFee: BigInt(order.max_fee),
+    deadline: order.deadline,
+    nonce,
+    tags: climb(order.tag, size, index, tags),
+    size,
+  };
+}
 
 /**
  * Who signed an order, alone or together with others.

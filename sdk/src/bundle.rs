@@ -170,6 +170,16 @@ mod tests {
         assert_eq!(bundle_of(&tasks[0].order, &wide), None);
     }
 
+    /// The rollup takes an entry of one order for an order, so such a bundle's signature is nobody's there.
+    #[test]
+    fn a_bundle_of_one_is_not_signed() {
+        let (tasks, _, domain) = signed(1, 5);
+        let order = &tasks[0].order;
+        let view = BundleView { size: 1, index: 0, inputs: Vec::new(), tags: Vec::new() };
+        assert_eq!(bundle_of(order, &view), None);
+        assert_eq!(order_signer(order, Some(&view), &domain, &tasks[0].signature.0), None);
+    }
+
     #[test]
     fn one_order_is_no_bundle() {
         let (tasks, user, domain) = signed(1, 5);

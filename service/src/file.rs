@@ -2,13 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Tells apart the files that one program writes at once.
-static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// Writes a file that its owner alone can read, so that a reader sees all of it or none, whatever
 /// happens to the program or the machine.
@@ -17,7 +14,9 @@ static WRITTEN: AtomicU64 = AtomicU64::new(0);
 /// When the file cannot be written; what was there before is still there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = partial(path);
-    let written = write_new(&partial, bytes).and_then(|()| std::fs::rename(&partial, path));
+    // One that is there already is another writer's, and stays.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    let written = fill(file, bytes).and_then(|()| std::fs::rename(&partial, path));
     if written.is_err() {
         // The cause is told; a partial file that cannot be removed either is only in the way.
         let _ = std::fs::remove_file(&partial);
@@ -37,16 +36,15 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(0o700))
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+fn fill(mut file: File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
 }
 
+/// A name of its own: programs of two containers have the same number and can share a folder.
 fn partial(path: &Path) -> PathBuf {
-    let count = WRITTEN.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().map(OsString::from).unwrap_or_default();
-    name.push(format!(".partial-{}-{count}", std::process::id()));
+    name.push(format!(".partial-{:016x}", RandomState::new().build_hasher().finish()));
     path.with_file_name(name)
 }
 

@@ -53,8 +53,8 @@ impl LabelOpening {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BundleView {
-    /// Orders of the bundle: 1 to 64.
-    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 64))]
+    /// Orders of the bundle: 2 to 64. One by itself is signed as an order.
+    #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 64))]
     pub size: u8,
     /// The order's place: its nonce less that of the first one.
     #[cfg_attr(feature = "openapi", schema(maximum = 63))]
@@ -76,7 +76,8 @@ impl BundleView {
     #[must_use]
     pub fn roots(&self, order: &OrderView) -> Option<(Bytes32, Bytes32, u64)> {
         let first = order.nonce.checked_sub(self.index.into())?;
-        let has_room = usize::from(self.size) + (first % 64) as usize <= bundle::MAX_SIZE;
+        let has_room =
+            self.size > 1 && usize::from(self.size) + (first % 64) as usize <= bundle::MAX_SIZE;
         let inputs = self.climb(order.input_hash, &self.inputs)?;
         let tags = self.climb(order.tag, &self.tags)?;
         has_room.then_some((inputs, tags, first))

@@ -98,7 +98,7 @@ impl Web {
     }
 }
 
-/// Reads a folder's files and those below it; what starts with a dot is left out.
+/// Reads a folder's files and those below it; what starts with a dot or is no file is left out.
 fn read(folder: &Path, at: &str, files: &mut BTreeMap<String, File>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -109,7 +109,7 @@ fn read(folder: &Path, at: &str, files: &mut BTreeMap<String, File>) -> std::io:
         }
         if entry.file_type()?.is_dir() {
             read(&entry.path(), &path, files)?;
-        } else {
+        } else if std::fs::metadata(entry.path()).is_ok_and(|file| file.is_file()) {
             let file = File::new(&path, std::fs::read(entry.path())?);
             files.insert(path, file);
         }
@@ -229,6 +229,8 @@ mod tests {
         std::fs::write(folder.path().join("index.html"), "<!doctype html>".repeat(50)).unwrap();
         std::fs::write(folder.path().join("assets/app-3f.js"), "let x = 1;").unwrap();
         std::fs::write(folder.path().join(".secret"), "no").unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("gone.js")).unwrap();
+        std::os::unix::net::UnixListener::bind(folder.path().join("pipe.js")).unwrap();
         let web = Web::load(&args(Some(folder.path())), &chain()).unwrap();
         (folder, web)
     }
@@ -270,7 +272,15 @@ mod tests {
         let (_folder, web) = site();
         let script = asked(&web, "/assets/app-3f.js", &[]);
         assert!(script.headers()[header::CACHE_CONTROL].to_str().unwrap().ends_with("immutable"));
-        for path in ["/.secret", "/index.html", "/assets", "/../Cargo.toml", "/assets/../.secret"] {
+        for path in [
+            "/.secret",
+            "/gone.js",
+            "/pipe.js",
+            "/index.html",
+            "/assets",
+            "/../Cargo.toml",
+            "/assets/../.secret",
+        ] {
             assert_eq!(asked(&web, path, &[]).status(), StatusCode::NOT_FOUND, "{path}");
         }
         let sent = web.answer(&Method::POST, "/", &HeaderMap::new());
