@@ -39,7 +39,7 @@ contract KeyCheckTest is TestBase {
     }
 
     /// @dev A key of the layout over the domain of two, all of whose commitments are the generator.
-    function _key(Halo2Verifier v) private view returns (uint256[] memory words) {
+    function _key(Halo2Verifier v) private pure returns (uint256[] memory words) {
         words = new uint256[]((v.keyLength() - 1) / 32);
         words[0] = v.layout();
         words[1] = 1;

@@ -126,6 +126,18 @@ contract SettleTest is RollupFixture {
         _proveReverts(b, abi.encodeWithSelector(I.TaskCountOutOfRange.selector, 5, SLOTS));
     }
 
+    /// @dev The numbers before a hash's orders and tasks have a byte each.
+    function testRejectsNumbersThatAByteDoesNotHold() external {
+        Bundle memory b = _bundle(4);
+        b.chunks[0].executors = new bytes(256);
+        b.slotHashes[0] = _slotsHash(b.chunks[0]);
+        b.header.slotsHash = keccak256(abi.encodePacked(b.slotHashes));
+        _bind(b);
+        _reprove(b);
+        _commit(b);
+        _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 255, 4 | 256));
+    }
+
     function testRejectsAChunkTwice() external {
         Bundle memory b = _proven(130, 130);
         _settle(b, 1);

@@ -297,6 +297,11 @@ contract SlashingTest is RollupFixture {
         b.chunks[0].workers[0] = otherWorker;
         vm.expectPartialRevert(I.WrongSlots.selector);
         rollup.slashReceipt(b.header, b.chunks[0], o, 0, r, signature);
+        // Nor with the hash of other slots: whoever reports would say who is paid back.
+        o.slotHashes[0] = _slotsHash(b.chunks[0]);
+        bytes32 all = keccak256(abi.encodePacked(o.slotHashes));
+        vm.expectRevert(abi.encodeWithSelector(I.WrongSlots.selector, b.header.slotsHash, all));
+        rollup.slashReceipt(b.header, b.chunks[0], o, 0, r, signature);
         b.chunks[0].workers[0] = worker;
         b.header.modelId = keccak256("another");
         vm.expectPartialRevert(I.WrongHeader.selector);

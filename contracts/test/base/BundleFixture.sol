@@ -97,7 +97,7 @@ abstract contract BundleFixture is TestBase {
         return keccak256(abi.encodePacked(inputs));
     }
 
-    function _addTask(Bundle memory b, I.Chunk memory chunk, uint256 i) private view {
+    function _addTask(Bundle memory b, I.Chunk memory chunk, uint256 i) private pure {
         I.Order memory o = b.orders[i];
         if (b.labels[i] != 0) {
             o.tag = keccak256(abi.encode(b.labels[i] - 1, b.salts[i]));
