@@ -20,6 +20,9 @@ grep -Eq '[1-9][0-9]* tests? passed' "$report" || {
     exit 1
 }
 
+# The gas of whole transactions is what .gas-snapshot says; `forge snapshot --match-contract GasTest` writes it anew.
+"$forge" snapshot --check --match-contract GasTest
+
 ./export-abi.sh "$built" >/dev/null
 diff -rq "$built" ../sdk/abi || {
     echo "contracts: sdk/abi is not what the sources compile to; run contracts/export-abi.sh" >&2
