@@ -12,7 +12,7 @@ export RUSTDOCFLAGS := -D warnings
 # The worker runs on libtorch; a plain cargo command builds everything without it.
 FEATURES := --features dn-worker/torch
 
-.PHONY: help tools setup build check test test-all test-web web sim sim-economy soak demo bench bench-models bench-network check-openapi
+.PHONY: help tools setup build check test test-all test-web web sim sim-economy soak fuzz demo bench bench-models bench-network check-openapi
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,7 @@ test: check build ## Sets up and passes every test.
 	scripts/test-js.sh
 	scripts/check-compose.py
 	scripts/check-openapi.sh
+	scripts/fuzz.sh 5
 
 test-all: export DN_EXHAUSTIVE = 1
 test-all: test ## As test, with every byte of a proof corrupted and half a million random inputs.
@@ -58,6 +59,9 @@ sim-economy: ## Prints what each strategy earns beside honesty; DN_SIM_NODES, DN
 
 soak: build ## Runs the network under load and faults for a quarter of an hour; DN_SOAK_S and DN_SOAK_SEED change it.
 	DN_SOAK_S=$${DN_SOAK_S:-900} cargo test --workspace --locked $(FEATURES) --test soak -- --nocapture
+
+fuzz: setup ## Fuzzes every reader of bytes from outside for ten minutes each; DN_FUZZ_S and TARGETS="key proof" change it.
+	scripts/fuzz.sh $${DN_FUZZ_S:-600} $(TARGETS)
 
 demo: build ## Sets up and runs the digits model from ONNX to paid batches, through the real services.
 	$(CARGO_TARGET_DIR)/debug/demo $(DEEPNODE_CACHE)/demo $(DEEPNODE_CACHE)/data

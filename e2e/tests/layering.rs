@@ -29,6 +29,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ),
     ("dn-verifier", &["dn-core", "dn-sdk", "dn-service"]),
     ("dn-worker", &["dn-core", "dn-import", "dn-sdk", "dn-service"]),
+    ("dn-fuzz", &["dn-core", "dn-import", "dn-prover", "dn-verifier"]),
     ("dn-sequencer", &["dn-core", "dn-import", "dn-sdk", "dn-service", "dn-verifier"]),
     ("dn-devnet", &["dn-core", "dn-circuits", "dn-import", "dn-prover", "dn-sdk", "dn-service"]),
     (
