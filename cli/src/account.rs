@@ -1,27 +1,16 @@
 //! `deepnode account ...`
 
-use dn_sdk::deposit::{format_dn, parse_dn, DepositError, Deposits};
-use dn_sdk::{read_key, Account, Client};
+use dn_sdk::deposit::{format_dn, Deposits};
 use dn_service::Report;
 
-use crate::args::{AccountCommand, AccountOf};
+use crate::args::AccountCommand;
 use crate::error::Failure;
-
-impl From<DepositError> for Failure {
-    fn from(e: DepositError) -> Self {
-        let hint = "deepnode account show tells what there is, and when an exit is paid";
-        Self::of("account", &e, hint)
-    }
-}
+use crate::member::{amount, Member};
 
 /// Does what was asked for, and tells what the account has then.
 #[tokio::main]
 pub(crate) async fn account(command: &AccountCommand) -> Result<Report, Failure> {
-    let of = command.of();
-    let key = read_key(&of.key_file)
-        .map_err(|e| Failure::of("key", &e, "give a file with 64 hex digits"))?;
-    let chain = Client::new(&of.sequencer)?.chain().await?;
-    let account = connect(of, key)?;
+    let Member { account, chain } = Member::connect(command.of()).await?;
     let deposits = Deposits::new(&account, chain);
     match command {
         AccountCommand::Show(_) => {}
@@ -46,18 +35,4 @@ pub(crate) async fn account(command: &AccountCommand) -> Result<Report, Failure>
             .set("exit_paid_from_unix_s", holdings.leaving.1);
     }
     Ok(report)
-}
-
-fn connect(of: &AccountOf, key: dn_sdk::Signer) -> Result<Account, Failure> {
-    Account::connect(key, &of.rpc_url).ok_or_else(|| {
-        let message = format!("{} is not a URL", of.rpc_url);
-        Failure::new("bad_url", message, "give an http URL, for example http://127.0.0.1:8545")
-    })
-}
-
-fn amount(text: &str) -> Result<dn_sdk::deposit::Wei, Failure> {
-    parse_dn(text).ok_or_else(|| {
-        let message = format!("{text} is no amount of DN");
-        Failure::new("amount", message, "give DN with up to 18 decimals, for example 2.5")
-    })
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dn_circuits::estimate::{Objective, Prices};
 use dn_core::{Scheme, Scoring, Width};
+use dn_sdk::stake::StakeRole;
 
 /// Verified inference: quantise models, run them, prove batches, verify proofs.
 #[derive(Debug, Parser)]
@@ -46,6 +47,15 @@ pub(crate) enum Command {
     Epoch(Epoch),
     /// Claim what a worker has earned in closed epochs.
     Claim(Claim),
+    /// Put up DN as a worker, prover or validator, and take the part in the epochs that the role has.
+    Stake(StakeAmount),
+    /// Start to take a stake out; it stays slashable until it is withdrawn.
+    Unbond(StakeAmount),
+    /// Pay out what was taken out, once its time is over.
+    Withdraw(StakeOf),
+    /// Show the nodes of a rollup, or the stake of one's own.
+    #[command(subcommand)]
+    Node(NodeCommand),
     /// Print a shell's completions, for its folder of them.
     Completions(Completions),
     /// Write a manual page for each command.
@@ -76,6 +86,62 @@ impl AccountCommand {
         match self {
             Self::Show(of) | Self::CancelExit(of) | Self::ClaimExit(of) => of,
             Self::Deposit(a) | Self::Exit(a) => &a.of,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// List workers and provers with their trust and its five parts.
+    List(NodeList),
+    /// Tell what an account has put up for a role.
+    Stake(StakeOf),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeList {
+    /// The sequencer's HTTP interface.
+    #[arg(long, env = "DN_SEQUENCER_URL")]
+    pub(crate) sequencer: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StakeOf {
+    /// What the stake is for.
+    #[arg(value_enum)]
+    pub(crate) role: NodeRole,
+    #[command(flatten)]
+    pub(crate) of: AccountOf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StakeAmount {
+    /// What the stake is for.
+    #[arg(value_enum)]
+    pub(crate) role: NodeRole,
+    /// DN, with up to 18 decimals; `all` takes all out.
+    pub(crate) amount: String,
+    #[command(flatten)]
+    pub(crate) of: AccountOf,
+}
+
+/// What a node puts its stake up for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum NodeRole {
+    /// Runs models.
+    Worker,
+    /// Proves batches.
+    Prover,
+    /// Checks both.
+    Validator,
+}
+
+impl From<NodeRole> for StakeRole {
+    fn from(role: NodeRole) -> Self {
+        match role {
+            NodeRole::Worker => Self::Worker,
+            NodeRole::Prover => Self::Prover,
+            NodeRole::Validator => Self::Validator,
         }
     }
 }
@@ -169,15 +235,8 @@ pub(crate) struct Epoch {
 
 #[derive(Debug, Args)]
 pub(crate) struct Claim {
-    /// The sequencer's HTTP interface, which names the rollup.
-    #[arg(long, env = "DN_SEQUENCER_URL")]
-    pub(crate) sequencer: String,
-    /// HTTP endpoint of the chain.
-    #[arg(long, env = "DN_RPC_URL")]
-    pub(crate) rpc_url: String,
-    /// File with the worker's private key.
-    #[arg(long, env = "DN_KEY_FILE")]
-    pub(crate) key_file: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: AccountOf,
 }
 
 #[derive(Debug, Args)]
@@ -237,6 +296,12 @@ pub(crate) enum ModelCommand {
     /// Open the commitments of one inference against the digest of a batch proof, which `verify` must have
     /// accepted: an opening means nothing for another digest or number of slots.
     Open(Open),
+    /// Register a version of a model: announce it, put its key on the chain, pay its bond.
+    Publish(Publish),
+    /// Stop a version for good, with notice, in favour of another one if there is one.
+    Deprecate(Deprecate),
+    /// Pay the bond of a deprecated version back, once its notice is over.
+    ReturnBond(OwnModel),
     /// Check that a verifying key is the one that the package yields, before it is registered or served.
     CheckKey(CheckKey),
 }
@@ -387,9 +452,52 @@ impl From<Layout> for Width {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Publish {
+    /// The model package.
+    pub(crate) package: PathBuf,
+    /// Category in which the version competes, for example "digits".
+    #[arg(long)]
+    pub(crate) service: String,
+    /// Fee of one task, in DN.
+    #[arg(long)]
+    pub(crate) price: String,
+    /// Tasks in a batch: a multiple of the layout's lanes, 8 in the default one.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) slots: u32,
+    /// Folder for what the sequencer serves: the package and its key, named by the model's id.
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: AccountOf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OwnModel {
+    /// The model's id.
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) of: AccountOf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Deprecate {
+    /// The version that replaces it.
+    #[arg(long)]
+    pub(crate) successor: Option<String>,
+    #[command(flatten)]
+    pub(crate) own: OwnModel,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// The model package.
     pub(crate) package: PathBuf,
+    /// Draw the circuit's rows into this file: what they belong to, their kinds, the fixed columns that steer them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Inferences in the batch that is drawn: a number, or `auto` for the planner's choice.
+    #[arg(long, default_value = "auto", requires = "svg")]
+    pub(crate) batch: Batch,
 }
 
 #[derive(Debug, Args)]

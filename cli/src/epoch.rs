@@ -1,12 +1,13 @@
 //! `deepnode epoch` and `deepnode claim`
 
 use dn_sdk::economy::{self, EpochError};
-use dn_sdk::{read_key, Account, Client};
+use dn_sdk::Client;
 use dn_service::Report;
 use serde_json::json;
 
 use crate::args::{Claim, Epoch};
 use crate::error::Failure;
+use crate::member::Member;
 
 /// 1.0 of the protocol's fractions.
 const ONE: f64 = u32::MAX as f64;
@@ -59,11 +60,7 @@ pub(crate) async fn epoch(args: &Epoch) -> Result<Report, Failure> {
 /// Claims what the key's account has earned as a worker.
 #[tokio::main]
 pub(crate) async fn claim(args: &Claim) -> Result<Report, Failure> {
-    let key = read_key(&args.key_file)
-        .map_err(|e| Failure::of("key", &e, "give a file with 64 hex digits"))?;
-    let account = Account::connect(key, &args.rpc_url)
-        .ok_or_else(|| EpochError::Url(args.rpc_url.clone()))?;
-    let chain = Client::new(&args.sequencer)?.chain().await?;
+    let Member { account, chain } = Member::connect(&args.of).await?;
     let claimed = economy::claim(&account, &chain).await?;
     let mut report = Report::default();
     report.set("worker", account.address().to_string()).set("claimed_wei", claimed);

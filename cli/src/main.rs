@@ -5,7 +5,9 @@ mod args;
 mod devnet;
 mod epoch;
 mod error;
+mod member;
 mod model;
+mod node;
 mod output;
 mod shell;
 mod task;
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, ModelCommand, TaskCommand};
+use args::{Cli, Command, ModelCommand, NodeCommand, TaskCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -27,10 +29,18 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::Verify(a)) => model::verify(a, &cli.global),
         Command::Model(ModelCommand::Open(a)) => model::open(a),
         Command::Model(ModelCommand::CheckKey(a)) => model::check_key(a, &cli.global),
+        Command::Model(ModelCommand::Publish(a)) => model::publish(a, &cli.global),
+        Command::Model(ModelCommand::Deprecate(a)) => model::deprecate(a),
+        Command::Model(ModelCommand::ReturnBond(a)) => model::return_bond(a),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Account(a) => account::account(a),
         Command::Epoch(a) => epoch::epoch(a),
         Command::Claim(a) => epoch::claim(a),
+        Command::Stake(a) => node::stake(a),
+        Command::Unbond(a) => node::unbond(a),
+        Command::Withdraw(a) => node::withdraw(a),
+        Command::Node(NodeCommand::List(a)) => node::list(a),
+        Command::Node(NodeCommand::Stake(a)) => node::show(a),
         Command::Completions(a) => shell::completions(a),
         Command::Man(a) => shell::man(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),

@@ -1,9 +1,7 @@
 //! Deploys the contracts of a rollup.
 
-use alloy::network::TransactionBuilder;
-use alloy::primitives::{Address, Bytes, B256, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider;
-use alloy::rpc::types::TransactionRequest;
 use dn_sdk::contracts::{
     DefaultVerifier, DnToken, Emission, Epochs, InferenceRollup, KeyCheck, MergedDefaultVerifier,
     MergedNarrowVerifier, MergedWideVerifier, ModelRegistry, NarrowVerifier, Staking, Validators,
@@ -185,14 +183,4 @@ fn expected(got: Address, at: Address) -> Result<(), DeployError> {
     } else {
         Err(DeployError::Displaced)
     }
-}
-
-/// Deploys a contract from its creation code and returns its address.
-///
-/// # Errors
-/// When the transaction fails.
-pub async fn deploy_code<P: Provider>(provider: &P, code: Vec<u8>) -> Result<Address, DeployError> {
-    let request = TransactionRequest::default().with_deploy_code(Bytes::from(code));
-    let receipt = provider.send_transaction(request).await?.get_receipt().await?;
-    receipt.contract_address.ok_or(DeployError::NoContract)
 }

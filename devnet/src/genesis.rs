@@ -2,26 +2,21 @@
 
 use std::path::Path;
 
-use alloy::primitives::{keccak256, Address, B256, U256};
-use alloy::sol_types::SolValue as _;
+use alloy::primitives::{Address, B256, U256};
 use anyhow::{ensure, Context as _, Result};
 use dn_circuits::{protocol, Frame};
 use dn_core::api::Bytes32;
-use dn_core::commitment::{null_input, to_bytes};
 use dn_core::protocol::Protocol;
-use dn_core::vk_data::{creation_code, vk_data};
 use dn_import::Package;
 use dn_prover::{Prover, Srs};
-use dn_sdk::contracts::{
-    DnToken, Epochs, IModelRegistry, InferenceRollup, ModelRegistry, Staking, Validators,
-};
-use dn_sdk::{random_salt, Account};
+use dn_sdk::contracts::{DnToken, Epochs, InferenceRollup, Staking, Validators};
+use dn_sdk::registry::{Registry, Version};
+use dn_sdk::stake::StakeRole;
+use dn_sdk::Account;
 use dn_service::file::write_whole;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    deploy, deploy_code, fund_on_dev_chain, Accounts, Deployment, Offer, Options, Rates, Roles,
-};
+use crate::{deploy, fund_on_dev_chain, Accounts, Deployment, Offer, Options, Rates, Roles};
 
 /// One DN in wei.
 const DN: u128 = 1_000_000_000_000_000_000;
@@ -29,12 +24,6 @@ const DN: u128 = 1_000_000_000_000_000_000;
 const FUNDS: u128 = 100 * DN;
 /// What each member gets for gas, in wei of the chain's money.
 const GAS_MONEY: u128 = 1_000 * DN;
-/// `IStaking.Role.Worker`.
-const WORKER_ROLE: u8 = 0;
-/// `IStaking.Role.Prover`.
-const PROVER_ROLE: u8 = 1;
-/// `IStaking.Role.Validator`.
-const VALIDATOR_ROLE: u8 = 2;
 /// Work units that 10^-6 DN of fees count for at most: a task of 0.01 DN counts up to 10^6.
 const WORK_PER_UNIT: u64 = 100;
 /// Score that 10^-6 DN of stake answers for.
@@ -124,14 +113,14 @@ async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
         let rollup = InferenceRollup::new(contracts.rollup, &user.provider);
         sent(rollup.deposit(amount).send().await?).await?;
     }
-    let workers = accounts.workers.iter().map(|account| (WORKER_ROLE, account));
-    let provers = accounts.provers.iter().map(|account| (PROVER_ROLE, account));
-    let validator = (VALIDATOR_ROLE, &accounts.validator);
+    let workers = accounts.workers.iter().map(|account| (StakeRole::Worker, account));
+    let provers = accounts.provers.iter().map(|account| (StakeRole::Prover, account));
+    let validator = (StakeRole::Validator, &accounts.validator);
     for (role, node) in workers.chain(provers).chain([validator]) {
         sent(token.transfer(node.address(), amount).send().await?).await?;
         approve(node, contracts, contracts.staking, amount).await?;
         let staking = Staking::new(contracts.staking, &node.provider);
-        sent(staking.stake(role, amount).send().await?).await?;
+        sent(staking.stake(role as u8, amount).send().await?).await?;
     }
     let epochs = Epochs::new(contracts.epochs, &accounts.sequencer.provider);
     for (i, worker) in accounts.workers.iter().enumerate() {
@@ -175,29 +164,20 @@ pub(crate) async fn offer(
     let package = Package::from_bytes(&offer.package).context("read the package")?;
     let protocol = verifying_key(options, &package, id, offer.slots as usize).await?;
     let developer = &accounts.developer;
-    let registry = ModelRegistry::new(contracts.registry, &developer.provider);
-    // Before anybody can see the key: who sees the registration comes too late.
-    let salt = B256::from(to_bytes(random_salt()));
-    let announced = keccak256((B256::from(id.0), developer.address(), salt).abi_encode());
-    sent(registry.announce(announced).send().await.context("announce the model")?).await?;
-    let code = creation_code(&vk_data(&protocol)?);
-    let vk = deploy_code(&developer.provider, code).await.context("deploy the verifying key")?;
-    let null = null_input(package.graph.input_len());
-    let spec = IModelRegistry::ModelSpec {
-        modelId: B256::from(id.0),
-        vk,
-        batchSlots: offer.slots,
-        workUnits: package.graph.macs(),
-        price: offer.price.0,
-        nullInputHash: B256::from(to_bytes(null)),
-        developer: developer.address(),
+    let registry = Registry { registry: contracts.registry, token: contracts.token };
+    let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
+    let bond = registry.bond(&developer.provider).await?;
+    sent(token.transfer(developer.address(), bond).send().await?).await?;
+    let version = Version {
+        model_id: id,
+        protocol: protocol.clone(),
+        slots: offer.slots,
+        work_units: package.graph.macs(),
+        price_wei: offer.price.0,
+        input_len: package.graph.input_len(),
         service: offer.service.clone(),
     };
-    let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
-    let bond = registry.bond().call().await?;
-    sent(token.transfer(developer.address(), bond).send().await?).await?;
-    approve(developer, contracts, contracts.registry, bond).await?;
-    sent(registry.register(spec, salt).send().await.context("register the model")?).await?;
+    registry.publish(developer, &version).await.context("register the model")?;
     write_whole(&file.with_extension("protocol"), &protocol.to_bytes())?;
     write_whole(&file, &offer.package)?;
     Ok(id)

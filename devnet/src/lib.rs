@@ -36,7 +36,7 @@ use dn_service::Shutdown;
 
 pub use accounts::{fund_on_dev_chain, Accounts};
 pub use balances::Balances;
-pub use deploy::{deploy, deploy_code, DeployError, Deployment, Rates, Roles};
+pub use deploy::{deploy, DeployError, Deployment, Rates, Roles};
 pub use options::{Offer, Options};
 use process::Process;
 use programs::Programs;

@@ -1,43 +1,15 @@
 //! What an account has in a rollup: deposits, and exits.
 
-use alloy::contract::Error;
 use alloy::primitives::utils::{format_ether, parse_ether};
 use alloy::primitives::U256;
-use alloy::providers::PendingTransactionError;
 use dn_core::api::ChainView;
-use thiserror::Error;
 
+use crate::call::{done, CallError};
 use crate::contracts::{DnToken, InferenceRollup};
 use crate::{wire, Account};
 
 /// An amount of DN in wei.
 pub type Wei = U256;
-
-/// Why a deposit or an exit did not happen.
-#[derive(Debug, Error)]
-pub enum DepositError {
-    /// The contract refuses, or the chain does not answer.
-    #[error("{}", reason(.0))]
-    Call(#[source] Error),
-    /// It was sent and its outcome is unknown.
-    #[error("wait for the transaction")]
-    Pending(#[from] PendingTransactionError),
-    /// It was in a block without effect.
-    #[error("the transaction reverted")]
-    Reverted,
-}
-
-/// What the contract says, where it says something.
-fn reason(error: &Error) -> String {
-    let told = error.as_decoded_interface_error::<InferenceRollup::InferenceRollupErrors>();
-    told.map_or_else(|| error.to_string(), |told| format!("the rollup refuses: {told:?}"))
-}
-
-impl From<Error> for DepositError {
-    fn from(error: Error) -> Self {
-        Self::Call(error)
-    }
-}
 
 /// What an account has, in wei of DN.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +42,7 @@ impl<'a> Deposits<'a> {
     ///
     /// # Errors
     /// When the chain does not answer.
-    pub async fn holdings(&self) -> Result<Holdings, DepositError> {
+    pub async fn holdings(&self) -> Result<Holdings, CallError> {
         let (owner, provider) = (self.account.address(), &self.account.provider);
         let rollup = InferenceRollup::new(wire::address(self.chain.rollup), provider);
         let token = DnToken::new(wire::address(self.chain.token), provider);
@@ -87,44 +59,40 @@ impl<'a> Deposits<'a> {
     ///
     /// # Errors
     /// When a contract refuses or the chain does not answer.
-    pub async fn deposit(&self, amount: U256) -> Result<(), DepositError> {
+    pub async fn deposit(&self, amount: U256) -> Result<(), CallError> {
         let (rollup, provider) = (wire::address(self.chain.rollup), &self.account.provider);
         let token = DnToken::new(wire::address(self.chain.token), provider);
-        done(token.approve(rollup, amount).send().await?.get_receipt().await?.status())?;
+        done(token.approve(rollup, amount).send().await).await?;
         let rollup = InferenceRollup::new(rollup, provider);
-        done(rollup.deposit(amount).send().await?.get_receipt().await?.status())
+        done(rollup.deposit(amount).send().await).await
     }
 
     /// Asks for `amount`; replaces an exit that was asked for before.
     ///
     /// # Errors
     /// When the contract refuses or the chain does not answer.
-    pub async fn request_exit(&self, amount: U256) -> Result<(), DepositError> {
+    pub async fn request_exit(&self, amount: U256) -> Result<(), CallError> {
         let rollup = InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
-        done(rollup.requestExit(amount).send().await?.get_receipt().await?.status())
+        done(rollup.requestExit(amount).send().await).await
     }
 
     /// Takes the request back.
     ///
     /// # Errors
     /// When the contract refuses or the chain does not answer.
-    pub async fn cancel_exit(&self) -> Result<(), DepositError> {
+    pub async fn cancel_exit(&self) -> Result<(), CallError> {
         let rollup = InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
-        done(rollup.cancelExit().send().await?.get_receipt().await?.status())
+        done(rollup.cancelExit().send().await).await
     }
 
     /// Has the exit paid, if its time has come.
     ///
     /// # Errors
     /// When the contract refuses or the chain does not answer.
-    pub async fn claim_exit(&self) -> Result<(), DepositError> {
+    pub async fn claim_exit(&self) -> Result<(), CallError> {
         let rollup = InferenceRollup::new(wire::address(self.chain.rollup), &self.account.provider);
-        done(rollup.claimExit().send().await?.get_receipt().await?.status())
+        done(rollup.claimExit().send().await).await
     }
-}
-
-fn done(is_success: bool) -> Result<(), DepositError> {
-    is_success.then_some(()).ok_or(DepositError::Reverted)
 }
 
 /// Reads an amount of DN with up to 18 decimals as wei.

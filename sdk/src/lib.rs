@@ -3,6 +3,7 @@
 
 mod account;
 mod bundle;
+mod call;
 mod client;
 pub mod contracts;
 pub mod deposit;
@@ -10,13 +11,16 @@ pub mod economy;
 mod key;
 mod node;
 mod order;
+pub mod registry;
 pub mod settlement;
+pub mod stake;
 mod task;
 pub mod wire;
 
 pub use account::Account;
 pub use alloy::signers::local::PrivateKeySigner as Signer;
 pub use bundle::{bundle_of, order_signer, signed_tasks};
+pub use call::CallError;
 pub use client::{Client, ClientError};
 pub use key::{read_key, read_or_create_key, KeyError};
 pub use node::{patiently, Heart, Held, Node, NodeError};

@@ -64,7 +64,6 @@ impl Fixed {
     }
 
     /// What a row holds.
-    #[cfg(test)]
     pub(crate) fn kind(&self, row: usize) -> Kind {
         self.kinds[row]
     }

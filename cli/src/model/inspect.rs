@@ -8,8 +8,9 @@ use dn_prover::ProveError;
 use dn_service::Report;
 use serde_json::{json, Value};
 
-use super::{auto_batch, estimates, frame_of, id_text, load, AUTO_LIMIT};
-use crate::args::{Global, Inspect};
+use super::page::picture;
+use super::{auto_batch, estimates, frame_of, id_text, load, write, AUTO_LIMIT};
+use crate::args::{Batch, Global, Inspect};
 use crate::error::Failure;
 use crate::output::thousandths;
 
@@ -32,7 +33,17 @@ pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failur
         .set("output_offset", package.output.offset.clone());
     let plans: Result<Vec<Value>, Failure> = SIZES.iter().map(|b| plan(package, *b)).collect();
     report.set("plans", plans?);
-    estimates(&mut report, package, auto_batch(package, AUTO_LIMIT, Form::Listed)?)?;
+    let chosen = auto_batch(package, AUTO_LIMIT, Form::Listed)?;
+    estimates(&mut report, package, chosen)?;
+    if let Some(path) = &args.svg {
+        let batch = match args.batch {
+            Batch::Auto => chosen,
+            Batch::Exactly(batch) => batch,
+        };
+        let svg = picture(package, frame_of(package, batch))?;
+        write(path, svg.as_bytes())?;
+        report.set("svg", path.display().to_string());
+    }
     Ok(report)
 }
 

@@ -8,6 +8,7 @@ mod open;
 mod operators;
 mod page;
 mod prove;
+mod publish;
 mod run;
 #[cfg(test)]
 mod sample;
@@ -32,6 +33,7 @@ pub(crate) use inspect::inspect;
 pub(crate) use open::open;
 pub(crate) use operators::operators;
 pub(crate) use prove::prove;
+pub(crate) use publish::{deprecate, publish, return_bond};
 pub(crate) use run::run;
 pub(crate) use verify::verify;
 

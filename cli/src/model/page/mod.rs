@@ -8,6 +8,7 @@ mod costs;
 mod graph;
 mod layers;
 mod markup;
+mod rows;
 
 use std::fmt::Write as _;
 
@@ -17,6 +18,7 @@ use dn_import::{Fidelity, Package};
 use crate::error::Failure;
 
 use markup::text;
+pub(super) use rows::picture;
 
 /// What the page shows.
 pub(super) struct Page<'a> {

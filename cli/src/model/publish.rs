@@ -1,0 +1,100 @@
+//! `deepnode model publish`, `deprecate` and `return-bond`
+
+use std::fs;
+
+use dn_circuits::Frame;
+use dn_core::api::Bytes32;
+use dn_sdk::deposit::format_dn;
+use dn_sdk::registry::{Registry, Version};
+use dn_service::Report;
+
+use super::prove::keys;
+use super::{frame, id_text, load, write, Loaded};
+use crate::args::{Deprecate, Global, OwnModel, Publish};
+use crate::error::Failure;
+use crate::member::{amount, Member};
+use crate::output::spinner;
+
+/// Registers a version and writes what a sequencer serves.
+pub(crate) fn publish(args: &Publish, global: &Global) -> Result<Report, Failure> {
+    let loaded = load(&args.package)?;
+    let price = u128::try_from(amount(&args.price)?)
+        .map_err(|_| Failure::new("amount", "the price is too large", "give a smaller one"))?;
+    let frame: Frame = frame(&loaded.package, args.slots as usize);
+    let progress = spinner("deriving the verifying key");
+    let prover = keys(&loaded, frame, global)?;
+    let Loaded { package, id } = &loaded;
+    let version = Version {
+        model_id: Bytes32(*id),
+        protocol: prover.keys().protocol().clone(),
+        slots: args.slots,
+        work_units: package.graph.macs(),
+        price_wei: price,
+        input_len: package.graph.input_len(),
+        service: args.service.clone(),
+    };
+    progress.set_message("registering the version");
+    let mut report = register(args, &version)?;
+    progress.finish_and_clear();
+    fs::create_dir_all(&args.output).map_err(|e| Failure::file(&args.output, &e))?;
+    let file = args.output.join(format!("{}.dnpkg", id_text(id)));
+    let key = file.with_extension("protocol");
+    // The key first: a package beside which there is none is refused.
+    write(&key, &version.protocol.to_bytes())?;
+    write(&file, &super::read(&args.package)?)?;
+    report.set("package", file.display().to_string()).set("key", key.display().to_string()).set(
+        "next",
+        "a sequencer serves it once both files are in its folder of models and it starts anew",
+    );
+    Ok(report)
+}
+
+#[tokio::main]
+async fn register(args: &Publish, version: &Version) -> Result<Report, Failure> {
+    let Member { account, chain } = Member::connect(&args.of).await?;
+    let registry = Registry::from(&chain);
+    let vk = registry.publish(&account, version).await?;
+    let bond = registry.bond(&account.provider).await?;
+    let mut report = Report::default();
+    report
+        .set("model_id", id_text(&version.model_id.0))
+        .set("developer", account.address().to_string())
+        .set("service", version.service.clone())
+        .set("slots", version.slots)
+        .set("price_dn", args.price.clone())
+        .set("bond_dn", format_dn(bond))
+        .set("vk", vk.to_string());
+    Ok(report)
+}
+
+/// Stops a version for good.
+#[tokio::main]
+pub(crate) async fn deprecate(args: &Deprecate) -> Result<Report, Failure> {
+    let (model, successor) = (id(&args.own.model)?, args.successor.as_deref().map(id).transpose()?);
+    let Member { account, chain } = Member::connect(&args.own.of).await?;
+    Registry::from(&chain).deprecate(&account, model, successor).await?;
+    let mut report = Report::default();
+    report
+        .set("model_id", id_text(&model.0))
+        .set("deprecated", true)
+        .set("successor", successor.map(|id| id_text(&id.0)));
+    Ok(report)
+}
+
+/// Pays the bond of a deprecated version back.
+#[tokio::main]
+pub(crate) async fn return_bond(args: &OwnModel) -> Result<Report, Failure> {
+    let model = id(&args.model)?;
+    let Member { account, chain } = Member::connect(&args.of).await?;
+    Registry::from(&chain).return_bond(&account, model).await?;
+    let mut report = Report::default();
+    report.set("model_id", id_text(&model.0)).set("bond_returned", true);
+    Ok(report)
+}
+
+fn id(text: &str) -> Result<Bytes32, Failure> {
+    text.parse().map_err(|_| {
+        let message = format!("{text} is no model id");
+        Failure::new("model_id", message, "give 0x and 64 hex digits, as GET /v1/models shows them")
+    })
+}
