@@ -1,10 +1,17 @@
+import { account, wallet } from "./en.account";
+import { playground, purse } from "./en.playground";
+
 /** Every text of the pages in English. A translation is a table of the same shape. */
 export const en = {
   title: "deepnode explorer",
   skip: "Skip to the content",
   menu: "Pages",
-  pages: { overview: "Overview", batches: "Batches", tasks: "Tasks", models: "Models", nodes: "Nodes", settings: "Settings" },
-  search: { label: "Batch, task or model", button: "Find", none: "Neither a batch number nor an id of 64 digits" },
+  pages: { overview: "Overview", playground: "Playground", batches: "Batches", tasks: "Tasks", models: "Models", nodes: "Nodes", account: "Account", settings: "Settings" },
+  search: { label: "Batch, task, model or account", button: "Find", none: "Neither a batch number, nor an id of 64 digits, nor an address of 40" },
+  playground,
+  purse,
+  account,
+  wallet,
   loading: "Loading…",
   failure: { title: "This could not be loaded", noAnswer: "The sequencer does not answer.", again: "Try again" },
   none: "none",
