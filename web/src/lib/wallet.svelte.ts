@@ -1,6 +1,7 @@
 /** Wallets of the visitor, as EIP-6963 announces them; none is asked anything before the visitor chooses it. */
 import { BrowserProvider, type Eip1193Provider, type Signer, toQuantity } from "ethers";
 import type { Chain } from "./api";
+import { failureOf, WalletFailure } from "./wallet-failure";
 
 /** What a wallet tells of itself. */
 export interface Announced {
@@ -13,29 +14,11 @@ type Provider = Eip1193Provider & {
   removeListener?: (event: string, heard: (value: never) => void) => void;
 };
 
-/** Answers of wallets: EIP-1193, EIP-3085. */
-const [REFUSED, UNKNOWN_CHAIN] = [4001, 4902];
+/** What a wallet answers that does not know a chain: EIP-3085. */
+const UNKNOWN_CHAIN = 4902;
 
 /** Between two questions whether a transaction is in a block. */
 const POLL_MS = 1_000;
-
-/** Why a wallet did not do what it was asked. */
-export class WalletFailure extends Error {
-  constructor(
-    readonly reason: "refused" | "chain" | "failed",
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-/** The failure of a wallet's or of ethers' error. */
-export function failureOf(error: unknown): WalletFailure {
-  if (error instanceof WalletFailure) return error;
-  const told = error as { code?: unknown; info?: { error?: { code?: unknown } }; shortMessage?: string; message?: string };
-  const isRefused = told.code === REFUSED || told.code === "ACTION_REJECTED" || told.info?.error?.code === REFUSED;
-  return new WalletFailure(isRefused ? "refused" : "failed", told.shortMessage ?? told.message ?? String(error));
-}
 
 class Wallets {
   found = $state.raw<Announced[]>([]);
