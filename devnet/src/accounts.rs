@@ -27,6 +27,8 @@ pub struct Accounts {
     pub validator: Account,
     /// Receives dust.
     pub treasury: Account,
+    /// Pays for whoever tries the explorer: the chain signs for it.
+    pub faucet: Account,
 }
 
 impl Accounts {
@@ -49,10 +51,11 @@ impl Accounts {
             developer: open("developer")?,
             validator: open("validator")?,
             treasury: open("treasury")?,
+            faucet: open("faucet")?,
         })
     }
 
-    /// Everybody with a name.
+    /// Everybody with a name: all but the faucet, whose DN become those of strangers.
     #[must_use]
     pub fn named(&self) -> Vec<(String, &Account)> {
         let number = |name: &'static str| move |(i, a)| (format!("{name} {}", i + 1), a);

@@ -22,6 +22,8 @@ use crate::{deploy, fund_on_dev_chain, Accounts, Deployment, Offer, Options, Rat
 const DN: u128 = 1_000_000_000_000_000_000;
 /// Escrow of each user and stake of each worker and prover, in wei of DN.
 const FUNDS: u128 = 100 * DN;
+/// What the faucet can give away, in wei of DN.
+const FAUCET: u128 = 1_000_000 * DN;
 /// What each member gets for gas, in wei of the chain's money.
 const GAS_MONEY: u128 = 1_000 * DN;
 /// Work units that 10^-6 DN of fees count for at most: a task of 0.01 DN counts up to 10^6.
@@ -68,7 +70,8 @@ pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<
         let r: Record = serde_json::from_str(&text).context("read rollup.json")?;
         return Ok(r.into());
     }
-    for (_, account) in accounts.named() {
+    let members = accounts.named();
+    for account in members.iter().map(|(_, account)| *account).chain([&accounts.faucet]) {
         fund_on_dev_chain(account, U256::from(GAS_MONEY)).await.context("give gas money")?;
     }
     let roles = Roles {
@@ -102,8 +105,8 @@ fn reference_string(data: &Path) -> Result<B256> {
     Ok(B256::from(protocol::reference_string(&string)))
 }
 
-/// Gives users DN and deposits it, gives nodes DN and stakes it, seats workers and registers the
-/// validator.
+/// Gives users DN and deposits it, fills the faucet, gives nodes DN and stakes it, seats workers and
+/// registers the validator.
 async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     let amount = U256::from(FUNDS);
     let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
@@ -113,6 +116,9 @@ async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
         let rollup = InferenceRollup::new(contracts.rollup, &user.provider);
         sent(rollup.deposit(amount).send().await?).await?;
     }
+    let faucet = &accounts.faucet;
+    sent(token.transfer(faucet.address(), U256::from(FAUCET)).send().await?).await?;
+    approve(faucet, contracts, contracts.rollup, U256::from(FAUCET)).await?;
     let workers = accounts.workers.iter().map(|account| (StakeRole::Worker, account));
     let provers = accounts.provers.iter().map(|account| (StakeRole::Prover, account));
     let validator = (StakeRole::Validator, &accounts.validator);

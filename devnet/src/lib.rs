@@ -81,7 +81,13 @@ impl Devnet {
             models.push(genesis::offer(options, &accounts, &contracts, offer).await?);
         }
         let told = options.rpc_url_for_services.as_deref().unwrap_or(&rpc);
-        let programs = Programs { options, contracts: &contracts, rpc: told, web_rpc: &rpc };
+        let programs = Programs {
+            options,
+            contracts: &contracts,
+            rpc: told,
+            web_rpc: &rpc,
+            web_faucet: accounts.faucet.address(),
+        };
         let mut sequencer = Process::start(programs.sequencer("127.0.0.1:0"))?;
         let address = sequencer.listening_address(START_LIMIT).await?;
         sequencer.replace_program(programs.sequencer(&address));

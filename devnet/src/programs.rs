@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use alloy::primitives::Address;
 use dn_core::api::Bytes32;
 
 use crate::accounts::{key_file, prover_name};
@@ -15,6 +16,8 @@ pub(crate) struct Programs<'a> {
     pub(crate) rpc: &'a str,
     /// The chain's own endpoint, which the explorer's visitors ask.
     pub(crate) web_rpc: &'a str,
+    /// The account that pays for them.
+    pub(crate) web_faucet: Address,
 }
 
 impl Programs<'_> {
@@ -53,7 +56,9 @@ impl Programs<'_> {
         );
         if let Some(folder) = &o.web {
             let web = text(folder);
-            program.args.extend(["--web", &web, "--web-rpc", self.web_rpc].map(str::to_owned));
+            let faucet = self.web_faucet.to_string();
+            let args = ["--web", &web, "--web-rpc", self.web_rpc, "--web-faucet", &faucet];
+            program.args.extend(args.map(str::to_owned));
         }
         program.args.extend(o.sequencer_args.iter().cloned());
         program

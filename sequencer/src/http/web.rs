@@ -13,7 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use clap::Args;
-use dn_core::api::ChainView;
+use dn_core::api::{Address, ChainView};
 use dn_service::Failure;
 use flate2::{write::GzEncoder, Compression};
 use serde_json::json;
@@ -36,6 +36,10 @@ pub struct WebArgs {
     /// Chain node that its visitors ask, unless they name one of their own. Everybody can read it.
     #[arg(long, env = "DN_WEB_RPC", default_value = "")]
     pub web_rpc: String,
+    /// Account for which that chain node signs, whoever asks, and which has approved the rollup: its DN are everybody's.
+    /// On development chains only.
+    #[arg(long, env = "DN_WEB_FAUCET")]
+    pub web_faucet: Option<Address>,
 }
 
 /// The files of the explorer, by the path of their address.
@@ -74,6 +78,7 @@ impl Web {
         let config = json!({
             "api": "",
             "rpc": args.web_rpc,
+            "faucet": args.web_faucet,
             "chain_id": chain.chain_id,
             "rollup": chain.rollup,
             "token": chain.token,
@@ -202,8 +207,6 @@ fn kind(path: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use dn_core::api::Address;
-
     use super::*;
 
     fn chain() -> ChainView {
@@ -220,7 +223,7 @@ mod tests {
 
     fn args(web: Option<&Path>) -> WebArgs {
         let web_rpc = "https://chain.example".to_owned();
-        WebArgs { web: web.map(Path::to_owned), web_rpc }
+        WebArgs { web: web.map(Path::to_owned), web_rpc, web_faucet: Some(Address([9; 20])) }
     }
 
     fn site() -> (tempfile::TempDir, Web) {
@@ -289,6 +292,7 @@ mod tests {
         let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
         assert_eq!(config["rpc"], "https://chain.example");
         assert_eq!(config["rollup"], Address([7; 20]).to_string());
+        assert_eq!(config["faucet"], Address([9; 20]).to_string());
     }
 
     #[test]

@@ -26,6 +26,10 @@ export interface Model {
   developer: string;
   vk: string;
   null_input_hash: string;
+  input_scale: number[];
+  input_offset: number[];
+  output_scale: number[];
+  output_offset: number[];
 }
 
 export interface Trust {
@@ -131,6 +135,8 @@ export interface Task {
   reason: string | null;
   output_hash: string | null;
   proven_output_hash: string | null;
+  /** Codes; for the task's user alone. */
+  output?: number[] | null;
   receipt: Receipt | null;
   batch_id: number | null;
   tx_hash: string | null;
@@ -160,6 +166,8 @@ export class ApiFailure extends Error {
     readonly status: number,
     message: string,
     readonly hint: string | null,
+    /** Of the problem; empty where no sequencer answered. */
+    readonly code = "",
   ) {
     super(message);
   }
@@ -167,16 +175,16 @@ export class ApiFailure extends Error {
 
 const address = (path: string) => settings.sequencer.replace(/\/$/, "") + path;
 
-async function ask<T>(path: string): Promise<T> {
+async function ask<T>(path: string, request: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(address(path), { headers: { accept: "application/json" } });
+    response = await fetch(address(path), { ...request, headers: { accept: "application/json", ...request.headers } });
   } catch (error) {
     throw new ApiFailure(0, String(error), null);
   }
   if (response.ok) return response.json();
   const problem = await response.json().catch(() => ({}));
-  throw new ApiFailure(response.status, problem.detail ?? problem.title ?? response.statusText, problem.hint ?? null);
+  throw new ApiFailure(response.status, problem.detail ?? problem.title ?? response.statusText, problem.hint ?? null, problem.code ?? "");
 }
 
 export const api = {
@@ -187,6 +195,11 @@ export const api = {
   proof: (id: number) => ask<Proof>(`/v1/batches/${id}/proof`),
   protocol: (model: string) => ask<object>(`/v1/models/${model}/protocol`),
   task: (id: string) => ask<Task>(`/v1/tasks/${id}`),
+  /** Queues a task. The same order again is the same task. */
+  submit: (order: object) => ask<Task>("/v1/tasks", { method: "POST", body: JSON.stringify(order), headers: { "content-type": "application/json" } }),
+  /** A task as its user sees it, once it is answered, at the latest after `waitMs`. */
+  answer: (id: string, waitMs: number, token: string) =>
+    ask<Task>(`/v1/tasks/${id}?wait_ms=${waitMs}`, { headers: { authorization: `Bearer ${token}` } }),
   ready: () => ask<Readiness>("/readyz"),
   /** The proof as a file that `deepnode model verify` takes. */
   proofFile: (id: number) => address(`/v1/batches/${id}/proof-file`),

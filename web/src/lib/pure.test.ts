@@ -34,6 +34,7 @@ test("the search tells batches, tasks and models apart", () => {
   assert.equal(search(" 12 ", []), "#/batches/12");
   assert.equal(search(task, [model]), `#/tasks/${task.toLowerCase()}`);
   assert.equal(search(model, [model]), `#/models/${model}`);
+  assert.equal(search(`0x${"Ab".repeat(20)}`, [model]), `#/account/0x${"ab".repeat(20)}`);
   assert.equal(search("0x12", [model]), null);
 });
 

@@ -1,5 +1,5 @@
 /** Pages are named behind the `#` of the address, so that any server of plain files will do. */
-export const PAGES = ["overview", "batches", "tasks", "models", "nodes", "settings"] as const;
+export const PAGES = ["overview", "playground", "batches", "tasks", "models", "nodes", "account", "settings"] as const;
 export type PageName = (typeof PAGES)[number];
 
 export interface Route {
@@ -17,9 +17,10 @@ export function parse(hash: string): Route {
 
 export const link = (page: PageName, id: string | number = "") => `#/${page}${id === "" ? "" : `/${id}`}`;
 
-/** The page of what somebody typed: a task's or model's id, or a batch's number. */
+/** The page of what somebody typed: a task's or model's id, an account's address, or a batch's number. */
 export function search(text: string, models: string[]): string | null {
   const typed = text.trim().toLowerCase();
+  if (/^0x[0-9a-f]{40}$/.test(typed)) return link("account", typed);
   if (/^\d+$/.test(typed)) return link("batches", typed);
   if (!/^0x[0-9a-f]{64}$/.test(typed)) return null;
   return models.includes(typed) ? link("models", typed) : link("tasks", typed);

@@ -17,18 +17,29 @@ function kept(): Kept {
   }
 }
 
+/** Of the served `config.json`. */
+interface Served {
+  rpc: string;
+  faucet: string;
+}
+
 class Settings {
   /** Empty: the origin that served the page. */
   sequencer = $state("");
   /** Empty: no chain node is known. */
   rpc = $state("");
+  /** The account that gives away DN on a development chain; empty on others, and where another chain node is chosen. */
+  faucet = $state("");
   theme = $state<Theme>("auto");
+
+  #served: Served = { rpc: "", faucet: "" };
 
   async load() {
     const own = kept();
     this.theme = own.theme ?? "auto";
     this.sequencer = own.sequencer ?? "";
-    this.rpc = own.rpc ?? (await served());
+    this.#served = await served();
+    this.rpc = own.rpc ?? this.#served.rpc;
     this.show();
   }
 
@@ -38,16 +49,18 @@ class Settings {
   }
 
   show() {
+    this.faucet = this.rpc === this.#served.rpc ? this.#served.faucet : "";
     document.documentElement.dataset.theme = this.theme;
   }
 }
 
-async function served(): Promise<string> {
+async function served(): Promise<Served> {
+  const text = (value: unknown) => (typeof value === "string" ? value : "");
   try {
-    const { rpc } = await (await fetch("./config.json")).json();
-    return typeof rpc === "string" ? rpc : "";
+    const { rpc, faucet } = await (await fetch("./config.json")).json();
+    return { rpc: text(rpc), faucet: text(faucet) };
   } catch {
-    return "";
+    return { rpc: "", faucet: "" };
   }
 }
 

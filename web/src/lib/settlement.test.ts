@@ -5,12 +5,16 @@ import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { type EventFragment, type FunctionFragment, Interface, toBeHex } from "ethers";
 import type { Batch, Chain } from "./api";
+import * as escrow from "./escrow";
+import * as record from "./record";
 import { INTERFACES, Settlement } from "./settlement";
 
 const read = (contract: string) => Interface.from(JSON.parse(readFileSync(new URL(`../../../sdk/abi/${contract}.json`, import.meta.url), "utf8")).abi);
 
 test("calls and events are those of the contracts", () => {
-  for (const [contract, used] of Object.entries(INTERFACES)) {
+  const accounts: [string, Interface][] = [["InferenceRollup", escrow.ACCOUNTS], ["DnToken", escrow.TOKEN]];
+  const records: [string, Interface][] = [["InferenceRollup", record.ROLLUP], ["Epochs", record.EPOCHS], ["Staking", record.STAKING]];
+  for (const [contract, used] of [...Object.entries(INTERFACES), ...accounts, ...records]) {
     const abi = read(contract);
     for (const fragment of used.fragments) {
       const { name } = fragment as FunctionFragment | EventFragment;

@@ -1,6 +1,6 @@
 /**
  * All that depends on the settlement contracts: their calls and events, the form of receipts. Nothing else in
- * this folder knows an ABI; what the contracts hash is in `sdk/js/settlement.js`, what users sign in
+ * this folder knows an ABI but `escrow.ts`, which has the accounts; what the contracts hash is in `sdk/js/settlement.js`, what users sign in
  * `sdk/js/order.js`.
  */
 import { domain } from "@sdk/order.js";
@@ -116,6 +116,11 @@ export class Settlement {
 
   #at(address: string, abi: Interface): Contract {
     return new Contract(address, abi, this.#provider);
+  }
+
+  /** For what is not asked here. */
+  get provider(): JsonRpcProvider {
+    return this.#provider;
   }
 
   /** Stops asking. */

@@ -1,10 +1,17 @@
+import { account, wallet } from "./en.account";
+import { playground, purse } from "./en.playground";
+
 /** Every text of the pages in English. A translation is a table of the same shape. */
 export const en = {
   title: "deepnode explorer",
   skip: "Skip to the content",
   menu: "Pages",
-  pages: { overview: "Overview", batches: "Batches", tasks: "Tasks", models: "Models", nodes: "Nodes", settings: "Settings" },
-  search: { label: "Batch, task or model", button: "Find", none: "Neither a batch number nor an id of 64 digits" },
+  pages: { overview: "Overview", playground: "Playground", batches: "Batches", tasks: "Tasks", models: "Models", nodes: "Nodes", account: "Account", settings: "Settings" },
+  search: { label: "Batch, task, model or account", button: "Find", none: "Neither a batch number, nor an id of 64 digits, nor an address of 40" },
+  playground,
+  purse,
+  account,
+  wallet,
   loading: "Loading…",
   failure: { title: "This could not be loaded", noAnswer: "The sequencer does not answer.", again: "Try again" },
   none: "none",
@@ -245,6 +252,12 @@ export const en = {
     active: "active",
     stopped: "stopped by its developer",
     batches: "Its batches",
+    try: "Try it in the playground",
+    quality: "Proven quality",
+    noQuality: "no labelled task is proven yet",
+    versions: (service: string) => `Versions of ${service} here`,
+    traffic: "Tasks, by when their batches were formed (UTC)",
+    span: (from: string, to: string) => `${from} to ${to}`,
   },
 
   nodes: {
@@ -269,6 +282,25 @@ export const en = {
     held: "Holds now",
     stake: "Stake",
     seen: "last heard from",
+    title: (role: string) => `Node: ${role}`,
+    unknown: "The sequencer knows no such node.",
+    partNotes: {
+      completion: "Leased tasks that it finished in time.",
+      accuracy: "Answers that proofs confirmed. One contradiction makes the weight small.",
+      uptime: "The time in which it was heard from.",
+      speed: "Its latency against the median of its peers.",
+      history: "The work that it has done, slowly forgotten.",
+    },
+    weightNote: "A function of the five parts, multiplied by the smaller of the first two: speed and presence never make up for missing or wrong work.",
+    epochs: "Trust weight on chain, by epoch",
+    epoch: (number: number) => `Epoch ${number}`,
+    noEpochs: "No epoch has closed on this node yet.",
+    earned: "Earned by epochs",
+    earnedText: (claimed: string, claimable: string) => `${claimed} taken, ${claimable} to be taken`,
+    slashed: "Slashed",
+    slashedText: (amount: string, times: string) => `${amount} in ${times} slashes`,
+    batches: "Batches that it proved",
+    account: "Its account",
   },
 
   settings: {
