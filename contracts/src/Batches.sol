@@ -2,15 +2,14 @@
 pragma solidity 0.8.30;
 
 import {Chunks} from "./Chunks.sol";
+import {Statements} from "./Statements.sol";
 import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 
 /// @title Batches
-/// @dev From a header to a proven statement; no account is touched. Two words for each batch: the header's hash, and
-/// `root of the statement 236 | settled chunks 20`, where zero means committed and one expired. A root is the hash of
-/// the prover and the chunks' leaves without its last 20 bits.
-abstract contract Batches is IInferenceRollup {
+/// @dev From a header to a proven statement; no account is touched.
+abstract contract Batches is IInferenceRollup, Statements {
     /// @notice ASCII "dn-batch" followed by the statement's version 3.
     uint256 public constant STATEMENT_VERSION = 0x646e2d626174636803;
     /// @notice Longest time between opening and proof, far below the unbonding delay.
@@ -22,12 +21,7 @@ abstract contract Batches is IInferenceRollup {
     uint256 private constant HEADER_MASK = (1 << 253) - 1;
     /// @dev Index of the first input commitment.
     uint256 private constant INPUTS_AT = 3;
-    /// @dev The part of a statement's word that says which chunks are settled; of these the rest is no root.
-    uint256 private constant SETTLED_MASK = (1 << 20) - 1;
-    uint256 private constant EXPIRED = 1;
 
-    /// @notice Where models are looked up.
-    IModelRegistry public immutable registry;
     /// @notice Verifies batch proofs.
     IHalo2Verifier public immutable verifier;
 
@@ -36,15 +30,14 @@ abstract contract Batches is IInferenceRollup {
     /// @inheritdoc IInferenceRollup
     uint64 public nextBatchId;
 
-    mapping(uint64 batchId => bytes32) private _headerHash;
-    mapping(uint64 batchId => uint256) private _statement;
-
-    constructor(IModelRegistry registry_, IHalo2Verifier verifier_, address sequencer_) {
+    constructor(IModelRegistry registry_, IHalo2Verifier verifier_, address sequencer_)
+        Statements(registry_)
+    {
         require(
             address(registry_) != address(0) && address(verifier_) != address(0) && sequencer_ != address(0),
             ZeroAddress()
         );
-        (registry, verifier, sequencer) = (registry_, verifier_, sequencer_);
+        (verifier, sequencer) = (verifier_, sequencer_);
         emit SequencerChanged(address(0), sequencer_);
     }
 
@@ -95,18 +88,8 @@ abstract contract Batches is IInferenceRollup {
     }
 
     /// @inheritdoc IInferenceRollup
-    function isProven(uint64 batchId, uint256 index, Opening calldata opening) public view returns (bool) {
-        bytes32[] calldata leaves = opening.leaves;
-        return _status(batchId) == BatchStatus.Proven && index < leaves.length
-            && _statement[batchId] & ~SETTLED_MASK == _root(opening.prover, leaves)
-            && leaves[index] == keccak256(abi.encodePacked(opening.statement));
-    }
-
-    /// @dev Checks that the header is the committed one. Returns its hash.
-    function _known(BatchHeader calldata header) internal view returns (bytes32 headerHash) {
-        headerHash = keccak256(abi.encode(header));
-        bytes32 expected = _headerHash[header.batchId];
-        require(expected != 0 && headerHash == expected, WrongHeader(header.batchId, expected, headerHash));
+    function isProven(uint64 batchId, uint256 index, Opening calldata opening) external view returns (bool) {
+        return _isProven(batchId, index, opening);
     }
 
     /// @dev Verifies a proof and stores its statement.
@@ -202,17 +185,6 @@ abstract contract Batches is IInferenceRollup {
                 )
             );
         }
-    }
-
-    function _root(address prover, bytes32[] memory leaves) private pure returns (uint256) {
-        return uint256(keccak256(abi.encodePacked(prover, leaves))) & ~SETTLED_MASK;
-    }
-
-    function _status(uint64 batchId) internal view returns (BatchStatus) {
-        uint256 statement = _statement[batchId];
-        if (statement == EXPIRED) return BatchStatus.Expired;
-        if (statement != 0) return BatchStatus.Proven;
-        return _headerHash[batchId] == 0 ? BatchStatus.None : BatchStatus.Committed;
     }
 
     /// @dev Index of the score, behind inputs and labels.

@@ -40,7 +40,6 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
 
     /// @dev Bytes of a user's signature.
     uint256 private constant SIGNATURE_BYTES = 64;
-    uint256 private constant MAX_WORKERS = 64;
     uint256 private constant OUTCOME_BITS = 4;
     /// @dev A one for each of 64 outcomes.
     uint256 private constant ALL_OUTCOMES = type(uint256).max / 15;
@@ -152,16 +151,6 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         require(count != 0 && count <= most, TaskCountOutOfRange(count, most));
         length = chunk.signatures.length;
         require(length == orders * SIGNATURE_BYTES, WrongLength(orders * SIGNATURE_BYTES, length));
-    }
-
-    /// @dev The hash of a chunk's orders, tasks and workers. The numbers of orders and tasks go before them: equal hashes
-    /// have equal slots.
-    function _slotsHash(Chunk calldata chunk) internal pure returns (bytes32) {
-        require(chunk.workers.length <= MAX_WORKERS, WrongLength(MAX_WORKERS, chunk.workers.length));
-        (uint256 orders, uint256 tasks) = (chunk.orders.length / Slots.BYTES, chunk.executors.length);
-        require((orders | tasks) >> 8 == 0, WrongLength(type(uint8).max, orders | tasks));
-        bytes2 numbers = bytes2(uint16(orders << 8 | tasks));
-        return keccak256(abi.encodePacked(numbers, chunk.orders, chunk.executors, chunk.workers));
     }
 
     function _settleOrders(Frame memory f, Chunk calldata chunk, uint256[] calldata inputs)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {InferenceRollup} from "../src/InferenceRollup.sol";
+import {Rollup} from "./base/Rollup.sol";
 import {IAccounts} from "../src/interfaces/IAccounts.sol";
 import {IInferenceRollup as I} from "../src/interfaces/IInferenceRollup.sol";
 import {RollupFixture} from "./base/RollupFixture.sol";
@@ -189,20 +189,20 @@ contract CommitTest is RollupFixture {
     }
 
     function testTheFirstSequencerIsAnnounced() external {
-        InferenceRollup.Config memory config = _config();
+        Rollup.Config memory config = _config();
         vm.expectEmit();
         emit I.SequencerChanged(address(0), SEQUENCER);
-        new InferenceRollup(config);
+        _newRollup(config);
     }
 
     function testRejectsZeroAddressesInTheConfiguration() external {
         for (uint256 i; i < 7; ++i) {
-            InferenceRollup.Config memory config = _config();
+            Rollup.Config memory config = _config();
             assembly ("memory-safe") {
                 mstore(add(config, mul(i, 0x20)), 0)
             }
             vm.expectRevert(abi.encodeWithSelector(IAccounts.ZeroAddress.selector));
-            new InferenceRollup(config);
+            _newRollup(config);
         }
     }
 }

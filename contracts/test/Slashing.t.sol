@@ -2,7 +2,8 @@
 pragma solidity 0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {InferenceRollup} from "../src/InferenceRollup.sol";
+import {Reports} from "../src/Reports.sol";
+import {Rollup} from "./base/Rollup.sol";
 import {IEpochs} from "../src/interfaces/IEpochs.sol";
 import {IInferenceRollup as I} from "../src/interfaces/IInferenceRollup.sol";
 import {IStaking} from "../src/interfaces/IStaking.sol";
@@ -260,7 +261,7 @@ contract SlashingTest is RollupFixture {
     }
 
     function testTakesATenth() external view {
-        eq(rollup.LIE_PERCENT(), 10, "percent");
+        eq(rollup.reports().LIE_PERCENT(), 10, "percent");
     }
 
     function testRejectsAnHonestReceipt() external {
@@ -322,9 +323,20 @@ contract SlashingTest is RollupFixture {
         require(!rollup.isSlashed(0, user), "not remembered");
     }
 
+    function testTheCodeOfReportsAloneSlashesNobody() external {
+        Bundle memory b = _all(_bundle(1));
+        I.Receipt memory r = _receipt(b, 0, FALSE_OUTPUT);
+        bytes memory signature = _sign(worker, rollup.receiptDigest(r));
+        I.Opening memory o = _opening(b, 0);
+        Reports code = rollup.reports();
+        vm.expectRevert(abi.encodeWithSelector(I.WrongHeader.selector, 0, 0, keccak256(abi.encode(b.header))));
+        code.slashReceipt(b.header, b.chunks[0], o, 0, r, signature);
+        require(!staking.isSlasher(address(code)), "no slasher");
+    }
+
     function testRejectsAReceiptOfAnotherRollup() external {
         Bundle memory b = _all(_bundle(1));
-        InferenceRollup other = new InferenceRollup(_config());
+        Rollup other = _newRollup(_config());
         I.Receipt memory r = _receipt(b, 0, FALSE_OUTPUT);
         bytes memory signature = _sign(worker, other.receiptDigest(r));
         I.Opening memory o = _opening(b, 0);

@@ -256,6 +256,9 @@ interface IInferenceRollup is IAccounts {
         bytes calldata signature
     ) external;
 
+    /// @notice Whether the worker has been slashed for a receipt of the batch.
+    function isSlashed(uint64 batchId, address worker) external view returns (bool);
+
     /// @notice Burns what settlements have put aside for it. Anyone may call.
     function burn() external returns (uint256 burned);
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Chunks} from "../../src/Chunks.sol";
-import {InferenceRollup} from "../../src/InferenceRollup.sol";
+import {Rollup} from "./Rollup.sol";
 import {IInferenceRollup as I} from "../../src/interfaces/IInferenceRollup.sol";
 import {TestBase} from "./TestBase.sol";
 
@@ -10,7 +10,7 @@ import {TestBase} from "./TestBase.sol";
 abstract contract BundleFixture is TestBase {
     address internal constant PROVER = address(0x9807);
 
-    InferenceRollup internal rollup;
+    Rollup internal rollup;
     uint64 internal nextNonce;
     mapping(address account => uint256) internal keyOf;
 

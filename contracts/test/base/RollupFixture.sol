@@ -8,7 +8,7 @@ import {IEmission} from "../../src/interfaces/IEmission.sol";
 import {IEpochs} from "../../src/interfaces/IEpochs.sol";
 import {FakeKeys} from "./FakeKeys.sol";
 import {DnToken} from "../../src/DnToken.sol";
-import {InferenceRollup} from "../../src/InferenceRollup.sol";
+import {Rollup} from "./Rollup.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {Staking} from "../../src/Staking.sol";
 import {IInferenceRollup as I} from "../../src/interfaces/IInferenceRollup.sol";
@@ -58,10 +58,14 @@ abstract contract RollupFixture is BundleFixture {
         _deployEconomy(_created(7));
         registry = new ModelRegistry(keys, token, 0);
         verifier = new FakeVerifier();
-        rollup = new InferenceRollup(_config());
+        rollup = _newRollup(_config());
         require(epochs.rollup() == address(rollup), "the rollup is where it was expected");
         vm.etch(VK, hex"00112233");
         _register(_spec(MODEL, SLOTS));
+    }
+
+    function _newRollup(Rollup.Config memory config) internal returns (Rollup) {
+        return Rollup(vm.deployCode("InferenceRollup.sol:InferenceRollup", abi.encode(config)));
     }
 
     /// @dev Where the contract will be that this one creates after `ahead` others.
@@ -100,8 +104,8 @@ abstract contract RollupFixture is BundleFixture {
         registry.register(spec, 0);
     }
 
-    function _config() internal view returns (InferenceRollup.Config memory) {
-        return InferenceRollup.Config({
+    function _config() internal view returns (Rollup.Config memory) {
+        return Rollup.Config({
             token: token,
             staking: staking,
             registry: registry,

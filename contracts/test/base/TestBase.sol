@@ -25,6 +25,7 @@ interface Vm {
     function expectEmit(address emitter) external;
     function expectEmit() external;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function roll(uint256 block_) external;
