@@ -70,6 +70,8 @@ pub(crate) enum Command {
 pub(crate) enum AccountCommand {
     /// Tell what an account has, inside the rollup and outside.
     Show(AccountOf),
+    /// Have gas money and DN from a devnet's faucet; the key is drawn if there is none.
+    Fund(AccountFund),
     /// Put DN into the rollup: orders are paid from it.
     Deposit(AccountAmount),
     /// Ask for DN: it is paid when the exit's delay is over, by claim-exit. An amount, or all.
@@ -86,6 +88,7 @@ impl AccountCommand {
         match self {
             Self::Show(of) | Self::CancelExit(of) | Self::ClaimExit(of) => of,
             Self::Deposit(a) | Self::Exit(a) => &a.of,
+            Self::Fund(a) => &a.amount.of,
         }
     }
 }
@@ -177,6 +180,15 @@ pub(crate) struct AccountAmount {
     pub(crate) amount: String,
     #[command(flatten)]
     pub(crate) of: AccountOf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountFund {
+    /// The devnet's folder of state.
+    #[arg(long, env = "DEEPNODE_STATE", default_value = "devnet")]
+    pub(crate) state: PathBuf,
+    #[command(flatten)]
+    pub(crate) amount: AccountAmount,
 }
 
 #[derive(Debug, Subcommand)]
