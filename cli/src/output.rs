@@ -12,7 +12,7 @@ pub(crate) fn thousandths(x: f64) -> f64 {
 /// Says something on stderr that the user should know.
 #[expect(clippy::print_stderr, reason = "the output of a command")]
 pub(crate) fn warn(text: &str) {
-    eprintln!("warning: {text}");
+    eprintln!("warning: {}", dn_service::plain(text));
 }
 
 /// Shows on stderr that a long step is running.

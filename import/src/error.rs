@@ -183,12 +183,23 @@ pub enum PackageError {
     /// channel or per value.
     #[error("the scales or offsets of the input or the output are wrong in number or value")]
     Scale,
-    /// The outputs' lengths are not those of the numbers.
-    #[error("the outputs have {got} numbers in all, the model has another number")]
+    /// The outputs' lengths are not those of the numbers, or one is zero.
+    #[error(
+        "the outputs have {got} numbers in all, the model has another number, or one has none"
+    )]
     Outputs {
         /// Sum of the lengths.
         got: usize,
     },
+    /// More inputs than numbers.
+    #[error("there are {got} inputs, more than the model takes numbers")]
+    Inputs {
+        /// Number of the names.
+        got: usize,
+    },
+    /// What was written reads back as something else.
+    #[error("the package reads back as another one")]
+    Changed,
     /// The graph breaks a rule of the integer semantics.
     #[error("the graph is invalid")]
     Graph(#[from] GraphError),

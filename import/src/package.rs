@@ -136,11 +136,20 @@ impl Package {
         Keccak256::digest(bytes).into()
     }
 
-    /// The file's bytes.
+    /// The file's bytes, which [`Package::from_bytes`] reads as this package.
     ///
     /// # Errors
-    /// When the graph is invalid or the container cannot hold the tensors.
+    /// When the package is invalid or the container cannot hold the tensors.
     pub fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
+        let bytes = self.packed()?;
+        if Self::from_bytes(&bytes)? != *self {
+            return Err(PackageError::Changed);
+        }
+        Ok(bytes)
+    }
+
+    /// The file's bytes, of a package that may be invalid in what is not its graph.
+    fn packed(&self) -> Result<Vec<u8>, PackageError> {
         self.graph.validate()?;
         let has_products = self.graph.nodes.iter().any(Node::is_product);
         let header = Header {
@@ -227,8 +236,13 @@ impl Package {
             return Err(PackageError::Scale);
         }
         let numbers = outputs.iter().map(|o| o.len).fold(0, usize::saturating_add);
-        if !outputs.is_empty() && numbers != graph.shape(graph.nodes.len()).len() {
+        let fits = numbers == graph.shape(graph.nodes.len()).len();
+        // So there are at most as many names as numbers.
+        if !outputs.is_empty() && !(fits && outputs.iter().all(|o| o.len > 0)) {
             return Err(PackageError::Outputs { got: numbers });
+        }
+        if inputs.len() > graph.input_len() {
+            return Err(PackageError::Inputs { got: inputs.len() });
         }
         Ok(Self { name, graph, input, output, width, scoring, scheme, inputs, outputs })
     }
@@ -317,6 +331,7 @@ impl NodeHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::readout::Readout;
 
     fn package() -> Package {
         let input = Shape::vector(2);
@@ -344,8 +359,22 @@ mod tests {
         assert_eq!(Package::from_bytes(&bytes).unwrap(), package());
         let mut three = package();
         three.input = Codes { scale: vec![1.0; 3], offset: vec![0.0; 3] };
-        let read = Package::from_bytes(&three.to_bytes().unwrap());
+        let read = Package::from_bytes(&three.packed().unwrap());
         assert!(matches!(read, Err(PackageError::Scale)));
+        assert!(matches!(three.to_bytes(), Err(PackageError::Scale)));
+    }
+
+    /// Names without numbers would be as many as the file has room for.
+    #[test]
+    fn every_name_stands_for_a_number() {
+        let output = |len| Output { name: "y".into(), len, readout: Readout::Plain };
+        let outputs = vec![output(2), output(0)];
+        let empty = Package { outputs, ..package() };
+        let read = Package::from_bytes(&empty.packed().unwrap());
+        assert!(matches!(read, Err(PackageError::Outputs { got: 2 })));
+        let many = Package { inputs: vec!["x".into(); 3], ..package() };
+        let read = Package::from_bytes(&many.packed().unwrap());
+        assert!(matches!(read, Err(PackageError::Inputs { got: 3 })));
     }
 
     #[test]

@@ -114,3 +114,22 @@ fn what_is_not_numbers_or_ends_early_is_refused() {
         }
     }
 }
+
+/// Headers and sizes that ask for more memory than the file is worth.
+#[test]
+fn a_small_file_takes_little_memory() {
+    let refused = |name: &str, arrays: &[(&str, Vec<u8>)]| match npz::read(&npz(name, arrays)) {
+        Err(NpzError::Array { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+    let wide = npy("<f4", false, "18446744073709551615, 18446744073709551615", &[0; 8]);
+    assert!(refused("wide.npz", &[("x", wide)]).contains("too large"));
+    let mut long = b"\x93NUMPY\x02\x00".to_vec();
+    long.extend(u32::MAX.to_le_bytes());
+    assert!(refused("long.npz", &[("x", long)]).contains("header"));
+    let deep = [&b"\x93NUMPY\x01\x00\xff\xff"[..], &[b'('; 0xffff]].concat();
+    assert!(refused("deep.npz", &[("x", deep)]).contains("malformed"));
+    let zeros = vec![0; (1 << 26) + 4];
+    let bomb = npy("<f4", false, &format!("1, {}", zeros.len() / 4), &zeros);
+    assert!(refused("bomb.npz", &[("x", bomb)]).contains("unpacks to"));
+}

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
+use crate::plain;
+
 /// A failure with a stable code and a hint.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}")]
@@ -61,7 +63,7 @@ impl Failure {
             let error = serde_json::json!({ "code": code, "message": message, "hint": hint });
             println!("{}", serde_json::json!({ "error": error }));
         }
-        eprintln!("error[{code}]: {message}");
+        eprintln!("error[{code}]: {}", plain(message));
         if !hint.is_empty() {
             eprintln!("hint: {hint}");
         }

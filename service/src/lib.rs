@@ -4,6 +4,7 @@
 mod failure;
 pub mod file;
 pub mod metrics;
+mod plain;
 mod program;
 mod repeat;
 mod report;
@@ -12,6 +13,7 @@ mod shutdown;
 mod trace;
 
 pub use failure::{exit_code, Failure};
+pub use plain::plain;
 pub use program::{init_tracing, main, start};
 pub use repeat::repeat;
 pub use report::Report;

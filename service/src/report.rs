@@ -3,6 +3,8 @@
 use comfy_table::{Table, TableStyle};
 use serde_json::{Map, Value};
 
+use crate::plain::line;
+
 /// Most values of a list that people are shown.
 const SHOWN: usize = 16;
 
@@ -39,11 +41,11 @@ impl Report {
     /// One line a figure; objects and lists of objects on lines of their own below it.
     fn text(&self) -> String {
         let width = self.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-        let line = |(name, value): &(String, Value)| match block(value) {
+        let figure = |(name, value): &(String, Value)| match block(value) {
             Some(block) => format!("{name}\n{}", indented(&block)),
             None => format!("{name:width$}  {}", cell(value)),
         };
-        self.0.iter().map(line).collect::<Vec<_>>().join("\n")
+        self.0.iter().map(figure).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -90,7 +92,7 @@ fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => line(text),
         Value::Array(values) if values.iter().any(Value::is_object) => {
             values.iter().map(cell).collect::<Vec<_>>().join("\n")
         }
@@ -127,6 +129,14 @@ mod tests {
         report.set("zebra", 1).set("ant", "two").set("zebra", 3);
         assert_eq!(report.json(), r#"{"zebra":3,"ant":"two"}"#);
         assert_eq!(report.text(), "zebra  3\nant    two");
+    }
+
+    #[test]
+    fn a_name_cannot_write_on_the_terminal() {
+        let mut report = Report::default();
+        report.set("name", "\u{1b}[2Jtwo\nk  9");
+        assert_eq!(report.text(), "name  \\u{1b}[2Jtwo\\nk  9");
+        assert_eq!(report.json(), r#"{"name":"\u001b[2Jtwo\nk  9"}"#);
     }
 
     #[test]

@@ -63,6 +63,9 @@ impl Words {
 
 /// Multiplies folded words by `e^words 256^digits` on the rows behind `from`, up to `row`.
 fn advance(w: &mut Writer, (from, row): (usize, usize), words: usize, digits: i64) {
+    if w.draft.is_dry() {
+        return;
+    }
     w.draft.set(if words == 0 { Fx::Scale } else { Fx::WordStep }, row, power_of_256(digits));
     for (i, r) in (from + 1..row).rev().enumerate() {
         w.mark(if i + 1 < words { Fx::WordStep } else { Fx::Scale }, r);

@@ -24,7 +24,7 @@ mod tasks;
 mod tensors;
 mod writer;
 
-use dn_core::commitment::{DOMAIN_INPUT, DOMAIN_OUTPUT};
+use dn_core::commitment::{permutation_count, DOMAIN_INPUT, DOMAIN_OUTPUT};
 use dn_core::labels::MAX_CLASSES;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
@@ -36,7 +36,7 @@ use sha3::{Digest, Keccak256};
 use crate::system::fixed::Fixed;
 #[cfg(test)]
 use crate::system::kind::Kind;
-use crate::system::poseidon::Constants;
+use crate::system::poseidon::{self, Constants};
 use crate::system::steering::{fixed_columns, Fx};
 use crate::system::table::{self, Table};
 use exponents::Exponents;
@@ -73,8 +73,8 @@ pub struct Plan {
     pub(crate) poseidon: Constants,
 }
 
-/// Writes every row of a model; returns where they stand.
-fn write(w: &mut Writer, model: Model<'_>) -> Sections {
+/// Writes every row of a model, up to the node that is behind row `limit`; returns where they stand.
+fn write(w: &mut Writer, model: Model<'_>, limit: usize) -> Sections {
     let graph = model.graph;
     let mut sections = Sections::default();
     if w.form == Form::Digest {
@@ -91,6 +91,9 @@ fn write(w: &mut Writer, model: Model<'_>) -> Sections {
         sections.node_starts.push(w.row);
         let rows = model.node(w, node);
         sections.nodes.push(rows);
+        if w.row > limit {
+            return sections;
+        }
     }
     w.draft.gaps(sections.values..w.row);
     sections.quality = w.row;
@@ -125,7 +128,8 @@ fn check(graph: &Graph, frame: Frame) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Used rows of `graph`, which must be validated, for batches of each of `frames`, without a plan.
+/// Used rows of `graph`, which must be validated, for batches of each of `frames`, without a plan. Counting
+/// ends beyond the largest circuit: such a number is at most what the batch needs.
 ///
 /// # Errors
 /// When the shape does not fit the layout.
@@ -134,12 +138,23 @@ pub fn count_rows(graph: &Graph, frames: &[Frame]) -> Result<Vec<usize>, PlanErr
     let exponents = Exponents::new(graph)?;
     let tables = [Scoring::Classes, Scoring::None].map(|scoring| Table::new(graph, scoring));
     let count = |frame: &Frame| {
+        let hashes = hash_rows(graph, *frame);
+        if hashes > 1 << MAX_K {
+            return hashes;
+        }
         let table = &tables[frame.scoring as usize];
         let mut w = Writer::new(*frame, true);
-        write(&mut w, Model { graph, table, exponents: &exponents });
+        write(&mut w, Model { graph, table, exponents: &exponents }, 1 << MAX_K);
         w.row.max(table.rows.len())
     };
     Ok(frames.iter().map(count).collect())
+}
+
+/// Rows of the hashes of a batch's inputs and outputs.
+fn hash_rows(graph: &Graph, frame: Frame) -> usize {
+    let permutations = [graph.input_len(), graph.output_len()].map(permutation_count);
+    let slots = permutations.iter().sum::<usize>().saturating_mul(frame.slots);
+    slots.saturating_mul(poseidon::rows(frame.width))
 }
 
 /// Rows of `graph`, which must be validated, by what they belong to.
@@ -150,7 +165,8 @@ pub fn rows_by_part(graph: &Graph, frame: Frame) -> Result<RowsByPart, PlanError
     check(graph, frame)?;
     let (table, exponents) = (Table::new(graph, frame.scoring), Exponents::new(graph)?);
     let mut w = Writer::new(frame, true);
-    let sections = write(&mut w, Model { graph, table: &table, exponents: &exponents });
+    let model = Model { graph, table: &table, exponents: &exponents };
+    let sections = write(&mut w, model, usize::MAX);
     let quotients = (0..graph.nodes.len()).map(|node| {
         let (low, high) = graph.quotient_range(node);
         (high - low + 1) as usize
@@ -172,7 +188,8 @@ impl Plan {
         }
         let (table, exponents) = (Table::new(graph, frame.scoring), Exponents::new(graph)?);
         let mut w = Writer::new(frame, false);
-        let sections = write(&mut w, Model { graph, table: &table, exponents: &exponents });
+        let model = Model { graph, table: &table, exponents: &exponents };
+        let sections = write(&mut w, model, usize::MAX);
         let rows = w.row.max(table.rows.len());
         let k = log2_rows(rows);
         for (i, (a, b, c)) in table.rows.iter().enumerate() {

@@ -123,6 +123,11 @@ impl Draft {
         Self { width, is_dry, fixed, known: HashMap::new() }
     }
 
+    /// Whether it takes no cells.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.is_dry
+    }
+
     pub(crate) fn width(&self) -> Width {
         self.width
     }

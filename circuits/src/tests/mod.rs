@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dn_core::quant::{Activation, Graph, Node, Shape};
+use dn_core::quant::{Activation, Geometry, Graph, Node, Part, Shape, Source};
 use dn_core::statement::Form;
 use ff::Field;
 use halo2_proofs::dev::{MockProver, VerifyFailure};
@@ -315,6 +315,23 @@ fn the_scheme_that_is_chosen_costs_least_in_all() {
         let bases = merged.bases.unwrap();
         assert!(bases.powers.is_multiple_of(1 << merged.k) && bases.cpu_s < bases.ceremony_cpu_s);
     }
+}
+
+/// A few numbers in a file are enough for inputs of any length; counting their rows to the end takes minutes.
+#[test]
+fn rows_of_what_is_far_too_large_are_not_counted_to_the_end() {
+    let input = Shape { channels: 1, height: 1 << 16, width: 1 << 6 };
+    let first = Geometry { stride: [1 << 15, 1 << 5], ..Geometry::plain([1, 1]) };
+    let source = Source { part: Part::Sum, tensor: 0, geometry: first, weights: vec![1] };
+    let shape = Shape { channels: 1, height: 2, width: 2 };
+    let activation = Activation::identity();
+    let node =
+        Node { shape, sources: vec![source], bias: vec![0], shift: vec![0], pool: 1, activation };
+    let graph = Graph { input, nodes: vec![node] };
+    graph.validate().unwrap();
+    let frame = |slots| Frame::new(slots, Width::Default).scored(Scoring::None);
+    let rows = crate::plan::count_rows(&graph, &[frame(8), frame(1 << 15)]).unwrap();
+    assert!(rows.iter().all(|n| *n > 1 << crate::plan::MAX_K), "{rows:?}");
 }
 
 /// More would make sums of scores ambiguous; and a number from outside is refused before rows are counted.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::onnx::wrapped;
+
 /// A scalar function.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scalar {
@@ -33,6 +35,11 @@ pub(crate) enum Scalar {
     Ceil,
     /// Halves to the even neighbour.
     Round,
+    /// Without the fraction, towards zero; what lies at most so far below a whole number counts as
+    /// that number.
+    Trunc(f32),
+    /// A whole number as an integer of so many bits, with a sign if that is set.
+    Wrap(u32, bool),
     Sign,
     Celu(f32),
     /// `x` above the threshold, else 0.
@@ -95,14 +102,6 @@ fn softplus(x: f32) -> f32 {
 }
 
 impl Scalar {
-    /// Whether its values have no fractions.
-    pub(crate) fn is_whole(&self) -> bool {
-        matches!(
-            self,
-            Self::Floor | Self::Ceil | Self::Round | Self::Sign | Self::Above(_) | Self::AtLeast(_)
-        )
-    }
-
     /// The value at `x`. Not finite where the function is not.
     pub(crate) fn apply(&self, x: f32) -> f32 {
         match self {
@@ -133,6 +132,8 @@ impl Scalar {
             Self::Floor => x.floor(),
             Self::Ceil => x.ceil(),
             Self::Round => x.round_ties_even(),
+            Self::Trunc(slack) => (x.abs() + slack).floor().copysign(x),
+            Self::Wrap(bits, is_signed) => wrapped(x.into(), *bits, *is_signed) as f32,
             Self::Sign if x == 0.0 => 0.0,
             Self::Sign => x.signum(),
             Self::Celu(a) => x.max(0.0) + (a * (x / a).exp_m1()).min(0.0),
@@ -177,6 +178,7 @@ impl Scalar {
             | Self::Floor
             | Self::Ceil
             | Self::Round
+            | Self::Trunc(_)
             | Self::Sign
             | Self::Above(_)
             | Self::AtLeast(_)
@@ -198,6 +200,7 @@ impl Scalar {
             | Self::Tan
             | Self::ThresholdedRelu(_)
             | Self::Shrink(..)
+            | Self::Wrap(..)
             | Self::Lookup(_)
             | Self::Product(..)
             | Self::Sum(..)
@@ -218,7 +221,8 @@ impl Scalar {
             | Self::Sqrt
             | Self::Above(_)
             | Self::AtLeast(_)
-            | Self::HardSigmoid(..) => true,
+            | Self::HardSigmoid(..)
+            | Self::Wrap(_, false) => true,
             Self::Clip(lo, hi) => *lo >= 0.0 && *hi >= 0.0,
             _ => false,
         }
@@ -234,6 +238,13 @@ mod tests {
         for (x, y) in [(0.0, 0.0), (0.5, 0.520_499_9), (-1.0, -0.842_700_8), (3.0, 0.999_977_9)] {
             assert!((erf(x) - y).abs() < 1e-6, "{x}");
         }
+    }
+
+    #[test]
+    fn fractions_are_cut_towards_zero() {
+        let cut: Vec<f32> = [2.9, -2.9, -0.5, 3.0].map(|x| Scalar::Trunc(0.0).apply(x)).to_vec();
+        assert_eq!(cut, [2.0, -2.0, 0.0, 3.0]);
+        assert_eq!([2.9, -2.9].map(|x| Scalar::Trunc(0.2).apply(x)), [3.0, -3.0]);
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use std::io::Read;
 
-use npyz::{DType, Endianness, NpyFile, Order, TypeChar};
-
+use super::header::Header;
 use crate::half;
 
 /// Largest number of values in one array.
 const MAX_VALUES: u64 = 1 << 28;
+/// Bytes that are unpacked whatever they were packed into.
+const FREE_BYTES: u64 = 1 << 26;
+/// Beyond them, most bytes that one packed byte may become: numbers of measurements become two.
+const MAX_RATIO: u64 = 256;
 
 /// Numbers in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,33 +32,50 @@ pub(super) enum ArrayError {
     Reason(String),
 }
 
-/// Reads the array behind a header.
-pub(super) fn read<R: Read>(file: NpyFile<R>) -> Result<Array, ArrayError> {
+/// Reads an array. `packed` is the number of bytes that hold it, where they are packed.
+pub(super) fn read(mut from: impl Read, packed: Option<u64>) -> Result<Array, ArrayError> {
     let reason = |text: String| Err(ArrayError::Reason(text));
-    let count = file.shape().iter().try_fold(1u64, |n, d| n.checked_mul(*d));
+    let header = Header::read(&mut from)?;
+    let count = header.shape.iter().try_fold(1u64, |n, d| n.checked_mul(*d));
     let Some(count) = count.filter(|n| *n <= MAX_VALUES) else {
         return reason("it is too large".to_owned());
     };
-    let dtype = file.dtype();
-    let number = match &dtype {
-        DType::Plain(plain) => Number::of(plain),
-        _ => None,
+    let Some(number) = Number::of(&header.descr) else {
+        return reason(format!("type {:?} is not one of numbers", header.descr));
     };
-    let Some(number) = number else {
-        return reason(format!("type {} is not one of numbers", dtype.descr()));
-    };
+    let bytes = count * number.size as u64;
+    if packed.is_some_and(|n| bytes > FREE_BYTES.max(n.saturating_mul(MAX_RATIO))) {
+        return reason(format!(
+            "it unpacks to {bytes} bytes, more than {MAX_RATIO} times those that hold it"
+        ));
+    }
     // MAX_VALUES fits usize.
-    let shape: Vec<usize> = file.shape().iter().map(|d| *d as usize).collect();
-    let is_fortran = file.order() == Order::Fortran;
-    let size = number.size as u64;
-    let mut bytes = Vec::new();
-    file.into_inner().take(count * size).read_to_end(&mut bytes).map_err(ArrayError::Io)?;
-    if bytes.len() as u64 != count * size {
+    let shape: Vec<usize> = header.shape.iter().map(|d| *d as usize).collect();
+    let values = numbers(from.take(bytes), &number)?;
+    if values.len() as u64 != count {
         return reason("it ends early".to_owned());
     }
-    let values: Vec<f64> = bytes.chunks_exact(number.size).map(|b| number.value(b)).collect();
-    let values = if is_fortran { row_major(&shape, &values) } else { values };
+    let values = if header.is_fortran { row_major(&shape, &values) } else { values };
     Ok(Array { shape, values })
+}
+
+/// All numbers that are there.
+fn numbers(mut from: impl Read, number: &Number) -> Result<Vec<f64>, ArrayError> {
+    let (mut values, mut buffer, mut kept) = (Vec::new(), vec![0; 1 << 16], 0);
+    loop {
+        let got = match from.read(&mut buffer[kept..]) {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            got => got.map_err(ArrayError::Io)?,
+        };
+        let filled = kept + got;
+        let whole = filled - filled % number.size;
+        values.extend(buffer[..whole].chunks_exact(number.size).map(|b| number.value(b)));
+        buffer.copy_within(whole..filled, 0);
+        kept = filled - whole;
+        if got == 0 {
+            return Ok(values);
+        }
+    }
 }
 
 /// Values of column-major order in row-major order.
@@ -82,23 +102,26 @@ fn row_major(shape: &[usize], values: &[f64]) -> Vec<f64> {
 
 /// How a number lies in the file.
 struct Number {
-    kind: TypeChar,
+    kind: char,
     size: usize,
     is_big_endian: bool,
 }
 
 impl Number {
-    /// `None` for what is not a number.
-    fn of(plain: &npyz::TypeStr) -> Option<Self> {
-        let (kind, size) = (plain.type_char(), plain.size_field());
+    /// `None` for what is not a number. `descr` is byte order, kind and size, as `<f4`.
+    fn of(descr: &str) -> Option<Self> {
+        let mut letters = descr.chars();
+        let (order, kind) = (letters.next()?, letters.next()?);
+        let size: usize = letters.as_str().parse().ok()?;
         let is_number = match kind {
-            TypeChar::Float => [2, 4, 8].contains(&size),
-            TypeChar::Int | TypeChar::Uint => [1, 2, 4, 8].contains(&size),
-            TypeChar::Bool => size == 1,
+            'f' => [2, 4, 8].contains(&size),
+            'i' | 'u' => [1, 2, 4, 8].contains(&size),
+            'b' => size == 1,
             _ => false,
         };
-        let is_big_endian = plain.endianness() == Endianness::Big;
-        is_number.then_some(Self { kind, size: size as usize, is_big_endian })
+        let is_known = "<>".contains(order) || "|=".contains(order) && size == 1;
+        let is_big_endian = order == '>';
+        (is_number && is_known).then_some(Self { kind, size, is_big_endian })
     }
 
     fn value(&self, bytes: &[u8]) -> f64 {
@@ -109,10 +132,10 @@ impl Number {
         let bits = u64::from_le_bytes(word);
         let unused = 64 - 8 * self.size as u32;
         match (self.kind, self.size) {
-            (TypeChar::Float, 2) => f64::from(half::float16(bits as u16)),
-            (TypeChar::Float, 4) => f64::from(f32::from_bits(bits as u32)),
-            (TypeChar::Float, _) => f64::from_bits(bits),
-            (TypeChar::Int, _) => ((bits << unused) as i64 >> unused) as f64,
+            ('f', 2) => f64::from(half::float16(bits as u16)),
+            ('f', 4) => f64::from(f32::from_bits(bits as u32)),
+            ('f', _) => f64::from_bits(bits),
+            ('i', _) => ((bits << unused) as i64 >> unused) as f64,
             _ => bits as f64,
         }
     }

@@ -1,16 +1,18 @@
 //! Arrays in numpy's `.npz` and `.npy` formats.
 
 mod array;
+mod header;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use npyz::npz::{NpzArchive, NpzWriter};
-use npyz::{AutoSerialize, NpyFile, WriterBuilder};
+use npyz::npz::NpzWriter;
+use npyz::{AutoSerialize, WriterBuilder};
 use thiserror::Error;
+use zip::result::ZipError;
 use zip::write::FileOptions;
-use zip::DateTime;
+use zip::{DateTime, ZipArchive};
 
 use array::{Array, ArrayError};
 
@@ -74,10 +76,24 @@ impl NpzError {
     }
 }
 
-type Archive = NpzArchive<BufReader<File>>;
+/// An archive, and the length of its file.
+struct Archive {
+    zip: ZipArchive<BufReader<File>>,
+    len: u64,
+}
 
-/// First bytes of a single array's file.
-const NPY_MAGIC: &[u8] = b"\x93NUMPY";
+impl Archive {
+    fn open(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Self { zip: ZipArchive::new(BufReader::new(file)).map_err(std::io::Error::from)?, len })
+    }
+
+    /// Names of the arrays.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.zip.file_names().filter_map(|name| name.strip_suffix(".npy"))
+    }
+}
 
 /// Reads `x`, flattened to one row per example, and `y` if it is there. A file named `.npy` holds
 /// `x` alone.
@@ -96,11 +112,11 @@ pub fn read(path: &Path) -> Result<Calibration, NpzError> {
 pub fn read_named(path: &Path, names: &[String]) -> Result<Calibration, NpzError> {
     let io = |source| NpzError::Io { path: path.to_path_buf(), source };
     if is_npy(path).map_err(io)? {
-        let file = NpyFile::new(BufReader::new(File::open(path).map_err(io)?)).map_err(io)?;
-        return examples(&[checked("x", array::read(file), io)?], None);
+        let file = BufReader::new(File::open(path).map_err(io)?);
+        return examples(&[checked("x", array::read(file, None), io)?], None);
     }
-    let mut archive = NpzArchive::open(path).map_err(io)?;
-    let all: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    let mut archive = Archive::open(path).map_err(io)?;
+    let all: Vec<String> = archive.names().map(str::to_owned).collect();
     let has_all = names.len() > 1 && names.iter().all(|name| all.contains(name));
     let is_input = has_all && names.iter().any(|name| name == "y");
     let y = if is_input { None } else { find(&mut archive, "y", io)? };
@@ -118,7 +134,7 @@ pub fn read_named(path: &Path, names: &[String]) -> Result<Calibration, NpzError
 }
 
 fn missing(archive: &Archive, name: &str) -> NpzError {
-    let mut found: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    let mut found: Vec<String> = archive.names().map(str::to_owned).collect();
     found.sort_unstable();
     NpzError::Missing { name: name.to_owned(), found: found.join(", ") }
 }
@@ -127,7 +143,7 @@ fn missing(archive: &Archive, name: &str) -> NpzError {
 fn is_npy(path: &Path) -> std::io::Result<bool> {
     let mut start = [0; 6];
     let mut file = File::open(path)?;
-    let is_array = file.read_exact(&mut start).is_ok() && start == NPY_MAGIC;
+    let is_array = file.read_exact(&mut start).is_ok() && start == header::MAGIC;
     if is_array && path.extension().is_none_or(|e| e != "npy") {
         let reason =
             "it holds a single array: name it .npy, or write it with numpy.savez(file, x=...)";
@@ -176,8 +192,13 @@ fn find(
     name: &str,
     io: impl Fn(std::io::Error) -> NpzError + Copy,
 ) -> Result<Option<Array>, NpzError> {
-    let Some(file) = archive.by_name(name).map_err(io)? else { return Ok(None) };
-    checked(name, array::read(file), io).map(Some)
+    let file = match archive.zip.by_name(&format!("{name}.npy")) {
+        Ok(file) => file,
+        Err(ZipError::FileNotFound) => return Ok(None),
+        Err(e) => return Err(io(e.into())),
+    };
+    let packed = file.compressed_size().min(archive.len);
+    checked(name, array::read(file, Some(packed)), io).map(Some)
 }
 
 fn checked(

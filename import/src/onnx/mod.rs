@@ -3,13 +3,15 @@
 //! Everything is optional on the wire and nothing here is checked beyond its own length: the reader
 //! of the graph does that.
 
+mod element;
 mod external;
 mod node;
 mod tensor;
 
 use prost::Message;
 
-pub(crate) use tensor::{is_integer, Numbers};
+pub(crate) use element::{wrapped, Element};
+pub(crate) use tensor::Numbers;
 
 /// `ModelProto`
 #[derive(Clone, PartialEq, Message)]

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Tensor, BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16, INT16, INT32, INT64, INT8, UINT16, UINT32,
-    UINT64, UINT8,
+    Element, Tensor, BFLOAT16, DOUBLE, FLOAT, FLOAT16, INT16, INT32, INT64, INT8, UINT32, UINT64,
 };
 use crate::half::{bfloat16, float16};
 
@@ -17,22 +16,8 @@ pub(crate) struct Numbers {
     pub(crate) dims: Vec<usize>,
     /// Integers beyond 2^53 are rounded; they only stand for "to the end".
     pub(crate) values: Vec<f64>,
-    /// Whether division and remainder are those of integers. Truth is an integer, 0 or 1.
-    pub(crate) is_integer: bool,
-}
-
-/// Bytes of one value, and whether it is an integer.
-fn layout(data_type: i32) -> Option<(usize, bool)> {
-    Some(match data_type {
-        FLOAT => (4, false),
-        DOUBLE => (8, false),
-        FLOAT16 | BFLOAT16 => (2, false),
-        UINT8 | INT8 | BOOL => (1, true),
-        UINT16 | INT16 => (2, true),
-        INT32 | UINT32 => (4, true),
-        INT64 | UINT64 => (8, true),
-        _ => return None,
-    })
+    /// What the values are: division of integers is another one than that of real numbers.
+    pub(crate) element: Element,
 }
 
 /// The value of little-endian bits.
@@ -50,17 +35,13 @@ fn value(data_type: i32, bits: u64) -> f64 {
     }
 }
 
-/// Whether numbers of a type may stand for real ones, or integers.
-pub(crate) fn is_integer(data_type: i32) -> Option<bool> {
-    layout(data_type).map(|(_, is_integer)| is_integer)
-}
-
 impl Tensor {
     /// Its numbers, or why they cannot be read. `folder` is that of the model's file.
     pub(crate) fn numbers(&self, folder: Option<&Path>) -> Result<Numbers, String> {
-        let Some((size, is_integer)) = layout(self.data_type) else {
+        let Some(element) = Element::of(self.data_type) else {
             return Err(format!("data type {} is not supported", self.data_type));
         };
+        let size = element.size();
         let (dims, count) = self.extents()?;
         let values: Vec<f64> = if self.data_location != 0 {
             self.unpack(&self.external(folder, count * size)?, size)
@@ -75,7 +56,7 @@ impl Tensor {
         if values.len() != count {
             return Err(format!("it has {} values for dimensions {dims:?}", values.len()));
         }
-        Ok(Numbers { dims, values, is_integer })
+        Ok(Numbers { dims, values, element })
     }
 
     fn extents(&self) -> Result<(Vec<usize>, usize), String> {

@@ -209,8 +209,27 @@ fn table(chain: &[Scalar], inner: f32, after: Range) -> (Activation, f32) {
         [Scalar::Relu] => (Activation::relu(), inner),
         _ => {
             let outer = after.scale();
-            let value = |q: i8| crate::float::apply_all(chain, f32::from(q) * inner) / outer;
+            let chain = cut_by_codes(chain, inner);
+            let value = |q: i8| crate::float::apply_all(&chain, f32::from(q) * inner) / outer;
             (Activation((i8::MIN..=i8::MAX).map(|q| to_int8(value(q))).collect()), outer)
         }
     }
+}
+
+/// The chain, where it begins by cutting off fractions, on codes of scale `inner`: whole numbers lie
+/// up to half a code away from their codes.
+fn cut_by_codes(chain: &[Scalar], inner: f32) -> Vec<Scalar> {
+    let mut chain = chain.to_vec();
+    let mut reach = inner / 2.0;
+    for function in &mut chain {
+        match function {
+            Scalar::Affine(a, _) => reach *= a.abs(),
+            Scalar::Trunc(slack) => {
+                *slack = slack.max(reach.min(0.5));
+                break;
+            }
+            _ => break,
+        }
+    }
+    chain
 }

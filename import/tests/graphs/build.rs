@@ -43,6 +43,12 @@ impl Build {
         self
     }
 
+    /// A constant of any type.
+    pub(crate) fn tensor(&mut self, tensor: Tensor) -> &mut Self {
+        self.graph.initializer.push(tensor);
+        self
+    }
+
     /// A constant with random values.
     pub(crate) fn weights(&mut self, name: &str, dims: &[i64]) -> &mut Self {
         let len = dims.iter().product::<i64>();
@@ -82,6 +88,12 @@ impl Build {
     pub(crate) fn outputs_of_last(&mut self, names: &[&str]) -> &mut Self {
         let last = self.graph.node.last_mut().unwrap();
         last.output = names.iter().map(|s| (*s).to_owned()).collect();
+        self
+    }
+
+    /// The domain of the last node's operator.
+    pub(crate) fn domain_of_last(&mut self, domain: &str) -> &mut Self {
+        self.graph.node.last_mut().unwrap().domain = domain.to_owned();
         self
     }
 

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod build;
+mod codes;
 mod door;
+mod integers;
 mod operators;
 mod products;
 mod refusals;

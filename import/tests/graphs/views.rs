@@ -315,52 +315,6 @@ fn rows_of_a_table_are_looked_up() {
 }
 
 #[test]
-fn quantised_files_are_read_as_the_numbers_that_their_codes_stand_for() {
-    let mut b = Build::new(&[2]);
-    b.constant("s", &[], vec![0.5]).constant("ws", &[], vec![0.25]).constant(
-        "w",
-        &[2, 1],
-        vec![1.1, -0.9],
-    );
-    b.node("QuantizeLinear", &["x", "s"], "q", &[]).node("DequantizeLinear", &["q", "s"], "d", &[]);
-    b.node("QuantizeLinear", &["w", "ws"], "v", &[]).node(
-        "DequantizeLinear",
-        &["v", "ws"],
-        "u",
-        &[],
-    );
-    b.node("MatMul", &["d", "u"], "m", &[]).node("QuantizeLinear", &["m", "s"], "o", &[]);
-    b.node("DequantizeLinear", &["o", "s"], "y", &[]);
-    // Codes of bytes: the weights are 1 and 0, and the last pair is a clip at 0.
-    assert_eq!(run(&b, &[3.0, 5.0]), [3.0]);
-    assert_eq!(run(&b, &[-3.0, 5.0]), [0.0]);
-    let mut b = Build::new(&[2]);
-    b.integers("w", &[3, 5]).constant("ws", &[], vec![0.5]).integers("shape", &[2, 1]);
-    b.node("Reshape", &["w", "shape"], "v", &[]);
-    b.node("DynamicQuantizeLinear", &["x"], "q", &[]).node("MatMulInteger", &["q", "v"], "m", &[]);
-    b.node("Cast", &["m"], "f", &[int("to", 1)]).node("Mul", &["f", "ws"], "y", &[]);
-    assert_eq!(run(&b, &[2.0, 1.0]), [5.5]);
-}
-
-/// A code is what it is: read with twice the scale, and with another zero point, it is another number.
-#[test]
-fn codes_may_be_read_with_other_scales_than_they_were_made_with() {
-    let mut b = Build::new(&[1, 2, 2]);
-    b.constant("s", &[], vec![0.5]).constant("t", &[], vec![1.0]).integers("z", &[3]);
-    b.node("QuantizeLinear", &["x", "s"], "q", &[]);
-    b.node("MaxPool", &["q"], "m", &[ints("kernel_shape", &[2, 2])]);
-    b.node("DequantizeLinear", &["m", "t", "z"], "y", &[]);
-    // 4 / 0.5 = 8, and 8 - 3.
-    assert_eq!(run(&b, &[1.0, 4.0, 2.0, 3.0]), [5.0]);
-    let mut b = Build::new(&[2]);
-    b.constant("s", &[], vec![0.5]).constant("t", &[], vec![1.0]);
-    b.node("QuantizeLinear", &["x", "s"], "q", &[]).node("QuantizeLinear", &["x", "t"], "p", &[]);
-    b.node("Concat", &["q", "p"], "c", &[int("axis", 1)]);
-    b.node("DequantizeLinear", &["c", "s"], "y", &[]);
-    assert!(b.reason("c").contains("different scales"));
-}
-
-#[test]
 fn volumes_are_images_with_more_channels() {
     let mut b = Build::new(&[1, 3, 2, 2]);
     b.constant("w", &[1, 1, 2, 1, 1], vec![1.0, 100.0]).node("Conv", &["x", "w"], "y", &[]);

@@ -12,17 +12,13 @@ pub(super) enum Operand {
     Constant(Numbers),
 }
 
-fn number(value: f64) -> Numbers {
-    Numbers { dims: Vec::new(), values: vec![value], is_integer: false }
+pub(super) fn number(value: f64) -> Numbers {
+    Numbers::floats(Vec::new(), vec![value])
 }
 
 impl Numbers {
-    fn map(&self, f: impl Fn(f64) -> f64) -> Self {
-        Self {
-            dims: self.dims.clone(),
-            values: self.values.iter().map(|v| f(*v)).collect(),
-            is_integer: false,
-        }
+    pub(super) fn map(&self, f: impl Fn(f64) -> f64) -> Self {
+        Self::floats(self.dims.clone(), self.values.iter().map(|v| f(*v)).collect())
     }
 }
 
@@ -42,6 +38,9 @@ impl Reader {
         if let (6, [first, second]) = (self.opset, &mut operands[..]) {
             second.align(first.dims().len(), node.int("axis", i64::MAX))?;
         }
+        if let Some(result) = self.whole_arithmetic(node, &operands)? {
+            return Ok(vec![result]);
+        }
         let result = match (op, &operands[..]) {
             (_, []) => return Err("there are no operands".to_owned()),
             (_, [Operand::View(view)]) => view.clone(),
@@ -60,7 +59,7 @@ impl Reader {
         Ok(vec![result])
     }
 
-    fn pair(&mut self, op: &str, a: &Operand, b: &Operand) -> Result<View, String> {
+    pub(super) fn pair(&mut self, op: &str, a: &Operand, b: &Operand) -> Result<View, String> {
         match (a, b) {
             (Operand::View(a), Operand::View(b)) => self.two_views(op, a, b),
             (Operand::View(view), Operand::Constant(c)) => self.with_constant(op, view, c, false),
@@ -140,7 +139,7 @@ impl Reader {
         }
     }
 
-    fn spread_both(&mut self, a: &View, b: &View) -> Result<(View, View), String> {
+    pub(super) fn spread_both(&mut self, a: &View, b: &View) -> Result<(View, View), String> {
         let dims = broadcast(&a.dims, &b.dims)?;
         Ok((self.spread_to(a, &dims)?, self.spread_to(b, &dims)?))
     }
@@ -179,7 +178,7 @@ impl Reader {
     }
 
     /// Functions of the numbers under both views.
-    fn combine(
+    pub(super) fn combine(
         &mut self,
         a: &View,
         pairs: &[(usize, usize)],

@@ -20,25 +20,6 @@ impl Reader {
         Ok(vec![self.function(&difference, &[step])?])
     }
 
-    /// `Cast`: computed numbers that may have fractions lose them where they become integers.
-    pub(super) fn cast(&mut self, node: &onnx::Node) -> Result<Vec<View>, String> {
-        let view = self.operand(node, 0)?;
-        let is_code = node.operand(0).is_some_and(|name| self.quantised.contains_key(name));
-        let is_whole = |value: &usize| match self.chain(*value) {
-            (root, chain) if chain.is_empty() => root == 0,
-            (_, chain) => chain.last().is_some_and(Scalar::is_whole),
-        };
-        let keeps = self.values(&view).iter().all(is_whole);
-        let to = node.int("to", 1) as i32;
-        let is_integer = to != onnx::BOOL && onnx::is_integer(to) == Some(true);
-        if is_code || keeps || !is_integer {
-            return self.select(node);
-        }
-        let (down, up) = (vec![Scalar::Floor], vec![Scalar::Ceil]);
-        let cut = Scalar::Select(vec![Scalar::AtLeast(0.0)], down, up);
-        self.function(&view, &[cut]).map(|v| vec![v])
-    }
-
     /// `And`, `Or` and `Not` of numbers 0 and 1.
     pub(super) fn logic(&mut self, node: &onnx::Node) -> Result<Vec<View>, String> {
         let operands: Vec<Operand> =

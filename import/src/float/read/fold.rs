@@ -6,7 +6,7 @@ use super::axes::{axes, broadcast, permuted_index, product};
 use super::numbers::{binary, concat, mat_mul, non_zero, spread, unary};
 use super::select::FILL;
 use super::Reader;
-use crate::onnx::{self, Numbers};
+use crate::onnx::{self, Element, Numbers};
 
 impl Reader {
     /// Numbers under a name: a constant of the file or a computed one. `None` for tensors that
@@ -59,8 +59,11 @@ impl Reader {
             }
             _ => {}
         }
+        let target = self.cast_target(node)?;
+        // Of what gives a type only that is read.
+        let count = if node.op_type == "CastLike" { 1 } else { usize::MAX };
         let mut operands = Vec::new();
-        for name in node.operands() {
+        for name in node.operands().take(count) {
             match self.numbers(name)? {
                 Some(numbers) => operands.push(numbers),
                 None => return Ok(None),
@@ -71,7 +74,7 @@ impl Reader {
             let mut results = Vec::new();
             for selection in selections? {
                 self.spend(product(&selection.dims))?;
-                results.push(selected(node, &first, selection));
+                results.push(selected(&first, selection, target));
             }
             return Ok(Some(results));
         }
@@ -96,7 +99,7 @@ impl Reader {
                 let [c, x, y] = [condition, a, b].map(|n| spread(n, &dims));
                 let values = c.iter().zip(x.iter().zip(&y));
                 let values = values.map(|(c, (x, y))| if *c != 0.0 { *x } else { *y }).collect();
-                Numbers { dims, values, is_integer: a.is_integer }
+                Numbers { dims, values, element: a.element }
             }
             ("NonZero", [of]) => non_zero(of),
             ("MatMul", [a, b]) => mat_mul(a, b)?,
@@ -108,9 +111,11 @@ impl Reader {
                 rest,
             ) => {
                 let mut result = (**first).clone();
+                let keeps_sign = node.op_type == "Mod" && node.int("fmod", 0) != 0;
+                let op = if keeps_sign { "Fmod" } else { &node.op_type };
                 for other in &rest[1..] {
                     self.afford(broadcast(&result.dims, &other.dims)?)?;
-                    result = binary(&node.op_type, &result, other)?;
+                    result = binary(op, &result, other)?;
                 }
                 result
             }
@@ -131,10 +136,9 @@ impl Reader {
             }
             (op, [_]) => {
                 let Some(f) = unary(op) else { return Ok(None) };
-                Numbers {
-                    values: first.values.iter().map(|v| f(*v)).collect(),
-                    ..(**first).clone()
-                }
+                let element = if op == "Not" { Element::Bool } else { first.element };
+                let values = first.values.iter().map(|v| element.cast(f(*v))).collect();
+                Numbers { dims: first.dims.clone(), values, element }
             }
             _ => return Ok(None),
         }))
@@ -145,9 +149,9 @@ impl Reader {
         let dims: Vec<usize> = shape.values.iter().map(extent).collect();
         self.afford(dims.iter().copied())?;
         let value = node.tensor("value").map(|t| t.numbers(None)).transpose()?;
-        let is_integer = value.as_ref().is_some_and(|v| v.is_integer);
+        let element = value.as_ref().map_or(Element::FLOAT, |v| v.element);
         let number = value.and_then(|v| v.values.first().copied()).unwrap_or(0.0);
-        Ok(Numbers { values: vec![number; product(&dims)], dims, is_integer })
+        Ok(Numbers { values: vec![number; product(&dims)], dims, element })
     }
 
     fn range(&self, start: &Numbers, end: &Numbers, step: &Numbers) -> Result<Numbers, String> {
@@ -159,7 +163,7 @@ impl Reader {
         }
         self.afford([count as usize])?;
         let values: Vec<f64> = (0..count as usize).map(|i| first + i as f64 * step).collect();
-        Ok(Numbers { is_integer: start.is_integer, ..Numbers::vector(values) })
+        Ok(Numbers { element: start.element, ..Numbers::vector(values) })
     }
 
     fn reduced(&self, node: &onnx::Node, of: &Numbers) -> Result<Option<Numbers>, String> {
@@ -174,6 +178,7 @@ impl Reader {
         let rank = of.dims.len();
         let over = match self.axes_of(node, "axes", 1) {
             Some(given) if !given.is_empty() => axes(&given, rank)?,
+            _ if node.int("noop_with_empty_axes", 0) != 0 => Vec::new(),
             _ => (0..rank).collect(),
         };
         let kept: Vec<usize> = (0..rank).filter(|a| !over.contains(a)).collect();
@@ -181,13 +186,13 @@ impl Reader {
         let (to, index) = permuted_index(&of.dims, &order);
         let count = product(&to[kept.len()..]).max(1);
         let moved: Vec<f64> = index.iter().map(|i| of.values[*i]).collect();
-        let values = moved.chunks_exact(count).map(fold).collect();
+        let values = moved.chunks_exact(count).map(|v| of.element.cast(fold(v))).collect();
         let dims = if node.int("keepdims", 1) != 0 {
             (0..rank).map(|a| if over.contains(&a) { 1 } else { of.dims[a] }).collect()
         } else {
             kept.iter().map(|a| of.dims[*a]).collect()
         };
-        Ok(Some(Numbers { dims, values, is_integer: of.is_integer }))
+        Ok(Some(Numbers { dims, values, element: of.element }))
     }
 }
 
@@ -203,7 +208,8 @@ fn shape(node: &onnx::Node, dims: &[usize]) -> Numbers {
     Numbers::vector(chosen.iter().map(|d| *d as f64).collect())
 }
 
-fn selected(node: &onnx::Node, of: &Numbers, selection: super::select::Selection) -> Numbers {
+/// What a node selects of a constant, as numbers of another type if there is one.
+fn selected(of: &Numbers, selection: super::select::Selection, target: Option<Element>) -> Numbers {
     let values: Vec<f64> = match &selection.index {
         None => of.values.clone(),
         Some(index) => {
@@ -211,14 +217,7 @@ fn selected(node: &onnx::Node, of: &Numbers, selection: super::select::Selection
             index.iter().map(one).collect()
         }
     };
-    // A cast to an integer cuts towards zero; wider types hold all that narrower ones do.
-    let to = if node.op_type == "Cast" { onnx::is_integer(node.int("to", 1) as i32) } else { None };
-    let is_integer = to.unwrap_or(of.is_integer);
-    let is_truth = node.op_type == "Cast" && node.int("to", 1) == i64::from(onnx::BOOL);
-    let cast = |v: f64| match (is_truth, is_integer) {
-        (true, _) => f64::from(u8::from(v != 0.0)),
-        (false, true) => v.trunc(),
-        _ => v,
-    };
-    Numbers { dims: selection.dims, values: values.into_iter().map(cast).collect(), is_integer }
+    let cast = |v: f64| target.map_or(v, |element| element.cast(v));
+    let values = values.into_iter().map(cast).collect();
+    Numbers { dims: selection.dims, values, element: target.unwrap_or(of.element) }
 }

@@ -3,7 +3,7 @@
 use super::view::{Body, Cell, View};
 use super::{Reader, MAX_VIEW};
 use crate::float::Scalar;
-use crate::onnx::{self, Numbers};
+use crate::onnx::{self, Element, Numbers};
 
 /// Most rows of a table that is looked up: an input has as many codes that are not negative.
 const MAX_ROWS: usize = 128;
@@ -99,9 +99,9 @@ impl Reader {
         let scale = Numbers {
             dims: slopes.dims.clone(),
             values: slopes.values.iter().map(|s| -s).collect(),
-            is_integer: false,
+            element: Element::FLOAT,
         };
-        let zero = Numbers { dims: Vec::new(), values: vec![0.0], is_integer: false };
+        let zero = Numbers::floats(Vec::new(), vec![0.0]);
         let negative = self.affine(&negative, &scale, &zero)?;
         self.weighted(&[(positive, 1.0), (negative, 1.0)])
     }

@@ -7,7 +7,7 @@ use dn_core::quant::MAX_LEN;
 use super::axes::product;
 use super::unsupported;
 use crate::error::ImportError;
-use crate::onnx::{is_integer, Dimension, ValueInfo};
+use crate::onnx::{Dimension, Element, ValueInfo};
 
 /// One input of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) struct Declared {
     pub(super) dims: Vec<usize>,
     /// The batch that the file is made for; 1 if it is open.
     pub(super) batch: usize,
+    /// What its numbers are.
+    pub(super) element: Element,
 }
 
 /// Reads the declaration of an input, with sizes for symbols.
@@ -35,12 +37,10 @@ pub(super) fn declared(
     let name = &info.name;
     let tensor = info.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
     let tensor = tensor.ok_or_else(|| unsupported(format!("input {name:?} is not a tensor")))?;
-    if is_integer(tensor.elem_type).is_none() {
-        return Err(unsupported(format!(
-            "input {name:?} does not hold numbers (type {})",
-            tensor.elem_type
-        )));
-    }
+    let element = Element::of(tensor.elem_type).ok_or_else(|| {
+        let data_type = tensor.elem_type;
+        unsupported(format!("input {name:?} does not hold numbers (type {data_type})"))
+    })?;
     let shape = tensor.shape.as_ref();
     let shape = shape.ok_or_else(|| unsupported(format!("input {name:?} has no shape")))?;
     let extent = |axis: usize, d: &Dimension| extent(name, sizes, axis, d);
@@ -59,7 +59,7 @@ pub(super) fn declared(
     debug_assert!(product(&dims) > 0);
     let input = Input { name: name.clone(), dims: dims.clone() };
     let dims = batch.map(|_| 1).into_iter().chain(dims).collect();
-    Ok(Declared { input, dims, batch: batch.unwrap_or(1) })
+    Ok(Declared { input, dims, batch: batch.unwrap_or(1), element })
 }
 
 fn known(d: &Dimension) -> Option<usize> {

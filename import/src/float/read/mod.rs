@@ -8,11 +8,13 @@ mod axes;
 mod blocks;
 mod build;
 mod choice;
+mod codes;
 mod convolution;
 mod dense;
 mod fold;
 mod functions;
 mod input;
+mod integers;
 mod join;
 mod layout;
 mod learned;
@@ -48,7 +50,7 @@ use prost::Message;
 
 use super::{geometry, FloatModel, Linear, Origin};
 use crate::error::{Failed, ImportError};
-use crate::onnx::{self, Numbers};
+use crate::onnx::{self, Element, Numbers};
 use crate::readout::Readout;
 
 pub use input::Input;
@@ -121,11 +123,15 @@ struct Reader {
     batch: usize,
     initializers: HashMap<String, onnx::Tensor>,
     constants: HashMap<String, Rc<Numbers>>,
-    /// Types of constants that nodes hold.
-    types: HashMap<String, i32>,
+    /// Types of computed tensors.
+    elements: HashMap<String, Element>,
     views: HashMap<String, View>,
     /// Computed tensors that hold codes in the file; here, the numbers that these stand for.
     quantised: HashMap<String, Coding>,
+    /// Constants that stand for scales which each example has by itself.
+    own_scales: HashSet<String>,
+    /// Results of layers on codes of such a scale, which is still to be multiplied.
+    unscaled: HashSet<String>,
     /// Tensors behind which nothing is computed.
     ends: HashSet<String>,
     /// Number of outputs.
@@ -152,9 +158,11 @@ impl Reader {
             batch: 1,
             initializers: graph.initializer.into_iter().map(|t| (t.name.clone(), t)).collect(),
             constants: HashMap::new(),
-            types: HashMap::new(),
+            elements: HashMap::new(),
             views: HashMap::new(),
             quantised: HashMap::new(),
+            own_scales: HashSet::new(),
+            unscaled: HashSet::new(),
             ends: ends(&graph.node, &outputs),
             outputs: outputs.len(),
             failed: HashSet::new(),
@@ -193,6 +201,7 @@ impl Reader {
             return Err(unsupported("there is no input, or the inputs are too large"));
         }
         self.batch = declared.iter().map(|d| d.batch).max().unwrap_or(1);
+        self.elements.extend(declared.iter().map(|d| (d.input.name.clone(), d.element)));
         if let [only] = &declared[..] {
             let view = View::stack(vec![0], only.dims.clone());
             let [channels, rows, columns] = view.image_dims().unwrap_or([total, 1, 1]);
@@ -237,11 +246,11 @@ impl Reader {
         if node.results().next().is_none() {
             return Err("it has no output".to_owned());
         }
+        let node = &*self.on_codes(node)?;
         let is_known = Self::operator(node).is_some();
         if is_known {
             if let Some(results) = self.fold(node)? {
                 for (name, numbers) in node.output.iter().zip(results) {
-                    self.types.extend(node.constant().map(|t| (name.clone(), t.data_type)));
                     self.constants.insert(name.clone(), Rc::new(numbers));
                 }
                 return Ok(());
@@ -254,9 +263,13 @@ impl Reader {
             return nodes.iter().try_for_each(|n| self.single(n));
         }
         let read = Self::operator(node).and_then(|o| o.read);
-        let results = read.ok_or("this operator is not supported")?(self, node)?;
+        let read = read.ok_or("this operator is not supported")?;
+        let element = self.result_element(node)?;
+        let results = read(self, node)?;
         let codes = self.coding(node)?;
         for (name, view) in node.output.iter().zip(results) {
+            let view = self.in_type(node, view, element)?;
+            self.elements.entry(name.clone()).or_insert(element);
             if let Some(coding) = &codes {
                 self.quantised.entry(name.clone()).or_insert_with(|| coding.clone());
             }
@@ -281,6 +294,22 @@ impl Reader {
                     _ => format!("no node produces the graph's output {name:?}"),
                 })
             })?;
+            match self.quantised.get(base) {
+                Some(coding) if coding.is_dynamic => {
+                    return Err(unsupported(format!(
+                        "output {name:?} holds codes of a scale that each example has by itself"
+                    )))
+                }
+                Some(_) => self.notes.push(format!(
+                    "output {name:?} has the numbers that the file's codes stand for"
+                )),
+                None if self.unscaled.contains(base) => {
+                    return Err(unsupported(format!(
+                        "output {name:?} lacks a scale that each example has by itself"
+                    )))
+                }
+                None => {}
+            }
             outputs.push((name.clone(), view.dims.clone()));
             views.push(view);
         }

@@ -25,7 +25,7 @@ impl Reader {
         let offset = offset.map(|((b, m), s)| f64::from(*b) - f64::from(*m) * s).collect();
         let mut dims = vec![1; rank - 1];
         dims[0] = channels;
-        let numbers = |values: Vec<f64>| Numbers { dims: dims.clone(), values, is_integer: false };
+        let numbers = |values: Vec<f64>| Numbers::floats(dims.clone(), values);
         let (scale, offset) = (numbers(scale), numbers(offset));
         self.affine(&view, &scale, &offset)
     }

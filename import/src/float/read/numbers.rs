@@ -3,15 +3,15 @@
 use std::rc::Rc;
 
 use super::axes::{broadcast, product, spread_index};
-use crate::onnx::{self, Numbers};
+use crate::onnx::{self, Element, Numbers};
 
 impl Numbers {
     pub(super) fn floats(dims: Vec<usize>, values: Vec<f64>) -> Self {
-        Self { dims, values, is_integer: false }
+        Self { dims, values, element: Element::FLOAT }
     }
 
     pub(super) fn vector(values: Vec<f64>) -> Self {
-        Self { dims: vec![values.len()], values, is_integer: true }
+        Self { dims: vec![values.len()], values, element: Element::INT64 }
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn concat(node: &onnx::Node, operands: &[Rc<Numbers>]) -> Result<Numb
             values.extend_from_slice(&operand.values[row * len..(row + 1) * len]);
         }
     }
-    Ok(Numbers { dims, values, is_integer: first.is_integer })
+    Ok(Numbers { dims, values, element: first.element })
 }
 
 pub(super) fn spread(of: &Numbers, dims: &[usize]) -> Vec<f64> {
@@ -51,36 +51,63 @@ pub(super) fn non_zero(of: &Numbers) -> Numbers {
         found.iter().map(|i| (i / strides[a] % of.dims[a]) as f64).collect()
     };
     let values = (0..of.dims.len()).flat_map(row).collect();
-    Numbers { dims: vec![of.dims.len(), found.len()], values, is_integer: true }
+    Numbers { dims: vec![of.dims.len(), found.len()], values, element: Element::INT64 }
 }
 
+/// A product of matrices, or of lists of such, or of vectors.
 pub(super) fn mat_mul(a: &Numbers, b: &Numbers) -> Result<Numbers, String> {
-    let ([rows, inner], [same, columns]) = (&a.dims[..], &b.dims[..]) else {
-        return Err("a product of constants needs two matrices".to_owned());
+    let misfit = || format!("{:?} and {:?} do not fit, or are too large", a.dims, b.dims);
+    let wide = |dims: &[usize], is_first: bool| match (dims, is_first) {
+        ([n], true) => vec![1, *n],
+        ([n], false) => vec![*n, 1],
+        _ => dims.to_vec(),
     };
-    if inner != same || rows.saturating_mul(*inner).saturating_mul(*columns) > super::MAX_VIEW {
-        return Err(format!("{:?} and {:?} do not fit, or are too large", a.dims, b.dims));
+    let (left, right) = (wide(&a.dims, true), wide(&b.dims, false));
+    let ([many @ .., rows, inner], [more @ .., same, columns]) = (&left[..], &right[..]) else {
+        return Err(misfit());
+    };
+    let lead = broadcast(many, more)?;
+    let count = [*rows, *inner, *columns].into_iter().chain(lead.iter().copied());
+    let count = count.fold(1, usize::saturating_mul);
+    if inner != same || count > super::MAX_VIEW {
+        return Err(misfit());
     }
-    let cell = |i: usize, j: usize| {
-        (0..*inner).map(|k| a.values[i * inner + k] * b.values[k * columns + j]).sum()
-    };
-    let values = (0..*rows).flat_map(|i| (0..*columns).map(move |j| cell(i, j))).collect();
-    Ok(Numbers::floats(vec![*rows, *columns], values))
+    let (first, second) = (spread_index(many, &lead), spread_index(more, &lead));
+    let mut values = Vec::new();
+    for (i, j) in first.into_iter().zip(second) {
+        let (x, y) = (&a.values[i * rows * inner..], &b.values[j * inner * columns..]);
+        for cell in 0..rows * columns {
+            let (row, column) = (cell / columns, cell % columns);
+            values.push((0..*inner).map(|k| x[row * inner + k] * y[k * columns + column]).sum());
+        }
+    }
+    let mut dims = lead;
+    dims.extend((a.dims.len() > 1).then_some(*rows));
+    dims.extend((b.dims.len() > 1).then_some(*columns));
+    Ok(Numbers { dims, values, element: joined(a.element, b.element) })
 }
 
+/// The type of a result: real where an operand is.
+pub(super) fn joined(a: Element, b: Element) -> Element {
+    if b.is_float() && !a.is_float() {
+        b
+    } else {
+        a
+    }
+}
+
+/// `op` on two constants. `Fmod` is `Mod` with the sign of what is divided.
 pub(super) fn binary(op: &str, a: &Numbers, b: &Numbers) -> Result<Numbers, String> {
     let dims = broadcast(&a.dims, &b.dims)?;
-    let is_integer = a.is_integer && b.is_integer;
     let truth = |t: bool| f64::from(u8::from(t));
     let f = |x: f64, y: f64| match op {
         "Add" | "Sum" => x + y,
         "Sub" => x - y,
         "Mul" => x * y,
-        "Div" if is_integer && y != 0.0 => (x / y).trunc(),
         "Div" => x / y,
-        "Pow" if is_integer => x.powf(y).trunc(),
         "Pow" => x.powf(y),
         "Mod" => x - y * (x / y).floor(),
+        "Fmod" => x % y,
         "Max" => x.max(y),
         "Min" => x.min(y),
         "Equal" => truth(x == y),
@@ -92,11 +119,16 @@ pub(super) fn binary(op: &str, a: &Numbers, b: &Numbers) -> Result<Numbers, Stri
         "Or" => truth(x != 0.0 || y != 0.0),
         _ => truth((x != 0.0) != (y != 0.0)),
     };
+    let element = match op {
+        "Pow" => a.element,
+        "Add" | "Sum" | "Sub" | "Mul" | "Div" | "Mod" | "Fmod" | "Max" | "Min" => {
+            joined(a.element, b.element)
+        }
+        _ => Element::Bool,
+    };
     let (x, y) = (spread(a, &dims), spread(b, &dims));
-    let values = x.iter().zip(&y).map(|(x, y)| f(*x, *y)).collect();
-    let compares =
-        !matches!(op, "Add" | "Sum" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Max" | "Min");
-    Ok(Numbers { dims, values, is_integer: is_integer || compares })
+    let values = x.iter().zip(&y).map(|(x, y)| element.cast(f(*x, *y))).collect();
+    Ok(Numbers { dims, values, element })
 }
 
 pub(super) fn unary(op: &str) -> Option<fn(f64) -> f64> {

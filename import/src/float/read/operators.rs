@@ -98,6 +98,7 @@ const CONV: Read = |r, n| r.conv(n).map(one);
 const ARITHMETIC: Read = |r, n| r.arithmetic(n);
 const FUNCTION: Read = |r, n| r.function_node(n).map(one);
 const REDUCE: Read = |r, n| r.reduce(n).map(one);
+const CAST: Read = |r, n| r.cast(n);
 const SELECT: Read = |r, n| r.select(n);
 const COMPARE: Read = |r, n| r.compare(n);
 const LOGIC: Read = |r, n| r.logic(n);
@@ -233,8 +234,8 @@ pub(super) static OPERATORS: &[Operator] = &[
     entry(Seen, "SpaceToDepth", "", SELECT),
     entry(Seen, "Identity", "", SELECT),
     entry(Seen, "Dropout", "", SELECT),
-    entry(Seen, "Cast", "fractions are cut off where numbers become integers", |r, n| r.cast(n)),
-    entry(Seen, "CastLike", "", SELECT),
+    entry(Seen, "Cast", "", CAST),
+    entry(Seen, "CastLike", "", CAST),
     entry(Quantised, "QuantizeLinear", "constant scales", |r, n| r.quantize(n).map(one)),
     entry(Quantised, "DequantizeLinear", "constant scales", |r, n| r.dequantize(n).map(one)),
     entry(Quantised, "DynamicQuantizeLinear", "", |r, n| r.dynamic_quantize(n).map(one)),

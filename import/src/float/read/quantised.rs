@@ -14,7 +14,7 @@ use super::rewrite::{node as make, with_float, with_int};
 use super::view::View;
 use super::Reader;
 use crate::float::Scalar;
-use crate::onnx::{self, Node, Numbers, INT16, INT32, INT8, UINT16, UINT8};
+use crate::onnx::{self, Element, Node, Numbers};
 
 /// What the codes of a computed tensor stand for in the file: `scale (code - zero)`.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,34 +22,40 @@ pub(super) struct Coding {
     scale: Vec<f64>,
     /// As many, or one.
     zero: Vec<f64>,
+    /// The axis that has a scale for each entry, where there are several.
+    axis: Option<usize>,
+    /// Whether each example has a scale by itself; that here is 1.
+    pub(super) is_dynamic: bool,
 }
 
 impl Coding {
-    fn of(scale: &Numbers, zero: Option<&Numbers>) -> Self {
+    /// Of a tensor of `rank` axes, with scales along `at` if there are several.
+    fn of(
+        scale: &Numbers,
+        zero: Option<&Numbers>,
+        (at, rank): (i64, usize),
+    ) -> Result<Self, String> {
         let zero = zero.map_or_else(|| vec![0.0], |z| z.values.clone());
+        if scale.values.is_empty() || zero.is_empty() {
+            return Err("the scale or the zero point is empty".to_owned());
+        }
         let zero = if zero.iter().all(|z| *z == zero[0]) { vec![zero[0]] } else { zero };
-        Self { scale: scale.values.clone(), zero }
+        let axis = if scale.values.len() > 1 { Some(axis(at, rank)?) } else { None };
+        Ok(Self { scale: scale.values.clone(), zero, axis, is_dynamic: false })
+    }
+
+    /// Numbers that are their own codes.
+    fn plain() -> Self {
+        Self { scale: vec![1.0], zero: vec![0.0], axis: None, is_dynamic: false }
     }
 
     /// The scale and zero point, if there is one of each.
-    fn single(&self) -> Option<(f64, f64)> {
+    pub(super) fn single(&self) -> Option<(f64, f64)> {
         match (&self.scale[..], &self.zero[..]) {
             ([scale], [zero]) => Some((*scale, *zero)),
             _ => None,
         }
     }
-}
-
-/// Smallest and largest code of a type.
-fn codes(data_type: i32) -> Result<(f64, f64), String> {
-    Ok(match data_type {
-        INT8 => (-128.0, 127.0),
-        UINT8 | 0 => (0.0, 255.0),
-        INT16 => (-32_768.0, 32_767.0),
-        UINT16 => (0.0, 65_535.0),
-        INT32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
-        other => return Err(format!("codes of data type {other} are not supported")),
-    })
 }
 
 /// `f(x, scale, zero point)` with one pair for all, or one per entry of axis `at`.
@@ -81,7 +87,7 @@ fn each(
         f(*v, one(scale, i), zero_at(i))
     };
     let values = x.values.iter().enumerate().map(value).collect();
-    Ok(Numbers { dims: x.dims.clone(), values, is_integer: false })
+    Ok(Numbers::floats(x.dims.clone(), values))
 }
 
 fn real(x: &Numbers, scale: &Numbers, zero: Option<&Numbers>, at: i64) -> Result<Numbers, String> {
@@ -114,21 +120,28 @@ impl Reader {
         let [x, scale, rest @ ..] = operands else { return Err("the scale is missing".to_owned()) };
         let (low, high) = self.code_range(node)?;
         let zero = rest.first().map(|z| &**z);
-        each(x, (scale, zero), node.int("axis", 1), |x, s, z| {
+        let codes = each(x, (scale, zero), node.int("axis", 1), |x, s, z| {
             ((x / s).round_ties_even() + z).clamp(low, high)
-        })
+        })?;
+        Ok(Numbers { element: self.code_element(node)?, ..codes })
     }
 
-    /// Codes of a `QuantizeLinear`: the type of its zero point.
+    /// Codes of a `QuantizeLinear`.
     fn code_range(&self, node: &onnx::Node) -> Result<(f64, f64), String> {
-        let given = node.int("output_dtype", 0) as i32;
-        codes(node.operand(2).map_or(given, |name| self.data_type(name)))
+        let range = self.code_element(node)?.range();
+        range.ok_or_else(|| "codes that are no integers are not supported".to_owned())
     }
 
-    /// Type of a constant's values; that of bytes if it is not known.
-    fn data_type(&self, name: &str) -> i32 {
-        let tensor = self.initializers.get(name).map(|t| t.data_type);
-        tensor.or_else(|| self.types.get(name).copied()).unwrap_or(UINT8)
+    /// Type of the codes of a `QuantizeLinear`: that of its zero point.
+    pub(super) fn code_element(&self, node: &onnx::Node) -> Result<Element, String> {
+        match (node.operand(2), node.int("output_dtype", 0)) {
+            (Some(name), _) => Ok(self.element(name)),
+            (None, 0) => Ok(Element::UINT8),
+            (None, given) => {
+                let element = i32::try_from(given).ok().and_then(Element::of);
+                element.ok_or_else(|| format!("codes of data type {given} are not supported"))
+            }
+        }
     }
 
     fn required(&self, node: &onnx::Node, at: usize) -> Result<Rc<Numbers>, String> {
@@ -144,7 +157,8 @@ impl Reader {
         let view = self.operand(node, 0)?;
         let scale = self.required(node, 1)?;
         let zero = self.zero_point(node, 2)?;
-        let coding = Coding::of(&scale, zero.as_deref());
+        let along = (node.int("axis", 1), view.dims.len());
+        let coding = Coding::of(&scale, zero.as_deref(), along)?;
         self.quantised.extend(node.results().map(|name| (name.to_owned(), coding.clone())));
         let is_input = self.values(&view).iter().all(|v| *v == 0);
         let ([scale], false) = (&scale.values[..], is_input) else { return Ok(view) };
@@ -158,16 +172,16 @@ impl Reader {
         let view = self.operand(node, 0)?;
         let (scale, zero) = (self.required(node, 1)?, self.zero_point(node, 2)?);
         let name = node.operand(0).unwrap_or_default();
-        self.decoded(name, &view, &Coding::of(&scale, zero.as_deref()))
+        let along = (node.int("axis", 1), view.dims.len());
+        self.decoded(name, &view, &Coding::of(&scale, zero.as_deref(), along)?)
     }
 
     /// The numbers that the codes of a tensor stand for under `coding`, which may be another one than
     /// that under which they were made.
     fn decoded(&mut self, name: &str, view: &View, coding: &Coding) -> Result<View, String> {
         // Codes that come from outside are numbers as they are.
-        let plain = Coding { scale: vec![1.0], zero: vec![0.0] };
-        let made = self.quantised.get(name).cloned().unwrap_or(plain);
-        if made == *coding {
+        let made = self.quantised.get(name).cloned().unwrap_or_else(Coding::plain);
+        if made == (Coding { is_dynamic: made.is_dynamic, ..coding.clone() }) {
             return Ok(view.clone());
         }
         let (Some((old, old_zero)), Some((new, zero))) = (made.single(), coding.single()) else {
@@ -186,7 +200,7 @@ impl Reader {
 
     /// What the results of a node on codes stand for: the same as its operands, if these agree.
     pub(super) fn coding(&self, node: &onnx::Node) -> Result<Option<Coding>, String> {
-        if node.op_type == "DequantizeLinear" {
+        if matches!(node.op_type.as_str(), "DequantizeLinear" | "QuantizeLinear") {
             return Ok(None);
         }
         let mut codings = node.operands().filter_map(|name| self.quantised.get(name));
@@ -200,11 +214,13 @@ impl Reader {
     /// The operand itself; its scale and zero point are 1 and 0.
     pub(super) fn dynamic_quantize(&mut self, node: &onnx::Node) -> Result<View, String> {
         let view = self.operand(node, 0)?;
-        let coding = Coding { scale: vec![1.0], zero: vec![0.0] };
+        let coding = Coding { is_dynamic: true, ..Coding::plain() };
         self.quantised.extend(node.output.first().cloned().map(|name| (name, coding)));
         for (at, value) in [(1, 1.0), (2, 0.0)] {
             if let Some(name) = node.output.get(at) {
-                let number = Numbers { dims: Vec::new(), values: vec![value], is_integer: at == 2 };
+                let element = if at == 2 { Element::UINT8 } else { Element::FLOAT };
+                let number = Numbers { dims: Vec::new(), values: vec![value], element };
+                self.own_scales.insert(name.clone());
                 self.constants.insert(name.clone(), Rc::new(number));
             }
         }
@@ -263,8 +279,20 @@ impl Reader {
         let weights = shifted(&weights, zero.as_deref(), weight_axis(node))?;
         let weights = self.store(&result, weights.dims, weights.values);
         let zero = self.zero_point(node, 2)?;
-        let zero = zero.map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
-        let inner = format!("{result}@codes");
+        let zero = match zero.as_ref().map(|z| &z.values[..]) {
+            None => 0.0,
+            Some([zero]) => *zero,
+            Some(_) => return Err("its operand has several zero points".to_owned()),
+        };
+        let x = node.operand(0).unwrap_or_default();
+        if self.quantised.get(x).is_some_and(|coding| coding.is_dynamic) {
+            // Their own zero point, which is 0 here.
+            if !node.operand(2).is_some_and(|name| self.own_scales.contains(name)) {
+                return Err("codes are read without their zero point".to_owned());
+            }
+            self.unscaled.insert(result.clone());
+        }
+        let inner = format!("{result}@numbers");
         let one = self.store(&inner, Vec::new(), vec![1.0]);
         let shift = self.store(&inner, Vec::new(), vec![zero]);
         let layer = Node {
@@ -273,7 +301,7 @@ impl Reader {
             output: vec![result],
             ..node.clone()
         };
-        let x = node.operand(0).unwrap_or_default();
+        self.elements.insert(layer.output[0].clone(), Element::INT32);
         Ok(vec![make("DequantizeLinear", &[x, &one, &shift], &inner), layer])
     }
 
@@ -296,7 +324,9 @@ impl Reader {
             let bias = self.required(node, bias_at)?;
             let scale = self.required(node, 1)?.values.first().copied().unwrap_or(1.0);
             let count = scales.values.len().max(1);
-            let value = |(i, b): (usize, &f64)| b * scale * scales.values[i % count];
+            // The bias has the scale of the products.
+            let alpha = f64::from(if op == "Gemm" { node.float("alpha", 1.0) } else { 1.0 });
+            let value = |(i, b): (usize, &f64)| b * alpha * scale * scales.values[i % count];
             let values = bias.values.iter().enumerate().map(value).collect();
             input.push(self.store(result, bias.dims.clone(), values));
         }
@@ -316,7 +346,8 @@ impl Reader {
         let (scale, zero) = (self.required(node, at + 1)?, self.zero_point(node, at + 2)?);
         let Some(codes) = self.numbers(&name)? else {
             let view = self.view(&name)?;
-            let view = self.decoded(&name, &view, &Coding::of(&scale, zero.as_deref()))?;
+            let coding = Coding::of(&scale, zero.as_deref(), (-1, view.dims.len()))?;
+            let view = self.decoded(&name, &view, &coding)?;
             let real = format!("{name}@real{}", self.views.len());
             self.views.insert(real.clone(), view);
             return Ok(real);
@@ -339,10 +370,6 @@ fn weight_axis(node: &onnx::Node) -> i64 {
 /// Codes without their zero points, one for all or one per entry of an axis.
 fn shifted(w: &Numbers, zero: Option<&Numbers>, at: i64) -> Result<Numbers, String> {
     let Some(zero) = zero else { return Ok(w.clone()) };
-    let ones = Numbers {
-        dims: zero.dims.clone(),
-        values: vec![1.0; zero.values.len()],
-        is_integer: false,
-    };
+    let ones = Numbers::floats(zero.dims.clone(), vec![1.0; zero.values.len()]);
     each(w, (&ones, Some(zero)), at, |x, _, z| x - z)
 }

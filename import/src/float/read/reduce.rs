@@ -20,14 +20,15 @@ impl Reader {
         let over = match self.axes_of(node, "axes", 1).filter(|a| !a.is_empty()) {
             Some(given) => axes(&given, rank)?,
             None if is_pool => (2..rank).collect(),
-            None if node.int("noop_with_empty_axes", 0) != 0 => return Ok(view),
+            None if node.int("noop_with_empty_axes", 0) != 0 => Vec::new(),
             None => (0..rank).collect(),
         };
         let keeps = is_pool || node.int("keepdims", 1) != 0;
         let one = std::slice::from_ref::<Scalar>;
+        let count: usize = over.iter().map(|a| view.dims[*a]).product();
+        let is_whole = !self.element_at(node, 0).is_float();
         let result = match node.op_type.as_str() {
             "ReduceMean" | "GlobalAveragePool" => {
-                let count: usize = over.iter().map(|a| view.dims[*a]).product();
                 self.sum_over(&view, &over, 1.0 / count as f32)?
             }
             "ReduceSum" => self.sum_over(&view, &over, 1.0)?,
@@ -55,6 +56,16 @@ impl Reader {
                 }
             }
         };
+        let result = match node.op_type.as_str() {
+            // Means of integers are multiples of 1 / count.
+            "ReduceMean" if is_whole => {
+                self.function(&result, &[Scalar::Trunc(0.5 / count as f32)])?
+            }
+            "ReduceL2" | "ReduceLogSum" | "ReduceLogSumExp" if is_whole => {
+                self.function(&result, &[Scalar::Trunc(1e-5)])?
+            }
+            _ => result,
+        };
         let kept = |a: usize| if over.contains(&a) { 1 } else { view.dims[a] };
         let dims = (0..rank).filter(|a| keeps || !over.contains(a)).map(kept).collect();
         Ok(result.under(dims))
@@ -76,6 +87,9 @@ impl Reader {
         over: &[usize],
         factor: f32,
     ) -> Result<View, String> {
+        if over.is_empty() && factor == 1.0 {
+            return Ok(view.clone());
+        }
         let (turned, kept) = self.kept_first(view, over)?;
         let count = view.len() / kept;
         let fits = |reader: &Self, view: &View, positions: usize| match &view.body {
@@ -138,6 +152,9 @@ impl Reader {
     }
 
     fn max_over(&mut self, view: &View, over: &[usize]) -> Result<View, String> {
+        if over.is_empty() {
+            return Ok(view.clone());
+        }
         let (turned, kept) = self.kept_first(view, over)?;
         let values = self.image(&turned, image(&turned, kept, over.len()))?;
         let mut largest = Vec::new();

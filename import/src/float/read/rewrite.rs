@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::prepare::is_onnx;
 use super::Reader;
-use crate::onnx::{self, Attribute, Node, Numbers};
+use crate::onnx::{self, Attribute, Element, Node, Numbers};
 
 /// A node with one result.
 pub(super) fn node(op: &str, inputs: &[&str], output: &str) -> Node {
@@ -40,7 +40,7 @@ impl Reader {
     /// Stores a constant under a name of its own; gives the name.
     pub(super) fn store(&mut self, hint: &str, dims: Vec<usize>, values: Vec<f64>) -> String {
         let name = format!("{hint}@{}", self.constants.len());
-        self.constants.insert(name.clone(), Rc::new(Numbers { dims, values, is_integer: false }));
+        self.constants.insert(name.clone(), Rc::new(Numbers::floats(dims, values)));
         name
     }
 
@@ -48,7 +48,7 @@ impl Reader {
     pub(super) fn store_integers(&mut self, hint: &str, values: &[i64]) -> String {
         let name = self.store(hint, vec![values.len()], values.iter().map(|v| *v as f64).collect());
         if let Some(numbers) = self.constants.get_mut(&name).and_then(Rc::get_mut) {
-            numbers.is_integer = true;
+            numbers.element = Element::INT64;
         }
         name
     }

@@ -165,6 +165,17 @@ impl Reader {
         found
     }
 
+    /// The constants that a view holds.
+    pub(super) fn constants_of(&self, view: &View) -> Vec<f32> {
+        match &view.body {
+            Body::Stack(_) => Vec::new(),
+            Body::Cells(cells) => {
+                let constants = cells.iter().filter(|c| c.source().is_none());
+                constants.map(|c| c.constant()).collect()
+            }
+        }
+    }
+
     /// The same view with each value replaced by one of the same length.
     pub(super) fn replaced(
         &mut self,
