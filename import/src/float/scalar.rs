@@ -50,7 +50,8 @@ pub(crate) enum Scalar {
     Above(f32),
     /// 1 from the threshold on, else 0.
     AtLeast(f32),
-    /// Entry of a table at the nearest index; beyond its ends, the last one.
+    /// Entry of a table at the nearest index, from its end where that is negative; beyond its ends,
+    /// the last one.
     Lookup(Arc<[f32]>),
     Mish,
     /// With the error function.
@@ -145,8 +146,9 @@ impl Scalar {
             Self::Above(c) => f32::from(u8::from(x > *c)),
             Self::AtLeast(c) => f32::from(u8::from(x >= *c)),
             Self::Lookup(table) => {
-                let last = table.len().saturating_sub(1) as f32;
-                table.get(x.round().clamp(0.0, last) as usize).copied().unwrap_or(0.0)
+                let (at, len) = (x.round(), table.len() as f32);
+                let at = if at < 0.0 { at + len } else { at };
+                table.get(at.clamp(0.0, (len - 1.0).max(0.0)) as usize).copied().unwrap_or(0.0)
             }
             Self::Mish => x * softplus(x).tanh(),
             Self::Gelu => 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),

@@ -66,6 +66,12 @@ impl Known {
     }
 }
 
+/// An operand that is left out.
+fn absent() -> Known {
+    let none = Tensor { data_type: FLOAT, dims: vec![0], values: Vec::new() };
+    Known { name: String::new(), values: vec![none; EXAMPLES], is_constant: true }
+}
+
 struct Builder<'a> {
     random: &'a mut Random,
     known: Vec<Known>,
@@ -132,7 +138,11 @@ impl Case {
         let mut all = self.constants.clone();
         all.push(("x".into(), Tensor::new(self.data_type, self.dims.clone(), values)?));
         for node in &self.model.graph.as_ref()?.node {
-            let find = |name: &String| all.iter().find(|(n, _)| n == name).map(|(_, t)| t);
+            let empty = Tensor { data_type: FLOAT, dims: vec![0], values: Vec::new() };
+            let find = |name: &String| match name.as_str() {
+                "" => Some(&empty),
+                name => all.iter().find(|(n, _)| n == name).map(|(_, t)| t),
+            };
             let operands: Vec<&Tensor> = node.input.iter().map(find).collect::<Option<_>>()?;
             let results = compute(node, &operands)?;
             for (name, mut result) in node.output.iter().zip(results) {
@@ -536,7 +546,7 @@ impl Builder<'_> {
                         ]),
                     ),
                 ];
-                of("Resize", vec![scales], attributes)
+                of("Resize", vec![absent(), scales], attributes)
             }
         }
     }

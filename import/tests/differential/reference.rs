@@ -1,6 +1,8 @@
 //! What operators compute, from their definition.
 
-use dn_import::onnx::{Attribute, Node, BOOL, FLOAT, INT64};
+use std::collections::HashSet;
+
+use dn_import::onnx::{Attribute, Node, BOOL, FLOAT, INT32, INT64};
 
 use super::layers;
 use super::tensor::{common, fit, indices, Tensor};
@@ -27,7 +29,8 @@ fn text(node: &Node, name: &str) -> String {
 
 /// The results of a node on operands; `None` where it is not defined on these.
 pub(crate) fn compute(node: &Node, operands: &[&Tensor]) -> Option<Vec<Tensor>> {
-    operands.first()?;
+    let is_layer = matches!(node.op_type.as_str(), "Conv" | "AveragePool" | "BatchNormalization");
+    (operands.first()?.is_float() || !is_layer).then_some(())?;
     let one = match (node.op_type.as_str(), operands) {
         ("Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Pow", [a, b]) => arithmetic(node, a, b),
         ("Greater" | "Less" | "GreaterOrEqual" | "LessOrEqual", [a, b]) => compare(node, a, b),
@@ -74,7 +77,7 @@ pub(crate) fn compute(node: &Node, operands: &[&Tensor]) -> Option<Vec<Tensor>> 
         ("Conv", [x, w, b]) => layers::conv(node, x, w, Some(b)),
         ("MaxPool" | "AveragePool", [x]) => layers::pool(node, x),
         ("BatchNormalization", [x, rest @ ..]) => layers::batch_norm(node, x, rest),
-        ("Resize", [x, scales]) => resize(node, x, scales),
+        ("Resize", [x, _, scales]) => resize(node, x, scales),
         (_, [a]) => function(node, a),
         _ => None,
     };
@@ -299,6 +302,7 @@ fn reduce(node: &Node, operands: &[&Tensor]) -> Option<Tensor> {
         given => given.iter().map(|a| axis(*a, rank)).collect::<Option<_>>()?,
     };
     let is_over = |a: &usize| over.contains(a);
+    (over.iter().collect::<HashSet<_>>().len() == over.len()).then_some(())?;
     let kept: Vec<usize> = (0..rank).map(|a| if is_over(&a) { 1 } else { x.dims[a] }).collect();
     let inner: Vec<usize> = (0..rank).map(|a| if is_over(&a) { x.dims[a] } else { 1 }).collect();
     let op = node.op_type.as_str();
@@ -331,6 +335,7 @@ fn reduce(node: &Node, operands: &[&Tensor]) -> Option<Tensor> {
 
 fn mat_mul(a: &Tensor, b: &Tensor) -> Option<Tensor> {
     (a.data_type == b.data_type && a.dims.len() > 1 && b.dims.len() > 1).then_some(())?;
+    [FLOAT, INT32, INT64].contains(&a.data_type).then_some(())?;
     let (m, n) = (a.dims.len(), b.dims.len());
     let (rows, inner, columns) = (a.dims[m - 2], a.dims[m - 1], b.dims[n - 1]);
     (b.dims[n - 2] == inner).then_some(())?;

@@ -10,4 +10,5 @@ mod products;
 mod refusals;
 mod scales;
 mod scoring;
+mod tails;
 mod views;

@@ -6,7 +6,7 @@ use super::axes::{broadcast, product};
 use super::view::{Body, View};
 use super::Reader;
 use crate::float::{geometry, Linear, Term};
-use crate::onnx;
+use crate::onnx::{self, Numbers};
 
 impl Reader {
     pub(super) fn gemm(&mut self, node: &onnx::Node) -> Result<View, String> {
@@ -26,15 +26,24 @@ impl Reader {
         };
         let inputs = if node.int("transB", 0) == 0 { a } else { b };
         let beta = node.float("beta", 1.0);
-        let bias = match node.operand(2) {
-            Some(_) => self.per_channel_constant(node, 2, outputs)?,
-            None => vec![0.0; outputs],
-        };
-        let bias: Vec<f32> = bias.into_iter().map(|b| b * beta).collect();
         if view.dims.len() != 2 {
             return Err(format!("{:?} is no matrix", view.dims));
         }
-        self.dense(&view, inputs, &weights, &bias)
+        let none = vec![0.0; outputs];
+        let Some(_) = node.operand(2) else { return self.dense(&view, inputs, &weights, &none) };
+        let (dims, bias) = self.constant(node, 2)?;
+        let to = [view.dims[0], outputs];
+        if broadcast(&dims, &to).ok().as_deref() != Some(&to) {
+            return Err(format!("operand 2 has dimensions {dims:?}, {outputs} values are needed"));
+        }
+        let bias: Vec<f32> = bias.into_iter().map(|b| b * beta).collect();
+        if dims.iter().rev().skip(1).all(|d| *d == 1) {
+            let bias = if bias.len() == 1 { vec![bias[0]; outputs] } else { bias };
+            return self.dense(&view, inputs, &weights, &bias);
+        }
+        let products = self.dense(&view, inputs, &weights, &none)?;
+        let offset = Numbers::floats(dims, bias.into_iter().map(f64::from).collect());
+        self.affine(&products, &super::arithmetic::number(1.0), &offset)
     }
 
     pub(super) fn mat_mul(&mut self, node: &onnx::Node) -> Result<View, String> {

@@ -1,6 +1,6 @@
 //! Linear models of classical machine learning, as scikit-learn's exporter writes them.
 
-use super::rewrite::{node as make, with_int};
+use super::rewrite::{node as make, with_int, with_ints};
 use super::Reader;
 use crate::onnx::{self, Node};
 use crate::readout::Readout;
@@ -35,8 +35,18 @@ impl Reader {
             "LinearClassifier" => return self.classifier(node).map(Some),
             "SVMRegressor" => self.support_vectors(node, result)?,
             "TreeEnsembleClassifier" | "TreeEnsembleRegressor" => self.ensemble(node)?,
+            "Normalizer" => self.normalizer(node, x, result)?,
             "FeatureVectorizer" => {
                 let names: Vec<&str> = node.operands().collect();
+                let given = node.ints("inputdimensions").unwrap_or_default();
+                for (at, name) in names.iter().enumerate().filter(|_| !given.is_empty()) {
+                    let columns = self.view(name)?.dims.last().copied().unwrap_or(1);
+                    if given.get(at) != Some(&(columns as i64)) {
+                        return Err(format!(
+                            "inputdimensions {given:?} are not those of its operands: {name:?} has {columns} columns"
+                        ));
+                    }
+                }
                 vec![with_int(make("Concat", &names, result), "axis", 1)]
             }
             "Imputer" => {
@@ -53,6 +63,21 @@ impl Reader {
             }
             _ => return Ok(None),
         }))
+    }
+
+    /// Numbers over their norm, where this is not the end of the graph.
+    fn normalizer(&mut self, node: &Node, x: &str, result: &str) -> Result<Vec<Node>, String> {
+        let norm = match node.text("norm") {
+            "" | "MAX" => "ReduceMax",
+            "L1" => "ReduceL1",
+            "L2" => "ReduceL2",
+            other => return Err(format!("norm {other:?} is not known")),
+        };
+        let over = format!("{result}@norm");
+        Ok(vec![
+            with_int(with_ints(make(norm, &[x], &over), "axes", &[-1]), "keepdims", 1),
+            make("Div", &[x, &over], result),
+        ])
     }
 
     /// `coefficients x + intercepts`, then what follows them.
@@ -76,7 +101,7 @@ impl Reader {
         nodes.push(match node.text("post_transform") {
             "" | "NONE" => make("Identity", &[&raw], result),
             "LOGISTIC" => make("Sigmoid", &[&raw], result),
-            "SOFTMAX" | "SOFTMAX_ZERO" if self.is_output(result) => {
+            "SOFTMAX" if self.is_output(result) => {
                 self.leave_softmax(node, result);
                 make("Identity", &[&raw], result)
             }

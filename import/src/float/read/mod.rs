@@ -33,7 +33,9 @@ mod refusal;
 mod reshape;
 mod resize;
 mod rewrite;
+mod rows;
 mod select;
+mod signs;
 mod statistics;
 mod transposed;
 mod trees;
@@ -121,6 +123,8 @@ struct Reader {
     opset: i64,
     /// The batch that the file is made for; 1 if it is open.
     batch: usize,
+    /// Which axis of a computed tensor that batch is, if it is larger than 1.
+    batch_axes: HashMap<String, usize>,
     initializers: HashMap<String, onnx::Tensor>,
     constants: HashMap<String, Rc<Numbers>>,
     /// Types of computed tensors.
@@ -156,6 +160,7 @@ impl Reader {
             folder: reading.folder.clone(),
             opset,
             batch: 1,
+            batch_axes: HashMap::new(),
             initializers: graph.initializer.into_iter().map(|t| (t.name.clone(), t)).collect(),
             constants: HashMap::new(),
             elements: HashMap::new(),
@@ -201,6 +206,10 @@ impl Reader {
             return Err(unsupported("there is no input, or the inputs are too large"));
         }
         self.batch = declared.iter().map(|d| d.batch).max().unwrap_or(1);
+        if self.batch > 1 {
+            let with_batch = declared.iter().filter(|d| d.dims.len() > d.input.dims.len());
+            self.batch_axes.extend(with_batch.map(|d| (d.input.name.clone(), 0)));
+        }
         self.elements.extend(declared.iter().map(|d| (d.input.name.clone(), d.element)));
         if let [only] = &declared[..] {
             let view = View::stack(vec![0], only.dims.clone());
@@ -260,7 +269,20 @@ impl Reader {
             return Err(reason);
         }
         if let Some(nodes) = self.rewritten(node)? {
-            return nodes.iter().try_for_each(|n| self.single(n));
+            // Recurrent layers take the batch as one sequence: their nodes need not know where it is.
+            let is_recurrent = matches!(node.op_type.as_str(), "LSTM" | "GRU" | "RNN");
+            let axes = self.batch_axes.clone();
+            if is_recurrent {
+                self.batch_axes.clear();
+            }
+            nodes.iter().try_for_each(|n| self.single(n))?;
+            if is_recurrent && !axes.is_empty() {
+                let is_turned = node.int("layout", 0) == 1;
+                let places = if is_turned { [0; 3] } else { [2, 1, 1] };
+                self.batch_axes = axes;
+                self.batch_axes.extend(node.output.iter().cloned().zip(places));
+            }
+            return Ok(());
         }
         let read = Self::operator(node).and_then(|o| o.read);
         let read = read.ok_or("this operator is not supported")?;
@@ -269,6 +291,9 @@ impl Reader {
         let codes = self.coding(node)?;
         for (name, view) in node.output.iter().zip(results) {
             let view = self.in_type(node, view, element)?;
+            if let Some(at) = self.batch_axis(node, &view)? {
+                self.batch_axes.insert(name.clone(), at);
+            }
             self.elements.entry(name.clone()).or_insert(element);
             if let Some(coding) = &codes {
                 self.quantised.entry(name.clone()).or_insert_with(|| coding.clone());

@@ -262,6 +262,7 @@ pub(super) static OPERATORS: &[Operator] = &[
         "LinearClassifier",
         "post_transform NONE, LOGISTIC, or SOFTMAX at the end",
     ),
+    rewritten(ML, Learned, "Normalizer", "left out as the last operator"),
     rewritten(ML, Learned, "SVMRegressor", "a linear kernel"),
     rewritten(
         ML,
@@ -285,7 +286,6 @@ pub(super) static OPERATORS: &[Operator] = &[
     tail("", "LogSoftmax", "as the last operator"),
     tail("", "ArgMax", "as the last operator"),
     tail(ML, "ZipMap", ""),
-    tail(ML, "Normalizer", "as the last operator"),
     tail(ML, "LabelEncoder", "of classes, at the end"),
 ];
 

@@ -6,6 +6,7 @@ use crate::error::ImportError;
 use crate::onnx::{Attribute, Function, Graph, Model, Node, BFLOAT16, DOUBLE, FLOAT, FLOAT16};
 use crate::readout::Readout;
 
+use super::signs::Signs;
 use super::unsupported;
 
 /// Operator sets whose operators mean what is read here.
@@ -285,7 +286,9 @@ impl Prepared {
                     let Some(next) = computed(1) else { break };
                     name = next.to_owned();
                 }
-                "Softmax" | "LogSoftmax" | "ZipMap" | "Normalizer" if !is_index => {
+                "Softmax" | "LogSoftmax" | "ZipMap" | "Normalizer"
+                    if !is_index && self.keeps_order(node, producer) =>
+                {
                     let Some(next) = node.operand(0) else { break };
                     tail.visited.append(&mut passed);
                     tail.dropped.push(at);
@@ -321,14 +324,50 @@ impl Prepared {
         tail
     }
 
-    /// Whether a quotient is that of numbers and their own sum.
+    /// Whether scores are in the same order in front of a node.
+    fn keeps_order(&self, node: &Node, producer: &HashMap<String, usize>) -> bool {
+        match node.op_type.as_str() {
+            // Over the batch, each score would be one of its own.
+            "Softmax" | "LogSoftmax" => node.int("axis", -1) != 0,
+            "Normalizer" if matches!(node.text("norm"), "" | "MAX") => {
+                self.is_never_negative(node.operand(0), producer)
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether a quotient is that of numbers and their own sum, in the same order: the sum of numbers
+    /// that may be negative may be negative.
     fn is_share(&self, node: &Node, producer: &HashMap<String, usize>) -> bool {
         let sum =
             node.operand(1).and_then(|name| producer.get(name)).map(|at| &self.graph.node[*at]);
         sum.is_some_and(|n| {
-            matches!(n.op_type.as_str(), "ReduceSum" | "ReduceL1")
-                && n.operand(0) == node.operand(0)
+            let is_positive = match n.op_type.as_str() {
+                "ReduceL1" | "ReduceL2" => true,
+                "ReduceSum" => self.is_never_negative(node.operand(0), producer),
+                _ => false,
+            };
+            is_positive && n.operand(0) == node.operand(0) && self.sums_scores(n)
         })
+    }
+
+    fn is_never_negative(&self, name: Option<&str>, producer: &HashMap<String, usize>) -> bool {
+        name.is_some_and(|name| Signs { graph: &self.graph, producer }.of(name).is_positive)
+    }
+
+    /// Whether a node reduces the scores of each example, not the examples.
+    fn sums_scores(&self, node: &Node) -> bool {
+        let constant = |name: &str| {
+            let tensor = self.graph.initializer.iter().find(|t| t.name == name)?;
+            let numbers = tensor.numbers(None).ok()?;
+            Some(numbers.values.iter().map(|v| *v as i64).collect::<Vec<i64>>())
+        };
+        let given = match (node.ints("axes"), node.operand(1)) {
+            (Some(axes), _) => Some(axes.to_vec()),
+            (None, Some(name)) => constant(name),
+            (None, None) => Some(vec![1]).filter(|_| node.int("noop_with_empty_axes", 0) == 0),
+        };
+        given.is_some_and(|axes| !axes.is_empty() && !axes.contains(&0))
     }
 
     /// Drops nodes that no output needs.

@@ -331,10 +331,16 @@ impl Reader {
     }
 }
 
+/// Functions with a parameter `alpha`, and with `beta`.
+const TAKE_ALPHA: &[&str] =
+    &["Affine", "Elu", "HardSigmoid", "LeakyRelu", "ScaledTanh", "ThresholdedRelu"];
+const TAKE_BETA: &[&str] = &["Affine", "HardSigmoid", "ScaledTanh"];
+
 /// The functions of a direction, with their parameters.
 fn functions(node: &Node, defaults: &[&str], direction: usize) -> Result<Vec<Function>, String> {
     let names = node.strings("activations");
     let count = defaults.len();
+    let first = if names.len() > direction * count { direction * count } else { 0 };
     let own: Vec<&str> = match names.len() {
         0 => defaults.to_vec(),
         n if n > direction * count => {
@@ -353,8 +359,15 @@ fn functions(node: &Node, defaults: &[&str], direction: usize) -> Result<Vec<Fun
         .map(|(i, name)| {
             let found = known.iter().find(|k| k.eq_ignore_ascii_case(name));
             let name = found.ok_or_else(|| format!("activation {name:?} is not supported"))?;
-            let at = |list: &[f32]| list.get(direction * count + i).copied();
-            Ok(Function { name: (*name).to_owned(), alpha: at(alphas), beta: at(betas) })
+            // The lists have an entry for each function in front that takes one.
+            let at = |list: &[f32], takers: &[&str]| {
+                let takes = |name: &&str| takers.iter().any(|t| t.eq_ignore_ascii_case(name));
+                let before =
+                    names[..(first + i).min(names.len())].iter().filter(|n| takes(n)).count();
+                takes(name).then(|| list.get(before).copied()).flatten()
+            };
+            let (alpha, beta) = (at(alphas, TAKE_ALPHA), at(betas, TAKE_BETA));
+            Ok(Function { name: (*name).to_owned(), alpha, beta })
         })
         .collect()
 }

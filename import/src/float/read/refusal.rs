@@ -16,7 +16,7 @@ const REFUSED: &[(&[&str], &str)] = &[
         "it multiplies computed tensors in a form that is not read; MatMul and Mul are"),
     (&["LogSoftmax", "Hardmax"], "it divides by a sum over each example; it is left out as the last operator \
         only"),
-    (&["ArgMax", "ArgMin", "TopK", "Normalizer"], "it is left out as the last operator only: take the scores as output"),
+    (&["ArgMax", "ArgMin", "TopK"], "it is left out as the last operator only: take the scores as output"),
     (&["Loop", "If", "Scan"], "graphs inside of a node are not read; export the model with fixed shapes"),
     (&["SVMClassifier"], "votes of support vectors need a gate that is not built yet; LinearClassifier (LinearSVC, \
         LogisticRegression) is supported"),

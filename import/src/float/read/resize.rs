@@ -11,26 +11,27 @@ use crate::onnx;
 struct Side {
     from: usize,
     to: usize,
-    scale: f64,
+    scale: f32,
 }
 
 /// Where an output's centre lies in the input.
 fn coordinate(mode: &str, side: &Side, at: usize) -> Result<f64, String> {
-    let (x, scale) = (at as f64, side.scale);
-    Ok(match mode {
+    // Runtimes compute in single precision, which decides ties.
+    let (x, scale) = (at as f32, side.scale);
+    Ok(f64::from(match mode {
         "" | "half_pixel" => (x + 0.5) / scale - 0.5,
         "pytorch_half_pixel" if side.to > 1 => (x + 0.5) / scale - 0.5,
         "pytorch_half_pixel" => 0.0,
         "half_pixel_symmetric" => {
-            let adjusted = side.to as f64 / (side.from as f64 * scale);
-            let centre = side.from as f64 / 2.0;
+            let adjusted = side.to as f32 / (side.from as f32 * scale);
+            let centre = side.from as f32 / 2.0;
             centre * (1.0 - adjusted) + (x + 0.5) / scale - 0.5
         }
         "asymmetric" => x / scale,
-        "align_corners" if side.to > 1 => x * (side.from as f64 - 1.0) / (side.to as f64 - 1.0),
+        "align_corners" if side.to > 1 => x * (side.from as f32 - 1.0) / (side.to as f32 - 1.0),
         "align_corners" => 0.0,
         mode => return Err(format!("coordinate_transformation_mode {mode:?} is not supported")),
-    })
+    }))
 }
 
 /// The neighbour of a coordinate.
@@ -95,12 +96,12 @@ impl Reader {
         if !matches!(policy, "" | "stretch") {
             return Err(format!("keep_aspect_ratio_policy {policy:?} is not supported"));
         }
-        let scales = if node.op_type == "Upsample" && node.operand(1).is_none() {
-            node.floats("scales").iter().map(|s| f64::from(*s)).collect()
+        let scales: Vec<f32> = if node.op_type == "Upsample" && node.operand(1).is_none() {
+            node.floats("scales").to_vec()
         } else {
             let at = if is_old { 1 } else { 2 };
             let numbers = node.operand(at).map(|name| self.numbers(name)).transpose()?.flatten();
-            numbers.map(|n| n.values.clone()).unwrap_or_default()
+            numbers.map(|n| n.values.iter().map(|s| *s as f32).collect()).unwrap_or_default()
         };
         let sizes = if is_old { None } else { self.integers_at(node, 3) };
         let given = match node.ints("axes") {
@@ -116,11 +117,11 @@ impl Reader {
                     let first = *at == 0 && side.from == 1;
                     let size = usize::try_from(sizes[i]).map_err(|_| "a size is negative")?;
                     side.to = if first { 1 } else { size };
-                    side.scale = side.to as f64 / side.from as f64;
+                    side.scale = side.to as f32 / side.from as f32;
                 }
                 (_, Some(scale)) if scales.len() == given.len() && *scale > 0.0 => {
                     side.scale = *scale;
-                    side.to = (side.from as f64 * scale).floor() as usize;
+                    side.to = (side.from as f32 * scale).floor() as usize;
                 }
                 _ => return Err("neither scales nor sizes are constants".to_owned()),
             }

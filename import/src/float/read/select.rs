@@ -269,6 +269,9 @@ fn padded(extent: usize, front: i64, back: i64, mode: &str) -> Result<Vec<usize>
             "constant" if !(0..n).contains(&i) => return Ok(FILL),
             "constant" => i,
             "edge" => i.clamp(0, n - 1),
+            "wrap" if front < 0 || back < 0 => {
+                return Err("paddings that wrap around and crop are not supported".to_owned())
+            }
             "wrap" => i.rem_euclid(n),
             "reflect" if n == 1 => 0,
             "reflect" => {

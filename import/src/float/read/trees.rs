@@ -220,7 +220,7 @@ impl Reader {
         let post = match node.text("post_transform") {
             "" | "NONE" => "Identity",
             "LOGISTIC" => "Sigmoid",
-            "SOFTMAX" | "SOFTMAX_ZERO" if self.is_output(&result) => {
+            "SOFTMAX" if self.is_output(&result) => {
                 self.leave_softmax(node, &result);
                 "Identity"
             }
@@ -416,9 +416,12 @@ fn share(node: &Node, trees: usize) -> Result<f64, String> {
 
 /// What every output begins with.
 fn base(node: &Node, outputs: usize) -> Result<Vec<f64>, String> {
-    let mut base: Vec<f64> = node.numbers("base_values")?;
-    base.resize(outputs, 0.0);
-    Ok(base)
+    let base: Vec<f64> = node.numbers("base_values")?;
+    match base.len() {
+        0 => Ok(vec![0.0; outputs]),
+        n if n == outputs => Ok(base),
+        n => Err(format!("it has {n} base_values for {outputs} sums")),
+    }
 }
 
 #[cfg(test)]
