@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DIGITS } from "./digits.js";
+import { drawn, fund } from "./play.js";
 import { ask, browser, open } from "./session.js";
 
 /** Longest from an order to its settlement. */
@@ -11,23 +11,6 @@ before(async () => {
   chromium = await browser();
 });
 after(() => chromium?.close());
-
-async function drawn(page, digit) {
-  const box = await page.getByRole("application").boundingBox();
-  const at = ([x, y]) => [box.x + x * box.width, box.y + y * box.height];
-  for (const stroke of DIGITS[digit]) {
-    await page.mouse.move(...at(stroke[0]));
-    await page.mouse.down();
-    for (const point of stroke) await page.mouse.move(...at(point), { steps: 4 });
-    await page.mouse.up();
-  }
-}
-
-/** Puts 1 DN of the development chain into the playground's account. */
-async function fund(page) {
-  await page.getByRole("button", { name: "Put 1 DN in" }).click();
-  await page.locator(".balance", { hasText: /^[1-9].* DN$/ }).waitFor();
-}
 
 /** The class that was answered, once there is one. */
 const classOf = (page) => page.locator("[role=status] strong").innerText();
