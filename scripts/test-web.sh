@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests every page of the explorer, as the sequencer serves it, in Chromium, on a rollup of its own with one model of each opening scheme.
+# Tests every page of the explorer, as the sequencer serves it, in Chromium, on a rollup of its own with one model of each opening scheme, and one that is no picture's.
 # PICTURES=1 takes docs/pictures anew. CHROMIUM names the program (Debian: apt-get install chromium).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -30,7 +30,9 @@ for scheme in merged plain; do
     "$bin/deepnode" model import "$digits/mlp.onnx" --calibration "$digits/calibration.npz" --opening "$scheme" \
         -o "$state/$scheme.dnpkg" >/dev/null
 done
-"$bin/deepnode" devnet --model "$state/merged.dnpkg" --model "$state/plain.dnpkg" --batch 72 --state "$state/net" \
+tabular=$root/models/tabular
+"$bin/deepnode" model import "$tabular/wine_mlp.onnx" --calibration "$tabular/wine_calibration.npz" -o "$state/wine.dnpkg" >/dev/null
+"$bin/deepnode" devnet --model "$state/merged.dnpkg" --model "$state/plain.dnpkg" --model "$state/wine.dnpkg" --batch 72 --state "$state/net" \
     --data-dir "$state/keys" --web "$root/web/dist" --json >"$state/devnet.json" 2>"$state/devnet.log" &
 pids+=($!)
 for _ in $(seq 600); do

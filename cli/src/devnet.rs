@@ -81,7 +81,7 @@ fn own_folder() -> Result<PathBuf, Failure> {
 fn explorer(devnet: &Devnet, options: &Options) -> String {
     match options.web {
         Some(_) => format!("{}/", devnet.url),
-        None => "not built: make web".to_owned(),
+        None => "not built: make web builds it, and the next start serves it".to_owned(),
     }
 }
 

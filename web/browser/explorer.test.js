@@ -12,18 +12,25 @@ let chromium;
 let batches;
 let task;
 let model;
+let user;
+let node;
+/** A model that takes no digits. */
+let numbers;
 
 before(async () => {
   chromium = await browser();
   batches = await provenBatches();
   assert.ok(batches.length > 0, "the rollup has proven no batch");
   const batch = await ask(`/v1/batches/${batches[0]}`);
-  [task, model] = [batch.slots[0].task_id, batch.model_id];
+  numbers = (await ask("/v1/models")).find(({ input_len }) => input_len !== 64).model_id;
+  [task, model, user, node] = [batch.slots[0].task_id, batch.model_id, batch.slots[0].order.user, batch.slots[0].worker];
 });
 after(() => chromium?.close());
 
 const paths = () => ({
   overview: "",
+  playground: "#/playground",
+  "playground of numbers": `#/playground/${numbers}`,
   batches: "#/batches",
   batch: `#/batches/${batches[0]}`,
   tasks: "#/tasks",
@@ -31,6 +38,9 @@ const paths = () => ({
   models: "#/models",
   model: `#/models/${model}`,
   nodes: "#/nodes",
+  node: `#/nodes/${node}`,
+  account: "#/account",
+  "account of somebody": `#/account/${user}`,
   settings: "#/settings",
 });
 

@@ -1,9 +1,10 @@
 /** A task as it is followed: what it is, its events, its batch, and what the chain says of its settlement. */
 import { api, type Batch, type Event, type Task } from "./api";
 import { type Outcome, outcomesOf } from "./outcomes";
+import { settings } from "./settings.svelte";
 
-/** Between two looks at the chain, from the proof on until the task is settled. */
-const SETTLE_MS = 2_000;
+/** Between two looks at the chain, from the proof on until the task is settled: ever longer, since no node may answer. */
+const [FIRST_LOOK_MS, LAST_LOOK_MS] = [1_000, 60_000];
 
 export class Journey {
   task = $state<Task | null>(null);
@@ -16,6 +17,7 @@ export class Journey {
   isLost = $state(false);
   #stop = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #wait = FIRST_LOOK_MS;
   /** How often it was loaded; what an earlier request answers late is not taken. */
   #loads = 0;
 
@@ -47,7 +49,9 @@ export class Journey {
       if (load === this.#loads) this.failure = error;
       return;
     }
-    if (this.outcome === "none") this.#timer = setTimeout(() => void this.load(), SETTLE_MS);
+    if (settings.rpc === "" || this.task?.state !== "proven" || (this.outcome ?? "none") !== "none") return;
+    this.#timer = setTimeout(() => void this.load(), this.#wait);
+    this.#wait = Math.min(2 * this.#wait, LAST_LOOK_MS);
   }
 
   end() {

@@ -1,8 +1,13 @@
 /** One order of the playground, from the signature to the settlement. */
 import { answerOf, type Answer, type Asked, commits, send, sign } from "./ask";
-import type { Chain, Model } from "./api";
+import { ApiFailure, type Chain, type Model, type Task } from "./api";
 import { Journey } from "./journey.svelte";
 import { key } from "./key.svelte";
+import { purse } from "./purse.svelte";
+
+/** The sequencer reads an account every few seconds: how often, and after how long, an order is sent again that it finds not covered yet. */
+const [RESENDS, RESEND_MS] = [7, 1_000];
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Play {
   /** Null until the sequencer has taken the order. */
@@ -30,7 +35,7 @@ export class Play {
     const { wallet } = key;
     try {
       this.#asked ??= await sign(this.chain, this.model, wallet, this.input, key.nextNonce());
-      await send(this.#asked);
+      await this.#send(this.#asked);
       if (this.#isOver) return;
       this.journey ??= new Journey(this.#asked.taskId);
       this.journey.follow();
@@ -45,6 +50,19 @@ export class Play {
       if (this.answer !== null) this.tookMs = performance.now() - start;
     } catch (error) {
       this.failure = error;
+    }
+  }
+
+  /** Sends, and again while the chain has the DN that the sequencer has not seen yet. */
+  async #send(asked: Asked): Promise<Task> {
+    for (let left = RESENDS; ; left--) {
+      try {
+        return await send(asked);
+      } catch (error) {
+        if (left === 0 || this.#isOver || !(error instanceof ApiFailure) || error.code !== "insufficient_escrow") throw error;
+        if (purse.held === null || purse.held.spendable < BigInt(this.price)) throw error;
+        await later(RESEND_MS);
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * All that depends on the settlement contracts: their calls and events, the form of receipts. Nothing else in
- * this folder knows an ABI but `escrow.ts`, which has the accounts; what the contracts hash is in `sdk/js/settlement.js`, what users sign in
+ * this folder knows an ABI but `escrow.ts` (accounts) and `record.ts` (nodes); what the contracts hash is in `sdk/js/settlement.js`, what users sign in
  * `sdk/js/order.js`.
  */
 import { domain } from "@sdk/order.js";

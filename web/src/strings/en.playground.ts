@@ -13,6 +13,8 @@ export const playground = {
   valuesNote: (length: number) => `The model takes ${length} numbers. They are rounded to what its codes can stand for.`,
   noNumber: (word: string) => `${word} is no number`,
   noLength: (found: string, wanted: string) => `${found} numbers, where the model takes ${wanted}`,
+  beyond: (count: number) =>
+    `${count} ${count === 1 ? "number is" : "numbers are"} beyond what the model's codes stand for, and taken as the nearest that is not.`,
   sample: "Random numbers",
   file: "From a file",
   ask: (price: string) => `Ask for ${price}`,
@@ -29,7 +31,7 @@ export const playground = {
   proven: "Proven: the model's exact answer to your input, and the one above.",
   contradicted: "The proof shows another answer: the worker was wrong.",
   settled: (outcome: string, price: string) => `Settlement: ${outcome}. The price was ${price}.`,
-  settling: "The chain has not settled it yet.",
+  settling: "The chain has not settled it yet, or no chain node tells.",
   task: "The task's page",
   verify: "Verify it yourself",
   again: "Send it again",
