@@ -38,6 +38,8 @@ test: check build ## Sets up and passes every test.
 	scripts/test-js.sh
 	scripts/check-compose.py
 	scripts/check-openapi.sh
+	scripts/check-licences.py
+	scripts/test-starts.sh
 	scripts/fuzz.sh 5
 
 test-all: export DN_EXHAUSTIVE = 1
