@@ -1,13 +1,12 @@
 //! Gives readers that the circuit cannot serve together tensors of their own.
 //!
-//! All readers of one tensor are dense layers, or all are convolutions with one stride. The values
+//! All readers of one tensor have one position, or all are convolutions with one stride. The values
 //! of every other group of readers are copied, code by code.
 
 use std::collections::HashMap;
 
 use dn_core::quant::Shape;
 
-use super::term::is_dense;
 use super::{Lowered, Unit};
 use crate::float::Term;
 
@@ -19,8 +18,8 @@ enum Reading {
     Dense,
 }
 
-fn reading(term: &Term, input: Shape, output: Shape) -> Reading {
-    if is_dense(term, input, output) {
+fn reading(term: &Term, output: Shape) -> Reading {
+    if output.positions() == 1 {
         Reading::Dense
     } else {
         Reading::Convolution(term.geometry.stride)
@@ -29,11 +28,10 @@ fn reading(term: &Term, input: Shape, output: Shape) -> Reading {
 
 /// Rebuilds the units with copies wherever the readers of a tensor disagree.
 pub(super) fn separate(input: Shape, units: Vec<Unit>) -> Lowered {
-    let shapes: Vec<Shape> = std::iter::once(input).chain(units.iter().map(Unit::output)).collect();
-    let mut readings: Vec<Vec<Reading>> = vec![Vec::new(); shapes.len()];
+    let mut readings: Vec<Vec<Reading>> = vec![Vec::new(); units.len() + 1];
     for unit in &units {
         for term in unit.terms() {
-            let reading = reading(term, shapes[term.value], unit.shape);
+            let reading = reading(term, unit.shape);
             if !readings[term.value].contains(&reading) {
                 readings[term.value].push(reading);
             }
@@ -45,7 +43,7 @@ pub(super) fn separate(input: Shape, units: Vec<Unit>) -> Lowered {
     for (i, mut unit) in units.iter().cloned().enumerate() {
         let shape = unit.shape;
         for term in unit.terms_mut() {
-            let reading = reading(term, shapes[term.value], shape);
+            let reading = reading(term, shape);
             term.value = separator.place[&(term.value, reading)];
         }
         separator.lowered.units.push(unit);

@@ -190,3 +190,19 @@ fn inputs_may_be_compared() {
     let imported = b.check_within(0.1);
     assert!(imported.fidelity(&b.examples()).error < 0.2);
 }
+
+#[test]
+fn every_number_of_one_list_is_multiplied_by_every_one_of_another() {
+    let mut b = Build::new(&[7]);
+    b.integers("sizes", &[3, 4]).integers("row", &[2]).integers("column", &[1]);
+    b.node("Split", &["x", "sizes"], "a", &[int("axis", 1)]).outputs_of_last(&["a", "b"]);
+    b.node("Unsqueeze", &["a", "row"], "p", &[]).node("Unsqueeze", &["b", "column"], "q", &[]);
+    let imported = b.node("Mul", &["p", "q"], "y", &[]).check();
+    // What reads a tensor for a single position reads it value by value; no image is so read, too.
+    let graph = &imported.package.graph;
+    for tensor in 0..graph.nodes.len() {
+        let readers = graph.nodes.iter().filter(|n| n.sources.iter().any(|s| s.tensor == tensor));
+        let dense: Vec<bool> = readers.map(|n| n.shape.positions() == 1).collect();
+        assert!(dense.windows(2).all(|pair| pair[0] == pair[1]), "tensor {tensor}: {dense:?}");
+    }
+}

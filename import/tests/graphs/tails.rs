@@ -96,6 +96,16 @@ fn recurrent_layers_give_each_function_its_own_parameters() {
     assert_eq!(run(&b, &[-4.0]), [-1.0]);
 }
 
+/// Between 0 and 0 nothing is left.
+#[test]
+fn a_clip_at_zero_is_one() {
+    let mut b = Build::new(&[1, 2]);
+    b.weights("w", &[1, 1, 2]).weights("r", &[1, 1, 1]);
+    let attributes = [int("hidden_size", 1), int("layout", 1), float("clip", 0.0)];
+    b.node("RNN", &["x", "w", "r"], "y", &attributes);
+    assert!(read(&b).unwrap_err().to_string().contains("clip"));
+}
+
 #[test]
 fn recurrent_layers_begin_with_constant_states() {
     let mut b = Build::new(&[1, 2]);

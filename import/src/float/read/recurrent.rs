@@ -233,7 +233,8 @@ impl Reader {
                 return Err("sequences of different lengths are not supported".to_owned());
             }
         }
-        if node.float("clip", f32::INFINITY).is_finite() && node.float("clip", 0.0) != 0.0 {
+        // A clip at 0 leaves nothing.
+        if node.float("clip", f32::INFINITY).is_finite() {
             return Err("clip is not supported".to_owned());
         }
         if node.int("input_forget", 0) != 0 {
