@@ -55,7 +55,8 @@ submit 1 "$(field '.models[1]')" 10 --labels
 
 # The sequencer serves the pages itself.
 export DN_WEB_URL=$DN_SEQUENCER
-node --test browser/
+# One after the other: what one orders changes what another counts.
+node --test --test-concurrency=1 browser/
 if [[ -n ${PICTURES:-} ]]; then
     node browser/pictures.js
 fi

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ask, browser, open } from "./session.js";
-import { announce, rpc, testWallet } from "./test-wallet.js";
+import { ask, browser, findings, open } from "./session.js";
+import { announce, rpc, testWallet } from "./wallet.js";
 
 /** An account that holds nothing. */
 const STRANGER = `0x${"5a".repeat(20)}`;
@@ -40,6 +40,7 @@ test("a wallet deposits, asks for an exit, cancels it, asks again and takes its 
   await fact(page, "In the rollup").getByText("2.5 DN", { exact: true }).waitFor();
   assert.equal(owner.asked.filter((method) => method === "eth_sendTransaction").length, 2, "an approval and a deposit");
 
+  assert.deepEqual(await findings(page), []);
   const leave = async () => {
     await page.locator("#leaving").fill("1");
     await page.getByRole("button", { name: "Ask for an exit" }).click();

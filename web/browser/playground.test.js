@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { drawn, fund } from "./play.js";
-import { ask, browser, open } from "./session.js";
+import { ask, browser, findings, open } from "./session.js";
 
 /** Longest from an order to its settlement. */
 const SETTLED_MS = 90_000;
@@ -35,6 +35,7 @@ test("a drawn digit is answered at once, and followed until it is proven, paid a
   const states = await page.locator("ol li .head > span:first-child").allInnerTexts();
   assert.deepEqual(states, ["queued", "assigned", "answered", "committed", "proven"]);
   await page.locator(".balance", { hasText: "0.99 DN" }).waitFor();
+  assert.deepEqual(await findings(page), []);
 
   const id = (await page.getByRole("link", { name: "The task's page" }).getAttribute("href")).split("/").at(-1);
   assert.equal((await ask(`/v1/tasks/${id}`)).state, "proven");
@@ -99,6 +100,7 @@ test("an empty account is refused and told what to do, and the same order is goo
   await drawn(page, 7);
   await page.getByRole("button", { name: "Ask for 0.01 DN" }).click();
   await page.getByText("The playground's account has not enough DN for this.").waitFor();
+  assert.deepEqual(await findings(page), []);
   await fund(page);
   await page.getByRole("button", { name: "Send it again" }).click();
   assert.equal(await classOf(page), "7");
@@ -160,6 +162,7 @@ test("the key stays, can be shown, taken elsewhere, and forgotten", async () => 
   await page.locator("#key").fill("not a key");
   await page.getByRole("button", { name: "Use it" }).click();
   await page.getByText("This is no key").waitFor();
+  assert.deepEqual(await findings(page), []);
   await page.locator("#key").fill(secret.slice(2));
   await page.getByRole("button", { name: "Use it" }).click();
   assert.equal(await address(), first);

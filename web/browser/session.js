@@ -1,5 +1,7 @@
 /** A real Chromium on the explorer at DN_WEB_URL; CHROMIUM names the program. */
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { Wallet } from "ethers";
 import { chromium } from "playwright-core";
 import { signedTask } from "../../sdk/js/order.js";
@@ -22,6 +24,16 @@ export async function open(context, path) {
   await page.goto(`${url}/${path}`);
   await page.locator("h1").waitFor();
   return { page, complaints };
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
+
+/** What axe finds wrong with a page as it is. */
+export async function findings(page) {
+  await page.evaluate(axe);
+  const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
+  assert.ok(passes.length > 10, `axe looked at ${passes.length} things`);
+  return violations.map((v) => `${v.id}: ${v.nodes.map((node) => node.html).join(" ")}`);
 }
 
 /** Orders an answer from the first model, signed with the key in the file DN_USER_KEY; gives the task. */

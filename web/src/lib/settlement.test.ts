@@ -99,7 +99,9 @@ after(() => {
 });
 
 test("fees follow from outcomes and prices, read once", async () => {
-  const sums = { tasks: 6, fees: 2000n + 350n + 350n + 3n + 2n, uncharged: 1, burnt: 4n, toBurn: 9n, slashes: 1, labelled: 8, correct: 6 };
+  const score = { labelled: 4, correct: 3 };
+  const quality = { [hash("01")]: score, [hash("02")]: score };
+  const sums = { tasks: 6, fees: 2000n + 350n + 350n + 3n + 2n, uncharged: 1, burnt: 4n, toBurn: 9n, slashes: 1, labelled: 8, correct: 6, quality };
   assert.deepEqual(await node.paid(), sums);
   assert.deepEqual(await node.paid(), sums);
 });

@@ -95,12 +95,20 @@ export interface Paid {
   slashes: number;
   labelled: number;
   correct: number;
+  /** The last two by model. */
+  quality: Record<string, Quality>;
+}
+
+/** Tasks with a label of proven batches, and how many of them were answered right. */
+export interface Quality {
+  labelled: number;
+  correct: number;
 }
 
 /** A chain node. */
 export class Settlement {
   readonly #provider: JsonRpcProvider;
-  #paid: Paid = { tasks: 0, fees: 0n, uncharged: 0, burnt: 0n, toBurn: 0n, slashes: 0, labelled: 0, correct: 0 };
+  #paid: Paid = { tasks: 0, fees: 0n, uncharged: 0, burnt: 0n, toBurn: 0n, slashes: 0, labelled: 0, correct: 0, quality: {} };
   /** The first block that is not in the sums. */
   #next = 0;
   /** The price of each proven batch's tasks, by the chain's number. */
@@ -191,7 +199,7 @@ export class Settlement {
 
   /** Fees of all tasks so far, what was burnt, and how labelled tasks were answered. Blocks are read once. */
   async paid(): Promise<Paid> {
-    const paid = { ...this.#paid };
+    const paid = { ...this.#paid, quality: { ...this.#paid.quality } };
     const head = await this.#provider.getBlockNumber();
     const names = ["BatchProven", "ChunkSettled", "ReceiptSlashed"];
     const topics = [names.map((name) => ROLLUP.getEvent(name)!.topicHash)];
@@ -225,6 +233,8 @@ export class Settlement {
     if (name === "BatchProven") {
       paid.labelled += Number(args.labelled);
       paid.correct += Number(args.correct);
+      const before = paid.quality[args.modelId] ?? { labelled: 0, correct: 0 };
+      paid.quality[args.modelId] = { labelled: before.labelled + Number(args.labelled), correct: before.correct + Number(args.correct) };
     }
     if (name === "ReceiptSlashed") paid.slashes += 1;
     if (name !== "ChunkSettled") return;

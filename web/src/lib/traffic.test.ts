@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Batch } from "./api";
-import { quality, traffic } from "./traffic";
+import { traffic } from "./traffic";
 
 const MINUTE = 60_000;
-const batch = (minute: number, count: number, more: Partial<Batch> = {}) => ({ created_at_ms: minute * MINUTE, count, ...more }) as Batch;
+const batch = (minute: number, count: number) => ({ created_at_ms: minute * MINUTE, count }) as Batch;
 
 test("every task is in one span, and the spans are as short as fit", () => {
   const asked = [batch(10, 3), batch(10.9, 4), batch(12, 5)];
@@ -18,10 +18,4 @@ test("a clock that is behind the sequencer's loses no batch, and years are told 
   assert.equal(traffic([batch(10, 3), batch(20, 1)], 0, 100).reduce((sum, { tasks }) => sum + tasks, 0), 4);
   const years = traffic([batch(0, 1)], 60 * 24 * 3650 * MINUTE, 48);
   assert.equal(years.length, Math.floor(3650 / 7) + 1);
-});
-
-test("quality is that of proven tasks with a label", () => {
-  const score = { labelled: 4, correct: 3, margin_sum: 9 };
-  const batches = [batch(0, 9, { state: "proven", score }), batch(0, 9, { state: "committed", score }), batch(0, 9, { state: "proven", score: null })];
-  assert.deepEqual(quality(batches), { labelled: 4, correct: 3 });
 });

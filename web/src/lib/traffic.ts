@@ -1,4 +1,4 @@
-/** What a model was asked, and how right it was, as far as batches tell. */
+/** When a model was asked, as far as batches tell. */
 import type { Batch } from "./api";
 
 /** Tasks of a span of time. */
@@ -23,11 +23,4 @@ export function traffic(batches: Batch[], now: number, most: number): Span[] {
   const spans = Array.from({ length: places(length) }, (_, i) => ({ fromMs: start + i * length, toMs: start + (i + 1) * length, tasks: 0 }));
   for (const batch of batches) spans[Math.floor((batch.created_at_ms - start) / length)]!.tasks += batch.count;
   return spans;
-}
-
-/** Tasks with a label of proven batches, and how many of them were answered right. */
-export function quality(batches: Batch[]): { labelled: number; correct: number } {
-  const scores = batches.filter(({ state }) => state === "proven").flatMap(({ score }) => score ?? []);
-  const sum = (of: (score: (typeof scores)[number]) => number) => scores.reduce((all, score) => all + of(score), 0);
-  return { labelled: sum((score) => score.labelled), correct: sum((score) => score.correct) };
 }

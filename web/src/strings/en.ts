@@ -269,6 +269,7 @@ export const en = {
     alive: "alive",
     silent: "silent",
     barred: "barred: a proof contradicted its receipt",
+    trust: "Trust",
     weight: "Trust weight",
     parts: {
       completion: "Finished in time",

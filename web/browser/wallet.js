@@ -8,7 +8,8 @@ import { ask, url } from "./session.js";
 const TOKEN = new Interface(["function transfer(address to, uint256 value)"]);
 const GAS_MONEY = 10n ** 20n;
 
-export const rpc = new JsonRpcProvider(process.env.DN_RPC, undefined, { staticNetwork: true });
+/** Remembers nothing: two transactions in a row need two nonces. */
+export const rpc = new JsonRpcProvider(process.env.DN_RPC, undefined, { staticNetwork: true, cacheTimeout: -1 });
 
 /** A wallet with gas money and `dn` DN of the development chain's faucet. */
 export async function testWallet(dn) {
