@@ -56,7 +56,7 @@ macro_rules! in_order {
     };
 }
 
-in_order!(X Y Outputs Image Tensor W Kernel Salts Published Read Classes Claims);
+in_order!(X Y Classes Outputs Image Tensor W Kernel Salts Published Read Claims);
 
 /// What a register is on a row; `None` is 0. The sum of the lookup argument is not among them: it is no polynomial
 /// in the row before ([`super::lookup`]).

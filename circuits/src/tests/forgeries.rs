@@ -28,7 +28,7 @@ pub(super) struct Forgery {
 }
 
 impl Forgery {
-    fn new(what: &str, constraint: usize, witness: Witness) -> Self {
+    pub(super) fn new(what: &str, constraint: usize, witness: Witness) -> Self {
         let what = what.to_owned();
         Self { what, constraint, family: vec![constraint], witness, repair: None }
     }

@@ -1,4 +1,6 @@
-//! Sequence models: honest batches pass, any other is rejected.
+//! Sequence models: honest batches pass; what forgers try is in [`forged`].
+
+mod forged;
 
 use std::sync::Arc;
 
