@@ -139,7 +139,7 @@ struct FieldRow<'a> {
     fixed: &'a Fixed,
     p: &'a Powers,
     row: usize,
-    marks: u64,
+    marks: u128,
     cells: &'a [Fr],
     instance: Fr,
     before: &'a [Fr; ACCUMULATORS],

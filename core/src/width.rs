@@ -17,10 +17,14 @@ pub enum Width {
     Default,
     /// Sixteen items.
     Wide,
+    /// Eight tokens of sequences, or eight channels of one token. No package and no contract has it: it is for
+    /// sequence models, which are proven by this library only.
+    #[serde(skip)]
+    Sequence,
 }
 
 impl Width {
-    /// Every layout, narrow ones first.
+    /// Every layout of graphs, narrow ones first.
     pub const ALL: [Self; 3] = [Self::Narrow, Self::Default, Self::Wide];
 
     /// Items side by side in one row.
@@ -28,7 +32,7 @@ impl Width {
     pub const fn lanes(self) -> usize {
         match self {
             Self::Narrow => 4,
-            Self::Default => 8,
+            Self::Default | Self::Sequence => 8,
             Self::Wide => 16,
         }
     }
@@ -40,6 +44,7 @@ impl Width {
             Self::Narrow => "narrow",
             Self::Default => "default",
             Self::Wide => "wide",
+            Self::Sequence => "sequence",
         }
     }
 

@@ -217,10 +217,10 @@ fn artifact(protocol: &Protocol) -> &'static str {
     let width = Width::ALL.into_iter().find(|width| cells(*width) == first).unwrap_or_default();
     match (protocol.scheme(), width) {
         (Scheme::Plain, Width::Narrow) => NARROW,
-        (Scheme::Plain, Width::Default) => DEFAULT,
+        (Scheme::Plain, Width::Default | Width::Sequence) => DEFAULT,
         (Scheme::Plain, Width::Wide) => WIDE,
         (Scheme::Merged, Width::Narrow) => MERGED_NARROW,
-        (Scheme::Merged, Width::Default) => MERGED_DEFAULT,
+        (Scheme::Merged, Width::Default | Width::Sequence) => MERGED_DEFAULT,
         (Scheme::Merged, Width::Wide) => MERGED_WIDE,
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct Reader<'a> {
 }
 
 /// The exponents of a model, and how its tensors depend on each other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Exponents {
     /// By tensor.
     pub(crate) readings: Vec<Reading>,

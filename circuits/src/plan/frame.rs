@@ -43,6 +43,30 @@ pub enum PlanError {
         /// Which tensor.
         tensor: usize,
     },
+    /// The layout is for models of another kind, or scores what is not scored.
+    #[error("the {} layout is not for {model}, or not with these scores", width.name())]
+    Layout {
+        /// The layout.
+        width: Width,
+        /// The kind of model.
+        model: &'static str,
+    },
+    /// The tokens of a sequence do not fill rows.
+    #[error("{tokens} tokens are not a multiple of {lanes}")]
+    Tokens {
+        /// Tokens of a sequence.
+        tokens: usize,
+        /// Tokens side by side in the layout.
+        lanes: usize,
+    },
+    /// A layer of a sequence model has no rows.
+    #[error("layer {layer} cannot be proven: {what}")]
+    Layer {
+        /// Index of the layer.
+        layer: usize,
+        /// Why.
+        what: &'static str,
+    },
     /// More rows than the largest circuit.
     #[error("the batch needs {rows} rows, more than 2^{MAX_K}")]
     Rows {

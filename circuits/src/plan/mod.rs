@@ -20,12 +20,14 @@ mod inputs;
 mod kernel;
 mod runs;
 pub(crate) mod sections;
+pub(crate) mod sequence;
 mod tasks;
 mod tensors;
 mod writer;
 
 use dn_core::commitment::{permutation_count, DOMAIN_INPUT, DOMAIN_OUTPUT};
 use dn_core::labels::MAX_CLASSES;
+use dn_core::quant::sequence::Sequence;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
 use dn_core::{Scheme, Scoring, Width};
@@ -70,7 +72,16 @@ pub struct Plan {
     pub(crate) fixed: Fixed,
     pub(crate) exponents: Exponents,
     pub(crate) sections: Sections,
+    /// Of a sequence model, which has no exponents; empty for graphs.
+    pub(crate) sequence: sequence::Laid,
     pub(crate) poseidon: Constants,
+}
+
+/// Where the rows of a plan stand.
+struct Written {
+    exponents: Exponents,
+    sections: Sections,
+    sequence: sequence::Laid,
 }
 
 /// Writes every row of a model, up to the node that is behind row `limit`; returns where they stand.
@@ -111,6 +122,9 @@ fn write(w: &mut Writer, model: Model<'_>, limit: usize) -> Sections {
 
 fn check(graph: &Graph, frame: Frame) -> Result<(), PlanError> {
     let (slots, lanes) = (frame.slots, frame.width.lanes());
+    if !Width::ALL.contains(&frame.width) {
+        return Err(PlanError::Layout { width: frame.width, model: "graphs" });
+    }
     if slots == 0 || !slots.is_multiple_of(lanes) {
         return Err(PlanError::Slots { slots, lanes });
     }
@@ -190,6 +204,29 @@ impl Plan {
         let mut w = Writer::new(frame, false);
         let model = Model { graph, table: &table, exponents: &exponents };
         let sections = write(&mut w, model, usize::MAX);
+        let laid = sequence::Laid::default();
+        Ok(Self::finish(w, frame, table, Written { exponents, sections, sequence: laid }))
+    }
+
+    /// Lays out a validated sequence model for batches of a size.
+    ///
+    /// # Errors
+    /// When the model does not fit the layout of sequences, or `frame` is for another one.
+    pub fn of_sequence(model: &Sequence, frame: Frame) -> Result<Self, PlanError> {
+        sequence::check(model, frame)?;
+        let (table, looked) = Table::of_sequence(model);
+        let rows = sequence::count_rows(model, frame, (&table, &looked))?;
+        if log2_rows(rows) > MAX_K {
+            return Err(PlanError::Rows { rows });
+        }
+        let mut w = Writer::new(frame, false);
+        let planned = sequence::Model { sequence: model, table: &table, looked: &looked };
+        let (sections, laid) = sequence::write(&mut w, planned);
+        let exponents = Exponents::default();
+        Ok(Self::finish(w, frame, table, Written { exponents, sections, sequence: laid }))
+    }
+
+    fn finish(mut w: Writer, frame: Frame, table: Table, written: Written) -> Self {
         let rows = w.row.max(table.rows.len());
         let k = log2_rows(rows);
         for (i, (a, b, c)) in table.rows.iter().enumerate() {
@@ -199,7 +236,8 @@ impl Plan {
         }
         let (fixed, poseidon) = (w.draft.finish(rows), w.poseidon);
         let Frame { slots, width, form, scoring, scheme } = frame;
-        Ok(Self {
+        let Written { exponents, sections, sequence } = written;
+        Self {
             width,
             slots,
             form,
@@ -211,8 +249,9 @@ impl Plan {
             fixed,
             exponents,
             sections,
+            sequence,
             poseidon,
-        })
+        }
     }
 
     /// Batch size, layout, form of the statement, what is scored and opening scheme.

@@ -108,6 +108,17 @@ impl Writer {
         self.kernel_free = self.row;
     }
 
+    /// Adds the kernel, which is complete in front of the next row, times `lambda^claims`, to the claims.
+    pub(crate) fn bare(&mut self, claims: usize) {
+        for _ in 0..claims {
+            self.mark(Fx::KernelClaim, self.row);
+            self.row += 1;
+        }
+        self.mark(Fx::Bare, self.row);
+        self.row += 1;
+        self.kernel_free = self.row;
+    }
+
     /// A position whose `chunks` rows end where the folds move; returns its first and last row.
     pub(crate) fn position(&mut self, chunks: usize, moves: Moves) -> (usize, usize) {
         let needed = [moves.image.rows(), moves.outputs.rows(), moves.rows, chunks];

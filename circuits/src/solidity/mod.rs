@@ -53,10 +53,12 @@ pub fn contract_name(width: Width, scheme: Scheme) -> &'static str {
     match (scheme, width) {
         (Scheme::Plain, Width::Narrow) => "NarrowVerifier",
         (Scheme::Plain, Width::Default) => "DefaultVerifier",
+        (Scheme::Plain, Width::Sequence) => "SequenceVerifier",
         (Scheme::Plain, Width::Wide) => "WideVerifier",
         (Scheme::Merged, Width::Narrow) => "MergedNarrowVerifier",
         (Scheme::Merged, Width::Default) => "MergedDefaultVerifier",
         (Scheme::Merged, Width::Wide) => "MergedWideVerifier",
+        (Scheme::Merged, Width::Sequence) => "MergedSequenceVerifier",
     }
 }
 

@@ -38,7 +38,6 @@ use super::columns::{Acc, Cell, Ch};
 use super::row::{total, Kept, Row};
 use super::rows;
 use super::steering::{weight_lanes, Fx};
-use super::table::zero_point;
 
 /// The order in which registers of one row depend on each other; [`Acc::Sum`] depends on none.
 macro_rules! in_order {
@@ -57,7 +56,7 @@ macro_rules! in_order {
     };
 }
 
-in_order!(X Y Outputs Image Tensor W Kernel Salts Published Read Classes Claims);
+in_order!(X Y Classes Outputs Image Tensor W Kernel Salts Published Read Claims);
 
 /// What a register is on a row; `None` is 0. The sum of the lookup argument is not among them: it is no polynomial
 /// in the row before ([`super::lookup`]).
@@ -121,7 +120,7 @@ fn turns<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
 #[inline(always)]
 fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
     match acc {
-        Acc::X => r.when(Fx::Lookup, |r| r.lanes(Cell::Out) - r.all_lanes(zero_point())),
+        Acc::X => r.when(Fx::Lookup, Row::values),
         Acc::Y => total([
             r.when(Fx::Scale, |r| r.lanes(Cell::Hi)),
             r.when(Fx::Lookup, |r| r.lanes(Cell::Lo)),

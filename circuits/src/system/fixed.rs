@@ -22,7 +22,7 @@ pub(crate) struct Fixed {
     /// Column of each mark.
     index: [usize; MARKS],
     /// By row: marks that are set, and whole columns that are not zero.
-    marks: Vec<u64>,
+    marks: Vec<u128>,
     /// By row.
     kinds: Vec<Kind>,
 }
@@ -54,7 +54,7 @@ impl Fixed {
 
     /// Marks of a row, by [`Fx::bit`]; whole columns are among them where they are not zero.
     #[inline(always)]
-    pub(crate) fn marks(&self, row: usize) -> u64 {
+    pub(crate) fn marks(&self, row: usize) -> u128 {
         self.marks[row]
     }
 
@@ -85,7 +85,7 @@ impl Fixed {
     /// Reads the marks of all rows.
     fn read_marks(&mut self, width: Width, rows: usize) {
         self.marks = vec![0; rows];
-        for fx in Fx::ALL {
+        for fx in Fx::ALL.into_iter().filter(|fx| fx.is_in(width)) {
             for row in 0..rows {
                 if self.read(fx, row) {
                     self.marks[row] |= fx.bit();
@@ -156,6 +156,7 @@ impl Draft {
 
     /// Sets a whole column.
     pub(crate) fn set(&mut self, fx: Fx, row: usize, value: Fr) {
+        assert!(fx.is_in(self.width), "the layout has no {fx:?}");
         self.set_at(self.fixed.index[fx as usize], row, value);
     }
 

@@ -9,7 +9,7 @@ use super::columns::{Acc, Columns};
 use super::lookup;
 use super::poseidon::Constants;
 use super::row::Row;
-use super::rows::{classes, instance, message, round, round_narrow, score};
+use super::rows::{classes, instance, message, root, round, round_narrow, score};
 use super::steering::Fx;
 use super::view::{Ex, View};
 use dn_core::Width;
@@ -35,18 +35,26 @@ pub(crate) fn configure(cs: &mut ConstraintSystem<Fr>, columns: &Columns) {
             gate("poseidon S-boxes", &round_narrow::sboxes);
             gate("poseidon partial states", &round_narrow::partial_states);
         }
-        Width::Default | Width::Wide => {
+        Width::Default | Width::Wide | Width::Sequence => {
             gate("poseidon S-boxes", &round::sboxes);
             gate("poseidon partial states", &round::partial_states);
         }
     }
     gate("poseidon absorb", &message::constraints);
-    gate("quality classes", &|v| {
-        let mut all = classes::constraints(v);
-        all.extend(registers(v, &[Acc::Classes]));
-        all
-    });
-    gate("quality score", &score::constraints);
+    match columns.width {
+        Width::Narrow | Width::Default | Width::Wide => {
+            gate("quality classes", &|v| {
+                let mut all = classes::constraints(v);
+                all.extend(registers(v, &[Acc::Classes]));
+                all
+            });
+            gate("quality score", &score::constraints);
+        }
+        Width::Sequence => {
+            gate("words", &|v| registers(v, &[Acc::Classes]));
+            gate("roots", &root::constraints);
+        }
+    }
     gate("salts", &|v| registers(v, &[Acc::Salts]));
     gate("public inputs", &|v| {
         let mut all = registers(v, &[Acc::Published, Acc::Read]);

@@ -21,6 +21,14 @@ pub(crate) enum Kind {
     Spill,
     /// Factors of products.
     Product,
+    /// Tokens of a sequence.
+    Token,
+    /// Vectors of tokens.
+    Embedding,
+    /// Values of a token's sum with a tensor before.
+    Sum,
+    /// A token's root.
+    Root,
     /// Classes of a task.
     Classes,
     /// The score of a task.
@@ -37,7 +45,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// One of each.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Idle,
         Self::Gap,
         Self::Input,
@@ -46,6 +54,10 @@ impl Kind {
         Self::Pooled,
         Self::Spill,
         Self::Product,
+        Self::Token,
+        Self::Embedding,
+        Self::Sum,
+        Self::Root,
         Self::Classes,
         Self::Score,
         Self::Zero,

@@ -82,7 +82,7 @@ pub(crate) const FULL: Places = Places { z: 0, a: WIDTH, b: 2 * WIDTH, st: usize
 pub(crate) const fn partials(width: Width) -> usize {
     match width {
         Width::Narrow => 2,
-        Width::Default | Width::Wide => 6,
+        Width::Default | Width::Wide | Width::Sequence => 6,
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) const fn partials(width: Width) -> usize {
 pub(crate) const fn partial_places(width: Width) -> Places {
     match width {
         Width::Narrow => Places { st: 0, z: 6, a: 8, b: 10 },
-        Width::Default | Width::Wide => Places { st: 18, ..FULL },
+        Width::Default | Width::Wide | Width::Sequence => Places { st: 18, ..FULL },
     }
 }
 
@@ -103,7 +103,7 @@ pub(crate) const fn full_size(width: Width) -> usize {
 pub(crate) const fn rows(width: Width) -> usize {
     match width {
         Width::Narrow => 2 * HALF_FULL + PARTIAL / 2 + 2 * HALF_FULL,
-        Width::Default | Width::Wide => HALF_FULL + PARTIAL / 6 + 1 + HALF_FULL,
+        Width::Default | Width::Wide | Width::Sequence => HALF_FULL + PARTIAL / 6 + 1 + HALF_FULL,
     }
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn rounds(width: Width) -> Vec<Round> {
             let full = [Squares, Powers].repeat(HALF_FULL);
             [&[Message], &full[1..], &partial, &[SquaresLast], &full[1..]].concat()
         }
-        Width::Default | Width::Wide => {
+        Width::Default | Width::Wide | Width::Sequence => {
             let full = [Full; HALF_FULL];
             [&[Message], &full[1..], &partial, &[Leave], &full].concat()
         }

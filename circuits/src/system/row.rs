@@ -11,6 +11,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use super::columns::{Acc, Cell, Ch};
 use super::poseidon::{partial_places, Constants, WIDTH};
 use super::steering::Fx;
+use super::table::zero_point;
 
 /// Where something happens: 0 or 1 on every row, but for whole columns.
 #[derive(Clone, Copy, Debug)]
@@ -142,8 +143,28 @@ pub(crate) trait Row: Sized {
     /// One cell of each lane, folded by tau.
     #[inline(always)]
     fn lanes(&mut self, cell: fn(usize) -> Cell) -> Self::X {
+        self.lanes_by(Ch::Tau, cell)
+    }
+
+    /// One cell of each lane, folded.
+    #[inline(always)]
+    fn lanes_by(&mut self, ch: Ch, cell: fn(usize) -> Cell) -> Self::X {
         let lanes = self.layout().lanes();
-        self.horner(Ch::Tau, 0..lanes, |r, lane| r.at(cell(lane)))
+        self.horner(ch, 0..lanes, |r, lane| r.at(cell(lane)))
+    }
+
+    /// The values of `out`, folded by tau. In rows of graphs all have the same zero.
+    #[inline(always)]
+    fn values(&mut self) -> Self::X {
+        let out = self.lanes(Cell::Out);
+        let zeros = match self.layout() {
+            Width::Narrow | Width::Default | Width::Wide => Some(self.all_lanes(zero_point())),
+            Width::Sequence => self.when(Fx::Zero, Self::ones),
+        };
+        match zeros {
+            Some(zeros) => out - zeros,
+            None => out,
+        }
     }
 
     /// `x` in all lanes, folded by tau.
@@ -155,8 +176,14 @@ pub(crate) trait Row: Sized {
     /// Ones in all lanes, folded by tau.
     #[inline(always)]
     fn ones(&mut self) -> Self::X {
+        self.ones_by(Ch::Tau)
+    }
+
+    /// Ones in all lanes, folded.
+    #[inline(always)]
+    fn ones_by(&mut self, ch: Ch) -> Self::X {
         let lanes = self.layout().lanes();
-        self.horner(Ch::Tau, 0..lanes, |r, _| r.number(Fr::one()))
+        self.horner(ch, 0..lanes, |r, _| r.number(Fr::one()))
     }
 
     /// `t^n`, with `t` the step from one chunk of lanes to the next.
@@ -171,7 +198,9 @@ pub(crate) trait Row: Sized {
     fn message(&mut self, i: usize) -> Self::X {
         match self.layout() {
             Width::Narrow => self.cell(i) - self.number(self.poseidon().round[0][i]),
-            layout @ (Width::Default | Width::Wide) => self.cell(partial_places(layout).st + i),
+            layout @ (Width::Default | Width::Wide | Width::Sequence) => {
+                self.cell(partial_places(layout).st + i)
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use dn_core::Width;
 pub(crate) const fn weight_lanes(width: Width) -> usize {
     match width {
         Width::Narrow => 2,
-        Width::Default => 8,
+        Width::Default | Width::Sequence => 8,
         Width::Wide => 16,
     }
 }
@@ -54,7 +54,7 @@ macro_rules! columns {
 }
 
 /// A set of marks is one number.
-const _: () = assert!(MARKS <= u64::BITS as usize, "too many marks for a set");
+const _: () = assert!(MARKS <= u128::BITS as usize, "too many marks for a set");
 
 columns! {
     /// 1 where the two lookups of every lane apply.
@@ -166,10 +166,51 @@ columns! {
     ClassesNext,
     /// A task's score.
     Score,
+    /// Sequences: the stored zero of `out`.
+    Zero,
+    /// Sequences: lanes are channels of one token, so they fold by e.
+    Channels,
+    /// Sequences: add the squares of the lanes' values, scaled by this.
+    Squares,
+    /// Sequences: a token's root, and what products with it are scaled by.
+    Norm,
+    /// Sequences: a word ends within the row.
+    Split,
+    /// Sequences: multiply folded words by this.
+    WordKeep,
+    /// Sequences: the weights are constants of the lanes' accumulators.
+    BiasLane,
+    /// Sequences: more channels of the same token: fold by e^LANES.
+    ChunkE,
+    /// Sequences: multiply the kernel by tau.
+    KernelTau,
+    /// Sequences: keep the squares of the channels before.
+    SquaresKeep,
+    /// Sequences: the words of a sequence are complete: add them to the image.
+    Words,
+    /// Sequences: multiply the outputs by tau.
+    OutputsTau,
+    /// Sequences: add the accumulators to the outputs, and nothing to the image.
+    OutputsAlone,
+    /// Sequences: multiply the image by tau.
+    ImageTau,
+    /// Sequences: add the kernel to the claims.
+    Bare,
 }
 
+/// Marks that the layout of sequences does not have.
+const OF_GRAPHS: [Fx; 7] = [
+    Fx::Spill,
+    Fx::SpillFold,
+    Fx::Factors,
+    Fx::WordsDone,
+    Fx::Classes,
+    Fx::ClassesNext,
+    Fx::Score,
+];
+
 /// Pairs that no kind of row has together ([`super::rows`] proves it), and that share a column.
-pub(super) const EXCLUSIVE: [(Fx, Fx); 14] = [
+pub(super) const EXCLUSIVE: [(Fx, Fx); 18] = [
     (Fx::Chunk, Fx::SpillFold),
     (Fx::Position, Fx::Publish),
     (Fx::ImageReset, Fx::ImageStep),
@@ -184,6 +225,10 @@ pub(super) const EXCLUSIVE: [(Fx, Fx); 14] = [
     (Fx::PartialFirst, Fx::ClassesNext),
     (Fx::PartialLast, Fx::PublishHash),
     (Fx::Close, Fx::CloseCopies),
+    (Fx::ChunkE, Fx::KernelTau),
+    (Fx::SquaresKeep, Fx::Words),
+    (Fx::OutputsTau, Fx::OutputsAlone),
+    (Fx::ImageTau, Fx::Bare),
 ];
 
 /// Pairs of which the second implies the first.
@@ -193,10 +238,42 @@ pub(crate) const NESTED: [(Fx, Fx); 2] = [(Fx::Channel, Fx::ChannelFold), (Fx::I
 /// it spills; where the second is not zero behind them, the public input is 0.
 pub(crate) const SAME: [(Fx, Fx); 1] = [(Fx::Spill, Fx::ReadScale)];
 
+/// The mark that a mark's column is named for: itself, or the first one of its pair.
+const fn column(fx: Fx) -> Fx {
+    const fn partner(pairs: &[(Fx, Fx)], fx: Fx) -> Fx {
+        let mut i = 0;
+        while i < pairs.len() {
+            if pairs[i].1 as usize == fx as usize {
+                return pairs[i].0;
+            }
+            i += 1;
+        }
+        fx
+    }
+    partner(&SAME, partner(&NESTED, partner(&EXCLUSIVE, fx)))
+}
+
+/// Columns of a layout that are named for marks in front of `end`, the weights being one.
+const fn columns_before(end: usize, width: Width) -> usize {
+    let (mut named, mut count) = (0, 0);
+    while named < end {
+        let mut i = named;
+        while i < MARKS {
+            if column(Fx::ALL[i]) as usize == named && Fx::ALL[i].is_in(width) {
+                count += 1;
+                break;
+            }
+            i += 1;
+        }
+        named += 1;
+    }
+    count
+}
+
 /// Number of fixed columns.
 #[must_use]
 pub const fn fixed_columns(width: Width) -> usize {
-    MARKS - 1 + weight_lanes(width) - EXCLUSIVE.len() - NESTED.len() - SAME.len()
+    columns_before(MARKS, width) - 1 + weight_lanes(width)
 }
 
 /// How a fixed column is read.
@@ -228,8 +305,22 @@ impl Share {
 
 impl Fx {
     /// Its bit in a set of marks.
-    pub(crate) const fn bit(self) -> u64 {
+    pub(crate) const fn bit(self) -> u128 {
         1 << self as u32
+    }
+
+    /// Whether a layout has it.
+    pub(crate) const fn is_in(self, width: Width) -> bool {
+        match width {
+            Width::Narrow | Width::Default | Width::Wide => (self as u32) < Self::Zero as u32,
+            Width::Sequence => {
+                let mut i = 0;
+                while i < OF_GRAPHS.len() && OF_GRAPHS[i] as u32 != self as u32 {
+                    i += 1;
+                }
+                i == OF_GRAPHS.len()
+            }
+        }
     }
 
     /// Whether it has its column to itself, which may then have any value.
@@ -271,13 +362,11 @@ impl Fx {
         }
     }
 
-    /// Index among the fixed columns.
+    /// Index among the fixed columns of a layout that has it.
     pub(crate) fn index(self, width: Width) -> usize {
-        let pairs = || EXCLUSIVE.iter().chain(&NESTED).chain(&SAME);
-        let column = pairs().find(|p| p.1 == self).map_or(self, |p| p.0) as usize;
-        let seconds = pairs().filter(|p| (p.1 as usize) < column).count();
+        let column = column(self) as usize;
         let weights = if column > Self::Weight0 as usize { weight_lanes(width) - 1 } else { 0 };
-        column + weights - seconds
+        columns_before(column, width) + weights
     }
 }
 
@@ -312,11 +401,23 @@ mod tests {
 
     #[test]
     fn every_column_has_an_index() {
-        for width in Width::ALL {
+        for width in Width::ALL.into_iter().chain([Width::Sequence]) {
             let mut pairs = EXCLUSIVE.iter().chain(&NESTED).chain(&SAME);
             let same = |(a, b): &(Fx, Fx)| a.index(width) == b.index(width);
             assert!(pairs.all(|p| (p.0 as usize) < p.1 as usize && same(p)));
-            assert_eq!(Fx::ALL[MARKS - 1].index(width), fixed_columns(width) - 1);
+            let marks = Fx::ALL.into_iter().filter(|fx| fx.is_in(width));
+            let mut columns: Vec<usize> = marks.map(|fx| fx.index(width)).collect();
+            let weights = Fx::Weight0.index(width);
+            columns.extend(weights..weights + weight_lanes(width));
+            columns.sort_unstable();
+            columns.dedup();
+            assert!(columns.into_iter().eq(0..fixed_columns(width)));
         }
+    }
+
+    #[test]
+    fn layouts_have_the_columns_that_keys_are_made_of() {
+        assert_eq!(Width::ALL.map(fixed_columns), [37, 43, 51]);
+        assert_eq!(fixed_columns(Width::Sequence), 51);
     }
 }

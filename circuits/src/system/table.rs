@@ -1,10 +1,14 @@
 //! The one lookup table of a model: tagged sections of triples.
 
+mod sequence;
+
 use std::collections::BTreeMap;
 
 use dn_core::quant::{requantize, Graph, ZERO_POINT};
 use dn_core::Scoring;
 use halo2_proofs::halo2curves::bn256::Fr;
+
+pub(crate) use sequence::{rows as sequence_rows, Looked, EMBEDDING_ZERO};
 
 /// Values that a probe's score packs: one for the probe, then correct, then the margin.
 pub const SCORE_CORRECT: u64 = 1 << 16;
@@ -95,7 +99,7 @@ pub struct Table {
     pub rows: Vec<Triple>,
     /// By tag: the row at which the section's first value, or else the second one, is 0.
     sections: Vec<usize>,
-    /// Tag of input bytes in `out`.
+    /// Tag of input bytes in `out`; in a sequence's table of tokens, whose stored byte is in `out`.
     pub tag_input: u64,
     /// Tag of input bytes in `lo`.
     pub tag_byte: u64,

@@ -85,18 +85,19 @@ impl<'a, 'b> View<'a, 'b> {
         self.meta.query_challenge(self.columns.challenges[ch as usize])
     }
 
-    /// A mark.
-    pub(crate) fn of(&mut self, mark: impl Into<Mark>) -> Ex {
+    /// A mark; `None` where the layout does not have it.
+    pub(crate) fn of(&mut self, mark: impl Into<Mark>) -> Option<Ex> {
         let (all, but) = match mark.into() {
-            Mark::Is(fx) => return self.fx(fx),
+            Mark::Is(fx) => return fx.is_in(self.width()).then(|| self.fx(fx)),
             Mark::But(all, but) => (all, but),
         };
         let mut product = |columns: &[Fx]| {
+            let is_here = columns.iter().all(|fx| fx.is_in(self.width()));
             let all = columns.iter().map(|fx| self.fx(*fx));
-            all.reduce(|a, b| a * b).expect("a mark has a column")
+            is_here.then(|| all.reduce(|a, b| a * b).expect("a mark has a column"))
         };
-        let all = product(all);
-        but.iter().fold(all, |sum, columns| sum - product(columns))
+        let all = product(all)?;
+        Some(but.iter().filter_map(|columns| product(columns)).fold(all, |sum, x| sum - x))
     }
 }
 
@@ -136,11 +137,11 @@ impl Row for View<'_, '_> {
     }
 
     fn mark(&mut self, mark: impl Into<Mark>) -> Option<Ex> {
-        Some(self.of(mark))
+        self.of(mark)
     }
 
     fn when(&mut self, mark: impl Into<Mark>, x: impl FnOnce(&mut Self) -> Ex) -> Option<Ex> {
-        Some(self.of(mark) * x(self))
+        Some(self.of(mark)? * x(self))
     }
 
     fn kept(&mut self, acc: Acc, kept: Kept, turns: Option<Ex>) -> Option<Ex> {

@@ -28,7 +28,7 @@ pub(super) struct Forgery {
 }
 
 impl Forgery {
-    fn new(what: &str, constraint: usize, witness: Witness) -> Self {
+    pub(super) fn new(what: &str, constraint: usize, witness: Witness) -> Self {
         let what = what.to_owned();
         Self { what, constraint, family: vec![constraint], witness, repair: None }
     }
@@ -168,7 +168,7 @@ pub(super) fn hashes(net: &Net, c: &Checker) -> Vec<Forgery> {
     };
     match net.plan.width {
         Width::Narrow => narrow_rounds(net, c, &mut push),
-        Width::Default | Width::Wide => rounds(net, c, &mut push),
+        Width::Default | Width::Wide | Width::Sequence => rounds(net, c, &mut push),
     }
     let (absorb, zero) = (c.find("poseidon absorb", ""), CoreFr::from(0u8));
     push("a capacity that is not zero", absorb[0], output_hash(net, 0, Slip::State(0)));

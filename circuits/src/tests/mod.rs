@@ -33,6 +33,7 @@ mod products;
 mod quality;
 mod rows;
 mod scoring;
+mod sequences;
 mod soundness;
 mod splices;
 mod votes;

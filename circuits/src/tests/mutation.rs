@@ -62,16 +62,20 @@ fn sample(plan: &Plan) -> Vec<usize> {
 }
 
 fn accepted(net: &Net) -> Vec<(usize, usize, Kind)> {
-    let plan = &net.plan;
+    accepted_of(&net.plan, &net.witness)
+}
+
+/// Cells that may be changed though their kind does not say so.
+pub(super) fn accepted_of(plan: &Arc<Plan>, witness: &Witness) -> Vec<(usize, usize, Kind)> {
     let c = Checker::new(plan, challenges());
-    let honest = c.grid(&net.witness);
+    let honest = c.grid(witness);
     assert!(c.failures(&honest).is_empty());
     let mut accepted = Vec::new();
     let mut grid = honest.clone();
     for row in sample(plan) {
         for column in (0..c.at.end).filter(|column| free(plan, row, *column).is_none()) {
             let rejected = if column < c.at.multiplicity {
-                let mut w = net.witness.clone();
+                let mut w = witness.clone();
                 if !plan.is(Fx::Lookup, row) || !move_along(plan, &mut w, row, column) {
                     w.cells[row][column] += Fr::ONE;
                 }
@@ -184,7 +188,11 @@ fn free_cells_are_free_in(width: Width) {
 }
 
 fn free_cells_are_free_of(net: &Net) {
-    let plan = &net.plan;
+    check_free_cells(&net.plan, &net.witness);
+}
+
+/// The cells that kinds call free are.
+pub(super) fn check_free_cells(plan: &Arc<Plan>, witness: &Witness) {
     let c = Checker::new(plan, challenges());
     let accepts = |w: &Witness, row: usize, columns: &[usize]| {
         let failures = c.failures(&c.grid(w));
@@ -195,14 +203,14 @@ fn free_cells_are_free_of(net: &Net) {
             (0..c.at.multiplicity).filter(|column| free(plan, row, *column).is_some()).collect();
         if plan.is(Fx::Lookup, row) {
             for column in columns {
-                let mut w = net.witness.clone();
+                let mut w = witness.clone();
                 if move_along(plan, &mut w, row, column) {
                     accepts(&w, row, &[column]);
                 }
             }
         } else {
             // All at once, each by another amount.
-            let mut w = net.witness.clone();
+            let mut w = witness.clone();
             for column in &columns {
                 w.cells[row][*column] += Fr::from(*column as u64 + 0x5eed).square().square();
             }

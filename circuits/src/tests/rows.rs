@@ -1,6 +1,7 @@
 //! Kinds of rows: each has the marks that its file names, and no two that share a column.
 
 use super::nets::Net;
+use super::sequences::Batch;
 use super::soundness::random_graph;
 use super::Stream;
 use crate::plan::{rows_by_part, Frame, Plan};
@@ -62,6 +63,10 @@ fn rows_have_the_marks_of_their_kinds_whatever_the_graph() {
     }
     super::products::nets()
         .for_each(|net| (0..net.plan.rows).for_each(|row| check(&net.plan, row)));
+    for batch in [Batch::short(), Batch::long()] {
+        (0..batch.plan.rows).for_each(|row| check(&batch.plan, row));
+        seen.extend((0..batch.plan.rows).map(|row| batch.plan.kind(row)));
+    }
     assert!(Kind::ALL.iter().all(|kind| seen.contains(kind)), "{seen:?}");
 }
 

@@ -72,7 +72,7 @@ fn implied(c: &Checker) -> Vec<usize> {
     all
 }
 
-fn check(c: &Checker, forgery: &Forgery, covered: &mut BTreeSet<usize>) {
+pub(super) fn check(c: &Checker, forgery: &Forgery, covered: &mut BTreeSet<usize>) {
     let failing: BTreeSet<usize> =
         c.failures(&forgery.grid(c)).into_iter().map(|(constraint, _)| constraint).collect();
     let named: Vec<_> = failing.iter().map(|i| (*i, &c.constraints[*i].name)).collect();

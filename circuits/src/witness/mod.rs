@@ -3,9 +3,11 @@
 mod error;
 mod filler;
 mod layers;
+mod sequence;
 
 use dn_core::commitment;
 use dn_core::digest::{self, Tree, ARITY};
+use dn_core::quant::sequence::Sequence;
 use dn_core::quant::{trace, Graph};
 use dn_core::statement::{Form, Score, Statement};
 use dn_core::Scoring;
@@ -73,7 +75,7 @@ impl Witness {
         tasks: &[Slot],
         header: CoreFr,
     ) -> Result<Self, WitnessError> {
-        check(graph, plan, tasks)?;
+        check(plan, tasks, (graph.input_len(), graph.output_len()))?;
         let mut slots = tasks.to_vec();
         slots.resize(plan.slots, Slot::null(graph.input_len()));
         let traces: Vec<_> = slots.par_iter().map(|s| trace(graph, &s.input)).collect();
@@ -81,10 +83,7 @@ impl Witness {
             traces.iter().map(|t| t.tensors[t.tensors.len() - 1].clone()).collect();
 
         let mut w = Filler::new(plan);
-        let inputs = w.hashes(plan.sections.input_hashes, &slots, |s| {
-            let tag = commitment::tag(commitment::DOMAIN_INPUT, s.input.len());
-            commitment::blocks(tag, s.salt, &s.input)
-        });
+        let inputs = w.input_hashes(&slots);
         w.inputs(&traces)?;
         for node in 0..graph.nodes.len() {
             w.layer(graph, node, &traces)?;
@@ -93,30 +92,40 @@ impl Witness {
             Scoring::Classes => w.quality(&slots, &outputs)?,
             Scoring::None => Score::default(),
         };
-        let pairs: Vec<_> = slots.iter().zip(&outputs).collect();
-        let committed = w.hashes(plan.sections.output_hashes, &pairs, |(s, output)| {
-            let tag = commitment::tag(commitment::DOMAIN_OUTPUT, output.len());
-            commitment::blocks(tag, s.salt, output)
-        });
-        let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-        let labels = slots.iter().map(|slot| slot.label).collect();
-        let mut statement =
-            Statement { header, count, inputs, labels, score, outputs: committed, digest: None };
-        if plan.form == Form::Digest {
-            let tree = statement.tree().expect("layouts have even numbers of lanes");
-            w.branches(plan.sections.digest, &tree);
-            statement.digest = Some(tree.root());
-        }
-        let outputs = outputs.into_iter().take(tasks.len()).collect();
-        Ok(Self { cells: w.cells, multiplicities: w.multiplicities, statement, outputs })
+        Ok(w.stated(&slots, outputs, (tasks.len(), score), (inputs, header)))
+    }
+
+    /// Runs a batch of a sequence model and fills every cell. `header` is the hash of the batch's header.
+    ///
+    /// # Errors
+    /// When the batch does not fit the plan or a task does not fit the model.
+    pub fn of_sequence(
+        model: &Sequence,
+        plan: &Plan,
+        tasks: &[Slot],
+        header: CoreFr,
+    ) -> Result<Self, WitnessError> {
+        check(plan, tasks, (model.tokens, model.output_len()))?;
+        let mut slots = tasks.to_vec();
+        slots.resize(plan.slots, Slot::null(model.tokens));
+        let traces: Vec<_> = slots.par_iter().map(|s| model.trace(&s.input)).collect();
+        let outputs: Vec<Vec<i8>> = slots.par_iter().map(|s| model.execute(&s.input)).collect();
+        let mut w = Filler::new(plan);
+        let inputs = w.input_hashes(&slots);
+        w.sequences(model, &slots, &traces)?;
+        Ok(w.stated(&slots, outputs, (tasks.len(), Score::default()), (inputs, header)))
     }
 }
 
-fn check(graph: &Graph, plan: &Plan, tasks: &[Slot]) -> Result<(), WitnessError> {
+fn check(
+    plan: &Plan,
+    tasks: &[Slot],
+    (expected, outputs): (usize, usize),
+) -> Result<(), WitnessError> {
     if tasks.len() > plan.slots {
         return Err(WitnessError::TooMany { got: tasks.len(), slots: plan.slots });
     }
-    let (expected, classes) = (graph.input_len(), plan.scoring.classes(graph.output_len()));
+    let classes = plan.scoring.classes(outputs);
     for (slot, task) in tasks.iter().enumerate() {
         if task.input.len() != expected {
             return Err(WitnessError::InputLength { slot, got: task.input.len(), expected });
@@ -131,6 +140,40 @@ fn check(graph: &Graph, plan: &Plan, tasks: &[Slot]) -> Result<(), WitnessError>
 }
 
 impl Filler<'_> {
+    fn input_hashes(&mut self, slots: &[Slot]) -> Vec<CoreFr> {
+        self.hashes(self.plan.sections.input_hashes, slots, |s| {
+            let tag = commitment::tag(commitment::DOMAIN_INPUT, s.input.len());
+            commitment::blocks(tag, s.salt, &s.input)
+        })
+    }
+
+    /// Fills the hashes of outputs, and the branches of a digest's tree; of `outputs` the first `tasks` are real.
+    fn stated(
+        mut self,
+        slots: &[Slot],
+        outputs: Vec<Vec<i8>>,
+        (tasks, score): (usize, Score),
+        (inputs, header): (Vec<CoreFr>, CoreFr),
+    ) -> Witness {
+        let plan = self.plan;
+        let pairs: Vec<_> = slots.iter().zip(&outputs).collect();
+        let committed = self.hashes(plan.sections.output_hashes, &pairs, |(s, output)| {
+            let tag = commitment::tag(commitment::DOMAIN_OUTPUT, output.len());
+            commitment::blocks(tag, s.salt, output)
+        });
+        let count = u32::try_from(tasks).unwrap_or(u32::MAX);
+        let labels = slots.iter().map(|slot| slot.label).collect();
+        let mut statement =
+            Statement { header, count, inputs, labels, score, outputs: committed, digest: None };
+        if plan.form == Form::Digest {
+            let tree = statement.tree().expect("layouts have even numbers of slots");
+            self.branches(plan.sections.digest, &tree);
+            statement.digest = Some(tree.root());
+        }
+        let outputs = outputs.into_iter().take(tasks).collect();
+        Witness { cells: self.cells, multiplicities: self.multiplicities, statement, outputs }
+    }
+
     fn inputs(&mut self, traces: &[dn_core::quant::Trace]) -> Result<(), WitnessError> {
         let plan = self.plan;
         let rows = &plan.sections.inputs;

@@ -23,8 +23,17 @@ use crate::system::table::{stored, Table};
 pub(crate) const ABOUT: About = About {
     name: "activation",
     cells: &["quotient of item l", "remainder", "stored byte"],
-    marks: &[&[Fx::Lookup], &[Fx::Chunk], &[Fx::TagA], &[Fx::TagB], &[Fx::Scale], &[Fx::Offset]],
-    beside: &[tracks::FOLDS, tracks::TENSORS],
+    marks: &[
+        &[Fx::Lookup],
+        &[Fx::Chunk],
+        &[Fx::TagA],
+        &[Fx::TagB],
+        &[Fx::Scale],
+        &[Fx::Offset],
+        // In the layout of sequences.
+        &[Fx::Zero],
+    ],
+    beside: &[tracks::FOLDS, tracks::TENSORS, tracks::LANES],
     registers: &[],
 };
 
@@ -36,9 +45,20 @@ pub(crate) fn tags(table: &Table, layer: usize) -> (u64, u64) {
 /// `offset` is what a scaled accumulator adds to `2^bits hi + lo`.
 pub(crate) fn marks(d: &mut Draft, row: usize, is_first: bool, of: (&Table, usize), offset: i64) {
     let (table, layer) = of;
+    divided(d, row, is_first, (tags(table, layer), table.lo_bits), offset);
+}
+
+/// The same with these tags and this range of remainders.
+pub(crate) fn divided(
+    d: &mut Draft,
+    row: usize,
+    is_first: bool,
+    (tags, lo_bits): ((u64, u64), u32),
+    offset: i64,
+) {
     d.kind(row, Kind::Activation);
-    chunk(d, row, is_first, tags(table, layer));
-    d.set(Fx::Scale, row, Fr::from(1 << table.lo_bits));
+    chunk(d, row, is_first, tags);
+    d.set(Fx::Scale, row, Fr::from(1 << lo_bits));
     d.set(Fx::Offset, row, signed(offset));
 }
 

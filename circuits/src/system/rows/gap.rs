@@ -2,6 +2,7 @@
 
 use super::about::About;
 use super::tracks;
+use crate::system::steering::Fx;
 
 /// In front of and behind all others.
 pub(crate) const IDLE: About = About {
@@ -16,7 +17,7 @@ pub(crate) const IDLE: About = About {
 pub(crate) const ABOUT: About = About {
     name: "gap",
     cells: &["nothing"],
-    marks: &[],
+    marks: &[&[Fx::Bare]],
     beside: &[tracks::FOLDS, tracks::TENSORS, tracks::WORDS],
     registers: &[],
 };

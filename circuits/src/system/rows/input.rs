@@ -22,6 +22,7 @@ use crate::system::row::{total, Row};
 use crate::system::steering::Fx;
 use crate::system::table::{stored, Table};
 use dn_core::quant::ZERO_POINT;
+use dn_core::Width;
 
 pub(crate) const ABOUT: About = About {
     name: "input",
@@ -60,7 +61,9 @@ pub(crate) fn fill(s: &mut Small, lane: usize, first: Option<i8>, second: Option
 #[inline(always)]
 pub(super) fn turns<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
     match acc {
-        Acc::Classes => total([r.mark(Fx::Scale), r.when(Fx::WordStep, |r| r.power(Ch::E, 1))]),
+        Acc::Classes if r.layout() != Width::Sequence => {
+            total([r.mark(Fx::Scale), r.when(Fx::WordStep, |r| r.power(Ch::E, 1))])
+        }
         _ => None,
     }
 }
@@ -68,7 +71,9 @@ pub(super) fn turns<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
 #[inline(always)]
 pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
     match acc {
-        Acc::Classes => r.when(Fx::Pack, |r| r.here(Acc::X) + r.here(Acc::Y) * Fr::from(256)),
+        Acc::Classes if r.layout() != Width::Sequence => {
+            r.when(Fx::Pack, |r| r.here(Acc::X) + r.here(Acc::Y) * Fr::from(256))
+        }
         _ => None,
     }
 }

@@ -107,6 +107,7 @@ pub(super) fn free(layout: dn_core::Width, column: usize) -> Option<&'static str
 
 pub(crate) fn constraints(v: &mut View<'_, '_>) -> Vec<(&'static str, Ex)> {
     let (absorb, next, first) = (v.fx(Fx::Absorb), v.fx(Fx::AbsorbNext), v.of(TAG));
+    let first = first.expect("every layout hashes messages");
     let (m0, m1, chained) = (v.message(0), v.message(1), state_prev(v, 0));
     let tag = first * (m1.clone() - v.fx(Fx::Offset));
     vec![("", absorb * m0), ("", tag), ("", next * (m1 - chained))]

@@ -8,21 +8,26 @@ pub(crate) mod about;
 pub(crate) mod activation;
 pub(crate) mod branch;
 pub(crate) mod classes;
+pub(crate) mod embedding;
 pub(crate) mod gap;
 pub(crate) mod input;
 pub(crate) mod instance;
 pub(crate) mod message;
 pub(crate) mod pooled;
 pub(crate) mod product;
+pub(crate) mod root;
 pub(crate) mod round;
 pub(crate) mod round_narrow;
 pub(crate) mod score;
 mod sharing;
 pub(crate) mod small;
 pub(crate) mod spill;
+pub(crate) mod sum;
 pub(crate) mod tables;
+pub(crate) mod token;
 pub(crate) mod tracks;
 pub(crate) mod window;
+pub(crate) mod words;
 pub(crate) mod zero;
 
 use super::columns::Acc;
@@ -43,6 +48,10 @@ impl Kind {
             Self::Pooled => &pooled::ABOUT,
             Self::Spill => &spill::ABOUT,
             Self::Product => &product::ABOUT,
+            Self::Token => &token::ABOUT,
+            Self::Embedding => &embedding::ABOUT,
+            Self::Sum => &sum::ABOUT,
+            Self::Root => &root::ABOUT,
             Self::Classes => &classes::ABOUT,
             Self::Score => &score::ABOUT,
             Self::Zero => &zero::ABOUT,
@@ -58,7 +67,15 @@ impl Kind {
         let cell = super::columns::Cell::of(column, layout);
         match self {
             Self::Idle | Self::Gap | Self::Zero => Some("no gate reads it"),
-            Self::Input | Self::Activation | Self::Window | Self::Pooled | Self::Spill => None,
+            Self::Input
+            | Self::Activation
+            | Self::Window
+            | Self::Pooled
+            | Self::Spill
+            | Self::Token
+            | Self::Embedding
+            | Self::Sum => None,
+            Self::Root => root::free(cell, layout),
             Self::Product => product::free(cell),
             Self::Classes => classes::free(cell),
             Self::Score => score::free(cell),
@@ -78,6 +95,9 @@ pub(super) fn turns<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
         message::turns(r, acc),
         branch::turns(r, acc),
         instance::turns(r, acc),
+        sum::turns(r, acc),
+        root::turns(r, acc),
+        words::turns(r, acc),
     ])
 }
 
@@ -94,5 +114,8 @@ pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
         branch::terms(r, acc),
         round::terms(r, acc),
         instance::terms(r, acc),
+        sum::terms(r, acc),
+        root::terms(r, acc),
+        words::terms(r, acc),
     ])
 }

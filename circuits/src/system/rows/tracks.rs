@@ -29,6 +29,17 @@ pub(crate) const TENSORS: &[&[Fx]] = &[
 /// Words of inputs. They end behind the last value.
 pub(crate) const WORDS: &[&[Fx]] = &[&[Fx::Scale], &[Fx::WordStep], &[Fx::Pack, Fx::WordsDone]];
 
+/// Words of sequences, beside values that lanes of tokens hold.
+pub(crate) const LANES: &[&[Fx]] = &[
+    &[Fx::Pack],
+    &[Fx::Split],
+    &[Fx::WordKeep],
+    &[Fx::WordStep],
+    &[Fx::Words],
+    &[Fx::ImageTau],
+    &[Fx::OutputsAlone],
+];
+
 /// Public inputs, which stand on rows from 0 on.
 pub(crate) const PUBLIC: &[&[Fx]] = &[&[Fx::Read], &[Fx::ReadScale]];
 

@@ -27,6 +27,7 @@ mod bounds;
 mod error;
 mod exec;
 mod model;
+mod range;
 mod rounding;
 mod validate;
 
