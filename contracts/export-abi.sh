@@ -10,7 +10,7 @@ mkdir -p "$folder"
 node - "$folder" <<'JS'
 const fs = require("fs");
 const folder = process.argv[2];
-const names = ["DnToken", "Staking", "ModelRegistry", "InferenceRollup", "Epochs", "Validators", "Emission", "KeyCheck", "RoyaltySplit", "DefaultVerifier", "NarrowVerifier", "WideVerifier", "MergedDefaultVerifier", "MergedNarrowVerifier", "MergedWideVerifier", "VerifierRouter", "IHalo2Verifier"];
+const names = ["DnToken", "Staking", "ModelRegistry", "InferenceRollup", "Epochs", "Validators", "Probes", "Emission", "KeyCheck", "RoyaltySplit", "DefaultVerifier", "NarrowVerifier", "WideVerifier", "MergedDefaultVerifier", "MergedNarrowVerifier", "MergedWideVerifier", "VerifierRouter", "IHalo2Verifier"];
 for (const name of names) {
   const path = `out/${name}.sol/${name}.json`;
   if (!fs.existsSync(path)) {

@@ -18,10 +18,15 @@ impl From<EpochError> for Failure {
     }
 }
 
-/// Shows the running epoch, every worker's trust with its parts, and what may be claimed.
+/// Shows the running epoch, every worker's trust with its parts, what may be claimed, and the quality of
+/// each model version.
 #[tokio::main]
 pub(crate) async fn epoch(args: &Epoch) -> Result<Report, Failure> {
-    let chain = Client::new(&args.sequencer)?.chain().await?;
+    let client = Client::new(&args.sequencer)?;
+    let chain = client.chain().await?;
+    let models = client.models().await?;
+    let ids: Vec<_> = models.iter().map(|model| model.model_id).collect();
+    let quality = economy::quality(&args.rpc_url, &chain, &ids).await?;
     let view = economy::epoch(&args.rpc_url, &chain).await?;
     let part = |x: u32| (f64::from(x) / ONE * 1e4).round() / 1e4;
     let rows: Vec<_> = view
@@ -44,6 +49,19 @@ pub(crate) async fn epoch(args: &Epoch) -> Result<Report, Failure> {
             })
         })
         .collect();
+    let versions: Vec<_> = models
+        .iter()
+        .zip(&quality)
+        .map(|(model, found)| {
+            json!({
+                "model_id": found.model_id,
+                "name": model.name,
+                "service": model.service,
+                "quality": part(found.quality),
+                "is_probed": found.is_probed,
+            })
+        })
+        .collect();
     let mut report = Report::default();
     report
         .set("epoch", view.epoch)
@@ -53,7 +71,8 @@ pub(crate) async fn epoch(args: &Epoch) -> Result<Report, Failure> {
         .set("pool", view.pool)
         .set("minted", view.minted)
         .set("scores", view.scores)
-        .set("workers", rows);
+        .set("workers", rows)
+        .set("models", versions);
     Ok(report)
 }
 

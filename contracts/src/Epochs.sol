@@ -35,6 +35,7 @@ contract Epochs is Metrics {
         IValidators validators;
         IEmission emission;
         address rollup;
+        address probes;
         uint64 length;
         uint256 workPerUnit;
         uint256 workPerStake;
@@ -50,8 +51,10 @@ contract Epochs is Metrics {
     DnToken public immutable token;
     /// @notice Mints an epoch's DN.
     IEmission public immutable emission;
-    /// @notice Records work, quality and faults.
+    /// @notice Records work and faults.
     address public immutable rollup;
+    /// @notice Records quality.
+    address public immutable probes;
     /// @notice Work that one unit of fees counts for at most.
     uint256 public immutable workPerUnit;
     /// @notice Score that one unit of stake answers for.
@@ -88,13 +91,15 @@ contract Epochs is Metrics {
 
     constructor(Config memory c) Metrics(c.staking, c.validators, c.length) {
         require(
-            address(c.token) != address(0) && address(c.emission) != address(0) && c.rollup != address(0),
+            address(c.token) != address(0) && address(c.emission) != address(0) && c.rollup != address(0)
+                && c.probes != address(0),
             ZeroAddress()
         );
         require(c.workPerUnit != 0 && c.workPerStake != 0, ZeroAmount());
         token = c.token;
         emission = c.emission;
         rollup = c.rollup;
+        probes = c.probes;
         workPerUnit = c.workPerUnit;
         workPerStake = c.workPerStake;
     }
@@ -122,8 +127,8 @@ contract Epochs is Metrics {
     /// @inheritdoc IEpochs
     function recordQuality(bytes32 modelId, uint32 probeCount, uint32 probeCorrect, uint32 marginSum)
         external
-        onlyRollup
     {
+        require(msg.sender == probes, OnlyProbes(msg.sender));
         if (probeCount == 0 || probeCorrect > probeCount) return;
         uint256 sample = Powr.quality(probeCount, probeCorrect, marginSum);
         // At least one: zero says that there was no probe.

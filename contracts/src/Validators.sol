@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
@@ -36,28 +35,22 @@ contract Validators is IValidators {
     IStaking public immutable staking;
     /// @notice Tells the epoch.
     IEpochs public immutable epochs;
-    /// @notice Burns probes.
-    address public immutable rollup;
 
     /// @notice Randomness of an epoch's draw; zero until drawn.
     mapping(uint32 epoch => bytes32) public seedOf;
     /// @notice Stake of all pools of an epoch.
     mapping(uint32 epoch => uint256) public stakeOf;
-    /// @notice A validator's pool for an epoch.
-    mapping(uint32 epoch => mapping(address validator => Pool)) public poolOf;
+
+    /// @dev A validator's pool for an epoch.
+    mapping(uint32 epoch => mapping(address validator => Pool)) private _poolOf;
 
     address[] private _validators;
     mapping(address account => Place) private _places;
-    mapping(uint32 epoch => mapping(address validator => mapping(uint256 word => uint256))) private _burnt;
 
-    constructor(IStaking staking_, IEpochs epochs_, address rollup_) {
-        require(
-            address(staking_) != address(0) && address(epochs_) != address(0) && rollup_ != address(0),
-            ZeroAddress()
-        );
+    constructor(IStaking staking_, IEpochs epochs_) {
+        require(address(staking_) != address(0) && address(epochs_) != address(0), ZeroAddress());
         staking = staking_;
         epochs = epochs_;
-        rollup = rollup_;
     }
 
     /// @inheritdoc IValidators
@@ -92,9 +85,9 @@ contract Validators is IValidators {
         require(isValidator(msg.sender), NotRegistered(msg.sender));
         require(root != 0, EmptyRoot());
         uint32 epoch = epochs.current() + 1;
-        require(poolOf[epoch][msg.sender].root == 0, PoolAlreadyCommitted(epoch, msg.sender));
+        require(_poolOf[epoch][msg.sender].root == 0, PoolAlreadyCommitted(epoch, msg.sender));
         uint256 stake = staking.bondedOf(IStaking.Role.Validator, msg.sender);
-        poolOf[epoch][msg.sender] = Pool(root, stake);
+        _poolOf[epoch][msg.sender] = Pool(root, stake);
         stakeOf[epoch] += stake;
         emit PoolCommitted(epoch, msg.sender, root, stake);
     }
@@ -111,25 +104,14 @@ contract Validators is IValidators {
     }
 
     /// @inheritdoc IValidators
-    function useProbe(address validator, Probe calldata probe, bytes32[] calldata path)
-        external
-        returns (bool counts)
-    {
-        require(msg.sender == rollup, OnlyRollup(msg.sender));
-        if (!isDrawn(probe.epoch, validator)) return false;
-        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(probe.index, probe.inputHash, probe.tag))));
-        if (!MerkleProof.verifyCalldata(path, poolOf[probe.epoch][validator].root, leaf)) return false;
-        (uint256 word, uint256 bit) = (probe.index >> 8, 1 << (probe.index & 0xff));
-        if (_burnt[probe.epoch][validator][word] & bit != 0) return false;
-        _burnt[probe.epoch][validator][word] |= bit;
-        emit ProbeBurnt(probe.epoch, validator, probe.index, probe.tag);
-        return true;
+    function poolOf(uint32 epoch, address validator) external view returns (bytes32) {
+        return _poolOf[epoch][validator].root;
     }
 
     /// @inheritdoc IValidators
     function isDrawn(uint32 epoch, address account) public view returns (bool) {
         bytes32 seed = seedOf[epoch];
-        uint256 stake = poolOf[epoch][account].stake;
+        uint256 stake = _poolOf[epoch][account].stake;
         if (seed == 0 || stake == 0) return false;
         uint256 lot = uint256(keccak256(abi.encode(seed, account))) >> 128;
         return Math.mulDiv(lot, stakeOf[epoch], 1 << 128) < SEATS * stake;

@@ -56,12 +56,12 @@ contract EconomyTraceTest is EpochsFixture {
         uint256[] memory burned = _column(".epochBurned");
         uint256[] memory liar = _column(".epochLiar");
         uint256[] memory speaks = _column(".epochSpeaks");
-        Probes memory probes = _probes();
+        Samples memory samples = _samples();
         Records memory records = _records();
         Expected memory expected = _expected();
         for (uint256 e; e < count; ++e) {
             for (uint256 i = 2 * e; i < 2 * e + 2; ++i) {
-                _probe(probes, i);
+                _probe(samples, i);
             }
             for (uint256 i = RECORDS * e; i < RECORDS * (e + 1); ++i) {
                 _recordOf(records, i);
@@ -76,7 +76,7 @@ contract EconomyTraceTest is EpochsFixture {
         }
     }
 
-    struct Probes {
+    struct Samples {
         uint256[] model;
         uint256[] count;
         uint256[] correct;
@@ -102,7 +102,7 @@ contract EconomyTraceTest is EpochsFixture {
         uint256[] amount;
     }
 
-    function _probes() private view returns (Probes memory p) {
+    function _samples() private view returns (Samples memory p) {
         (p.model, p.count) = (_column(".probeModel"), _column(".probeCount"));
         (p.correct, p.margin) = (_column(".probeCorrect"), _column(".probeMargin"));
     }
@@ -121,7 +121,7 @@ contract EconomyTraceTest is EpochsFixture {
         (x.claimer, x.amount) = (_column(".claimWorker"), _column(".claimAmount"));
     }
 
-    function _probe(Probes memory p, uint256 i) private {
+    function _probe(Samples memory p, uint256 i) private {
         epochs.recordQuality(
             bytes32(p.model[i]), uint32(p.count[i]), uint32(p.correct[i]), uint32(p.margin[i])
         );

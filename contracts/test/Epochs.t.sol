@@ -225,7 +225,7 @@ contract EpochsTest is EpochsFixture {
         bytes memory reason = abi.encodeWithSelector(I.OnlyRollup.selector, A);
         vm.expectRevert(reason);
         epochs.recordWork(MODEL, 1, new I.Share[](0));
-        vm.expectRevert(reason);
+        vm.expectRevert(abi.encodeWithSelector(I.OnlyProbes.selector, A));
         epochs.recordQuality(MODEL, 1, 1, 1);
         vm.expectRevert(reason);
         epochs.recordFault(A);

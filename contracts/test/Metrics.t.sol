@@ -216,57 +216,29 @@ contract ValidatorsTest is EpochsFixture {
         _setUpEpochs();
     }
 
-    function _leaf(IValidators.Probe memory p) private pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(p.index, p.inputHash, p.tag))));
-    }
-
-    function _probe(uint32 epoch) private pure returns (IValidators.Probe memory) {
-        return IValidators.Probe(epoch, 300, "input", "tag");
-    }
-
-    /// @dev Validator 0 commits a pool of two for epoch 1, which begins. Returns the probe's path.
-    function _pool() private returns (bytes32[] memory path) {
+    /// @dev Validator 0 commits a pool for epoch 1, which begins.
+    function _pool() private {
         _addValidator(0, 1000 ether);
-        path = new bytes32[](1);
-        path[0] = keccak256("sibling");
-        bytes32 leaf = _leaf(_probe(1));
-        bytes32 root =
-            leaf < path[0] ? keccak256(abi.encode(leaf, path[0])) : keccak256(abi.encode(path[0], leaf));
+        eq(uint256(validators.poolOf(1, _validator(0))), 0, "no pool");
         vm.prank(_validator(0));
         vm.expectEmit(address(validators));
-        emit IValidators.PoolCommitted(1, _validator(0), root, 1000 ether);
-        validators.commitPool(root);
+        emit IValidators.PoolCommitted(1, _validator(0), "root", 1000 ether);
+        validators.commitPool("root");
         vm.prank(_validator(0));
         vm.expectRevert(abi.encodeWithSelector(IValidators.PoolAlreadyCommitted.selector, 1, _validator(0)));
-        validators.commitPool(root);
+        validators.commitPool("root");
+        eq(uint256(validators.poolOf(1, _validator(0))), uint256(bytes32("root")), "the pool");
         _advance();
     }
 
-    function _draw() private {
+    function testAllOfTheStakeIsDrawn() external {
+        _pool();
+        require(!validators.isDrawn(1, _validator(0)), "not drawn yet");
         vm.roll(validators.drawBlock() + 1);
         vm.setBlockhash(validators.drawBlock(), keccak256("block"));
         validators.draw();
-    }
-
-    function testAProbeCountsOnceWhenDrawn() external {
-        bytes32[] memory path = _pool();
-        require(!validators.useProbe(_validator(0), _probe(1), path), "not drawn yet");
-        _draw();
-        require(validators.isDrawn(1, _validator(0)), "all of the stake is drawn for sure");
-        IValidators.Probe memory other = _probe(1);
-        other.tag = "other";
-        require(!validators.useProbe(_validator(0), other, path), "not in the pool");
-        other = _probe(1);
-        other.index = 301;
-        require(!validators.useProbe(_validator(0), other, path), "another place");
-        require(!validators.useProbe(_validator(1), _probe(1), path), "another validator");
-        vm.expectEmit(address(validators));
-        emit IValidators.ProbeBurnt(1, _validator(0), 300, "tag");
-        require(validators.useProbe(_validator(0), _probe(1), path), "counts");
-        require(!validators.useProbe(_validator(0), _probe(1), path), "burnt");
-        vm.prank(address(1));
-        vm.expectRevert(abi.encodeWithSelector(IValidators.OnlyRollup.selector, address(1)));
-        validators.useProbe(_validator(0), _probe(1), path);
+        require(validators.isDrawn(1, _validator(0)), "for sure");
+        require(!validators.isDrawn(1, _validator(1)), "who has no pool");
     }
 
     function testTheDrawComesFromALaterBlock() external {

@@ -171,7 +171,7 @@ contract WorkTest is RollupFixture {
             epochs.recordWork(MODEL, WORK_UNITS, _one(worker, 1));
             vm.expectRevert(reason);
             epochs.recordFault(worker);
-            vm.expectRevert(reason);
+            vm.expectRevert(abi.encodeWithSelector(IEpochs.OnlyProbes.selector, callers[i]));
             epochs.recordQuality(MODEL, 1, 1, 1);
             vm.stopPrank();
         }

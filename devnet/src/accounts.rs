@@ -10,6 +10,9 @@ use dn_sdk::{read_or_create_key, Account};
 
 use crate::Options;
 
+/// Name of the key that probes are sent with.
+pub(crate) const ASKER: &str = "asker";
+
 /// Everybody who takes part.
 #[derive(Clone, Debug)]
 pub struct Accounts {
@@ -25,6 +28,8 @@ pub struct Accounts {
     pub developer: Account,
     /// Checks batches; receives the validators' share.
     pub validator: Account,
+    /// Sends the validator's probes, if it sends any.
+    pub asker: Option<Account>,
     /// Receives dust.
     pub treasury: Account,
     /// Pays for whoever tries the explorer: the chain signs for it.
@@ -50,6 +55,7 @@ impl Accounts {
                 .collect::<Result<Vec<Account>>>()?,
             developer: open("developer")?,
             validator: open("validator")?,
+            asker: (!options.pools.is_empty()).then(|| open(ASKER)).transpose()?,
             treasury: open("treasury")?,
             faucet: open("faucet")?,
         })
@@ -69,7 +75,8 @@ impl Accounts {
             ("treasury", &self.treasury),
             ("sequencer", &self.sequencer),
         ];
-        let others = others.into_iter().map(|(name, a)| (name.to_owned(), a));
+        let asker = self.asker.iter().map(|asker| (ASKER, asker));
+        let others = others.into_iter().chain(asker).map(|(name, a)| (name.to_owned(), a));
         users.chain(workers).chain(provers).chain(others).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider;
+use dn_sdk::contracts::probes::Probes;
 use dn_sdk::contracts::{
     DefaultVerifier, DnToken, Emission, Epochs, InferenceRollup, KeyCheck, MergedDefaultVerifier,
     MergedNarrowVerifier, MergedWideVerifier, ModelRegistry, NarrowVerifier, Staking, Validators,
@@ -62,6 +63,8 @@ pub struct Deployment {
     pub verifier: Address,
     /// Orders, batches, payments.
     pub rollup: Address,
+    /// Quality, from validators' probes.
+    pub probes: Address,
 }
 
 /// Why a deployment failed.
@@ -119,6 +122,9 @@ pub async fn deploy<P: Provider + Clone>(
     };
     let deployed = *InferenceRollup::deploy(provider.clone(), config).await?.address();
     expected(deployed, rollup)?;
+    let (validators, epochs) = (economy.validators, economy.epochs);
+    let probes = Probes::deploy(provider.clone(), validators, epochs, rollup, registry).await?;
+    expected(*probes.address(), economy.probes)?;
     Ok(Deployment { registry, verifier, rollup, ..economy })
 }
 
@@ -131,12 +137,13 @@ async fn economy<P: Provider + Clone>(
     roles: &Roles,
 ) -> Result<Deployment, DeployError> {
     let (emission_at, epochs_at) = (deployer.create(nonce + 3), deployer.create(nonce + 4));
+    let probes = deployer.create(nonce + BEFORE_ROLLUP + 1);
     let Rates { epoch_s, work_per_unit, work_per_stake, emission_cap_wei } = roles.rates;
     let token = *DnToken::deploy(provider.clone(), emission_at).await?.address();
     let slashers = vec![rollup, epochs_at];
     let staking = Staking::deploy(provider.clone(), token, roles.minimum_stake_wei, slashers);
     let staking = *staking.await?.address();
-    let validators = Validators::deploy(provider.clone(), staking, epochs_at, rollup).await?;
+    let validators = Validators::deploy(provider.clone(), staking, epochs_at).await?;
     let emission = Emission::deploy(provider.clone(), token, epochs_at, emission_cap_wei).await?;
     expected(*emission.address(), emission_at)?;
     let config = Epochs::Config {
@@ -145,6 +152,7 @@ async fn economy<P: Provider + Clone>(
         validators: *validators.address(),
         emission: emission_at,
         rollup,
+        probes,
         length: epoch_s,
         workPerUnit: U256::from(work_per_unit),
         workPerStake: U256::from(work_per_stake),
@@ -160,6 +168,7 @@ async fn economy<P: Provider + Clone>(
         registry: Address::ZERO,
         verifier: Address::ZERO,
         rollup,
+        probes,
     })
 }
 

@@ -46,20 +46,38 @@ struct Record {
     registry: Address,
     verifier: Address,
     rollup: Address,
+    probes: Address,
 }
 
 impl From<Deployment> for Record {
     fn from(d: Deployment) -> Self {
-        let Deployment { token, staking, validators, emission, epochs, registry, verifier, rollup } =
-            d;
-        Self { token, staking, validators, emission, epochs, registry, verifier, rollup }
+        Self {
+            token: d.token,
+            staking: d.staking,
+            validators: d.validators,
+            emission: d.emission,
+            epochs: d.epochs,
+            registry: d.registry,
+            verifier: d.verifier,
+            rollup: d.rollup,
+            probes: d.probes,
+        }
     }
 }
 
 impl From<Record> for Deployment {
     fn from(r: Record) -> Self {
-        let Record { token, staking, validators, emission, epochs, registry, verifier, rollup } = r;
-        Self { token, staking, validators, emission, epochs, registry, verifier, rollup }
+        Self {
+            token: r.token,
+            staking: r.staking,
+            validators: r.validators,
+            emission: r.emission,
+            epochs: r.epochs,
+            registry: r.registry,
+            verifier: r.verifier,
+            rollup: r.rollup,
+            probes: r.probes,
+        }
     }
 }
 
@@ -105,12 +123,12 @@ fn reference_string(data: &Path) -> Result<B256> {
     Ok(B256::from(protocol::reference_string(&string)))
 }
 
-/// Gives users DN and deposits it, fills the faucet, gives nodes DN and stakes it, seats workers and
+/// Gives those who order DN and deposits it, fills the faucet, gives nodes DN and stakes it, seats workers and
 /// registers the validator.
 async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     let amount = U256::from(FUNDS);
     let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
-    for user in &accounts.users {
+    for user in accounts.users.iter().chain(&accounts.asker) {
         sent(token.transfer(user.address(), amount).send().await?).await?;
         approve(user, contracts, contracts.rollup, amount).await?;
         let rollup = InferenceRollup::new(contracts.rollup, &user.provider);

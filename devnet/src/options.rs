@@ -60,6 +60,8 @@ pub struct Options {
     pub rpc_url_for_services: Option<String>,
     /// Further arguments of the sequencer, after those that are given anyway.
     pub sequencer_args: Vec<String>,
+    /// Services, and files with the questions that the validator asks of their models; without any it sends no probes.
+    pub pools: Vec<(String, PathBuf)>,
     /// Folder of the built explorer, for the sequencer to serve.
     pub web: Option<PathBuf>,
     /// The sequencer's database; by default SQLite in the state folder.
@@ -90,6 +92,7 @@ impl Options {
             block_time: None,
             rpc_url_for_services: None,
             sequencer_args: Vec::new(),
+            pools: Vec::new(),
             web: None,
             database: None,
         }

@@ -1,11 +1,11 @@
 //! The command lines of the processes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use alloy::primitives::Address;
 use dn_core::api::Bytes32;
 
-use crate::accounts::{key_file, prover_name};
+use crate::accounts::{key_file, prover_name, ASKER};
 use crate::process::Program;
 use crate::{Deployment, Options};
 
@@ -94,16 +94,18 @@ impl Programs<'_> {
     }
 
     pub(crate) fn validator(&self, url: &str) -> Program {
-        self.program(
-            "validator",
-            "dn-validator",
-            &[
-                ("--sequencer", url.to_owned()),
-                ("--rpc-url", self.rpc.to_owned()),
-                ("--key-file", self.key("validator")),
-                ("--verdicts", text(&self.options.state.join("verdicts.jsonl"))),
-            ],
-        )
+        let pool = |(service, file): &(String, PathBuf)| format!("{service}={}", text(file));
+        let mut args = vec![
+            ("--sequencer", url.to_owned()),
+            ("--rpc-url", self.rpc.to_owned()),
+            ("--key-file", self.key("validator")),
+            ("--verdicts", text(&self.options.state.join("verdicts.jsonl"))),
+        ];
+        args.extend(self.options.pools.iter().map(|named| ("--pool", pool(named))));
+        if !self.options.pools.is_empty() {
+            args.push(("--asker-key-file", self.key(ASKER)));
+        }
+        self.program("validator", "dn-validator", &args)
     }
 }
 

@@ -107,3 +107,13 @@ alloy::sol!(
     KeyCheck,
     "abi/KeyCheck.json"
 );
+
+/// `Probes`, with the rollup's types as it names them.
+pub mod probes {
+    alloy::sol!(
+        #[sol(rpc)]
+        #[derive(Debug)]
+        Probes,
+        "abi/Probes.json"
+    );
+}

@@ -1,12 +1,13 @@
-//! Epochs as they stand on the chain: trust, work, scores, pools and claims.
+//! Epochs as they stand on the chain: trust, work, quality, scores, pools and claims.
 
 use alloy::contract::Error as CallError;
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::providers::{DynProvider, PendingTransactionError, Provider as _, ProviderBuilder};
 use dn_core::api::{self, ChainView};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::contracts::probes::Probes;
 use crate::contracts::{Epochs, InferenceRollup};
 use crate::{wire, Account};
 
@@ -37,6 +38,34 @@ pub struct SeatView {
     pub score: String,
     /// What it may claim, in wei of DN.
     pub claimable_wei: String,
+}
+
+/// Quality of a model version, as validators' probes have found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QualityView {
+    /// The version.
+    pub model_id: api::Bytes32,
+    /// Smoothed over its probes, a fraction of `ONE`: what its workers' work is multiplied by. A quarter before the first.
+    pub quality: u32,
+    /// Whether there was one.
+    pub is_probed: bool,
+}
+
+/// What a validator's probes of an epoch found about a model version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SampleView {
+    /// The epoch whose pool they were in.
+    pub epoch: u32,
+    /// Whose probes they were.
+    pub validator: api::Address,
+    /// The version.
+    pub model_id: api::Bytes32,
+    /// Probes.
+    pub count: u32,
+    /// Answers whose largest value is the label's alone.
+    pub correct: u32,
+    /// Sum of what they lead by, in steps of an output.
+    pub margin_sum: u32,
 }
 
 /// The epochs of a rollup.
@@ -85,8 +114,7 @@ pub enum EpochError {
 /// # Errors
 /// When the chain does not answer.
 pub async fn epoch(rpc_url: &str, chain: &ChainView) -> Result<EpochView, EpochError> {
-    let url = rpc_url.parse().map_err(|_| EpochError::Url(rpc_url.to_owned()))?;
-    let provider = ProviderBuilder::new().connect_http(url).erased();
+    let provider = connect(rpc_url)?;
     let epochs = epochs_of(&provider, chain).await?;
     let contract = Epochs::new(epochs, &provider);
     let (current, closed) = (contract.current().call().await?, contract.closed().call().await?);
@@ -107,6 +135,57 @@ pub async fn epoch(rpc_url: &str, chain: &ChainView) -> Result<EpochView, EpochE
         scores: last.scores.to_string(),
         workers,
     })
+}
+
+/// Reads the quality of model versions from a chain's HTTP endpoint.
+///
+/// # Errors
+/// When the chain does not answer.
+pub async fn quality(
+    rpc_url: &str,
+    chain: &ChainView,
+    models: &[api::Bytes32],
+) -> Result<Vec<QualityView>, EpochError> {
+    let provider = connect(rpc_url)?;
+    let contract = Epochs::new(epochs_of(&provider, chain).await?, &provider);
+    let mut all = Vec::new();
+    for model_id in models.iter().copied() {
+        let known = contract.qualityOf(B256::from(model_id.0)).call().await?;
+        let is_probed = !known.is_zero();
+        // `Powr.INITIAL` before the first probe.
+        let quality = if is_probed { known.saturating_to() } else { u32::MAX / 4 };
+        all.push(QualityView { model_id, quality, is_probed });
+    }
+    Ok(all)
+}
+
+/// What probes have found since a block, oldest first.
+///
+/// # Errors
+/// When the chain does not answer, or has more events than it hands out.
+pub async fn samples(
+    rpc_url: &str,
+    chain: &ChainView,
+    from_block: u64,
+) -> Result<Vec<SampleView>, EpochError> {
+    let provider = connect(rpc_url)?;
+    let epochs = Epochs::new(epochs_of(&provider, chain).await?, &provider);
+    let probes = Probes::new(epochs.probes().call().await?, &provider);
+    let recorded = probes.ProbesRecorded_filter().from_block(from_block).query().await?;
+    let view = |event: &Probes::ProbesRecorded| SampleView {
+        epoch: event.epoch,
+        validator: wire::api_address(event.validator),
+        model_id: wire::api_bytes32(event.modelId),
+        count: event.count.saturating_to(),
+        correct: event.correct.saturating_to(),
+        margin_sum: event.marginSum.saturating_to(),
+    };
+    Ok(recorded.iter().map(|(event, _)| view(event)).collect())
+}
+
+fn connect(rpc_url: &str) -> Result<DynProvider, EpochError> {
+    let url = rpc_url.parse().map_err(|_| EpochError::Url(rpc_url.to_owned()))?;
+    Ok(ProviderBuilder::new().connect_http(url).erased())
 }
 
 async fn seat(

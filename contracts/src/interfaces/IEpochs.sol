@@ -98,6 +98,7 @@ interface IEpochs {
     error ZeroAddress();
     error ZeroAmount();
     error OnlyRollup(address caller);
+    error OnlyProbes(address caller);
     error NotStaked(address worker);
     error AlreadySeated(address worker);
     error SeatTaken(uint256 seat, address worker);
@@ -124,8 +125,8 @@ interface IEpochs {
     /// nothing lately.
     function seat(address worker, uint256 seat) external;
 
-    /// @notice Records what a batch proved about a model version. Only the rollup calls it, once per batch, when all
-    /// labels of the batch were validators' probes and there is one at least. It never reverts for what a batch says.
+    /// @notice Records what a validator's probes found about a model version. Only `Probes` calls it, once for each
+    /// validator, version and epoch. It never reverts for what they found.
     function recordQuality(bytes32 modelId, uint32 probeCount, uint32 probeCorrect, uint32 marginSum) external;
 
     /// @notice Records work. Only the rollup calls it, once per batch or per settled part of one. It never reverts for

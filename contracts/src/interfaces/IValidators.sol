@@ -2,32 +2,18 @@
 pragma solidity 0.8.30;
 
 /// @title Validators, their pools of probes, and the draw of an epoch.
-/// @notice A probe is an order like any other whose tag is `keccak256(abi.encode(label, salt))`. What makes it one is
-/// that its user is a validator who was drawn for the epoch, and that the order was in the pool whose root the validator
-/// committed to in the epoch before. So neither the labels nor the choice of questions can follow the answers, and
-/// nobody but the validator knows a probe before it is proven.
+/// @notice Before an epoch begins a validator commits the questions that it will ask in it, with the answers that it
+/// expects (`IProbes`). So neither the labels nor the choice of questions can follow the answers, and nobody but the
+/// validator knows a probe before it is proven.
 ///
 /// The draw comes from the hash of a block that does not exist yet when pools are committed. Each validator is drawn by
 /// itself, with probability `SEATS * stake / stake of all pools`: splitting a stake gains nothing. Who makes the block can
 /// leave it out, which costs a block reward and buys one more draw.
 interface IValidators {
-    /// @notice An order of a pool.
-    /// @param epoch Epoch for which the pool was committed.
-    /// @param index Place in the pool; each is good once.
-    /// @param inputHash Commitment to the input, as in the order.
-    /// @param tag The order's tag.
-    struct Probe {
-        uint32 epoch;
-        uint256 index;
-        bytes32 inputHash;
-        bytes32 tag;
-    }
-
     event ValidatorRegistered(address indexed validator, uint32 epoch);
     event ValidatorRemoved(address indexed validator);
     event PoolCommitted(uint32 indexed epoch, address indexed validator, bytes32 root, uint256 stake);
     event EpochDrawn(uint32 indexed epoch, bytes32 seed);
-    event ProbeBurnt(uint32 indexed epoch, address indexed validator, uint256 index, bytes32 tag);
 
     error ZeroAddress();
     error NotStaked(address account);
@@ -39,7 +25,6 @@ interface IValidators {
     error PoolAlreadyCommitted(uint32 epoch, address validator);
     error AlreadyDrawn(uint32 epoch);
     error DrawNotOpen(uint256 drawBlock);
-    error OnlyRollup(address caller);
 
     /// @notice Makes the caller, who must have a validator's stake, one of at most `MAX_VALIDATORS`.
     /// @param replaced Where there is no room: a validator with at most half the caller's stake, who loses the place.
@@ -52,19 +37,16 @@ interface IValidators {
     function remove(address validator) external;
 
     /// @notice Commits the caller's probes of the next epoch, and the stake by which it may be drawn.
-    /// @param root Merkle root of leaves `keccak256(keccak256(abi.encode(index, inputHash, tag)))`, pairs sorted.
+    /// @param root Merkle root of leaves `keccak256(keccak256(abi.encode(index, inputHash, tag)))`, pairs sorted: of each
+    /// probe its place, the commitment to its input, and `keccak256(abi.encode(label, salt))`.
     function commitPool(bytes32 root) external;
 
     /// @notice Fixes who is drawn in this epoch, from the hash of block `drawBlock()`. Anyone may call it.
     /// @dev The hash is known to the chain for 8,191 blocks, or 256 without EIP-2935. Not drawn in time: nobody is.
     function draw() external;
 
-    /// @notice Burns a probe of `validator`. Only the rollup calls it, for an order that is proven and whose label was
-    /// opened against its tag.
-    /// @return counts Whether it is a probe: drawn, in the pool, and not used before. Otherwise nothing happens.
-    function useProbe(address validator, Probe calldata probe, bytes32[] calldata path)
-        external
-        returns (bool counts);
+    /// @notice Root of the pool that `validator` has committed for `epoch`; zero if there is none.
+    function poolOf(uint32 epoch, address validator) external view returns (bytes32);
 
     /// @notice Whether `account` was drawn for `epoch`.
     function isDrawn(uint32 epoch, address account) external view returns (bool);

@@ -13,7 +13,7 @@ abstract contract EpochsFixture is RollupFixture {
 
     function _setUpEpochs() internal {
         vm.warp(1_800_000_000);
-        _deployEconomy(address(this));
+        _deployEconomy(address(this), address(this));
     }
 
     function _validator(uint256 i) internal pure returns (address) {

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {Emission} from "../../src/Emission.sol";
 import {Epochs} from "../../src/Epochs.sol";
+import {Probes} from "../../src/Probes.sol";
 import {Validators} from "../../src/Validators.sol";
 import {IEmission} from "../../src/interfaces/IEmission.sol";
 import {IEpochs} from "../../src/interfaces/IEpochs.sol";
@@ -45,6 +46,7 @@ abstract contract RollupFixture is BundleFixture {
     Validators internal validators;
     Emission internal emission;
     Epochs internal epochs;
+    Probes internal probes;
     address internal user;
     address internal otherUser;
     address internal worker;
@@ -55,11 +57,13 @@ abstract contract RollupFixture is BundleFixture {
         (user, otherUser) = (_actor(0xA1), _actor(0xA2));
         (worker, otherWorker) = (_actor(0xB1), _actor(0xB2));
         FakeKeys keys = new FakeKeys();
-        _deployEconomy(_created(7));
+        _deployEconomy(_created(7), _created(8));
         registry = new ModelRegistry(keys, token, 0);
         verifier = new FakeVerifier();
         rollup = _newRollup(_config());
+        probes = new Probes(validators, epochs, rollup, registry);
         require(epochs.rollup() == address(rollup), "the rollup is where it was expected");
+        require(epochs.probes() == address(probes), "so are the probes");
         vm.etch(VK, hex"00112233");
         _register(_spec(MODEL, SLOTS));
     }
@@ -73,14 +77,14 @@ abstract contract RollupFixture is BundleFixture {
         return vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + ahead);
     }
 
-    /// @dev Token, staking, validators, emission and epochs, told of each other and of the rollup.
-    function _deployEconomy(address rollup_) internal {
+    /// @dev Token, staking, validators, emission and epochs, told of each other, of the rollup and of the probes.
+    function _deployEconomy(address rollup_, address probes_) internal {
         (address emissionAt, address epochsAt) = (_created(3), _created(4));
         token = new DnToken(emissionAt);
         address[] memory slashers = new address[](2);
         (slashers[0], slashers[1]) = (rollup_, epochsAt);
         staking = new Staking(token, MINIMUM_STAKE, slashers);
-        validators = new Validators(staking, IEpochs(epochsAt), rollup_);
+        validators = new Validators(staking, IEpochs(epochsAt));
         emission = new Emission(token, epochsAt, EMISSION_CAP);
         epochs = new Epochs(
             Epochs.Config({
@@ -89,6 +93,7 @@ abstract contract RollupFixture is BundleFixture {
                 validators: validators,
                 emission: IEmission(emissionAt),
                 rollup: rollup_,
+                probes: probes_,
                 length: EPOCH,
                 workPerUnit: WORK_PER_UNIT,
                 workPerStake: WORK_PER_STAKE

@@ -36,6 +36,11 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function lastCallGas() external view returns (Gas memory);
     function readFile(string calldata path) external view returns (string memory);
+    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
+    function parseJsonIntArray(string calldata json, string calldata key)
+        external
+        pure
+        returns (int256[] memory);
     function parseJsonUintArray(string calldata json, string calldata key)
         external
         pure

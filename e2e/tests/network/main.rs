@@ -12,11 +12,13 @@
 //! | sessions cannot be taken over, and renew | `interface.rs`, `nodes.rs` |
 //! | a full disk heals | `faults.rs` |
 //! | the port is guarded | `port.rs` |
+//! | a quality is what probes found | `probes.rs` |
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod chain;
 mod nodes;
 mod port;
+mod probes;
 mod users;
 
 use std::path::Path;

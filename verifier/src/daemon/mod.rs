@@ -8,6 +8,7 @@
 mod attest;
 mod check;
 mod doubts;
+pub mod probes;
 mod report;
 mod reward;
 mod verdicts;
@@ -24,6 +25,7 @@ use dn_service::{metrics, Failure, Shutdown};
 
 use attest::Attestor;
 use doubts::Doubts;
+use probes::{Means, Pool, PoolFile, Prober};
 pub use verdicts::Verdict;
 use verdicts::Verdicts;
 
@@ -46,6 +48,13 @@ pub struct Config {
     /// File that gets one line of JSON per batch.
     #[arg(long, env = "DN_VERDICTS", default_value = "verdicts.jsonl")]
     pub verdicts: PathBuf,
+    /// Questions with known answers for the models of a service, `SERVICE=FILE`: what their proven answers are worth
+    /// becomes a model's quality. Without any, no probes are sent.
+    #[arg(long, env = "DN_POOLS", value_delimiter = ',', requires = "asker_key_file")]
+    pub pool: Vec<PoolFile>,
+    /// Files with the keys of accounts that probes are sent from, drawn if missing; each needs DN in the rollup.
+    #[arg(long, env = "DN_ASKER_KEY_FILES", value_delimiter = ',')]
+    pub asker_key_file: Vec<PathBuf>,
     /// Pause between two looks.
     #[arg(long, env = "DN_POLL_MS", default_value_t = 300)]
     pub poll_ms: u64,
@@ -82,14 +91,47 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let epochs = rollup.epochs().call().await.context("ask for the epochs")?;
     let file = config.verdicts.with_extension("metrics.json");
     let mut attestor = Attestor::new(account.clone(), client.clone(), epochs, file).await?;
+    let mut prober = prober(&config, &account, &client, chain, epochs).await?;
     let mut validator = Validator { account, client, chain, verdicts, doubts, floor };
     let poll = Duration::from_millis(config.poll_ms);
-    let attests = shutdown.clone();
+    let (attests, asks) = (shutdown.clone(), shutdown.clone());
     tokio::join!(
         dn_service::repeat(attests, "attest", poll.max(ATTEST), async || attestor.step().await),
+        async {
+            if let Some(prober) = &mut prober {
+                let step = async || prober.step().await;
+                dn_service::repeat(asks, "probe", poll.max(ATTEST), step).await;
+            }
+        },
         dn_service::repeat(shutdown, "judge", poll, async || validator.look().await),
     );
     Ok(())
+}
+
+/// Who sends probes, if there are any to send.
+async fn prober(
+    config: &Config,
+    account: &Account,
+    client: &Client,
+    chain: ChainView,
+    epochs: alloy::primitives::Address,
+) -> Result<Option<Prober>> {
+    if config.pool.is_empty() {
+        return Ok(None);
+    }
+    let hint = "give files of lines {\"x\": [input], \"y\": class}, as models/pools.py writes them";
+    let pools: Result<Vec<Pool>> = config.pool.iter().map(Pool::read).collect();
+    let pools = pools
+        .map_err(|error| error.context(Failure::new("bad_pool", "a pool is of no use", hint)))?;
+    let keys: Result<Vec<_>, _> =
+        config.asker_key_file.iter().map(|file| read_or_create_key(file)).collect();
+    let askers = keys?;
+    for asker in &askers {
+        tracing::info!(asker = %asker.address(), "probes are sent from here");
+    }
+    let file = config.verdicts.with_extension("probes.json");
+    let means = Means { pools, askers, file: &file };
+    Ok(Some(Prober::new(account.clone(), client.clone(), chain, epochs, means).await?))
 }
 
 struct Validator {

@@ -40,17 +40,35 @@ struct Committed {
 
 /// Where the running epoch stands.
 #[derive(Clone, Copy, Debug)]
-struct Clock {
-    current: u32,
-    closed: u32,
+pub(super) struct Clock {
+    pub(super) current: u32,
+    pub(super) closed: u32,
     started_at: u64,
-    length: u64,
+    pub(super) length: u64,
+    /// Unix seconds when it was asked for.
+    now: u64,
 }
 
 impl Clock {
-    /// The quarter of the epoch's least length that this time is in; 4 and more when it is over.
-    fn quarter(&self, now: u64) -> u64 {
-        now.saturating_sub(self.started_at) * 4 / self.length.max(1)
+    pub(super) async fn read(epochs: &EpochsInstance<DynProvider>) -> Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Ok(Self {
+            current: epochs.current().call().await?,
+            closed: epochs.closed().call().await?,
+            started_at: epochs.startedAt().call().await?,
+            length: epochs.length().call().await?,
+            now,
+        })
+    }
+
+    /// Seconds since the epoch's start.
+    pub(super) fn passed(&self) -> u64 {
+        self.now.saturating_sub(self.started_at)
+    }
+
+    /// The quarter of the epoch's least length that it is in; 4 and more when it is over.
+    pub(super) fn quarter(&self) -> u64 {
+        self.passed() * 4 / self.length.max(1)
     }
 }
 
@@ -85,7 +103,7 @@ impl Attestor {
 
     /// One look at the nodes and one step of whatever is due.
     pub(super) async fn step(&mut self) -> Result<bool> {
-        let clock = self.clock().await.context("ask for the epoch")?;
+        let clock = Clock::read(&self.epochs).await.context("ask for the epoch")?;
         if self.epoch != Some(clock.current) {
             let seen = std::mem::take(&mut self.seen);
             let follows = self.epoch.is_some_and(|epoch| epoch + 1 == clock.current);
@@ -93,9 +111,8 @@ impl Attestor {
             self.epoch = Some(clock.current);
         }
         self.seen.look(&self.client.nodes().await.context("ask for the nodes")?);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let is_open = clock.closed < clock.current;
-        match clock.quarter(now) {
+        match clock.quarter() {
             0 if is_open => self.commit(clock.current - 1).await?,
             1 if is_open => self.reveal(clock.current - 1).await?,
             2.. if is_open => self.close(clock.current - 1).await?,
@@ -103,15 +120,6 @@ impl Attestor {
             _ => {}
         }
         Ok(false)
-    }
-
-    async fn clock(&self) -> Result<Clock> {
-        Ok(Clock {
-            current: self.epochs.current().call().await?,
-            closed: self.epochs.closed().call().await?,
-            started_at: self.epochs.startedAt().call().await?,
-            length: self.epochs.length().call().await?,
-        })
     }
 
     /// Commits to what was seen of an epoch, once, if anything was.
@@ -197,7 +205,11 @@ impl Attestor {
 
 /// Sends a transaction and waits for it. What reverts is told and no more: another validator was
 /// faster, or the time is over.
-async fn send<P: Provider, D: CallDecoder>(what: &str, epoch: u32, call: CallBuilder<P, D>) {
+pub(super) async fn send<P: Provider, D: CallDecoder>(
+    what: &str,
+    epoch: u32,
+    call: CallBuilder<P, D>,
+) {
     let sent = async {
         let pending = call.send().await?;
         anyhow::Ok(pending.with_timeout(Some(INCLUSION)).get_receipt().await?)
@@ -215,8 +227,8 @@ mod tests {
 
     #[test]
     fn quarters_begin_with_the_epoch_and_go_on_after_it() {
-        let clock = Clock { current: 1, closed: 0, started_at: 100, length: 60 };
-        let quarters = [99, 100, 114, 115, 130, 145, 159, 160, 500].map(|now| clock.quarter(now));
+        let at = |now| Clock { current: 1, closed: 0, started_at: 100, length: 60, now };
+        let quarters = [99, 100, 114, 115, 130, 145, 159, 160, 500].map(|now| at(now).quarter());
         assert_eq!(quarters, [0, 0, 0, 1, 2, 3, 3, 4, 26]);
     }
 }

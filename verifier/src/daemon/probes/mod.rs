@@ -1,0 +1,280 @@
+//! Probes: questions whose answers the validator knows. What they find becomes a model version's quality.
+//!
+//! In each epoch the validator commits to what it will ask in the next one. If it is drawn there, it asks in the first
+//! half, as a user; when all answers are proven, or little time is left, it opens labels and outputs to the chain. Only a
+//! plan is on disk, before anything is committed to: what was drawn follows from it and from the validator's key, orders
+//! are the same whenever they are made, and the chain says what is done. So a restart at any point goes on, and what
+//! reverts is tried again while it can still count.
+
+mod draw;
+mod orders;
+mod plan;
+mod pool;
+mod record;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use alloy::primitives::{keccak256, Address, B256, U256};
+use alloy::providers::{DynProvider, Provider as _};
+use alloy::signers::SignerSync as _;
+use anyhow::{Context as _, Result};
+use dn_core::api::{Bytes32, ChainView, ModelView};
+use dn_sdk::contracts::probes::Probes::{self, ProbesErrors, ProbesInstance};
+use dn_sdk::contracts::Epochs::{self, EpochsInstance};
+use dn_sdk::contracts::Validators::{self, ValidatorsInstance};
+use dn_sdk::{Account, Client, Signer};
+
+pub use draw::{Draw, Probe, Secret, MOST_MODELS, PER_MODEL};
+use orders::Askers;
+use plan::{Plan, Plans};
+pub use pool::{quantize, Example, Pool, PoolFile};
+use record::Found;
+
+use super::attest::{send, Clock};
+use super::reward::INCLUSION;
+
+/// Pause before something is tried or looked at again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The secret that a validator's draws follow from. It follows from its key.
+///
+/// # Errors
+/// When the key cannot sign.
+pub fn secret(key: &Signer) -> Result<Secret, alloy::signers::Error> {
+    let signed = key.sign_hash_sync(&keccak256(b"deepnode probes"))?;
+    Ok(Secret(keccak256(signed.as_bytes())))
+}
+
+/// Commits, asks and records.
+pub(super) struct Prober {
+    account: Account,
+    client: Client,
+    epochs: EpochsInstance<DynProvider>,
+    validators: ValidatorsInstance<DynProvider>,
+    probes: ProbesInstance<DynProvider>,
+    askers: Askers,
+    pools: Vec<Pool>,
+    secret: Secret,
+    plans: Plans,
+    /// Probes that were sent, `None`, or could not be, with the time to try again.
+    asked: BTreeMap<(u32, usize), Option<Instant>>,
+    /// When an epoch and model are looked at again; `None` when they are done.
+    looks: BTreeMap<(u32, Bytes32), Option<Instant>>,
+}
+
+/// What the prober asks, with whom and where it keeps its plans.
+pub(super) struct Means<'a> {
+    pub(super) pools: Vec<Pool>,
+    pub(super) askers: Vec<Signer>,
+    pub(super) file: &'a Path,
+}
+
+impl Prober {
+    pub(super) async fn new(
+        account: Account,
+        client: Client,
+        chain: ChainView,
+        epochs: Address,
+        means: Means<'_>,
+    ) -> Result<Self> {
+        let epochs = Epochs::new(epochs, account.provider.clone());
+        let validators = epochs.validators().call().await.context("ask for the validators")?;
+        let probes = epochs.probes().call().await.context("ask for the probes")?;
+        Ok(Self {
+            validators: Validators::new(validators, account.provider.clone()),
+            probes: Probes::new(probes, account.provider.clone()),
+            askers: Askers::new(&client, chain, means.askers),
+            secret: secret(&account.signer)?,
+            plans: Plans::open(means.file)?,
+            pools: means.pools,
+            asked: BTreeMap::new(),
+            looks: BTreeMap::new(),
+            account,
+            client,
+            epochs,
+        })
+    }
+
+    /// One step of whatever is due.
+    pub(super) async fn step(&mut self) -> Result<bool> {
+        let clock = Clock::read(&self.epochs).await.context("ask for the epoch")?;
+        let models = self.client.models().await.context("ask for the models")?;
+        self.commit(clock.current + 1, &models).await?;
+        self.draw(clock.current).await?;
+        for epoch in clock.current.saturating_sub(1).max(clock.closed)..=clock.current {
+            let Some(plan) = self.plans.of(epoch).cloned() else { continue };
+            let Some((models, draw)) = self.drawn(&plan, &models).await? else { continue };
+            if epoch == clock.current {
+                self.ask(&plan, &draw, &models, &clock).await;
+            }
+            self.record(&plan, &draw, &models, &clock).await?;
+        }
+        let past = |epoch: u32| epoch + 1 < clock.current;
+        self.asked.retain(|(epoch, _), _| !past(*epoch));
+        self.looks.retain(|(epoch, _), _| !past(*epoch));
+        Ok(false)
+    }
+
+    /// Each planned model with its pool; `None` while the sequencer does not serve one of them.
+    fn matched<'a>(
+        &'a self,
+        ids: &[Bytes32],
+        models: &'a [ModelView],
+    ) -> Option<Vec<(&'a ModelView, &'a Pool)>> {
+        let with_pool = |id: &Bytes32| {
+            let model = models.iter().find(|model| model.model_id == *id)?;
+            Some((model, self.pools.iter().find(|pool| pool.fits(model))?))
+        };
+        ids.iter().map(with_pool).collect()
+    }
+
+    /// Commits to the probes of the next epoch, once.
+    async fn commit(&mut self, epoch: u32, models: &[ModelView]) -> Result<()> {
+        let own = self.account.address();
+        let committed = self.validators.poolOf(epoch, own).call().await?;
+        if committed != B256::ZERO || !self.validators.isValidator(own).call().await? {
+            return Ok(());
+        }
+        let is_asked = |m: &&ModelView| self.pools.iter().any(|pool| pool.fits(m));
+        let mut ids: Vec<Bytes32> =
+            models.iter().filter(is_asked).map(|model| model.model_id).collect();
+        ids.sort_unstable();
+        ids.truncate(MOST_MODELS);
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // A plan whose commitment may be on its way stays as it is.
+        if self.plans.of(epoch).is_none_or(|plan| plan.models != ids) {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let made_at_ms = u64::try_from(now.as_millis()).unwrap_or_default();
+            self.plans.keep(Plan { epoch, made_at_ms, models: ids.clone() })?;
+        }
+        let Some(matched) = self.matched(&ids, models) else { return Ok(()) };
+        let root = Draw::new(&self.secret, epoch, &matched).root();
+        send("commit probes", epoch, self.validators.commitPool(root)).await;
+        Ok(())
+    }
+
+    /// Has the epoch's validators drawn, where this one has a pool.
+    async fn draw(&self, epoch: u32) -> Result<()> {
+        let own = self.account.address();
+        let has_pool = self.validators.poolOf(epoch, own).call().await? != B256::ZERO;
+        if !has_pool || self.validators.seedOf(epoch).call().await? != B256::ZERO {
+            return Ok(());
+        }
+        let block = self.validators.drawBlock().call().await?;
+        if block <= U256::from(self.account.provider.get_block_number().await?) {
+            send("draw", epoch, self.validators.draw()).await;
+        }
+        Ok(())
+    }
+
+    /// What a plan asks; `None` unless the chain has drawn this validator, for these probes.
+    async fn drawn(
+        &self,
+        plan: &Plan,
+        models: &[ModelView],
+    ) -> Result<Option<(Vec<ModelView>, Draw)>> {
+        let (epoch, own) = (plan.epoch, self.account.address());
+        if !self.validators.isDrawn(epoch, own).call().await? {
+            return Ok(None);
+        }
+        let Some(matched) = self.matched(&plan.models, models) else {
+            tracing::warn!(epoch, "a model that is to be probed is not served");
+            return Ok(None);
+        };
+        let draw = Draw::new(&self.secret, epoch, &matched);
+        if self.validators.poolOf(epoch, own).call().await? != draw.root() {
+            tracing::warn!(epoch, "the pools are others than those that were committed to");
+            return Ok(None);
+        }
+        Ok(Some((matched.iter().map(|(model, _)| (*model).clone()).collect(), draw)))
+    }
+
+    /// Sends in what is due, each probe alone.
+    async fn ask(&mut self, plan: &Plan, draw: &Draw, models: &[ModelView], clock: &Clock) {
+        let window = clock.length / 2;
+        let passed = clock.passed();
+        for probe in &draw.probes {
+            let due = window * u64::from(probe.delay) >> 16;
+            let key = (plan.epoch, probe.index);
+            let is_waiting = self
+                .asked
+                .get(&key)
+                .is_some_and(|again| again.is_none_or(|again| Instant::now() < again));
+            let model = models.iter().find(|model| model.model_id == probe.model);
+            let Some(model) = model.filter(|_| passed >= due && !is_waiting) else { continue };
+            let sent = self.askers.ask(probe, model, plan.made_at_ms, clock.length).await;
+            if let Err(error) = &sent {
+                let error = format!("{error:#}");
+                tracing::warn!(epoch = plan.epoch, error, "a probe is not taken");
+            }
+            self.asked.insert(key, sent.is_err().then(|| Instant::now() + AGAIN));
+        }
+    }
+
+    /// Records what is proven of each model: all of its probes, or what there is when time runs out.
+    async fn record(
+        &mut self,
+        plan: &Plan,
+        draw: &Draw,
+        models: &[ModelView],
+        clock: &Clock,
+    ) -> Result<()> {
+        for model in models {
+            let key = (plan.epoch, model.model_id);
+            let look = self.looks.get(&key).copied();
+            if look.is_some_and(|at| at.is_none_or(|at| Instant::now() < at)) {
+                continue;
+            }
+            let is_done = self.record_model(plan, draw, model, clock).await?;
+            self.looks.insert(key, (!is_done).then(|| Instant::now() + AGAIN));
+        }
+        Ok(())
+    }
+
+    /// True when nothing more is to be done.
+    async fn record_model(
+        &self,
+        plan: &Plan,
+        draw: &Draw,
+        model: &ModelView,
+        clock: &Clock,
+    ) -> Result<bool> {
+        let (epoch, id) = (plan.epoch, B256::from(model.model_id.0));
+        let own = self.account.address();
+        if self.probes.isRecorded(epoch, own, id).call().await? {
+            return Ok(true);
+        }
+        let (mut found, mut open) = (Vec::new(), false);
+        for probe in draw.probes.iter().filter(|probe| probe.model == model.model_id) {
+            let task = self.askers.look(probe, model, plan.made_at_ms, clock.length).await?;
+            open |= task.as_ref().is_none_or(|task| !task.state.is_final());
+            found.extend(task.and_then(|task| Found::new(probe, task)));
+        }
+        // An epoch is closed from the half of the next one on.
+        let is_late = epoch < clock.current && clock.quarter() >= 1;
+        let least: usize = self.probes.LEAST().call().await?.saturating_to();
+        if (open && !is_late) || found.len() < least {
+            return Ok(!open && found.len() < least);
+        }
+        let count = found.len();
+        let answers = record::answers(&self.client, draw, found).await?;
+        match self.probes.record(epoch, id, answers).send().await {
+            Ok(pending) => {
+                let receipt = pending.with_timeout(Some(INCLUSION)).get_receipt().await?;
+                let (gas, done) = (receipt.gas_used, receipt.status());
+                tracing::info!(epoch, model = %model.model_id, count, gas, done, "probes recorded");
+                Ok(done)
+            }
+            Err(error) => {
+                let reason = error.as_decoded_interface_error::<ProbesErrors>();
+                tracing::warn!(epoch, model = %model.model_id, ?reason, %error, "probes are not recorded");
+                Ok(false)
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Which models are probed in an epoch, as it is on disk. The rest of a draw follows from it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use dn_core::api::Bytes32;
+use dn_service::file::write_whole;
+use serde::{Deserialize, Serialize};
+
+/// Plans that are kept: an epoch's probes are recorded until the next one is half over.
+const KEPT: usize = 4;
+
+/// The plan of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) epoch: u32,
+    /// Unix milliseconds at which it was made: orders begin with it.
+    pub(super) made_at_ms: u64,
+    /// The models that are asked, in order.
+    pub(super) models: Vec<Bytes32>,
+}
+
+/// The plans of the last epochs.
+#[derive(Debug)]
+pub(super) struct Plans {
+    file: PathBuf,
+    plans: Vec<Plan>,
+}
+
+impl Plans {
+    /// Reads what was kept.
+    pub(super) fn open(file: &Path) -> Result<Self> {
+        let plans = match std::fs::read(file) {
+            Ok(text) => serde_json::from_slice(&text).context("read the plans of probes")?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(e).context("read the plans of probes"),
+        };
+        Ok(Self { file: file.to_owned(), plans })
+    }
+
+    pub(super) fn of(&self, epoch: u32) -> Option<&Plan> {
+        self.plans.iter().find(|plan| plan.epoch == epoch)
+    }
+
+    /// Keeps a plan, which is on disk when this returns.
+    pub(super) fn keep(&mut self, plan: Plan) -> Result<()> {
+        let mut plans = self.plans.clone();
+        plans.retain(|known| known.epoch != plan.epoch);
+        plans.push(plan);
+        let old = plans.len().saturating_sub(KEPT);
+        plans.drain(..old);
+        let text = serde_json::to_vec(&plans)?;
+        write_whole(&self.file, &text).context("keep the plan of probes")?;
+        self.plans = plans;
+        Ok(())
+    }
+}

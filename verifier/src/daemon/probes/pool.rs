@@ -1,0 +1,86 @@
+//! Pools: files of questions whose answers the validator knows.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{ensure, Context as _, Result};
+use dn_core::api::ModelView;
+use serde::Deserialize;
+
+/// A pool's file and the service whose models it is for: `SERVICE=FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolFile {
+    /// The task category.
+    pub service: String,
+    /// JSON, one example a line.
+    pub file: PathBuf,
+}
+
+impl FromStr for PoolFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (service, file) = text.split_once('=').ok_or("write SERVICE=FILE")?;
+        Ok(Self { service: service.to_owned(), file: file.into() })
+    }
+}
+
+/// A question and its answer.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// The input, raw values as the model's file takes them.
+    pub x: Vec<f32>,
+    /// Its class.
+    pub y: u16,
+}
+
+/// Questions for the models of a service.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// The task category.
+    pub service: String,
+    /// Questions, at least one.
+    pub examples: Vec<Example>,
+}
+
+impl Pool {
+    /// Reads a pool.
+    ///
+    /// # Errors
+    /// When the file cannot be read, a line is no example, or there is none.
+    pub fn read(from: &PoolFile) -> Result<Self> {
+        let name = from.file.display();
+        let text = std::fs::read_to_string(&from.file);
+        let text = text.with_context(|| format!("read the pool {name}"))?;
+        let examples: Vec<Example> = text
+            .lines()
+            .enumerate()
+            .map(|(i, line)| {
+                serde_json::from_str(line).with_context(|| format!("{name}, line {}", i + 1))
+            })
+            .collect::<Result<_>>()?;
+        ensure!(!examples.is_empty(), "the pool {name} is empty");
+        Ok(Self { service: from.service.clone(), examples })
+    }
+
+    /// Whether every example can be asked of the model.
+    #[must_use]
+    pub fn fits(&self, model: &ModelView) -> bool {
+        let fits = |e: &Example| e.x.len() == model.input_len && usize::from(e.y) < model.classes;
+        model.service == self.service && self.examples.iter().all(fits)
+    }
+}
+
+/// The codes of an input as clients make them: nearest step, halves up, saturated.
+#[must_use]
+pub fn quantize(model: &ModelView, x: &[f32]) -> Vec<i8> {
+    let code = |(i, value): (usize, &f32)| {
+        let of = |list: &[f32]| list.get(i * list.len() / x.len()).copied();
+        let scale = of(&model.input_scale).unwrap_or(1.0);
+        let offset = of(&model.input_offset).unwrap_or(0.0);
+        // A cast from a float saturates.
+        ((value - offset) / scale + 0.5).floor() as i8
+    };
+    x.iter().enumerate().map(code).collect()
+}
