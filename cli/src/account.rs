@@ -4,7 +4,7 @@ use dn_sdk::deposit::{format_dn, parse_dn, DepositError, Deposits};
 use dn_sdk::{read_key, Account, Client};
 use dn_service::Report;
 
-use crate::args::{AccountCommand, AccountOf};
+use crate::args::AccountCommand;
 use crate::error::Failure;
 
 impl From<DepositError> for Failure {
@@ -21,7 +21,7 @@ pub(crate) async fn account(command: &AccountCommand) -> Result<Report, Failure>
     let key = read_key(&of.key_file)
         .map_err(|e| Failure::of("key", &e, "give a file with 64 hex digits"))?;
     let chain = Client::new(&of.sequencer)?.chain().await?;
-    let account = connect(of, key)?;
+    let account = connect(&of.rpc_url, key)?;
     let deposits = Deposits::new(&account, chain);
     match command {
         AccountCommand::Show(_) => {}
@@ -48,14 +48,16 @@ pub(crate) async fn account(command: &AccountCommand) -> Result<Report, Failure>
     Ok(report)
 }
 
-fn connect(of: &AccountOf, key: dn_sdk::Signer) -> Result<Account, Failure> {
-    Account::connect(key, &of.rpc_url).ok_or_else(|| {
-        let message = format!("{} is not a URL", of.rpc_url);
+/// An account at a chain.
+pub(crate) fn connect(rpc_url: &str, key: dn_sdk::Signer) -> Result<Account, Failure> {
+    Account::connect(key, rpc_url).ok_or_else(|| {
+        let message = format!("{rpc_url} is not a URL");
         Failure::new("bad_url", message, "give an http URL, for example http://127.0.0.1:8545")
     })
 }
 
-fn amount(text: &str) -> Result<dn_sdk::deposit::Wei, Failure> {
+/// An amount of DN.
+pub(crate) fn amount(text: &str) -> Result<dn_sdk::deposit::Wei, Failure> {
     parse_dn(text).ok_or_else(|| {
         let message = format!("{text} is no amount of DN");
         Failure::new("amount", message, "give DN with up to 18 decimals, for example 2.5")

@@ -44,7 +44,7 @@ fn options(args: &args::Devnet, global: &Global) -> Result<Options, Failure> {
         None => own_folder()?,
     };
     let anvil = args.anvil.clone().unwrap_or_else(|| PathBuf::from(ANVIL));
-    for program in [&anvil, &programs.join("dn-sequencer"), &programs.join("dn-worker")] {
+    for program in [&anvil, &programs.join("dn-sequencer"), &programs.join("dn-worker"), &programs.join("dn-gateway")] {
         if !program.exists() {
             let message = format!("{} is not there", program.display());
             return Err(Failure::new("missing_program", message, "run make build first"));
@@ -55,6 +55,7 @@ fn options(args: &args::Devnet, global: &Global) -> Result<Options, Failure> {
     let built = || Some(PathBuf::from(WEB)).filter(|web| web.join("index.html").exists());
     Ok(Options {
         web: args.web.clone().or_else(built),
+        gateway: true,
         offers: offers?,
         users: args.users,
         workers: args.workers,
@@ -90,6 +91,8 @@ fn report(devnet: &Devnet, options: &Options) -> Report {
     report
         .set("sequencer", devnet.url.clone())
         .set("explorer", explorer(devnet, options))
+        .set("gateway", devnet.gateway.as_ref().map(|g| g.url.clone()))
+        .set("api_key", devnet.gateway.as_ref().map(|g| g.api_key.clone()))
         .set("rpc", devnet.rpc_url())
         .set("rollup", devnet.contracts.rollup.to_string())
         .set("token", devnet.contracts.token.to_string())

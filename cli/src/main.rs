@@ -5,6 +5,7 @@ mod args;
 mod devnet;
 mod epoch;
 mod error;
+mod gateway;
 mod model;
 mod output;
 mod shell;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, ModelCommand, TaskCommand};
+use args::{Cli, Command, GatewayCommand, KeyCommand, ModelCommand, TaskCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::CheckKey(a)) => model::check_key(a, &cli.global),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Account(a) => account::account(a),
+        Command::Gateway(GatewayCommand::Key(KeyCommand::Add(a))) => gateway::add(a),
+        Command::Gateway(GatewayCommand::Key(KeyCommand::List(a))) => gateway::list(a),
         Command::Epoch(a) => epoch::epoch(a),
         Command::Claim(a) => epoch::claim(a),
         Command::Completions(a) => shell::completions(a),

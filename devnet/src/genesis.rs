@@ -113,7 +113,7 @@ fn reference_string(data: &Path) -> Result<B256> {
     Ok(B256::from(protocol::reference_string(&string)))
 }
 
-/// Gives users DN and deposits it, gives nodes DN and stakes it, seats workers and registers the
+/// Gives users DN and deposits it, deposits DN for the API key, gives nodes DN and stakes it, seats workers and registers the
 /// validator.
 async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     let amount = U256::from(FUNDS);
@@ -123,6 +123,12 @@ async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
         approve(user, contracts, contracts.rollup, amount).await?;
         let rollup = InferenceRollup::new(contracts.rollup, &user.provider);
         sent(rollup.deposit(amount).send().await?).await?;
+    }
+    if let Some(account) = &accounts.gateway {
+        let treasurer = &accounts.sequencer;
+        approve(treasurer, contracts, contracts.rollup, amount).await?;
+        let rollup = InferenceRollup::new(contracts.rollup, &treasurer.provider);
+        sent(rollup.depositFor(account.address(), amount).send().await?).await?;
     }
     let workers = accounts.workers.iter().map(|account| (WORKER_ROLE, account));
     let provers = accounts.provers.iter().map(|account| (PROVER_ROLE, account));

@@ -25,7 +25,7 @@ pub struct Options {
     pub state: PathBuf,
     /// Folder of proving keys and reference strings; can be shared.
     pub data: PathBuf,
-    /// Folder with `dn-sequencer`, `dn-worker`, `dn-prover` and `dn-validator`.
+    /// Folder with `dn-sequencer`, `dn-worker`, `dn-prover`, `dn-validator` and `dn-gateway`.
     pub programs: PathBuf,
     /// The chain's program.
     pub anvil: PathBuf,
@@ -62,6 +62,8 @@ pub struct Options {
     pub sequencer_args: Vec<String>,
     /// Folder of the built explorer, for the sequencer to serve.
     pub web: Option<PathBuf>,
+    /// Whether to run a gateway, with an API key that has DN in escrow.
+    pub gateway: bool,
     /// The sequencer's database; by default SQLite in the state folder.
     pub database: Option<String>,
 }
@@ -91,6 +93,7 @@ impl Options {
             rpc_url_for_services: None,
             sequencer_args: Vec::new(),
             web: None,
+            gateway: false,
             database: None,
         }
     }

@@ -4,7 +4,7 @@ use alloy::contract::Error;
 use alloy::primitives::utils::{format_ether, parse_ether};
 use alloy::primitives::U256;
 use alloy::providers::PendingTransactionError;
-use dn_core::api::ChainView;
+use dn_core::api::{Address, ChainView};
 use thiserror::Error;
 
 use crate::contracts::{DnToken, InferenceRollup};
@@ -93,6 +93,19 @@ impl<'a> Deposits<'a> {
         done(token.approve(rollup, amount).send().await?.get_receipt().await?.status())?;
         let rollup = InferenceRollup::new(rollup, provider);
         done(rollup.deposit(amount).send().await?.get_receipt().await?.status())
+    }
+
+    /// Approves `amount` and deposits it for `account`, which alone can spend it.
+    ///
+    /// # Errors
+    /// When a contract refuses or the chain does not answer.
+    pub async fn deposit_for(&self, account: Address, amount: U256) -> Result<(), DepositError> {
+        let (rollup, provider) = (wire::address(self.chain.rollup), &self.account.provider);
+        let token = DnToken::new(wire::address(self.chain.token), provider);
+        done(token.approve(rollup, amount).send().await?.get_receipt().await?.status())?;
+        let rollup = InferenceRollup::new(rollup, provider);
+        let account = wire::address(account);
+        done(rollup.depositFor(account, amount).send().await?.get_receipt().await?.status())
     }
 
     /// Asks for `amount`; replaces an exit that was asked for before.

@@ -2,6 +2,7 @@
 //! client.
 
 mod account;
+mod api_key;
 mod bundle;
 mod client;
 pub mod contracts;
@@ -12,9 +13,11 @@ mod node;
 mod order;
 pub mod settlement;
 mod task;
+mod user;
 pub mod wire;
 
 pub use account::Account;
+pub use api_key::{KeyMaker, NameError};
 pub use alloy::signers::local::PrivateKeySigner as Signer;
 pub use bundle::{bundle_of, order_signer, signed_tasks};
 pub use client::{Client, ClientError};
@@ -24,3 +27,4 @@ pub use order::{
     domain, recover, recover_hash, sign, task_id, Access, Bundle, Invoice, Order, Receipt, Register,
 };
 pub use task::{random_salt, signed_receipt, signed_task, Asked, Terms};
+pub use user::{choose_model, User};
