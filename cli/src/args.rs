@@ -45,6 +45,8 @@ pub(crate) enum Command {
     /// Hand out API keys of a gateway.
     #[command(subcommand)]
     Gateway(GatewayCommand),
+    /// Serve tools for an agent on stdin and stdout: list_models, quote, infer, get_proof, verify, balance.
+    Mcp(Mcp),
     /// Show the running epoch: every worker's trust with its parts, its work, its score and its claim.
     Epoch(Epoch),
     /// Claim what a worker has earned in closed epochs.
@@ -81,6 +83,15 @@ impl AccountCommand {
             Self::Deposit(a) | Self::Exit(a) => &a.of,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mcp {
+    #[command(flatten)]
+    pub(crate) of: AccountOf,
+    /// The most DN that the session spends, with up to 18 decimals.
+    #[arg(long, env = "DN_SESSION_BUDGET")]
+    pub(crate) budget: String,
 }
 
 #[derive(Debug, Subcommand)]

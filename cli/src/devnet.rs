@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dn_core::api::Amount;
-use dn_devnet::{Devnet, Offer, Options};
+use dn_devnet::{Devnet, Offer, Options, DEMO_KEY};
 use dn_service::{Report, Shutdown};
 
 use crate::args::{self, Global};
 use crate::error::Failure;
+use crate::gateway::remember;
 use crate::output::spinner;
 
 /// Where the chain's program is in a checkout after `make setup`.
@@ -25,6 +26,7 @@ pub(crate) async fn devnet(args: &args::Devnet, global: &Global) -> Result<Repor
     let progress = spinner("starting chain, contracts and services");
     let mut devnet = Devnet::start(&options).await.map_err(|e| failed(&e))?;
     progress.finish_and_clear();
+    remember(&options.state.join("keys/gateway.secret"), DEMO_KEY)?;
     report(&devnet, &options).print(global.json);
     devnet.supervise(shutdown).await.map_err(|e| failed(&e))?;
     let progress = spinner("stopping");
@@ -44,7 +46,12 @@ fn options(args: &args::Devnet, global: &Global) -> Result<Options, Failure> {
         None => own_folder()?,
     };
     let anvil = args.anvil.clone().unwrap_or_else(|| PathBuf::from(ANVIL));
-    for program in [&anvil, &programs.join("dn-sequencer"), &programs.join("dn-worker"), &programs.join("dn-gateway")] {
+    for program in [
+        &anvil,
+        &programs.join("dn-sequencer"),
+        &programs.join("dn-worker"),
+        &programs.join("dn-gateway"),
+    ] {
         if !program.exists() {
             let message = format!("{} is not there", program.display());
             return Err(Failure::new("missing_program", message, "run make build first"));

@@ -85,7 +85,8 @@ fn names(secret: &Path) -> Result<BTreeSet<String>, Failure> {
     }
 }
 
-fn remember(secret: &Path, name: &str) -> Result<(), Failure> {
+/// Adds a name to the list.
+pub(crate) fn remember(secret: &Path, name: &str) -> Result<(), Failure> {
     let mut all = names(secret)?;
     if !all.insert(name.to_owned()) {
         return Ok(());

@@ -6,6 +6,7 @@ mod devnet;
 mod epoch;
 mod error;
 mod gateway;
+mod mcp;
 mod model;
 mod output;
 mod shell;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Account(a) => account::account(a),
         Command::Gateway(GatewayCommand::Key(KeyCommand::Add(a))) => gateway::add(a),
         Command::Gateway(GatewayCommand::Key(KeyCommand::List(a))) => gateway::list(a),
+        Command::Mcp(a) => mcp::serve(a),
         Command::Epoch(a) => epoch::epoch(a),
         Command::Claim(a) => epoch::claim(a),
         Command::Completions(a) => shell::completions(a),

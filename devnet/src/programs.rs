@@ -95,6 +95,7 @@ impl Programs<'_> {
             &[
                 ("--listen", listen.to_owned()),
                 ("--sequencer", url.to_owned()),
+                ("--rpc-url", self.rpc.to_owned()),
                 ("--secret-file", text(&secret_file(&self.options.state))),
             ],
         )

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use dn_core::api::ChainView;
 use dn_sdk::{Client, KeyMaker, User};
 
 use crate::catalog::Catalog;
+use crate::inference::Terms;
 
 /// What a gateway is told at its start.
 #[derive(Debug)]
@@ -19,8 +19,9 @@ pub(crate) struct Facts {
     pub(crate) revoked: HashSet<String>,
     /// Without a slash at its end.
     pub(crate) public_url: String,
-    pub(crate) answer_limit: Duration,
-    pub(crate) order_life: Duration,
+    pub(crate) terms: Terms,
+    /// HTTP endpoint of the chain, for balances and for checks of proofs.
+    pub(crate) rpc_url: Option<String>,
 }
 
 /// Cheap to clone.
@@ -30,14 +31,14 @@ pub(crate) struct App(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     facts: Facts,
-    catalog: Catalog,
+    catalog: Arc<Catalog>,
     /// By the name of the budget.
     users: Mutex<HashMap<String, User>>,
 }
 
 impl App {
     pub(crate) fn new(facts: Facts) -> Self {
-        let catalog = Catalog::new(facts.client.clone());
+        let catalog = Arc::new(Catalog::new(facts.client.clone()));
         Self(Arc::new(Shared { facts, catalog, users: Mutex::default() }))
     }
 
@@ -45,7 +46,7 @@ impl App {
         &self.0.facts
     }
 
-    pub(crate) fn catalog(&self) -> &Catalog {
+    pub(crate) fn catalog(&self) -> &Arc<Catalog> {
         &self.0.catalog
     }
 

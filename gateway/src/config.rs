@@ -25,6 +25,9 @@ pub struct Config {
     /// Where clients reach this gateway, for the addresses in its answers; by default where it listens.
     #[arg(long, env = "DN_PUBLIC_URL")]
     pub public_url: Option<String>,
+    /// HTTP endpoint of the chain: with it, agents are told balances and whether proofs hold.
+    #[arg(long, env = "DN_RPC_URL")]
+    pub rpc_url: Option<String>,
     /// Longest wait for the answers of a request, in seconds.
     #[arg(long, env = "DN_ANSWER_LIMIT_S", default_value_t = 60)]
     pub answer_limit_s: u64,

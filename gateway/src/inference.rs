@@ -1,13 +1,14 @@
 //! Inputs to answers: signed, sent in, waited for.
 
-use dn_core::api::{Bytes32, ReceiptView, TaskView};
+use std::time::Duration;
+
+use dn_core::api::{Bytes32, TaskView};
 use dn_core::commitment::to_bytes;
 use dn_core::task::TaskState;
 use dn_sdk::{random_salt, Asked, User};
 use futures_util::future::try_join_all;
 use serde_json::{json, Value};
 
-use crate::app::App;
 use crate::catalog::Model;
 use crate::refusal::Refusal;
 
@@ -23,30 +24,33 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// What a client needs to hold the answer to its proof.
-    pub(crate) fn reference(&self, app: &App) -> Value {
-        let (id, receipt): (_, &Option<ReceiptView>) = (self.task.task_id, &self.task.receipt);
+    /// `url` is where tasks are served.
+    pub(crate) fn reference(&self, url: &str) -> Value {
+        let id = self.task.task_id;
         json!({
             "task_id": id,
             "state": self.task.state,
             "salt": self.salt,
-            "receipt": receipt,
-            "task": task_url(app, id),
-            "proof": format!("{}/proof", task_url(app, id)),
+            "receipt": self.task.receipt,
+            "task": format!("{url}/v1/tasks/{id}"),
+            "proof": format!("{url}/v1/tasks/{id}/proof"),
         })
     }
 }
 
-/// Where a task is.
-pub(crate) fn task_url(app: &App, id: Bytes32) -> String {
-    format!("{}/v1/tasks/{id}", app.facts().public_url)
+/// For how long orders are good, and answers waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) order_life: Duration,
+    pub(crate) answer_limit: Duration,
 }
 
 /// Has the model answer every row, at the expense of the user. The orders are signed together.
 pub(crate) async fn infer(
-    app: &App,
     user: &User,
     model: &Model,
     rows: &[Vec<f32>],
+    terms: Terms,
 ) -> Result<Vec<Answer>, Refusal> {
     let ask = |row: &Vec<f32>| {
         let input = model.package.quantize_input(row);
@@ -54,7 +58,7 @@ pub(crate) async fn infer(
     };
     let asked: Vec<Asked> = rows.iter().map(ask).collect();
     let salts: Vec<Bytes32> = asked.iter().map(|a| Bytes32(to_bytes(a.salt))).collect();
-    let orders = user.orders(&model.view, asked, app.facts().order_life)?;
+    let orders = user.orders(&model.view, asked, terms.order_life)?;
     let (mut ids, mut refused) = (Vec::new(), None);
     for taken in user.submit(&orders).await {
         match taken {
@@ -67,8 +71,12 @@ pub(crate) async fn infer(
         Some(source) => return Err(Refusal::Partly { tasks: ids, source: Box::new(source) }),
         None => {}
     }
-    let limit = app.facts().answer_limit;
-    let tasks = try_join_all(ids.iter().map(|id| user.answered(*id, limit))).await?;
+    let limit = terms.answer_limit;
+    let tasks = try_join_all(ids.iter().map(|id| user.answered(*id, limit))).await;
+    let tasks = tasks.map_err(|error| {
+        let source = Box::new(Refusal::from(error));
+        Refusal::Unfetched { tasks: ids.clone(), source }
+    })?;
     let late = |task: &&TaskView| !task.state.is_answered();
     if tasks.iter().any(|task| late(&task)) {
         return Err(Refusal::Late { limit_s: limit.as_secs(), tasks: ids });

@@ -1,12 +1,14 @@
 //! The gateway: proven inference for stock clients.
 //!
-//! It speaks protocols that clients have (KServe v2, OpenAI's), signs an order for each input with the account of the
+//! It speaks protocols that clients have (KServe v2, OpenAI's, the Model Context Protocol), signs an order for each input with the account of the
 //! client's API key, and passes the answer on with what proves it. It keeps nothing: keys and accounts follow from one
 //! secret ([`dn_sdk::KeyMaker`]), budgets are on chain, tasks are the sequencer's.
 //!
 //! | room | what |
 //! |---|---|
 //! | `kserve/` | KServe v2 with the binary tensor extension |
+//! | `openai/` | OpenAI's list of models and embeddings |
+//! | `mcp/` | tools for agents, over HTTP and over stdio |
 //! | `tasks` | what became of a task, and its proof |
 //! | `tensors/` | from any type of numbers to a model's inputs, and back |
 //! | `catalog`, `inference` | models with their packages; inputs to answers |
@@ -18,6 +20,8 @@ mod catalog;
 mod config;
 mod inference;
 mod kserve;
+pub mod mcp;
+mod openai;
 mod refusal;
 mod request;
 mod tasks;
@@ -33,6 +37,7 @@ use dn_service::{Failure, Shutdown};
 
 use app::App;
 pub use config::Config;
+use inference::Terms;
 
 /// Serves until shutdown is requested.
 ///
@@ -55,8 +60,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         keys,
         revoked: config.revoked.iter().cloned().collect(),
         public_url: public.trim_end_matches('/').to_owned(),
-        answer_limit: Duration::from_secs(config.answer_limit_s),
-        order_life: Duration::from_secs(config.order_life_s),
+        terms: Terms {
+            order_life: Duration::from_secs(config.order_life_s),
+            answer_limit: Duration::from_secs(config.answer_limit_s),
+        },
+        rpc_url: config.rpc_url.clone(),
     });
     dn_service::serve(listener, router(app), &config.serving, shutdown).await
 }
@@ -65,6 +73,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
 fn router(app: App) -> Router {
     Router::new()
         .merge(kserve::routes())
+        .merge(openai::routes())
+        .merge(mcp::routes())
         .merge(tasks::routes())
         .route("/healthz", get(async || "ok"))
         .route("/metrics", get(async || dn_service::metrics::render()))

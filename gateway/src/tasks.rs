@@ -68,7 +68,7 @@ async fn proof(
 }
 
 /// A task of this user, after waiting for its end for a while.
-async fn own_task(user: &User, id: &str, wait: Duration) -> Result<TaskView, Refusal> {
+pub(crate) async fn own_task(user: &User, id: &str, wait: Duration) -> Result<TaskView, Refusal> {
     let id: Bytes32 = id.parse().map_err(|_| Refusal::NoTask)?;
     let task = match user.ended(id, wait).await.map_err(Refusal::from) {
         Err(Refusal::Sequencer(problem)) if problem.status == 404 => Err(Refusal::NoTask),

@@ -17,8 +17,8 @@ mod user;
 pub mod wire;
 
 pub use account::Account;
-pub use api_key::{KeyMaker, NameError};
 pub use alloy::signers::local::PrivateKeySigner as Signer;
+pub use api_key::{KeyMaker, NameError};
 pub use bundle::{bundle_of, order_signer, signed_tasks};
 pub use client::{Client, ClientError};
 pub use key::{read_key, read_or_create_key, KeyError};

@@ -54,6 +54,12 @@ impl User {
         &self.client
     }
 
+    /// Signs the orders.
+    #[must_use]
+    pub fn signer(&self) -> &PrivateKeySigner {
+        &self.signer
+    }
+
     /// Who pays.
     #[must_use]
     pub fn address(&self) -> Address {

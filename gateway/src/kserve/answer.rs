@@ -39,8 +39,7 @@ pub(super) fn wanted(asked: &Asked, package: &Package) -> Result<Vec<Wanted>, Re
     let all: Vec<_> = all.chain([codes]).collect();
     let is_binary = asked.is_binary;
     let Some(outputs) = &asked.outputs else {
-        let wanted =
-            |(what, name, extents): (_, _, _)| Wanted { what, name, extents, is_binary };
+        let wanted = |(what, name, extents): (_, _, _)| Wanted { what, name, extents, is_binary };
         return Ok(all.into_iter().map(wanted).collect());
     };
     let find = |output: &super::body::AskedOutput| {
@@ -133,7 +132,8 @@ pub(super) fn write(
 
 /// What proves the answer. The protocol allows text here, and neither lists nor objects.
 fn parameters(app: &App, ids: &[Bytes32], answers: &[Answer]) -> Value {
-    let references: Vec<Value> = answers.iter().map(|a| a.reference(app)).collect();
+    let references: Vec<Value> =
+        answers.iter().map(|a| a.reference(&app.facts().public_url)).collect();
     let receipts: Vec<_> = answers.iter().map(|a| &a.task.receipt).collect();
     json!({
         "task_id": task_list(ids),

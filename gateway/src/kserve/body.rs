@@ -65,8 +65,13 @@ impl AskedOutput {
 /// Reads a body.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Refusal> {
     let (json, mut bytes) = body.split_at(json_length(headers, body.len())?);
-    let json: Json = serde_json::from_slice(json)
-        .map_err(|e| malformed(format!("the JSON of the body cannot be read: {e}")))?;
+    let json: Json = serde_json::from_slice(json).map_err(|e| {
+        let part = match headers.contains_key(JSON_LENGTH) {
+            true => format!("{} bytes of Inference-Header-Content-Length", json.len()),
+            false => "body".into(),
+        };
+        malformed(format!("the {part} are no inference request in JSON: {e}"))
+    })?;
     let mut tensors = Vec::new();
     for input in json.inputs {
         tensors.push(input.tensor(&mut bytes)?);

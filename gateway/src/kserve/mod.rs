@@ -113,6 +113,6 @@ async fn run(
     let asked = body::read(&headers, &body)?;
     let wanted = answer::wanted(&asked, &model.package)?;
     let rows = tensors::rows(&model.package, &asked.tensors)?;
-    let answers = infer(&app, &user, &model, &rows).await?;
+    let answers = infer(&user, &model, &rows, app.facts().terms).await?;
     Ok(answer::write(&app, &model, asked.id, &wanted, &answers))
 }

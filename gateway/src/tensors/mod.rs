@@ -4,4 +4,4 @@ mod element;
 mod rows;
 
 pub(crate) use element::Element;
-pub(crate) use rows::{input_names, rows, Tensor};
+pub(crate) use rows::{input_names, rows, vectors, Tensor};

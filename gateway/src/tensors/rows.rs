@@ -45,7 +45,18 @@ pub(crate) fn rows(package: &Package, tensors: &[Tensor]) -> Result<Vec<Vec<f32>
         }
     }
     let expected = package.graph.input_len();
-    let examples = if let [one] = parts[..] { single(one, expected)? } else { joined(&parts)? };
+    checked(package, if let [one] = parts[..] { single(one, expected)? } else { joined(&parts)? })
+}
+
+/// The same of plain lists, each with the numbers of all inputs one behind the other.
+pub(crate) fn vectors(package: &Package, x: Vec<Vec<f32>>) -> Result<Vec<Vec<f32>>, Refusal> {
+    if x.is_empty() {
+        return Err(refused("there is no row".to_owned()));
+    }
+    checked(package, Calibration { x, ..Calibration::default() })
+}
+
+fn checked(package: &Package, examples: Calibration) -> Result<Vec<Vec<f32>>, Refusal> {
     if examples.x.len() > MAX_ROWS {
         let got = examples.x.len();
         return Err(refused(format!("{got} rows at once, at most {MAX_ROWS} are taken")));
@@ -92,3 +103,6 @@ fn joined(parts: &[&Tensor]) -> Result<Calibration, Refusal> {
     let row = |i| parts.iter().flat_map(|t| part(t, i)).collect();
     Ok(Calibration { x: (0..count).map(row).collect(), ..Calibration::default() })
 }
+
+#[cfg(test)]
+mod tests;

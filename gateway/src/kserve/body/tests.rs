@@ -37,9 +37,7 @@ fn tensors_come_flat_nested_and_as_bytes() {
 
 #[test]
 fn two_binary_inputs_lie_one_behind_the_other() {
-    let input = |name: &str, size: usize| {
-        json!({ "name": name, "shape": [size], "datatype": "UINT8", "parameters": { "binary_data_size": size } })
-    };
+    let input = |name: &str, size: usize| json!({ "name": name, "shape": [size], "datatype": "UINT8", "parameters": { "binary_data_size": size } });
     let json = json!({ "inputs": [input("a", 2), input("b", 1)] }).to_string();
     let asked = read(&headers(json.len()), &[json.as_bytes(), &[7, 8, 9]].concat());
     let read: Vec<Vec<f32>> =
@@ -80,7 +78,9 @@ fn lengths_that_lie_are_refused() {
 #[test]
 fn data_that_do_not_fit_are_refused() {
     let input = |shape: Value, datatype: &str, data: Value| {
-        plain(&json!({ "inputs": [{ "name": "x", "shape": shape, "datatype": datatype, "data": data }] }))
+        plain(
+            &json!({ "inputs": [{ "name": "x", "shape": shape, "datatype": datatype, "data": data }] }),
+        )
     };
     assert!(input(json!([2]), "FP32", json!([1, 2])).is_ok());
     let wrong = [
@@ -102,6 +102,8 @@ fn data_that_do_not_fit_are_refused() {
 
 #[test]
 fn a_number_beyond_single_precision_is_infinite_and_left_to_the_model() {
-    let asked = plain(&json!({ "inputs": [{ "name": "x", "shape": [1], "datatype": "FP64", "data": [1e300] }] }));
+    let asked = plain(
+        &json!({ "inputs": [{ "name": "x", "shape": [1], "datatype": "FP64", "data": [1e300] }] }),
+    );
     assert_eq!(values(asked), [f32::INFINITY]);
 }
