@@ -12,7 +12,7 @@ export RUSTDOCFLAGS := -D warnings
 # The worker runs on libtorch; a plain cargo command builds everything without it.
 FEATURES := --features dn-worker/torch
 
-.PHONY: help tools setup build check test test-all test-web web sim sim-economy soak fuzz demo bench bench-models bench-network check-openapi
+.PHONY: help tools setup build check test test-all test-web web sim sim-economy soak fuzz demo bench bench-models bench-network check-clients check-openapi
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,7 @@ test: check build ## Sets up and passes every test.
 	scripts/test-js.sh
 	scripts/check-compose.py
 	scripts/check-openapi.sh
+	scripts/check-clients.sh
 	scripts/check-licences.py
 	scripts/test-starts.sh
 	scripts/fuzz.sh 5
@@ -76,6 +77,9 @@ bench-models: setup ## Proves a batch of every model in models/: error, accuracy
 
 bench-network: build ## Prints what the services take: accepts, answers, batches; SECTIONS="accepts blocks" chooses.
 	scripts/with-postgres.sh scripts/bench-network.sh $(SECTIONS)
+
+check-clients: build ## Asks a running gateway with tritonclient, openai and mcp.
+	scripts/check-clients.sh
 
 check-openapi: build ## Holds a running sequencer to its OpenAPI document.
 	scripts/check-openapi.sh

@@ -18,7 +18,7 @@ pub(crate) async fn account(command: &AccountCommand) -> Result<Report, Failure>
             .map_err(|e| Failure::of("key", &e, "give a file with 64 hex digits"))?;
     }
     let Member { account, chain } = Member::connect(command.of()).await?;
-    let deposits = Deposits::new(&account, chain.clone());
+    let deposits = Deposits::new(&account, chain);
     match command {
         AccountCommand::Show(_) => {}
         AccountCommand::Fund(a) => {

@@ -43,6 +43,11 @@ pub(crate) enum Command {
     /// Deposit DN into a rollup, and take it out.
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Hand out API keys of a gateway.
+    #[command(subcommand)]
+    Gateway(GatewayCommand),
+    /// Serve tools for an agent on stdin and stdout: list_models, quote, infer, get_proof, verify, balance.
+    Mcp(Mcp),
     /// Show the running epoch: every worker's trust with its parts, its work, its score and its claim.
     Epoch(Epoch),
     /// Claim what a worker has earned in closed epochs.
@@ -147,6 +152,57 @@ impl From<NodeRole> for StakeRole {
             NodeRole::Validator => Self::Validator,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mcp {
+    #[command(flatten)]
+    pub(crate) of: AccountOf,
+    /// The most DN that the session spends, with up to 18 decimals.
+    #[arg(long, env = "DN_SESSION_BUDGET")]
+    pub(crate) budget: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GatewayCommand {
+    /// Make API keys, and tell what they have left.
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Print the key of a name, and put DN into its escrow. Keys whose names differ behind a dot share one escrow.
+    Add(KeyAdd),
+    /// List the names of keys that were added, with what each has left.
+    List(KeyList),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyAdd {
+    /// Name of the key: a-z, 0-9, dash, underscore and dot.
+    pub(crate) name: String,
+    /// DN to put into its escrow, from the wallet of --key-file, with up to 18 decimals.
+    #[arg(long, default_value = "0")]
+    pub(crate) deposit: String,
+    /// The gateway's secret; drawn if the file is missing.
+    #[arg(long, env = "DN_GATEWAY_SECRET_FILE")]
+    pub(crate) secret_file: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: AccountOf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyList {
+    /// The gateway's secret.
+    #[arg(long, env = "DN_GATEWAY_SECRET_FILE")]
+    pub(crate) secret_file: PathBuf,
+    /// The sequencer's HTTP interface, which tells where the contracts are.
+    #[arg(long, env = "DN_SEQUENCER_URL")]
+    pub(crate) sequencer: String,
+    /// HTTP endpoint of the chain.
+    #[arg(long, env = "DN_RPC_URL")]
+    pub(crate) rpc_url: String,
 }
 
 #[derive(Debug, Args)]

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dn_core::api::Amount;
-use dn_devnet::{Devnet, Offer, Options};
+use dn_devnet::{Devnet, Offer, Options, DEMO_KEY};
 use dn_service::{Report, Shutdown};
 
 use crate::args::{self, Global};
 use crate::error::Failure;
+use crate::gateway::remember;
 use crate::output::spinner;
 
 /// Where the chain's program is in a checkout after `make setup`.
@@ -25,6 +26,7 @@ pub(crate) async fn devnet(args: &args::Devnet, global: &Global) -> Result<Repor
     let progress = spinner("starting chain, contracts and services");
     let mut devnet = Devnet::start(&options).await.map_err(|e| failed(&e))?;
     progress.finish_and_clear();
+    remember(&options.state.join("keys/gateway.secret"), DEMO_KEY)?;
     report(&devnet, &options).print(global.json);
     devnet.supervise(shutdown).await.map_err(|e| failed(&e))?;
     let progress = spinner("stopping");
@@ -44,7 +46,12 @@ fn options(args: &args::Devnet, global: &Global) -> Result<Options, Failure> {
         None => own_folder()?,
     };
     let anvil = args.anvil.clone().unwrap_or_else(|| PathBuf::from(ANVIL));
-    for program in [&anvil, &programs.join("dn-sequencer"), &programs.join("dn-worker")] {
+    for program in [
+        &anvil,
+        &programs.join("dn-sequencer"),
+        &programs.join("dn-worker"),
+        &programs.join("dn-gateway"),
+    ] {
         if !program.exists() {
             let message = format!("{} is not there", program.display());
             return Err(Failure::new("missing_program", message, "run make build first"));
@@ -55,6 +62,7 @@ fn options(args: &args::Devnet, global: &Global) -> Result<Options, Failure> {
     let built = || Some(PathBuf::from(WEB)).filter(|web| web.join("index.html").exists());
     Ok(Options {
         web: args.web.clone().or_else(built),
+        gateway: true,
         offers: offers?,
         users: args.users,
         workers: args.workers,
@@ -90,6 +98,8 @@ fn report(devnet: &Devnet, options: &Options) -> Report {
     report
         .set("sequencer", devnet.url.clone())
         .set("explorer", explorer(devnet, options))
+        .set("gateway", devnet.gateway.as_ref().map(|g| g.url.clone()))
+        .set("api_key", devnet.gateway.as_ref().map(|g| g.api_key.clone()))
         .set("rpc", devnet.rpc_url())
         .set("rollup", devnet.contracts.rollup.to_string())
         .set("token", devnet.contracts.token.to_string())

@@ -5,6 +5,8 @@ mod args;
 mod devnet;
 mod epoch;
 mod error;
+mod gateway;
+mod mcp;
 mod member;
 mod model;
 mod node;
@@ -16,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, ModelCommand, NodeCommand, TaskCommand};
+use args::{Cli, Command, GatewayCommand, KeyCommand, ModelCommand, NodeCommand, TaskCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -34,6 +36,9 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::ReturnBond(a)) => model::return_bond(a),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Account(a) => account::account(a),
+        Command::Gateway(GatewayCommand::Key(KeyCommand::Add(a))) => gateway::add(a),
+        Command::Gateway(GatewayCommand::Key(KeyCommand::List(a))) => gateway::list(a),
+        Command::Mcp(a) => mcp::serve(a),
         Command::Epoch(a) => epoch::epoch(a),
         Command::Claim(a) => epoch::claim(a),
         Command::Stake(a) => node::stake(a),

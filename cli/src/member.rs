@@ -2,7 +2,7 @@
 
 use dn_core::api::ChainView;
 use dn_sdk::deposit::{parse_dn, Wei};
-use dn_sdk::{read_key, Account, CallError, Client};
+use dn_sdk::{read_key, Account, CallError, Client, Signer};
 
 use crate::args::AccountOf;
 use crate::error::Failure;
@@ -24,10 +24,7 @@ impl Member {
         let key = read_key(&of.key_file)
             .map_err(|e| Failure::of("key", &e, "give a file with 64 hex digits"))?;
         let chain = Client::new(&of.sequencer)?.chain().await?;
-        let account = Account::connect(key, &of.rpc_url).ok_or_else(|| {
-            let message = format!("{} is not a URL", of.rpc_url);
-            Failure::new("bad_url", message, "give an http URL, for example http://127.0.0.1:8545")
-        })?;
+        let account = connect(&of.rpc_url, key)?;
         Ok(Self { account, chain })
     }
 }
@@ -44,6 +41,14 @@ impl From<CallError> for Failure {
         };
         Self::of("contract", &e, hint)
     }
+}
+
+/// An account at a chain.
+pub(crate) fn connect(rpc_url: &str, key: Signer) -> Result<Account, Failure> {
+    Account::connect(key, rpc_url).ok_or_else(|| {
+        let message = format!("{rpc_url} is not a URL");
+        Failure::new("bad_url", message, "give an http URL, for example http://127.0.0.1:8545")
+    })
 }
 
 /// Reads an amount of DN.

@@ -19,7 +19,7 @@ const ONE: f64 = u32::MAX as f64;
 pub(crate) async fn stake(args: &StakeAmount) -> Result<Report, Failure> {
     let member = Member::connect(&args.of).await?;
     let role = StakeRole::from(args.role);
-    let stakes = Stakes::new(&member.account, member.chain.clone(), role);
+    let stakes = Stakes::new(&member.account, member.chain, role);
     stakes.add(amount(&args.amount)?).await?;
     told(&member, role).await
 }
@@ -29,7 +29,7 @@ pub(crate) async fn stake(args: &StakeAmount) -> Result<Report, Failure> {
 pub(crate) async fn unbond(args: &StakeAmount) -> Result<Report, Failure> {
     let member = Member::connect(&args.of).await?;
     let role = StakeRole::from(args.role);
-    let stakes = Stakes::new(&member.account, member.chain.clone(), role);
+    let stakes = Stakes::new(&member.account, member.chain, role);
     let amount = match args.amount.as_str() {
         "all" => stakes.stake().await?.bonded,
         text => amount(text)?,
@@ -43,7 +43,7 @@ pub(crate) async fn unbond(args: &StakeAmount) -> Result<Report, Failure> {
 pub(crate) async fn withdraw(args: &StakeOf) -> Result<Report, Failure> {
     let member = Member::connect(&args.of).await?;
     let role = StakeRole::from(args.role);
-    Stakes::new(&member.account, member.chain.clone(), role).withdraw().await?;
+    Stakes::new(&member.account, member.chain, role).withdraw().await?;
     told(&member, role).await
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn show(args: &StakeOf) -> Result<Report, Failure> {
 }
 
 async fn told(member: &Member, role: StakeRole) -> Result<Report, Failure> {
-    let stake = Stakes::new(&member.account, member.chain.clone(), role).stake().await?;
+    let stake = Stakes::new(&member.account, member.chain, role).stake().await?;
     let mut report = Report::default();
     report
         .set("account", member.account.address().to_string())

@@ -6,7 +6,7 @@ use alloy::primitives::U256;
 use alloy::providers::Provider as _;
 use alloy::transports::TransportError;
 use anyhow::{Context as _, Result};
-use dn_sdk::{read_or_create_key, Account};
+use dn_sdk::{read_or_create_key, Account, KeyMaker};
 
 use crate::Options;
 
@@ -34,7 +34,12 @@ pub struct Accounts {
     pub treasury: Account,
     /// Pays for whoever tries the explorer: the chain signs for it.
     pub faucet: Account,
+    /// What the gateway's API key [`DEMO_KEY`] spends, if there is a gateway.
+    pub gateway: Option<Account>,
 }
+
+/// Name of the API key that a network with a gateway has.
+pub const DEMO_KEY: &str = "demo";
 
 impl Accounts {
     /// Reads the keys in the state folder; draws those that are missing.
@@ -58,7 +63,13 @@ impl Accounts {
             asker: (!options.pools.is_empty()).then(|| open(ASKER)).transpose()?,
             treasury: open("treasury")?,
             faucet: open("faucet")?,
+            gateway: if options.gateway { Some(Self::gateway(options, url)?) } else { None },
         })
+    }
+
+    fn gateway(options: &Options, url: &str) -> Result<Account> {
+        let keys = KeyMaker::read_or_create(&secret_file(&options.state))?;
+        Account::connect(keys.account(DEMO_KEY)?, url).context("the chain's URL")
     }
 
     /// Everybody with a name: all but the faucet, whose DN become those of strangers.
@@ -77,7 +88,8 @@ impl Accounts {
         ];
         let asker = self.asker.iter().map(|asker| (ASKER, asker));
         let others = others.into_iter().chain(asker).map(|(name, a)| (name.to_owned(), a));
-        users.chain(workers).chain(provers).chain(others).collect()
+        let gateway = self.gateway.iter().map(|a| (format!("API key {DEMO_KEY}"), a));
+        users.chain(workers).chain(provers).chain(others).chain(gateway).collect()
     }
 }
 
@@ -96,6 +108,11 @@ pub(crate) fn prover_name(index: usize) -> String {
 pub async fn fund_on_dev_chain(account: &Account, wei: U256) -> Result<(), TransportError> {
     let params = (account.address(), wei);
     account.provider.raw_request::<_, ()>("anvil_setBalance".into(), params).await
+}
+
+/// Where the secret of the gateway's API keys is.
+pub(crate) fn secret_file(state: &Path) -> PathBuf {
+    state.join("keys").join("gateway.secret")
 }
 
 /// Where an account's key is.

@@ -123,8 +123,8 @@ fn reference_string(data: &Path) -> Result<B256> {
     Ok(B256::from(protocol::reference_string(&string)))
 }
 
-/// Gives those who order DN and deposits it, fills the faucet, gives nodes DN and stakes it, seats workers and
-/// registers the validator.
+/// Gives those who order DN and deposits it, also for the API key; fills the faucet, gives nodes DN and stakes it,
+/// seats workers and registers the validator.
 async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
     let amount = U256::from(FUNDS);
     let token = DnToken::new(contracts.token, &accounts.sequencer.provider);
@@ -133,6 +133,12 @@ async fn fund(accounts: &Accounts, contracts: &Deployment) -> Result<()> {
         approve(user, contracts, contracts.rollup, amount).await?;
         let rollup = InferenceRollup::new(contracts.rollup, &user.provider);
         sent(rollup.deposit(amount).send().await?).await?;
+    }
+    if let Some(account) = &accounts.gateway {
+        let treasurer = &accounts.sequencer;
+        approve(treasurer, contracts, contracts.rollup, amount).await?;
+        let rollup = InferenceRollup::new(contracts.rollup, &treasurer.provider);
+        sent(rollup.depositFor(account.address(), amount).send().await?).await?;
     }
     let faucet = &accounts.faucet;
     sent(token.transfer(faucet.address(), U256::from(FAUCET)).send().await?).await?;

@@ -8,6 +8,7 @@
 //! | file | what |
 //! |---|---|
 //! | `keys/NAME.key` | accounts |
+//! | `keys/gateway.secret` | what the gateway's API keys follow from |
 //! | `chain.json`, `chain.good.json`, `chain.port` | the chain, a whole copy, and where it listens |
 //! | `rollup.json` | where the contracts are |
 //! | `models/` | packages and verifying keys that the sequencer serves |
@@ -26,16 +27,16 @@ mod options;
 mod process;
 mod programs;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use dn_core::api::Bytes32;
-use dn_sdk::Client;
+use dn_sdk::{Client, KeyMaker};
 use dn_service::file::private_folder;
 use dn_service::Shutdown;
 
-pub use accounts::{fund_on_dev_chain, Accounts};
+pub use accounts::{fund_on_dev_chain, Accounts, DEMO_KEY};
 pub use balances::Balances;
 pub use deploy::{deploy, DeployError, Deployment, Rates, Roles};
 pub use grant::grant;
@@ -59,10 +60,28 @@ pub struct Devnet {
     pub models: Vec<Bytes32>,
     /// The sequencer's HTTP interface.
     pub url: String,
+    /// The gateway, if there is one.
+    pub gateway: Option<Gateway>,
     rpc: String,
     state: PathBuf,
     // Stopped in this order: what depends on others first.
     processes: Vec<Process>,
+}
+
+/// Where a gateway is, and a key for it.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Its HTTP interface.
+    pub url: String,
+    /// The API key [`DEMO_KEY`].
+    pub api_key: String,
+}
+
+impl Gateway {
+    fn of(state: &Path, address: &str) -> Result<Self> {
+        let keys = KeyMaker::read(&accounts::secret_file(state))?;
+        Ok(Self { url: format!("http://{address}"), api_key: keys.key(DEMO_KEY)? })
+    }
 }
 
 impl Devnet {
@@ -102,9 +121,18 @@ impl Devnet {
         for i in 0..options.running_workers {
             processes.push(Process::start(programs.worker(&url, i))?);
         }
+        let gateway = if options.gateway {
+            let mut process = Process::start(programs.gateway(&url, "127.0.0.1:0"))?;
+            let address = process.listening_address(START_LIMIT).await?;
+            process.replace_program(programs.gateway(&url, &address));
+            processes.insert(0, process);
+            Some(Gateway::of(&options.state, &address)?)
+        } else {
+            None
+        };
         processes.extend([sequencer, chain]);
         let state = options.state.clone();
-        let mut devnet = Self { accounts, contracts, models, url, rpc, state, processes };
+        let mut devnet = Self { accounts, contracts, models, url, gateway, rpc, state, processes };
         devnet.wait_for_nodes(options.running_workers + options.provers).await?;
         Ok(devnet)
     }

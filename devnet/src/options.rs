@@ -25,7 +25,7 @@ pub struct Options {
     pub state: PathBuf,
     /// Folder of proving keys and reference strings; can be shared.
     pub data: PathBuf,
-    /// Folder with `dn-sequencer`, `dn-worker`, `dn-prover` and `dn-validator`.
+    /// Folder with `dn-sequencer`, `dn-worker`, `dn-prover`, `dn-validator` and `dn-gateway`.
     pub programs: PathBuf,
     /// The chain's program.
     pub anvil: PathBuf,
@@ -64,6 +64,8 @@ pub struct Options {
     pub pools: Vec<(String, PathBuf)>,
     /// Folder of the built explorer, for the sequencer to serve.
     pub web: Option<PathBuf>,
+    /// Whether to run a gateway, with an API key that has DN in escrow.
+    pub gateway: bool,
     /// The sequencer's database; by default SQLite in the state folder.
     pub database: Option<String>,
 }
@@ -94,6 +96,7 @@ impl Options {
             sequencer_args: Vec::new(),
             pools: Vec::new(),
             web: None,
+            gateway: false,
             database: None,
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use alloy::primitives::Address;
 use dn_core::api::Bytes32;
 
-use crate::accounts::{key_file, prover_name, ASKER};
+use crate::accounts::{key_file, prover_name, secret_file, ASKER};
 use crate::process::Program;
 use crate::{Deployment, Options};
 
@@ -91,6 +91,19 @@ impl Programs<'_> {
             args.push(("--warm", warm.join(",")));
         }
         self.program(&name, "dn-prover", &args)
+    }
+
+    pub(crate) fn gateway(&self, url: &str, listen: &str) -> Program {
+        self.program(
+            "gateway",
+            "dn-gateway",
+            &[
+                ("--listen", listen.to_owned()),
+                ("--sequencer", url.to_owned()),
+                ("--rpc-url", self.rpc.to_owned()),
+                ("--secret-file", text(&secret_file(&self.options.state))),
+            ],
+        )
     }
 
     pub(crate) fn validator(&self, url: &str) -> Program {

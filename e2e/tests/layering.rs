@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// What each crate may depend on, tests excepted.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("dn-core", &[]),
     ("dn-service", &[]),
     ("dn-testing", &["dn-core"]),
@@ -31,6 +31,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("dn-worker", &["dn-core", "dn-import", "dn-sdk", "dn-service"]),
     ("dn-fuzz", &["dn-core", "dn-import", "dn-prover", "dn-verifier"]),
     ("dn-sequencer", &["dn-core", "dn-import", "dn-sdk", "dn-service", "dn-verifier"]),
+    ("dn-gateway", &["dn-core", "dn-import", "dn-sdk", "dn-service", "dn-verifier"]),
     ("dn-devnet", &["dn-core", "dn-circuits", "dn-import", "dn-prover", "dn-sdk", "dn-service"]),
     (
         "deepnode",
@@ -38,6 +39,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "dn-core",
             "dn-circuits",
             "dn-devnet",
+            "dn-gateway",
             "dn-import",
             "dn-prover",
             "dn-sdk",
@@ -60,11 +62,12 @@ const LAYERS: [(&str, &[&str]); 15] = [
 ];
 
 /// Which crates may use a library, tests excepted.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("halo2-axiom", &["dn-circuits", "dn-prover", "dn-vector"]),
     ("tch", &["dn-worker"]),
     ("sqlx", &["dn-sequencer"]),
-    ("axum", &["dn-sequencer", "dn-service"]),
+    ("axum", &["dn-gateway", "dn-sequencer", "dn-service"]),
+    ("rmcp", &["dn-gateway"]),
     ("revm", &["dn-verifier"]),
     ("prost", &["dn-import"]),
     ("governor", &["dn-sequencer"]),

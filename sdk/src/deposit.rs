@@ -2,7 +2,7 @@
 
 use alloy::primitives::utils::{format_ether, parse_ether};
 use alloy::primitives::U256;
-use dn_core::api::ChainView;
+use dn_core::api::{Address, ChainView};
 
 use crate::call::{done, CallError};
 use crate::contracts::{DnToken, InferenceRollup};
@@ -65,6 +65,19 @@ impl<'a> Deposits<'a> {
         done(token.approve(rollup, amount).send().await).await?;
         let rollup = InferenceRollup::new(rollup, provider);
         done(rollup.deposit(amount).send().await).await
+    }
+
+    /// Approves `amount` and deposits it for `account`, which alone can spend it.
+    ///
+    /// # Errors
+    /// When a contract refuses or the chain does not answer.
+    pub async fn deposit_for(&self, account: Address, amount: U256) -> Result<(), CallError> {
+        let (rollup, provider) = (wire::address(self.chain.rollup), &self.account.provider);
+        let token = DnToken::new(wire::address(self.chain.token), provider);
+        done(token.approve(rollup, amount).send().await).await?;
+        let rollup = InferenceRollup::new(rollup, provider);
+        let account = wire::address(account);
+        done(rollup.depositFor(account, amount).send().await).await
     }
 
     /// Asks for `amount`; replaces an exit that was asked for before.

@@ -2,6 +2,7 @@
 //! client.
 
 mod account;
+mod api_key;
 mod bundle;
 mod call;
 mod client;
@@ -15,10 +16,12 @@ pub mod registry;
 pub mod settlement;
 pub mod stake;
 mod task;
+mod user;
 pub mod wire;
 
 pub use account::Account;
 pub use alloy::signers::local::PrivateKeySigner as Signer;
+pub use api_key::{KeyMaker, NameError};
 pub use bundle::{bundle_of, order_signer, signed_tasks};
 pub use call::CallError;
 pub use client::{Client, ClientError};
@@ -28,3 +31,4 @@ pub use order::{
     domain, recover, recover_hash, sign, task_id, Access, Bundle, Invoice, Order, Receipt, Register,
 };
 pub use task::{random_salt, signed_receipt, signed_task, Asked, Terms};
+pub use user::{choose_model, User};

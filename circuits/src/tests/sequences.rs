@@ -4,9 +4,7 @@ mod forged;
 
 use std::sync::Arc;
 
-use dn_core::quant::sequence::{
-    Embedding, Function, Layer, Linear, Norm, Residual, Sequence,
-};
+use dn_core::quant::sequence::{Embedding, Function, Layer, Linear, Norm, Residual, Sequence};
 use dn_core::statement::Form;
 
 use super::{failures, Stream};

@@ -1,4 +1,5 @@
-//! What must hold about a proven batch.
+//! What must hold about a proven batch: nothing of it is believed that the chain does not hold or the proof does not
+//! show.
 
 use std::time::Instant;
 
@@ -19,19 +20,23 @@ const PROVEN: u8 = 2;
 
 /// The result of a check.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Checked {
+pub struct Checked {
     /// The first thing that is wrong with the batch, if anything.
-    pub(super) flaw: Option<String>,
+    pub flaw: Option<String>,
     /// Slots whose receipt has another output than the proof.
-    pub(super) contradicted: Vec<usize>,
+    pub contradicted: Vec<usize>,
     /// The public inputs.
-    pub(super) instances: Vec<Bytes32>,
+    pub instances: Vec<Bytes32>,
     /// Wall time of the native verification.
-    pub(super) verify_ms: u64,
+    pub verify_ms: u64,
 }
 
-/// Checks a proven batch. An error means that it could not be checked; a flaw, that it is wrong.
-pub(super) async fn batch(
+/// Checks a proven batch. An error means that it could not be checked; a flaw, that it is wrong. Of `account` only its
+/// connection to the chain is used.
+///
+/// # Errors
+/// When the chain or the sequencer does not answer, or the chain knows no proof of the batch.
+pub async fn batch(
     account: &Account,
     client: &Client,
     chain: &ChainView,

@@ -6,7 +6,7 @@
 //! up no other.
 
 mod attest;
-mod check;
+pub mod check;
 mod doubts;
 pub mod probes;
 mod report;

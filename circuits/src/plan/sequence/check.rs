@@ -44,8 +44,7 @@ pub(in crate::plan) fn check(sequence: &Sequence, frame: Frame) -> Result<(), Pl
         return Err(PlanError::Tokens { tokens, lanes });
     }
     for (layer, l) in sequence.layers.iter().enumerate() {
-        check_layer(sequence, layer, l, lanes)
-            .map_err(|what| PlanError::Layer { layer, what })?;
+        check_layer(sequence, layer, l, lanes).map_err(|what| PlanError::Layer { layer, what })?;
     }
     let rows = table::sequence_rows(sequence);
     if rows > 1 << MAX_K {

@@ -1,0 +1,67 @@
+//! What requests share.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dn_core::api::ChainView;
+use dn_sdk::{Client, KeyMaker, User};
+
+use crate::catalog::Catalog;
+use crate::inference::Terms;
+
+/// What a gateway is told at its start.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) client: Client,
+    pub(crate) chain: ChainView,
+    pub(crate) keys: KeyMaker,
+    /// Names of keys that are no longer taken.
+    pub(crate) revoked: HashSet<String>,
+    /// Without a slash at its end.
+    pub(crate) public_url: String,
+    pub(crate) terms: Terms,
+    /// HTTP endpoint of the chain, for balances and for checks of proofs.
+    pub(crate) rpc_url: Option<String>,
+}
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct App(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    facts: Facts,
+    catalog: Arc<Catalog>,
+    /// By the name of the budget.
+    users: Mutex<HashMap<String, User>>,
+}
+
+impl App {
+    pub(crate) fn new(facts: Facts) -> Self {
+        let catalog = Arc::new(Catalog::new(facts.client.clone()));
+        Self(Arc::new(Shared { facts, catalog, users: Mutex::default() }))
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+
+    pub(crate) fn catalog(&self) -> &Arc<Catalog> {
+        &self.0.catalog
+    }
+
+    /// Who spends the budget of a key, by the key. `None` when it is no key, or one that is revoked.
+    pub(crate) fn user_of(&self, key: &str) -> Option<User> {
+        let Facts { client, chain, keys, revoked, .. } = &self.0.facts;
+        let name = keys.name_of(key).filter(|name| !revoked.contains(*name))?;
+        let budget = name.split('.').next().unwrap_or(name);
+        // Those of one budget share a user, and so its nonces.
+        let mut users = self.0.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = users.get(budget) {
+            return Some(user.clone());
+        }
+        let user = User::new(client, *chain, keys.account(name).ok()?);
+        users.insert(budget.to_owned(), user.clone());
+        Some(user)
+    }
+}

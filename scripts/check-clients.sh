@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Holds a running gateway to the clients that people have: tritonclient (KServe v2), openai and mcp, in the pinned
+# releases of check-clients.txt, against a devnet with the digits model.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export DEEPNODE_CACHE=${DEEPNODE_CACHE:-$HOME/.cache/deepnode}
+programs=$(realpath "${CARGO_TARGET_DIR:-target}")/debug
+venv=$DEEPNODE_CACHE/clients
+pins=scripts/check-clients.txt
+
+if ! cmp -s "$pins" "$venv/installed.txt"; then
+    echo "clients: installing the pinned releases of $pins, which ask the gateway as people's programs do"
+    echo "clients: about 30 seconds, 200 MB in $venv"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement "$pins"
+    cp "$pins" "$venv/installed.txt"
+fi
+
+work=$(mktemp -d "$DEEPNODE_CACHE/check-clients.XXXXXX")
+stop() {
+    if [ -n "${devnet:-}" ]; then
+        kill "$devnet" 2>/dev/null || true
+        wait "$devnet" 2>/dev/null || true
+    fi
+    rm -rf "$work"
+}
+trap stop EXIT
+"$programs/deepnode" --json model import models/digits/mlp.onnx --calibration models/digits/calibration.npz \
+    -o "$work/digits.dnpkg" >/dev/null
+"$programs/deepnode" --json --data-dir "$DEEPNODE_CACHE/data" devnet --model "$work/digits.dnpkg" \
+    --state "$work/state" --workers 1 >"$work/devnet.json" 2>"$work/devnet.log" &
+devnet=$!
+for _ in $(seq 600); do
+    [ -s "$work/devnet.json" ] && break
+    if ! kill -0 "$devnet" 2>/dev/null; then
+        cat "$work/devnet.log" >&2
+        exit 1
+    fi
+    sleep 0.2
+done
+
+status=0
+for client in kserve embeddings agent; do
+    timeout 100 "$venv/bin/python" "scripts/check-clients/$client.py" "$programs/deepnode" "$work/devnet.json" || {
+        status=$?
+        tail -20 "$work/state/logs/gateway.log" >&2
+        break
+    }
+done
+exit "$status"
