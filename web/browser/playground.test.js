@@ -129,6 +129,23 @@ test("an order whose answer was lost is sent again and is the same task, paid on
   await context.close();
 });
 
+test("a sequencer that is not heard from is said to be so, and the task is followed on", async () => {
+  const context = await chromium.newContext();
+  const { page } = await open(context, "#/playground");
+  await fund(page);
+  await drawn(page, 2);
+  let isRefused = true;
+  await page.route("**/v1/tasks/*/events", (route) => (isRefused ? route.fulfill({ status: 503 }) : route.continue()));
+  await page.getByRole("button", { name: "Ask for 0.01 DN" }).click();
+  assert.equal(await classOf(page), "2");
+  await page.getByText("The sequencer is not heard from at the moment").waitFor();
+  isRefused = false;
+  await settled(page);
+  await page.locator("ol li .head > span:first-child", { hasText: "proven" }).waitFor();
+  assert.ok(await page.getByText("The sequencer is not heard from at the moment").isHidden());
+  await context.close();
+});
+
 test("a chain node that is gone costs the balance and the settlement, not the answer", async () => {
   const context = await chromium.newContext();
   const { page } = await open(context, "#/playground");

@@ -173,6 +173,9 @@ export class ApiFailure extends Error {
   }
 }
 
+/** From a refused connection to the next. */
+const RENEW_MS = 2_000;
+
 const address = (path: string) => settings.sequencer.replace(/\/$/, "") + path;
 
 async function ask<T>(path: string, request: RequestInit = {}): Promise<T> {
@@ -217,11 +220,30 @@ export const api = {
     }
   },
 
-  /** Follows a log of events from a position on; call the answer to stop. */
-  follow(path: string, heard: (event: Event) => void, broken: () => void): () => void {
-    const source = new EventSource(address(path));
-    source.onmessage = (message) => heard(JSON.parse(message.data));
-    source.onerror = broken;
-    return () => source.close();
+  /** Follows a log of events from a position on, each told once; `lost` hears whether the connection is. Call the answer to stop. */
+  follow(path: string, heard: (event: Event) => void, lost: (isLost: boolean) => void): () => void {
+    let [source, last]: [EventSource | null, number] = [null, -1];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const open = () => {
+      const opened = new EventSource(address(path));
+      source = opened;
+      opened.onopen = () => lost(false);
+      opened.onmessage = (message) => {
+        const event: Event = JSON.parse(message.data);
+        if (event.seq <= last) return;
+        last = event.seq;
+        heard(event);
+      };
+      opened.onerror = () => {
+        lost(true);
+        // It renews a connection by itself, but not where it was refused.
+        if (opened.readyState === EventSource.CLOSED) timer = setTimeout(open, RENEW_MS);
+      };
+    };
+    open();
+    return () => {
+      clearTimeout(timer);
+      source?.close();
+    };
   },
 };

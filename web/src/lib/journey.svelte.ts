@@ -26,12 +26,10 @@ export class Journey {
   /** Until {@link end}. */
   follow() {
     const heard = (event: Event) => {
-      this.isLost = false;
-      if (this.events.some((known) => known.seq === event.seq)) return;
       this.events = [...this.events, event];
       if (this.task !== null && event.at_ms > this.task.updated_at_ms) void this.load();
     };
-    this.#stop = api.follow(`/v1/tasks/${this.id}/events`, heard, () => (this.isLost = true));
+    this.#stop = api.follow(`/v1/tasks/${this.id}/events`, heard, (isLost) => (this.isLost = isLost));
     void this.load();
   }
 

@@ -37,8 +37,10 @@ export class Play {
       this.#asked ??= await sign(this.chain, this.model, wallet, this.input, key.nextNonce());
       await this.#send(this.#asked);
       if (this.#isOver) return;
-      this.journey ??= new Journey(this.#asked.taskId);
-      this.journey.follow();
+      if (this.journey === null) {
+        this.journey = new Journey(this.#asked.taskId);
+        this.journey.follow();
+      }
     } catch (error) {
       this.failure = error;
       return;

@@ -294,6 +294,7 @@ export const en = {
     },
     weightNote: "A function of the five parts, multiplied by the smaller of the first two: speed and presence never make up for missing or wrong work.",
     epochs: "Trust weight on chain, by epoch",
+    epochsNote: "Kept by the contract of epochs, from what validators saw and proofs showed. The weight above is what this sequencer saw itself.",
     epoch: (number: number) => `Epoch ${number}`,
     noEpochs: "No epoch has closed on this node yet.",
     earned: "Earned by epochs",
