@@ -2,7 +2,7 @@
 //! whatever a validator says of the labels afterwards.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy::consensus::Transaction as _;
 use alloy::eips::BlockId;
@@ -17,7 +17,7 @@ use dn_e2e::Stage;
 use dn_sdk::contracts::probes::Probes::{self, recordCall, ProbesErrors, ProbesRecorded};
 use dn_sdk::contracts::{Epochs, Validators};
 use dn_sdk::wire;
-use dn_verifier::daemon::probes::{secret, Draw, Pool, PoolFile, PER_MODEL};
+use dn_verifier::daemon::probes::{quantize, secret, Draw, Pool, PoolFile, PER_MODEL};
 
 /// An epoch and its half, in which the probes of the one before are recorded, and the time of proofs.
 const RECORDED: Duration = Duration::from_secs(240);
@@ -61,8 +61,12 @@ async fn a_quality_is_the_accuracy_that_probes_found() {
 
     asked_by_nobody_special(&stage).await;
     a_lying_label_is_refused(&stage, &found, &log).await;
-    let after = stage.devnet.balances().await.unwrap();
-    assert!(after.balance_since(&stage.before), "tokens are lost: {after:?}");
+    // Probes of the next epoch are on their way: the books balance between two settlements.
+    let deadline = Instant::now() + RECORDED;
+    while !stage.devnet.balances().await.unwrap().balance_since(&stage.before) {
+        assert!(Instant::now() < deadline, "tokens are lost");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
 }
 
 /// What the model really says to the probes of an epoch.
@@ -71,6 +75,10 @@ fn expected(stage: &Stage, file: &Path, epoch: u32) -> Score {
     let pool = Pool::read(&from).unwrap();
     let secret = secret(&stage.devnet.accounts.validator.signer).unwrap();
     let draw = Draw::new(&secret, epoch, &[(&stage.user.model, &pool)]);
+    for example in &pool.examples {
+        let quantized = stage.digits.package.quantize_input(&example.x);
+        assert_eq!(quantize(&stage.user.model, &example.x), quantized, "as clients quantise");
+    }
     let mut score = Score::default();
     for probe in &draw.probes {
         let output = execute(&stage.digits.package.graph, &probe.input);
