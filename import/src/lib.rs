@@ -170,7 +170,8 @@ impl OnnxModel {
             None if !calibration.has_quantities => Outputs::Unknown,
             _ => Outputs::Quantities,
         };
-        let lowered = lower::lower(&float.clone().lifted(&calibration.x))?;
+        let lowered =
+            lower::lower(&float.clone().unclipped(&calibration.x).lifted(&calibration.x))?;
         let outcome = quantize::quantize(&lowered, &calibration.x, labels)?;
         let [input, output] = outcome.ends.clone();
         let (name, graph) = (name.to_owned(), outcome.graph.clone());

@@ -238,7 +238,7 @@ impl Package {
         let numbers = outputs.iter().map(|o| o.len).fold(0, usize::saturating_add);
         let fits = numbers == graph.shape(graph.nodes.len()).len();
         // So there are at most as many names as numbers.
-        if !outputs.is_empty() && !(fits && outputs.iter().all(|o| o.len > 0)) {
+        if !outputs.is_empty() && (!fits || outputs.iter().any(|o| o.len == 0)) {
             return Err(PackageError::Outputs { got: numbers });
         }
         if inputs.len() > graph.input_len() {

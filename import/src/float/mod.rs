@@ -10,6 +10,7 @@
 //! Value 0 is the input, value `i + 1` the result of operation `i`. The model is executed as it is
 //! for the float accuracy; [`crate::lower`] turns it into the nodes of the integer graph.
 
+mod clip;
 mod floor;
 pub(crate) mod geometry;
 mod read;

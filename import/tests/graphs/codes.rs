@@ -128,6 +128,18 @@ fn byte(name: &str, value: i32) -> Tensor {
     Tensor { name: name.into(), data_type: UINT8, int32_data, ..Tensor::default() }
 }
 
+/// Codes end where their type does, those of inputs, too.
+#[test]
+fn inputs_beyond_the_codes_of_a_file_are_clipped() {
+    let mut b = Build::new(&[2]);
+    b.constant("s", &[], vec![0.5]).tensor(byte("z", 10));
+    b.node("QuantizeLinear", &["x", "s", "z"], "q", &[]);
+    b.node("DequantizeLinear", &["q", "s", "z"], "y", &[]);
+    assert_eq!(run(&b, &[200.0, -7.0]), [122.5, -5.0]);
+    // No example reaches so far, so the codes of the input are those of the output.
+    assert_eq!(b.check().package.graph.nodes.len(), 1);
+}
+
 /// The bias has the scale of the products, `alpha` included.
 #[test]
 fn the_bias_of_a_quantised_layer_is_scaled_as_its_products_are() {

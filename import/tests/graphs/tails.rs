@@ -62,6 +62,18 @@ fn a_softmax_with_zeros_is_none() {
     }
 }
 
+/// Some leave it as it is, some make it 1.
+#[test]
+fn a_single_number_is_not_transformed() {
+    let weights =
+        Attribute { name: "coefficients".into(), floats: vec![1.0; 3], ..Attribute::default() };
+    for post in ["LOGISTIC", "SOFTMAX"] {
+        let told =
+            read(&learned("LinearRegressor", &[weights.clone(), text("post_transform", post)]));
+        assert!(told.unwrap_err().to_string().contains("single number"), "{post}");
+    }
+}
+
 #[test]
 fn columns_that_are_not_there_are_refused() {
     let told = |dimension: i64| {

@@ -15,6 +15,17 @@ fn turned(values: &[f32], rows: usize) -> Vec<f64> {
     (0..values.len()).map(|n| f64::from(values[n % rows * columns + n / rows])).collect()
 }
 
+/// Refuses what becomes of a regression's single number: runtimes leave it as it is, others do not.
+pub(super) fn plain_if_single(node: &Node, targets: usize) -> Result<(), String> {
+    match node.text("post_transform") {
+        "" | "NONE" => Ok(()),
+        post if targets == 1 => {
+            Err(format!("post_transform {post:?} of a single number means different things"))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Reader {
     pub(super) fn learned(&mut self, node: &onnx::Node) -> Result<Option<Vec<Node>>, String> {
         let x = node.operand(0).unwrap_or_default();
@@ -30,6 +41,7 @@ impl Reader {
             }
             "LinearRegressor" => {
                 let targets = usize::try_from(node.int("targets", 1)).unwrap_or(0);
+                plain_if_single(node, targets)?;
                 self.linear(node, targets, result)?
             }
             "LinearClassifier" => return self.classifier(node).map(Some),

@@ -150,7 +150,7 @@ pub(super) fn unary(op: &str) -> Option<fn(f64) -> f64> {
         "Not" => |x| f64::from(u8::from(x == 0.0)),
         "Relu" => |x| x.max(0.0),
         "Sigmoid" => |x| 1.0 / (1.0 + (-x).exp()),
-        "Softplus" => |x| x.exp().ln_1p(),
+        "Softplus" => |x| x.max(0.0) + (-x.abs()).exp().ln_1p(),
         _ => return None,
     })
 }

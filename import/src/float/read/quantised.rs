@@ -160,8 +160,7 @@ impl Reader {
         let along = (node.int("axis", 1), view.dims.len());
         let coding = Coding::of(&scale, zero.as_deref(), along)?;
         self.quantised.extend(node.results().map(|name| (name.to_owned(), coding.clone())));
-        let is_input = self.values(&view).iter().all(|v| *v == 0);
-        let ([scale], false) = (&scale.values[..], is_input) else { return Ok(view) };
+        let [scale] = &scale.values[..] else { return Ok(view) };
         let zero = zero.map_or(0.0, |z| z.values.first().copied().unwrap_or(0.0));
         let (low, high) = self.code_range(node)?;
         let bound = |code: f64| ((code - zero) * scale) as f32;

@@ -60,6 +60,8 @@ impl Reader {
                 let rule = if is_old { "floor" } else { node.text("nearest_mode") };
                 let line = |s: &Side| -> Result<Vec<usize>, String> {
                     let at = |i: usize| {
+                        // Until operator set 10 runtimes take the upper neighbour where images shrink.
+                        let rule = if is_old && s.scale < 1.0 { "ceil" } else { rule };
                         let x = nearest(rule, coordinate(mode, s, i)?)?;
                         Ok(x.clamp(0.0, s.from as f64 - 1.0) as usize)
                     };

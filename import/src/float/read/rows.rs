@@ -80,15 +80,7 @@ impl Reader {
                 (0..result.dims.len()).filter(|a| !added.contains(a)).nth(at)
             }
             op if op.starts_with("Reduce") || op.starts_with("Global") => {
-                let over = match self.axes_of(node, "axes", 1).filter(|a| !a.is_empty()) {
-                    Some(given) => axes(&given, rank)?,
-                    None if op.starts_with("Global") => (2..rank).collect(),
-                    None if node.int("noop_with_empty_axes", 0) != 0 => Vec::new(),
-                    None => (0..rank).collect(),
-                };
-                let gone = rank - result.dims.len();
-                let before = over.iter().filter(|a| **a < at && gone > 0).count();
-                (!over.contains(&at)).then_some(at - before)
+                self.reduced_axis(node, (at, rank), result.dims.len())?
             }
             "Concat" | "Split" | "GatherElements" => (own()? != at).then_some(at),
             "Gather" if carriers[0].0 == 0 => match own()? {
@@ -121,6 +113,23 @@ impl Reader {
             _ => Some(at),
         };
         found.map_or_else(mixed, |at| Ok(Some(at)))
+    }
+
+    /// The axis behind a reduction of a tensor of `rank` axes to one of `to`.
+    fn reduced_axis(
+        &self,
+        node: &onnx::Node,
+        (at, rank): (usize, usize),
+        to: usize,
+    ) -> Result<Option<usize>, String> {
+        let over = match self.axes_of(node, "axes", 1).filter(|a| !a.is_empty()) {
+            Some(given) => axes(&given, rank)?,
+            None if node.op_type.starts_with("Global") => (2..rank).collect(),
+            None if node.int("noop_with_empty_axes", 0) != 0 => Vec::new(),
+            None => (0..rank).collect(),
+        };
+        let before = over.iter().filter(|a| **a < at && to < rank).count();
+        Ok((!over.contains(&at)).then_some(at - before))
     }
 
     /// The axis of a product of matrices that has the batch.

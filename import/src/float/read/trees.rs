@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 
 use dn_core::quant::MAX_LEN;
 
+use super::learned::plain_if_single;
 use super::rewrite::{node as make, with_int};
 use super::Reader;
 use crate::onnx::Node;
@@ -173,7 +174,11 @@ fn values(node: &Node, prefix: &str) -> Result<Values, String> {
     let mut values = Values::new();
     for i in 0..ids.len() {
         let output = usize::try_from(outputs[i]).map_err(|_| "an output is negative")?;
-        values.entry((tree_ids[i], ids[i])).or_default().push((output, weights[i] as f32));
+        let of_leaf: &mut LeafValues = values.entry((tree_ids[i], ids[i])).or_default();
+        if of_leaf.iter().any(|(known, _)| *known == output) {
+            return Err("a leaf has two values for one output".to_owned());
+        }
+        of_leaf.push((output, weights[i] as f32));
     }
     Ok(values)
 }
@@ -201,6 +206,7 @@ impl Reader {
         let (outputs, second) = if is_classifier {
             binary(labels.max(given), &values, node.text("post_transform"))
         } else {
+            plain_if_single(node, targets)?;
             (targets, Second::None)
         };
         // With one sum for two classes leaves may name either.
