@@ -65,3 +65,49 @@ impl App {
         Some(user)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use dn_core::api::Address;
+
+    use super::*;
+
+    fn app(revoked: &[&str]) -> (App, KeyMaker) {
+        let folder = std::env::temp_dir().join(format!("dn-gateway-{}", std::process::id()));
+        let keys = KeyMaker::read_or_create(&folder.with_extension("secret")).expect("a secret");
+        let nobody = Address([0; 20]);
+        let chain = ChainView {
+            chain_id: 1,
+            rollup: nobody,
+            token: nobody,
+            staking: nobody,
+            registry: nobody,
+            sequencer: nobody,
+        };
+        let terms =
+            Terms { order_life: Duration::from_secs(1), answer_limit: Duration::from_secs(1) };
+        let app = App::new(Facts {
+            client: Client::new("http://127.0.0.1:1").expect("a client"),
+            chain,
+            keys: keys.clone(),
+            revoked: revoked.iter().map(|name| (*name).to_owned()).collect(),
+            public_url: String::new(),
+            terms,
+            rpc_url: None,
+        });
+        (app, keys)
+    }
+
+    #[test]
+    fn keys_of_one_budget_share_a_user_and_revoked_ones_have_none() {
+        let (app, keys) = app(&["acme"]);
+        let user = |name: &str| app.user_of(&keys.key(name).expect("a key"));
+        assert!(user("acme").is_none());
+        let (first, second) = (user("acme.2").expect("a user"), user("acme.3").expect("a user"));
+        assert_eq!(first.address(), second.address());
+        assert_ne!(first.address(), user("other").expect("a user").address());
+        assert!(app.user_of("dn-acme.2-00").is_none());
+    }
+}

@@ -1,5 +1,6 @@
 //! Why a request is refused, and how each protocol says so.
 
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{header, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use dn_core::api::{Bytes32, Problem};
@@ -83,6 +84,18 @@ impl From<ClientError> for Refusal {
             error if error.is_temporary() => Self::Unreachable(error),
             error => Self::Internal(error.into()),
         }
+    }
+}
+
+impl From<PathRejection> for Refusal {
+    fn from(rejection: PathRejection) -> Self {
+        Self::Malformed(rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::Malformed(rejection.body_text())
     }
 }
 

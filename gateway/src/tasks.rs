@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::routing::get;
@@ -50,19 +51,20 @@ pub(crate) struct TaskProof {
 async fn task(
     State(app): State<App>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<TaskView>, Refusal> {
     let user = payer(&headers, &app)?;
-    Ok(Json(own_task(&user, &id, Duration::ZERO).await?))
+    Ok(Json(own_task(&user, &id?, Duration::ZERO).await?))
 }
 
 async fn proof(
     State(app): State<App>,
     headers: HeaderMap,
-    Path(id): Path<String>,
-    Query(Wait { wait_ms }): Query<Wait>,
+    id: Result<Path<String>, PathRejection>,
+    wait: Result<Query<Wait>, QueryRejection>,
 ) -> Result<Json<TaskProof>, Refusal> {
     let user = payer(&headers, &app)?;
+    let (Path(id), Query(Wait { wait_ms })) = (id?, wait?);
     let wait = Duration::from_millis(wait_ms).min(MAX_WAIT);
     proof_of(&user, own_task(&user, &id, wait).await?).await.map(Json)
 }

@@ -69,7 +69,7 @@ async def over_stdio():
 
 async def over_http():
     """The API key's escrow is the budget."""
-    async with httpx2.AsyncClient(headers=bearer()) as http:
+    async with httpx2.AsyncClient(headers=bearer(), timeout=90) as http:
         async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as agent:
             await use(agent, False)
     async with httpx2.AsyncClient() as http:

@@ -51,6 +51,6 @@ refused(openai.BadRequestError, "dimensions", lambda: client.embeddings.create(m
 
 ask = lambda of: of.embeddings.create(model="mlp", input=images[0].tolist())
 refused(openai.AuthenticationError, "unknown", lambda: ask(client.with_options(api_key="dn-nobody-00")))
-error = refused(openai.APIStatusError, "needed", lambda: ask(client.with_options(api_key=new_key("empty", "0"))))
+error = refused(openai.APIStatusError, "the escrow holds", lambda: ask(client.with_options(api_key=new_key("empty", "0"))))
 assert error.status_code == 402 and error.type == "insufficient_quota", error
 print("openai: the stock client has embeddings, and is told what no model does")

@@ -1,12 +1,15 @@
 """tritonclient, the stock client of KServe v2, asks the gateway."""
 
 import json
+import os
+import signal
+import time
 import urllib.error
 import urllib.request
 
 import numpy as np
 import tritonclient.http as triton
-from network import bearer, get, images, key, labels, model_id, new_key, proven, url
+from network import bearer, get, images, key, labels, model_id, new_key, proven, told, url
 
 client = triton.InferenceServerClient(url.removeprefix("http://"))
 
@@ -77,8 +80,23 @@ poor = new_key("poor", "0.02")
 one = [tensor(images[:1])]
 for _ in range(2):
     client.infer("mlp", one, headers=bearer(poor))
-refused(402, "needed", lambda: client.infer("mlp", one, headers=bearer(poor)))
-refused(402, "needed", lambda: client.infer("mlp", one, headers=bearer(new_key("poor.phone", "0"))))
+refused(402, "the escrow holds", lambda: client.infer("mlp", one, headers=bearer(poor)))
+refused(402, "the escrow holds", lambda: client.infer("mlp", one, headers=bearer(new_key("poor.phone", "0"))))
+three = lambda: client.infer("mlp", [tensor(images[:3])], headers=bearer(new_key("two", "0.02")))
+refused(402, "2 of the rows were ordered", three)
+
+# A restart forgets nothing: keys, budgets and tasks are as they were.
+os.kill(told["pid gateway"], signal.SIGKILL)
+deadline = time.monotonic() + 30
+while True:
+    try:
+        assert client.is_server_ready()
+        break
+    except OSError:
+        assert time.monotonic() < deadline, "the gateway does not come back"
+        time.sleep(0.2)
+assert proven(task["task_id"]) == proof
+refused(402, "the escrow holds", lambda: client.infer("mlp", one, headers=bearer(poor)))
 
 # What is wrong is refused, and said.
 refused(401, "no API key", lambda: client.infer("mlp", one))

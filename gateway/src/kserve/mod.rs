@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod metadata;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -87,28 +88,32 @@ impl Named {
     }
 }
 
-async fn model(State(app): State<App>, Path(named): Path<Named>) -> Result<Json<Value>, Told> {
-    let model = named.model(&app).await?;
+async fn model(
+    State(app): State<App>,
+    named: Result<Path<Named>, PathRejection>,
+) -> Result<Json<Value>, Told> {
+    let model = named?.model(&app).await?;
     let models = app.catalog().list().await?;
     Ok(Json(metadata::of(&model, &models)))
 }
 
 async fn model_ready(
     State(app): State<App>,
-    Path(named): Path<Named>,
+    named: Result<Path<Named>, PathRejection>,
 ) -> Result<Json<Value>, Told> {
+    let Path(named) = named?;
     let model = app.catalog().view(&named.name, named.version.as_deref()).await?;
     Ok(Json(json!({ "name": model.name, "ready": true })))
 }
 
 async fn run(
     State(app): State<App>,
-    Path(named): Path<Named>,
+    named: Result<Path<Named>, PathRejection>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Told> {
     let user = payer(&headers, &app)?;
-    let model = named.model(&app).await?;
+    let model = named?.model(&app).await?;
     let body = request::body(request).await?;
     let asked = body::read(&headers, &body)?;
     let wanted = answer::wanted(&asked, &model.package)?;

@@ -5,6 +5,7 @@
 
 mod embeddings;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::Uri;
 use axum::response::Response;
@@ -75,7 +76,11 @@ async fn list(State(app): State<App>) -> Result<Json<Value>, Told> {
     Ok(Json(json!({ "object": "list", "data": entries })))
 }
 
-async fn model(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Told> {
+async fn model(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, Told> {
+    let Path(id) = id?;
     Ok(Json(entry(&app.catalog().view(&id, None).await?)))
 }
 
