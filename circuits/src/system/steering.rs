@@ -199,15 +199,8 @@ columns! {
 }
 
 /// Marks that the layout of sequences does not have.
-const OF_GRAPHS: [Fx; 7] = [
-    Fx::Spill,
-    Fx::SpillFold,
-    Fx::Factors,
-    Fx::WordsDone,
-    Fx::Classes,
-    Fx::ClassesNext,
-    Fx::Score,
-];
+const OF_GRAPHS: [Fx; 7] =
+    [Fx::Spill, Fx::SpillFold, Fx::Factors, Fx::WordsDone, Fx::Classes, Fx::ClassesNext, Fx::Score];
 
 /// Pairs that no kind of row has together ([`super::rows`] proves it), and that share a column.
 pub(super) const EXCLUSIVE: [(Fx, Fx); 18] = [

@@ -26,7 +26,7 @@ pub(super) fn depth(sequence: &Sequence) -> usize {
     sequence.layers.iter().enumerate().map(distance).max().unwrap_or(1)
 }
 
-pub(in crate::plan) fn check(sequence: &Sequence, frame: Frame) -> Result<(), PlanError> {
+pub(crate) fn check(sequence: &Sequence, frame: Frame) -> Result<(), PlanError> {
     if frame.width != Width::Sequence || frame.scoring != Scoring::None {
         return Err(PlanError::Layout { width: frame.width, model: "sequences" });
     }
@@ -44,8 +44,7 @@ pub(in crate::plan) fn check(sequence: &Sequence, frame: Frame) -> Result<(), Pl
         return Err(PlanError::Tokens { tokens, lanes });
     }
     for (layer, l) in sequence.layers.iter().enumerate() {
-        check_layer(sequence, layer, l, lanes)
-            .map_err(|what| PlanError::Layer { layer, what })?;
+        check_layer(sequence, layer, l, lanes).map_err(|what| PlanError::Layer { layer, what })?;
     }
     let rows = table::sequence_rows(sequence);
     if rows > 1 << MAX_K {

@@ -22,16 +22,14 @@ impl Words {
     /// Packs the digits from `n` on, as many as there are lanes.
     pub(super) fn pack(&mut self, w: &mut Writer, row: usize, n: usize) {
         let (word, digit) = (n / WORD_BYTES, n % WORD_BYTES);
-        let turn = self.at.map(|(from, at)| Turn {
-            digits: at - digit as i64,
-            is_next_word: word != from,
-        });
+        let turn = self
+            .at
+            .map(|(from, at)| Turn { digits: at - digit as i64, is_next_word: word != from });
         let splits = digit + w.width.lanes() > WORD_BYTES;
         let split = splits.then(|| WORD_BYTES - digit);
         words::marks(&mut w.draft, row, turn, split);
         let digit = digit as i64;
-        self.at =
-            Some(if splits { (word + 1, digit - WORD_BYTES as i64) } else { (word, digit) });
+        self.at = Some(if splits { (word + 1, digit - WORD_BYTES as i64) } else { (word, digit) });
     }
 
     /// The image takes the words of sequence `slot`, which end on `row`.

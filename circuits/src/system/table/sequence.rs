@@ -113,7 +113,8 @@ fn kinds(sequence: &Sequence) -> Vec<(Kind, (i64, i64))> {
 
 /// Rows of a validated model's table, those of fixed size apart, before it is built.
 pub(crate) fn rows(sequence: &Sequence) -> usize {
-    let of_quotients = kinds(sequence).into_iter().map(|(_, (low, high))| high.abs_diff(low) as usize + 1);
+    let of_quotients =
+        kinds(sequence).into_iter().map(|(_, (low, high))| high.abs_diff(low) as usize + 1);
     let of_layers = sequence.layers.iter().enumerate().map(|(i, layer)| match layer {
         Layer::Embedding(e) => e.table.len(),
         Layer::Norm(n) => root_count(sequence, i, n.square_shift),

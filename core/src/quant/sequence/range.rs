@@ -38,7 +38,8 @@ impl Sequence {
                 r.bias.iter().enumerate().map(of).collect()
             }
             Layer::Norm(n) => {
-                let scaled = self.bounds(layer).into_iter().find(|b| b.quantity == Quantity::Scaled);
+                let scaled =
+                    self.bounds(layer).into_iter().find(|b| b.quantity == Quantity::Scaled);
                 let largest = scaled.map_or(0, |b| b.largest - half(n.shift));
                 vec![(-largest, largest); self.channels(n.tensor)]
             }
