@@ -5,7 +5,7 @@ use dn_core::statement::Form;
 use dn_core::{Scoring, Width};
 
 use crate::plan::frame::{Frame, PlanError, MAX_K, MAX_SLOTS};
-use crate::system::table;
+use crate::system::sequence::table_rows;
 
 /// Whether a tensor's rows hold channels of a token, instead of tokens of a channel.
 pub(super) fn is_by_token(sequence: &Sequence, tensor: usize) -> bool {
@@ -46,7 +46,7 @@ pub(crate) fn check(sequence: &Sequence, frame: Frame) -> Result<(), PlanError> 
     for (layer, l) in sequence.layers.iter().enumerate() {
         check_layer(sequence, layer, l, lanes).map_err(|what| PlanError::Layer { layer, what })?;
     }
-    let rows = table::sequence_rows(sequence);
+    let rows = table_rows(sequence);
     if rows > 1 << MAX_K {
         return Err(PlanError::Rows { rows });
     }

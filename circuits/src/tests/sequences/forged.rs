@@ -160,10 +160,13 @@ fn residual(model: &mut Sequence, layer: usize) -> &mut Residual {
     residual
 }
 
+/// Makes another model.
+type Change = fn(&mut Sequence);
+
 /// Look-ups, hashes, words and published values of another model's honest run: only a claim can tell.
 #[test]
 fn soundness_row_27_rejects_another_model_in_the_same_rows() {
-    let changes: [(&str, fn(&mut Sequence)); 8] = [
+    let changes: [(&str, Change); 8] = [
         ("a shortcut left out", |m| residual(m, 4).shortcut.1 = 0),
         ("a shortcut weighed otherwise", |m| residual(m, 1).shortcut.1 -= 1),
         ("a shortcut from another tensor", |m| residual(m, 4).shortcut.0 = 1),
