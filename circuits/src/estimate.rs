@@ -3,13 +3,14 @@
 use dn_core::commitment::permutation_count;
 use dn_core::digest;
 use dn_core::protocol::Protocol;
+use dn_core::quant::sequence::Sequence;
 use dn_core::quant::Graph;
 use dn_core::statement::Form;
 use dn_core::{Scheme, Scoring, Width};
 
 use crate::gas;
-use crate::plan::count_rows;
 use crate::plan::frame::{log2_rows, Frame, PlanError, MAX_K};
+use crate::plan::{count_rows, Plan};
 use crate::system::columns::{advice_columns, fixed_columns};
 use crate::system::poseidon;
 
@@ -74,7 +75,15 @@ pub struct BasesEstimate {
 pub fn estimate(graph: &Graph, frame: impl Into<Frame>) -> Result<Estimate, PlanError> {
     let frame = frame.into();
     let rows = count_rows(graph, &[frame])?[0];
-    Ok(of_rows(graph, frame, rows, &gas::layout(frame.width, frame.scheme)))
+    let layout = gas::layout(frame.width, frame.scheme);
+    Ok(of_rows([graph.input_len(), graph.output_len()], frame, rows, &layout))
+}
+
+/// The same of a sequence model that is laid out.
+#[must_use]
+pub fn of_sequence(model: &Sequence, plan: &Plan) -> Estimate {
+    let layout = gas::layout(plan.width, plan.scheme);
+    of_rows([model.tokens, model.output_len()], plan.frame(), plan.rows, &layout)
 }
 
 /// What a row of a layout costs of one of the default layout's, for which the constants are: by its columns,
@@ -85,11 +94,11 @@ fn shares(width: Width) -> [f64; 3] {
     [share(&columns), share(&poseidon::full_size), share(&advice_columns)]
 }
 
-fn of_rows(graph: &Graph, frame: Frame, rows: usize, layout: &Protocol) -> Estimate {
+/// `messages` are the lengths of an input and an output.
+fn of_rows(messages: [usize; 2], frame: Frame, rows: usize, layout: &Protocol) -> Estimate {
     let Frame { slots, width, form, .. } = frame;
     let k = log2_rows(rows);
     let domain = (1u64 << k) as f64;
-    let messages = [graph.input_len(), graph.output_len()];
     let branches = if form == Form::Digest { digest::branches(slots) } else { 0 };
     let permutations = slots * messages.map(permutation_count).iter().sum::<usize>() + branches;
     let hashes = poseidon::rows(width) * permutations;
@@ -229,7 +238,8 @@ fn best_size(graph: &Graph, limit: usize, frame: Frame) -> Result<(usize, f64), 
     let frames: Vec<Frame> = sizes.iter().map(of).collect();
     let rows = count_rows(graph, &frames)?;
     let costs = sizes.into_iter().zip(frames.into_iter().zip(rows)).map(|(n, (frame, rows))| {
-        let e = of_rows(graph, frame, rows, &layout);
+        let messages = [graph.input_len(), graph.output_len()];
+        let e = of_rows(messages, frame, rows, &layout);
         (n, if e.k > MAX_K { f64::INFINITY } else { e.cpu_s / n as f64 })
     });
     let best = costs.reduce(|best, next| if next.1 <= best.1 { next } else { best });

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use dn_circuits::estimate::estimate;
+use dn_circuits::estimate::{estimate, of_sequence, Estimate};
 use dn_circuits::field::{from_core, CoreFr};
 use dn_circuits::transcript::KeccakRead;
 use dn_circuits::{Frame, Plan, Slot, Witness};
+use dn_core::quant::sequence::Sequence;
 use dn_core::quant::Graph;
 use dn_core::statement::Statement;
 use ff::PrimeField as _;
@@ -38,10 +39,17 @@ pub struct Proof {
     pub usage: Usage,
 }
 
+/// What is proven.
+#[derive(Debug)]
+enum Model {
+    Graph(Graph),
+    Sequence(Sequence),
+}
+
 /// A prover for one model and batch size, with resident keys.
 #[derive(Debug)]
 pub struct Prover {
-    graph: Graph,
+    model: Model,
     keys: Keys,
 }
 
@@ -59,17 +67,26 @@ impl Prover {
         ptau: Option<&Path>,
     ) -> Result<Self, ProveError> {
         let frame = frame.into();
-        let needed_mb = estimate(&graph, frame)?.memory_mb as u64;
-        if let Some(available_mb) = available_mb().filter(|available| *available < needed_mb) {
-            return Err(ProveError::Memory { needed_mb, available_mb });
-        }
-        let plan = Plan::new(&graph, frame)?;
-        let srs = match ptau {
-            Some(path) => Srs::Ptau { path: path.to_path_buf() },
-            None => Srs::UnsafeDev { cache: data.join("srs") },
-        };
-        let keys = Keys::load(plan, &srs, data, name)?;
-        Ok(Self { graph, keys })
+        fits_memory(&estimate(&graph, frame)?)?;
+        let keys = keys(Plan::new(&graph, frame)?, data, name, ptau)?;
+        Ok(Self { model: Model::Graph(graph), keys })
+    }
+
+    /// The same of a validated sequence model, for a frame of the layout of sequences.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_sequence(
+        sequence: Sequence,
+        frame: Frame,
+        data: &Path,
+        name: &str,
+        ptau: Option<&Path>,
+    ) -> Result<Self, ProveError> {
+        let plan = Plan::of_sequence(&sequence, frame)?;
+        fits_memory(&of_sequence(&sequence, &plan))?;
+        let keys = keys(plan, data, name, ptau)?;
+        Ok(Self { model: Model::Sequence(sequence), keys })
     }
 
     /// The keys in use.
@@ -116,7 +133,10 @@ impl Prover {
             }
         };
         begin(Phase::Witness)?;
-        let witness = Witness::new(&self.graph, plan, tasks, header)?;
+        let witness = match &self.model {
+            Model::Graph(graph) => Witness::new(graph, plan, tasks, header)?,
+            Model::Sequence(sequence) => Witness::of_sequence(sequence, plan, tasks, header)?,
+        };
         let (statement, outputs) = (witness.statement.clone(), witness.outputs.clone());
         let instances: Vec<Fr> = statement.instances().into_iter().map(from_core).collect();
         let bytes = engine.prove(plan, witness, ChaCha20Rng::from_entropy(), &mut begin)?;
@@ -162,4 +182,21 @@ impl Prover {
         )
         .is_ok()
     }
+}
+
+/// Refuses what needs more memory than there is.
+fn fits_memory(estimate: &Estimate) -> Result<(), ProveError> {
+    let needed_mb = estimate.memory_mb as u64;
+    match available_mb().filter(|available| *available < needed_mb) {
+        Some(available_mb) => Err(ProveError::Memory { needed_mb, available_mb }),
+        None => Ok(()),
+    }
+}
+
+fn keys(plan: Plan, data: &Path, name: &str, ptau: Option<&Path>) -> Result<Keys, ProveError> {
+    let srs = match ptau {
+        Some(path) => Srs::Ptau { path: path.to_path_buf() },
+        None => Srs::UnsafeDev { cache: data.join("srs") },
+    };
+    Keys::load(plan, &srs, data, name)
 }

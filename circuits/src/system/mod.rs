@@ -6,6 +6,7 @@
 //! accumulators  one recurrence per register                    row        what a recurrence is written in
 //! rows          one file per kind of row: cells, marks, filling, constraints, terms of registers
 //! poseidon      constants and rows of a permutation            gates      all constraints, in order
+//! sequence      what sequence models look up
 //! ```
 //!
 //! Nothing here knows how a model is planned, a witness filled or a proof folded.
@@ -19,6 +20,7 @@ pub(crate) mod lookup;
 pub mod poseidon;
 pub(crate) mod row;
 pub(crate) mod rows;
+pub(crate) mod sequence;
 pub(crate) mod steering;
 pub mod table;
 pub(crate) mod view;

@@ -1,14 +1,10 @@
 //! The one lookup table of a model: tagged sections of triples.
 
-mod sequence;
-
 use std::collections::BTreeMap;
 
 use dn_core::quant::{requantize, Graph, ZERO_POINT};
 use dn_core::Scoring;
 use halo2_proofs::halo2curves::bn256::Fr;
-
-pub(crate) use sequence::{rows as sequence_rows, Looked, EMBEDDING_ZERO};
 
 /// Values that a probe's score packs: one for the probe, then correct, then the margin.
 pub const SCORE_CORRECT: u64 = 1 << 16;
@@ -40,9 +36,9 @@ pub struct Division {
     /// Smallest quotient of any accumulator; `hi` counts from it.
     pub quotient_min: i64,
     /// Right shift of each channel.
-    shift: Vec<u32>,
+    pub(super) shift: Vec<u32>,
     /// log2 of the remainders' range.
-    bits: u32,
+    pub(super) bits: u32,
 }
 
 impl Division {
@@ -70,7 +66,7 @@ impl Division {
     }
 }
 
-fn half(shift: u32) -> i64 {
+pub(super) fn half(shift: u32) -> i64 {
     if shift == 0 {
         0
     } else {
@@ -98,7 +94,7 @@ pub struct Table {
     /// Every row, in order.
     pub rows: Vec<Triple>,
     /// By tag: the row at which the section's first value, or else the second one, is 0.
-    sections: Vec<usize>,
+    pub(super) sections: Vec<usize>,
     /// Tag of input bytes in `out`; in a sequence's table of tokens, whose stored byte is in `out`.
     pub tag_input: u64,
     /// Tag of input bytes in `lo`.
@@ -124,13 +120,15 @@ pub(crate) fn rows(graph: &Graph) -> usize {
     (0..graph.nodes.len()).map(of).sum()
 }
 
-struct Builder {
-    rows: Vec<Triple>,
-    sections: Vec<usize>,
+/// A table in the making.
+pub(super) struct Builder {
+    pub(super) rows: Vec<Triple>,
+    pub(super) sections: Vec<usize>,
 }
 
 impl Builder {
-    fn section(&mut self, pairs: impl Iterator<Item = (u64, u64)>) -> u64 {
+    /// Adds a section; returns its tag.
+    pub(super) fn section(&mut self, pairs: impl Iterator<Item = (u64, u64)>) -> u64 {
         let tag = self.sections.len() as u64;
         self.sections.push(self.rows.len());
         self.rows.extend(pairs.map(|(a, b)| (tag, a, b)));

@@ -114,15 +114,24 @@ fn slips(at: usize, slip: Slip) -> impl Fn(usize, Slip) -> Fr {
     move |row, what| if (row, what) == (at, slip) { Fr::ONE } else { Fr::ZERO }
 }
 
-/// The output commitment of slot 2, hashed with a slip.
+/// The output commitment of slot 2, hashed with a slip in its first block.
 fn output_hash(net: &Net, at: usize, slip: Slip) -> Witness {
     let mut w = net.witness.clone();
     let (salt, output) = (net.tasks[2].salt, &net.witness.outputs[2]);
     let tag = commitment::tag(commitment::DOMAIN_OUTPUT, output.len());
-    let block = commitment::blocks(tag, salt, output).remove(0);
+    let mut blocks = commitment::blocks(tag, salt, output).into_iter();
     let mut state = [Fr::ZERO; WIDTH];
-    state[1..].iter_mut().zip(block).for_each(|(to, x)| *to = from_core(x));
-    let (cells, hash) = net.plan.poseidon.permute_off(state, &slips(at, slip));
+    let first = blocks.next().unwrap();
+    state[1..].iter_mut().zip(first).for_each(|(to, x)| *to = from_core(x));
+    let (mut cells, mut hash) = net.plan.poseidon.permute_off(state, &slips(at, slip));
+    for block in blocks {
+        let mut state = [Fr::ZERO; WIDTH];
+        state[1] = hash;
+        state[2..].iter_mut().zip(block).for_each(|(to, x)| *to = from_core(x));
+        let (next, out) = net.plan.poseidon.permute(state);
+        cells.extend(&next);
+        hash = out;
+    }
     let first = net.plan.sections.output_hashes + 2 * cells.len();
     w.cells[first..first + cells.len()].copy_from_slice(&cells[0..cells.len()]);
     w.statement.outputs[2] = to_core(hash);

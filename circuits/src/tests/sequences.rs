@@ -10,7 +10,7 @@ use dn_core::statement::Form;
 use super::{failures, Stream};
 use crate::field::CoreFr;
 use crate::plan::{Frame, Plan, PlanError};
-use crate::witness::{Slot, Witness};
+use crate::witness::{Slot, Witness, WitnessError};
 use dn_core::{Scoring, Width};
 
 /// A laid-out sequence model with one batch.
@@ -69,25 +69,26 @@ fn norm(tensor: usize, channels: usize, bits: u32) -> Layer {
 /// A block without attention: vectors with positions, a norm, a hidden layer, what it adds to the vectors, a norm and a
 /// head. Two rows a token, or one with `channels` of eight.
 pub(super) fn block(tokens: usize, channels: usize) -> Sequence {
-    let mut s = Stream(83);
+    block_of(&mut Stream(83), tokens, channels)
+}
+
+fn block_of(s: &mut Stream, tokens: usize, channels: usize) -> Sequence {
     let vocabulary = 11;
-    let embedding = Layer::Embedding(Embedding {
-        channels,
-        table: weights(&mut s, vocabulary * channels, 100),
-    });
+    let embedding =
+        Layer::Embedding(Embedding { channels, table: weights(s, vocabulary * channels, 100) });
     let first = Layer::Residual(Residual {
         shortcut: (1, 3),
         branch: None,
-        bias: constants(&mut s, channels, 50),
-        positions: constants(&mut s, tokens * channels, 90),
+        bias: constants(s, channels, 50),
+        positions: constants(s, tokens * channels, 90),
         shift: 2,
         bits: 8,
     });
-    let hidden = 2 * channels;
+    let hidden = channels + 1;
     let second = Layer::Residual(Residual {
         shortcut: (2, -40),
-        branch: Some((4, weights(&mut s, channels * hidden, 9))),
-        bias: constants(&mut s, channels, 100),
+        branch: Some((4, weights(s, channels * hidden, 9))),
+        bias: constants(s, channels, 100),
         positions: Vec::new(),
         shift: 6,
         bits: 9,
@@ -96,10 +97,10 @@ pub(super) fn block(tokens: usize, channels: usize) -> Sequence {
         embedding,
         first,
         norm(2, channels, 8),
-        linear(&mut s, (3, channels), hidden),
+        linear(s, (3, channels), hidden),
         second,
         norm(5, channels, 9),
-        linear(&mut s, (6, channels), 3),
+        linear(s, (6, channels), 3),
     ];
     let model = Sequence { tokens, vocabulary, layers };
     model.validate().unwrap();
@@ -124,9 +125,9 @@ impl Batch {
         Self { model, plan, witness, tasks }
     }
 
-    /// Two sequences of 40 tokens: words end within rows of tokens and of the answers.
+    /// Two sequences of 32 tokens: words end within rows of tokens and of the answers.
     pub(super) fn long() -> Self {
-        let model = block(40, 16);
+        let model = block(32, 16);
         let tasks = tasks(&model, 2);
         Self::new(model, frame(2), tasks)
     }
@@ -168,6 +169,20 @@ fn accepts_sequences_with_a_digest() {
     assert!(failures.is_empty(), "{}", failures[..failures.len().min(5)].join("\n"));
 }
 
+/// Sections hold every quotient, root and vector that any tokens lead to.
+#[test]
+fn soundness_row_21_random_sequences_always_have_a_witness() {
+    for seed in 0..12 {
+        let model = block_of(&mut Stream(1000 + seed), 8, 8);
+        let plan = Plan::of_sequence(&model, frame(12)).unwrap();
+        let mut s = Stream(seed);
+        let tasks: Vec<Slot> = (0..12)
+            .map(|_| Slot { input: (0..8).map(|_| s.int8(127)).collect(), ..Slot::null(8) })
+            .collect();
+        Witness::of_sequence(&model, &plan, &tasks, CoreFr::from(3u8)).unwrap();
+    }
+}
+
 #[test]
 fn layouts_are_of_one_kind_of_model() {
     let model = block(8, 8);
@@ -179,4 +194,10 @@ fn layouts_are_of_one_kind_of_model() {
     let graph = super::model(&mut Stream(7));
     let error = Plan::new(&graph, Frame::new(16, Width::Sequence)).unwrap_err();
     assert_eq!(error, PlanError::Layout { width: Width::Sequence, model: "graphs" });
+    let (short, header) = (Batch::short(), CoreFr::from(3u8));
+    let error = Witness::new(&graph, &short.plan, &short.tasks, header).unwrap_err();
+    assert_eq!(error, WitnessError::Kind);
+    let (_, plan, _) = super::setup(5, 8);
+    let error = Witness::of_sequence(&model, &plan, &short.tasks, header).unwrap_err();
+    assert_eq!(error, WitnessError::Kind);
 }

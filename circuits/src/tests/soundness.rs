@@ -262,7 +262,7 @@ fn soundness_row_07_rejects_an_input_of_another_domain_or_length() {
 /// leaves the neighbouring row.
 #[test]
 fn soundness_row_12_queries_are_distinct_neighbours() {
-    for width in Width::ALL {
+    for width in Width::ALL.into_iter().chain([Width::Sequence]) {
         queries_are_distinct_neighbours(width);
     }
 }
@@ -284,7 +284,7 @@ fn queries_are_distinct_neighbours(width: Width) {
 /// Every challenge is drawn after the cells of all look-ups, and only folds come later.
 #[test]
 fn soundness_row_13_challenges_follow_the_cells() {
-    for width in Width::ALL {
+    for width in Width::ALL.into_iter().chain([Width::Sequence]) {
         challenges_follow_the_cells(width);
     }
 }

@@ -11,6 +11,7 @@ use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use super::checker::Checker;
 use super::forgeries::{ends, folds, hashes, Forgery};
 use super::nets::Net;
+use super::sequences::Batch;
 use super::votes::votes;
 use crate::system::columns::{Columns, CHALLENGES};
 use crate::system::gates;
@@ -157,8 +158,9 @@ fn implied_constraints_reject_what_they_name_in(width: Width) {
 /// For `scripts/weaken-gates.sh`: layout and index, gate and name of every constraint.
 #[test]
 fn lists_the_constraints() {
-    for width in Width::ALL {
-        let c = Checker::new(&Net::constant_of(width, &[1, 2], None).plan, challenges());
+    let graphs = Width::ALL.map(|width| Net::constant_of(width, &[1, 2], None).plan);
+    for plan in graphs.into_iter().chain([Batch::short().plan]) {
+        let (c, width) = (Checker::new(&plan, challenges()), plan.width);
         for (i, constraint) in c.constraints.iter().enumerate() {
             let (gate, name) = (&constraint.gate, &constraint.name);
             println!("constraint {}:{i} {gate} / {name}", width.name());

@@ -7,6 +7,9 @@ use crate::system::table::Triple;
 /// Why a batch has no witness.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum WitnessError {
+    /// The plan lays out another kind of model.
+    #[error("the plan is one of another kind of model")]
+    Kind,
     /// More tasks than slots.
     #[error("{got} tasks for {slots} slots")]
     TooMany {

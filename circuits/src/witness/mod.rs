@@ -10,7 +10,7 @@ use dn_core::digest::{self, Tree, ARITY};
 use dn_core::quant::sequence::Sequence;
 use dn_core::quant::{trace, Graph};
 use dn_core::statement::{Form, Score, Statement};
-use dn_core::Scoring;
+use dn_core::{Scoring, Width};
 use ff::Field;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rayon::prelude::*;
@@ -75,6 +75,9 @@ impl Witness {
         tasks: &[Slot],
         header: CoreFr,
     ) -> Result<Self, WitnessError> {
+        if plan.width == Width::Sequence {
+            return Err(WitnessError::Kind);
+        }
         check(plan, tasks, (graph.input_len(), graph.output_len()))?;
         let mut slots = tasks.to_vec();
         slots.resize(plan.slots, Slot::null(graph.input_len()));
@@ -105,6 +108,9 @@ impl Witness {
         tasks: &[Slot],
         header: CoreFr,
     ) -> Result<Self, WitnessError> {
+        if plan.sequence.values.len() != model.layers.len() {
+            return Err(WitnessError::Kind);
+        }
         check(plan, tasks, (model.tokens, model.output_len()))?;
         let mut slots = tasks.to_vec();
         slots.resize(plan.slots, Slot::null(model.tokens));

@@ -7,7 +7,8 @@ use super::filler::Filler;
 use super::Slot;
 use crate::system::rows::small::Small;
 use crate::system::rows::{activation, embedding, root, sum, token};
-use crate::system::table::{Division, Looked};
+use crate::system::sequence::Looked;
+use crate::system::table::Division;
 
 /// All sequences of a batch, token by token.
 struct Tokens<'a> {

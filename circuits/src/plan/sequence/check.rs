@@ -5,7 +5,7 @@ use dn_core::statement::Form;
 use dn_core::{Scoring, Width};
 
 use crate::plan::frame::{Frame, PlanError, MAX_K, MAX_SLOTS};
-use crate::system::table;
+use crate::system::sequence::table_rows;
 
 /// Whether a tensor's rows hold channels of a token, instead of tokens of a channel.
 pub(super) fn is_by_token(sequence: &Sequence, tensor: usize) -> bool {
@@ -26,7 +26,7 @@ pub(super) fn depth(sequence: &Sequence) -> usize {
     sequence.layers.iter().enumerate().map(distance).max().unwrap_or(1)
 }
 
-pub(in crate::plan) fn check(sequence: &Sequence, frame: Frame) -> Result<(), PlanError> {
+pub(crate) fn check(sequence: &Sequence, frame: Frame) -> Result<(), PlanError> {
     if frame.width != Width::Sequence || frame.scoring != Scoring::None {
         return Err(PlanError::Layout { width: frame.width, model: "sequences" });
     }
@@ -46,7 +46,7 @@ pub(in crate::plan) fn check(sequence: &Sequence, frame: Frame) -> Result<(), Pl
     for (layer, l) in sequence.layers.iter().enumerate() {
         check_layer(sequence, layer, l, lanes).map_err(|what| PlanError::Layer { layer, what })?;
     }
-    let rows = table::sequence_rows(sequence);
+    let rows = table_rows(sequence);
     if rows > 1 << MAX_K {
         return Err(PlanError::Rows { rows });
     }

@@ -16,8 +16,8 @@ use super::tracks;
 use crate::system::columns::Cell;
 use crate::system::fixed::Draft;
 use crate::system::kind::Kind;
+use crate::system::sequence::EMBEDDING_ZERO;
 use crate::system::steering::Fx;
-use crate::system::table::EMBEDDING_ZERO;
 
 pub(crate) const ABOUT: About = About {
     name: "embedding",

@@ -7,7 +7,7 @@ use dn_core::quant::sequence::{Layer, Residual, Sequence};
 use dn_core::quant::{Graph, Shape};
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::{block, frame, tasks, Batch};
+use super::{block, frame, linear, tasks, Batch};
 use crate::field::CoreFr;
 use crate::plan::{Plan, PlanError};
 use crate::system::columns::{Acc, Cell};
@@ -19,6 +19,7 @@ use crate::tests::mutation::{accepted_of, check_free_cells};
 use crate::tests::nets::{out_of, set_lo, set_pair, small, Net};
 use crate::tests::soundness::{objections, only};
 use crate::tests::weakening::{challenges, check};
+use crate::tests::Stream;
 use crate::witness::Witness;
 use dn_core::Width;
 
@@ -32,7 +33,10 @@ fn column(cell: Cell) -> usize {
 impl Batch {
     /// Three sequences whose messages take two blocks.
     fn messages() -> Self {
-        let model = block(96, 8);
+        let mut model = block(96, 8);
+        model.layers.truncate(3);
+        model.layers.push(linear(&mut Stream(5), (3, 8), 1));
+        model.validate().unwrap();
         let tasks = tasks(&model, 3);
         Self::new(model, frame(3), tasks)
     }
@@ -156,10 +160,13 @@ fn residual(model: &mut Sequence, layer: usize) -> &mut Residual {
     residual
 }
 
+/// Makes another model.
+type Change = fn(&mut Sequence);
+
 /// Look-ups, hashes, words and published values of another model's honest run: only a claim can tell.
 #[test]
 fn soundness_row_27_rejects_another_model_in_the_same_rows() {
-    let changes: [(&str, fn(&mut Sequence)); 8] = [
+    let changes: [(&str, Change); 8] = [
         ("a shortcut left out", |m| residual(m, 4).shortcut.1 = 0),
         ("a shortcut weighed otherwise", |m| residual(m, 1).shortcut.1 -= 1),
         ("a shortcut from another tensor", |m| residual(m, 4).shortcut.0 = 1),
@@ -277,7 +284,7 @@ fn soundness_row_29_rejects_other_words() {
         let mut tasks = batch.tasks.clone();
         let mut w = batch.witness.clone();
         let (first, count) = if domain {
-            tasks[1].input.swap(30, 31);
+            tasks[1].input[30] += 1;
             (batch.plan.sections.input_hashes, batch.plan.sections.values)
         } else {
             tasks[1].salt += CoreFr::from(1u8);
@@ -305,7 +312,7 @@ fn soundness_row_29_words_are_split_where_they_end() {
     let batch = Batch::long();
     let splits: Vec<usize> =
         (0..batch.plan.rows).filter(|row| batch.plan.is(Fx::Split, *row)).collect();
-    // 40 tokens end one word, in two sequences; the answers of 120 values end three.
+    // 32 tokens end one word, in two sequences; the answers of 96 values end three.
     assert_eq!(splits.len(), 2 * (1 + 3));
     let c = Checker::new(&batch.plan, challenges());
     for row in splits {

@@ -1,9 +1,9 @@
-//! Sections of sequence models. Layers that differ in their weights alone share one.
+//! The table of a sequence model and its sections. Layers that differ in their weights alone share one.
 
 use dn_core::quant::sequence::{Function, Layer, Quantity, Sequence, MAX_BITS};
 use dn_core::quant::ZERO_POINT;
 
-use super::{half, Builder, Division, Table};
+use super::table::{half, Builder, Division, Table};
 
 /// What the rows of a layer look up.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ fn kinds(sequence: &Sequence) -> Vec<(Kind, (i64, i64))> {
 }
 
 /// Rows of a validated model's table, those of fixed size apart, before it is built.
-pub(crate) fn rows(sequence: &Sequence) -> usize {
+pub(crate) fn table_rows(sequence: &Sequence) -> usize {
     let of_quotients =
         kinds(sequence).into_iter().map(|(_, (low, high))| high.abs_diff(low) as usize + 1);
     let of_layers = sequence.layers.iter().enumerate().map(|(i, layer)| match layer {
