@@ -38,7 +38,7 @@ async function play(page) {
   await page.getByText(/Settlement: paid/).waitFor({ timeout: 90_000 });
   await page.evaluate(() => window.scrollTo(0, 0));
 }
-await picture("playground", "#/playground", { viewport: { width: 1200, height: 1060 } }, play);
+await picture("playground", "#/playground", { viewport: { width: 1200, height: 1250 } }, play);
 await picture("playground-small", "#/playground", { viewport: { width: 390, height: 844 }, colorScheme: "dark" }, async (page) => drawn(page, 8));
 await picture("account", `#/account/${batch.slots[0].order.user}`, { viewport: { width: 1200, height: 860 } });
 await picture("node", `#/nodes/${batch.slots[0].worker}`, { viewport: { width: 1200, height: 860 }, colorScheme: "dark" });
