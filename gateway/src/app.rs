@@ -75,8 +75,9 @@ mod tests {
     use super::*;
 
     fn app(revoked: &[&str]) -> (App, KeyMaker) {
-        let folder = std::env::temp_dir().join(format!("dn-gateway-{}", std::process::id()));
-        let keys = KeyMaker::read_or_create(&folder.with_extension("secret")).expect("a secret");
+        let file = std::env::temp_dir().join(format!("dn-gateway-{}.secret", std::process::id()));
+        let keys = KeyMaker::read_or_create(&file).expect("a secret");
+        std::fs::remove_file(&file).expect("removed");
         let nobody = Address([0; 20]);
         let chain = ChainView {
             chain_id: 1,
