@@ -72,7 +72,7 @@ fn of_batch(
     let header = wire::rollup_header(header);
     let of_chunk = |(chunk, mut answers): (usize, Vec<Answer>)| {
         answers.sort_by_key(|answer| answer.slot);
-        let opening = settlement::opening(instances, &slots, wire::address(prover), chunk);
+        let opening = settlement::opening(instances, &slots, wire::address(prover), &[chunk]);
         let opening = opening.context("a statement of no batch")?;
         ensure!(!answers.is_empty(), "a chunk without probes");
         Ok(Answers {
