@@ -324,6 +324,7 @@ impl Builder<'_> {
 
     /// An operator on `x`: its name, other operands, attributes, number of results.
     #[allow(clippy::type_complexity, reason = "one use, above")]
+    #[allow(clippy::too_many_lines, reason = "an arm for each kind of operator")]
     fn draw(&mut self, x: &Known) -> Option<(&'static str, Vec<Known>, Vec<Attribute>, usize)> {
         let rank = x.dims().len();
         let of = |op, rest, attributes| Some((op, rest, attributes, 1));
@@ -375,7 +376,7 @@ impl Builder<'_> {
             }
             9 if x.data_type() == BOOL => {
                 let like = |k: &&Known| k.data_type() != BOOL;
-                let a = self.known.iter().filter(like).next_back()?.clone();
+                let a = self.known.iter().rfind(like)?.clone();
                 let b = self.partner(&a);
                 of("Where", vec![a, b], vec![])
             }
