@@ -32,7 +32,7 @@ library Poseidon {
         returns (uint256 h)
     {
         uint256 words = (values.length + WORD_BYTES - 1) / WORD_BYTES;
-        uint256[5] memory x = [DOMAIN_OUTPUT | values.length << 32, salt, 0, 0, 0];
+        uint256[5] memory x = [DOMAIN_OUTPUT | values.length << 32, salt % FIELD, 0, 0, 0];
         (uint256 word, uint256 at) = (0, 2);
         while (true) {
             for (; at < 5; ++at) {

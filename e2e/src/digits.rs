@@ -46,6 +46,12 @@ impl Digits {
     }
 }
 
+/// The file with the questions that validators ask of a trained model.
+#[must_use]
+pub fn pool(model: &str) -> PathBuf {
+    root().join("models").join(model).join("pool.jsonl")
+}
+
 /// The checkout.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

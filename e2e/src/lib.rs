@@ -9,7 +9,7 @@ mod stage;
 mod user;
 
 pub use answer::answer;
-pub use digits::Digits;
+pub use digits::{pool, Digits};
 pub use network::{options, programs, BATCH};
 pub use proxy::{Fault, Proxy};
 pub use stage::{paid_once, Stage};

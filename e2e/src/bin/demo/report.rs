@@ -7,10 +7,13 @@ use alloy::primitives::utils::format_ether;
 use alloy::primitives::U256;
 use dn_circuits::estimate::estimate;
 use dn_circuits::Frame;
+use dn_core::powr;
 use dn_core::quant::Node;
+use dn_core::statement::Score;
 use dn_devnet::{Devnet, Options};
 use dn_e2e::{Digits, BATCH};
 
+use crate::quality::Quality;
 use crate::Outcome;
 
 pub(crate) fn model(digits: &Digits) {
@@ -55,6 +58,26 @@ pub(crate) fn outcome(outcome: &Outcome) {
     balances(outcome);
     let is_balanced = outcome.after.balance_since(&outcome.before);
     println!("sum of DN unchanged: {}", if is_balanced { "yes" } else { "no" });
+}
+
+pub(crate) fn quality(found: &Quality) {
+    println!("\nepoch  probes  right  accuracy  quality of the sample");
+    for sample in &found.samples {
+        let (count, correct) = (sample.count, sample.correct);
+        let score =
+            Score { probe_count: count, probe_correct: correct, margin_sum: sample.margin_sum };
+        let quality = powr::quality(score).map_or(0.0, |quality| part(quality.0));
+        let accuracy = 100.0 * f64::from(correct) / f64::from(count.max(1));
+        println!("{:5}  {count:6}  {correct:5}  {accuracy:6.2} %  {quality:.4}", sample.epoch);
+    }
+    for version in &found.smoothed {
+        println!("quality of the model, from a quarter on: {:.4}", part(version.quality));
+    }
+}
+
+/// A fraction of the protocol's one.
+fn part(fraction: u32) -> f64 {
+    f64::from(fraction) / f64::from(u32::MAX)
 }
 
 fn middle(sorted: &[Duration]) -> String {

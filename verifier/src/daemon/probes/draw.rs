@@ -150,3 +150,65 @@ fn probe(
         any: number("any"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pool::Example;
+    use super::*;
+    use dn_core::api::{Address, Amount};
+
+    fn model(id: u8) -> ModelView {
+        ModelView {
+            model_id: Bytes32([id; 32]),
+            name: "m".into(),
+            service: "s".into(),
+            input_len: 40,
+            output_len: 4,
+            input_scale: vec![0.5],
+            input_offset: vec![1.0],
+            output_scale: vec![1.0],
+            output_offset: vec![0.0],
+            classes: 4,
+            batch_slots: 64,
+            work_units: 1,
+            price: Amount(1),
+            developer: Address([0; 20]),
+            vk: Address([0; 20]),
+            null_input_hash: Bytes32([0; 32]),
+        }
+    }
+
+    fn pool() -> Pool {
+        let example = |y: u16| Example { x: vec![f32::from(y); 40], y };
+        Pool { service: "s".into(), examples: (0..4).map(example).collect() }
+    }
+
+    #[test]
+    fn a_draw_is_the_same_whenever_it_is_made() {
+        let (models, pool) = ([model(1), model(2)], pool());
+        let asked: Vec<(&ModelView, &Pool)> = models.iter().map(|m| (m, &pool)).collect();
+        let secret = Secret(B256::repeat_byte(7));
+        let draw = Draw::new(&secret, 3, &asked);
+        assert_eq!(draw.probes.len(), 2 * PER_MODEL);
+        assert_eq!(draw.root(), Draw::new(&secret, 3, &asked).root());
+        assert_ne!(draw.root(), Draw::new(&secret, 4, &asked).root());
+        assert_ne!(draw.root(), Draw::new(&Secret(B256::ZERO), 3, &asked).root());
+        assert!(draw.probes.iter().enumerate().all(|(i, probe)| probe.index == i));
+    }
+
+    /// The input is an example's, moved here and there by one step, and the label is that example's.
+    #[test]
+    fn probes_are_examples_with_some_noise() {
+        let (model, pool) = (model(1), pool());
+        let draw = Draw::new(&Secret(B256::repeat_byte(9)), 1, &[(&model, &pool)]);
+        let mut moved = 0;
+        for probe in &draw.probes {
+            let clean = quantize(&model, &pool.examples[usize::from(probe.label)].x);
+            let steps = probe.input.iter().zip(&clean).map(|(a, b)| (a - b).unsigned_abs());
+            moved += steps.clone().filter(|step| *step == 1).count();
+            assert!(steps.clone().all(|step| step <= 1));
+        }
+        let expected = draw.probes.len() * 40 / usize::from(NOISE);
+        assert!(moved > expected / 2 && moved < 2 * expected, "{moved} of about {expected}");
+    }
+}

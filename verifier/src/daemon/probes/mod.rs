@@ -146,12 +146,14 @@ impl Prober {
         if ids.is_empty() {
             return Ok(());
         }
-        // A plan whose commitment may be on its way stays as it is.
-        if self.plans.of(epoch).is_none_or(|plan| plan.models != ids) {
+        // A plan stays as it is: its commitment may be on its way.
+        let planned = self.plans.of(epoch).map(|plan| plan.models.clone());
+        if planned.is_none() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let made_at_ms = u64::try_from(now.as_millis()).unwrap_or_default();
             self.plans.keep(Plan { epoch, made_at_ms, models: ids.clone() })?;
         }
+        let ids = planned.unwrap_or(ids);
         let Some(matched) = self.matched(&ids, models) else { return Ok(()) };
         let root = Draw::new(&self.secret, epoch, &matched).root();
         send("commit probes", epoch, self.validators.commitPool(root)).await;

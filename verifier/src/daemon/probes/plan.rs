@@ -55,3 +55,22 @@ impl Plans {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_of_the_last_epochs_outlive_a_restart() {
+        let file = std::env::temp_dir().join(format!("dn-plans-{}.json", std::process::id()));
+        let _ = std::fs::remove_file(&file);
+        let mut plans = Plans::open(&file).unwrap();
+        let plan = |epoch: u32| Plan { epoch, made_at_ms: 5, models: vec![Bytes32([1; 32])] };
+        for epoch in 1..=6 {
+            plans.keep(plan(epoch)).unwrap();
+        }
+        let known = Plans::open(&file).unwrap();
+        assert_eq!((known.of(2), known.of(6)), (None, Some(&plan(6))));
+        std::fs::remove_file(file).unwrap();
+    }
+}

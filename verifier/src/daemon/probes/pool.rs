@@ -84,3 +84,28 @@ pub fn quantize(model: &ModelView, x: &[f32]) -> Vec<i8> {
     };
     x.iter().enumerate().map(code).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Pool> {
+        let file =
+            std::env::temp_dir().join(format!("dn-pool-{}-{}", std::process::id(), text.len()));
+        std::fs::write(&file, text)?;
+        let pool = Pool::read(&PoolFile { service: "s".into(), file: file.clone() });
+        std::fs::remove_file(file)?;
+        pool
+    }
+
+    #[test]
+    fn pools_are_lines_of_examples() {
+        let pool = read("{\"x\":[1,2.5],\"y\":3}\n{\"x\":[0,0],\"y\":0}\n").unwrap();
+        assert_eq!(pool.examples[0], Example { x: vec![1.0, 2.5], y: 3 });
+        assert_eq!(pool.examples.len(), 2);
+        let wrong = read("{\"x\":[1],\"y\":3}\n{\"x\":[1],\"y\":-3}\n").unwrap_err();
+        assert!(format!("{wrong:#}").contains("line 2"), "{wrong:#}");
+        assert!(read("").is_err());
+        assert!("digits".parse::<PoolFile>().is_err());
+    }
+}
