@@ -25,6 +25,8 @@ mod tasks;
 mod tensors;
 mod writer;
 
+use std::ops::Range;
+
 use dn_core::commitment::{permutation_count, DOMAIN_INPUT, DOMAIN_OUTPUT};
 use dn_core::labels::MAX_CLASSES;
 use dn_core::quant::sequence::Sequence;
@@ -284,6 +286,23 @@ impl Plan {
     /// Values of fixed column `column` on the used rows.
     pub fn fixed_column(&self, column: usize) -> impl Iterator<Item = Fr> + '_ {
         self.fixed.column(column)
+    }
+
+    /// By used row, whether this fixed column is not zero there.
+    pub fn is_used(&self, column: usize) -> impl Iterator<Item = bool> + '_ {
+        self.fixed.column(column).map(|x| x != Fr::ZERO)
+    }
+
+    /// The used rows, by kind, in order.
+    #[must_use]
+    pub fn runs(&self) -> Vec<Run> {
+        runs::runs(&self.fixed, self.rows)
+    }
+
+    /// Where the parts of a batch stand, in order; what has no rows is left out.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(Part, Range<usize>)> {
+        runs::parts(&self.sections, self.rows)
     }
 
     /// A whole column's cell, or that of the pair that a mark belongs to.

@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use dn_core::Width;
-use ff::Field;
-use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::Plan;
+use super::sections::Sections;
+use crate::system::fixed::Fixed;
 use crate::system::kind::Kind;
 use crate::system::steering::{fixed_columns, Fx};
 
@@ -38,50 +37,40 @@ pub enum Part {
     OutputHashes,
 }
 
-impl Plan {
-    /// The used rows, by kind, in order.
-    #[must_use]
-    pub fn runs(&self) -> Vec<Run> {
-        let mut runs: Vec<(Kind, Range<usize>)> = Vec::new();
-        for row in 0..self.rows {
-            let kind = match self.fixed.kind(row) {
-                // A permutation's rows alternate: one run.
-                Kind::Round(_) => Kind::ALL[Kind::ALL.len() - 1],
-                kind => kind,
-            };
-            match runs.last_mut() {
-                Some((last, rows)) if *last == kind => rows.end = row + 1,
-                _ => runs.push((kind, row..row + 1)),
-            }
-        }
-        let told = |(kind, rows): (Kind, Range<usize>)| {
-            let about = kind.about();
-            Run { kind: about.name, cells: about.cells, rows }
+/// The used rows, by kind, in order.
+pub(super) fn runs(fixed: &Fixed, rows: usize) -> Vec<Run> {
+    let mut runs: Vec<(Kind, Range<usize>)> = Vec::new();
+    for row in 0..rows {
+        let kind = match fixed.kind(row) {
+            // A permutation's rows alternate: one run.
+            Kind::Round(_) => Kind::ALL[Kind::ALL.len() - 1],
+            kind => kind,
         };
-        runs.into_iter().map(told).collect()
-    }
-
-    /// By used row, whether this fixed column is not zero there.
-    pub fn is_used(&self, column: usize) -> impl Iterator<Item = bool> + '_ {
-        self.fixed.column(column).map(|x| x != Fr::ZERO)
-    }
-
-    /// Where the parts of a batch stand, in order; what has no rows is left out.
-    #[must_use]
-    pub fn parts(&self) -> Vec<(Part, Range<usize>)> {
-        let s = &self.sections;
-        let nodes = s.node_starts.iter().enumerate().map(|(i, row)| (Part::Node(i), *row));
-        let mut starts: Vec<(Part, usize)> =
-            vec![(Part::InputHashes, s.input_hashes), (Part::Inputs, s.values)];
-        if s.digest > 0 {
-            starts.insert(0, (Part::Digest, s.digest));
+        match runs.last_mut() {
+            Some((last, rows)) if *last == kind => rows.end = row + 1,
+            _ => runs.push((kind, row..row + 1)),
         }
-        starts.extend(nodes);
-        starts.extend([(Part::Quality, s.quality), (Part::OutputHashes, s.output_hashes)]);
-        let ends: Vec<usize> = starts.iter().skip(1).map(|s| s.1).chain([self.rows]).collect();
-        let parts = starts.into_iter().zip(ends).map(|((part, start), end)| (part, start..end));
-        parts.filter(|(_, rows)| !rows.is_empty()).collect()
     }
+    let told = |(kind, rows): (Kind, Range<usize>)| {
+        let about = kind.about();
+        Run { kind: about.name, cells: about.cells, rows }
+    };
+    runs.into_iter().map(told).collect()
+}
+
+/// Where the parts of `rows` rows stand, in order; what has none is left out.
+pub(super) fn parts(s: &Sections, rows: usize) -> Vec<(Part, Range<usize>)> {
+    let nodes = s.node_starts.iter().enumerate().map(|(i, row)| (Part::Node(i), *row));
+    let mut starts: Vec<(Part, usize)> =
+        vec![(Part::InputHashes, s.input_hashes), (Part::Inputs, s.values)];
+    if s.digest > 0 {
+        starts.insert(0, (Part::Digest, s.digest));
+    }
+    starts.extend(nodes);
+    starts.extend([(Part::Quality, s.quality), (Part::OutputHashes, s.output_hashes)]);
+    let ends: Vec<usize> = starts.iter().skip(1).map(|s| s.1).chain([rows]).collect();
+    let parts = starts.into_iter().zip(ends).map(|((part, start), end)| (part, start..end));
+    parts.filter(|(_, rows)| !rows.is_empty()).collect()
 }
 
 /// Names of the fixed columns, in order; marks that share one are joined by a stroke, weights are numbered.
