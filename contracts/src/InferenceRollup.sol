@@ -6,6 +6,7 @@ import {Accounts} from "./Accounts.sol";
 import {Batches} from "./Batches.sol";
 import {Chunks} from "./Chunks.sol";
 import {DnToken} from "./DnToken.sol";
+import {Payments} from "./Payments.sol";
 import {Receipts} from "./Receipts.sol";
 import {Reports} from "./Reports.sol";
 import {Settlement} from "./Settlement.sol";
@@ -58,7 +59,8 @@ contract InferenceRollup is Batches, Settlement {
         EIP712("deepnode", "1")
         Accounts(config.token, config.exitDelay)
         Batches(config.registry, config.verifier, config.sequencer)
-        Settlement(config.staking, config.epochs, config.validatorPool, config.treasury)
+        Payments(config.epochs, config.validatorPool, config.treasury)
+        Settlement(config.staking)
     {
         reports = new Reports(config.registry, config.staking, config.epochs);
     }
@@ -74,28 +76,39 @@ contract InferenceRollup is Batches, Settlement {
         bytes32 batchHash = _prove(header, proof, spec);
         _checkCommitted(header, slotHashes);
         _checkInputs(proof.instances, slotHashes);
+        Frame memory f = _frame(header, batchHash, chunks, spec);
         for (uint256 i; i < chunks.length; ++i) {
-            _checkSlots(header.batchId, chunks[i], slotHashes);
-            Frame memory f = _frame(header, batchHash, proof.prover, chunks[i].index, spec);
+            _take(f, chunks[i], slotHashes, spec.batchSlots);
             (f.inputsAt, f.wordsAt, f.outputsAt) = _places(spec.batchSlots, chunks[i].index);
             _settle(f, chunks[i], proof.instances);
         }
+        _pay(f.charges, spec, proof.prover);
         if (msg.sender != sequencer) _requireLabelsSettled(header.batchId, proof.instances, spec.batchSlots);
     }
 
     /// @inheritdoc IInferenceRollup
-    function settleChunk(BatchHeader calldata header, Chunk calldata chunk, Opening calldata opening)
+    function settleChunks(BatchHeader calldata header, Chunk[] calldata chunks, Opening calldata opening)
         external
     {
         bytes32 batchHash = _known(header);
-        BatchStatus status = _status(header.batchId);
-        require(status == BatchStatus.Proven, BatchNotProven(header.batchId, status));
-        _checkOpening(header, chunk, opening);
+        uint64 batchId = header.batchId;
+        BatchStatus status = _status(batchId);
+        require(status == BatchStatus.Proven, BatchNotProven(batchId, status));
+        require(_isRoot(batchId, opening), WrongStatement(batchId));
+        _checkCommitted(header, opening.slotHashes);
         IModelRegistry.ModelSpec memory spec = registry.model(header.modelId);
-        Frame memory f = _frame(header, batchHash, opening.prover, chunk.index, spec);
-        f.wordsAt = f.slots;
-        f.outputsAt = f.slots + f.words;
-        _settle(f, chunk, opening.statement);
+        Frame memory f = _frame(header, batchHash, chunks, spec);
+        uint256 end;
+        for (uint256 i; i < chunks.length; ++i) {
+            _take(f, chunks[i], opening.slotHashes, spec.batchSlots);
+            (f.inputsAt, f.wordsAt) = (end, end + f.slots);
+            f.outputsAt = f.wordsAt + f.words;
+            end = f.outputsAt + f.slots;
+            require(_isLeaf(chunks[i].index, opening, f.inputsAt, end), WrongStatement(batchId));
+            _settle(f, chunks[i], opening.statement);
+        }
+        require(end == opening.statement.length, WrongStatement(batchId));
+        _pay(f.charges, spec, opening.prover);
     }
 
     /// @inheritdoc IInferenceRollup
@@ -118,20 +131,26 @@ contract InferenceRollup is Batches, Settlement {
         return _hashTypedDataV4(Receipts.hash(receipt));
     }
 
-    /// @dev Marks a chunk as settled, and begins its settlement.
+    /// @dev What chunks of a batch are settled with.
     function _frame(
         BatchHeader calldata header,
         bytes32 batchHash,
-        address prover,
-        uint256 index,
+        Chunk[] calldata chunks,
         IModelRegistry.ModelSpec memory spec
-    ) private returns (Frame memory f) {
-        _close(header.batchId, index, spec.batchSlots);
+    ) private view returns (Frame memory f) {
         (f.batchId, f.batchHash, f.modelId) = (header.batchId, batchHash, header.modelId);
-        (f.openedAt, f.price) = (header.openedAt, spec.price);
-        (f.developer, f.prover, f.workUnits) = (spec.developer, prover, spec.workUnits);
+        (f.openedAt, f.price, f.domain) = (header.openedAt, spec.price, _domainSeparatorV4());
         f.mayOmit = msg.sender == sequencer || block.timestamp > uint256(header.deadline) + SETTLING_WINDOW;
-        (f.slots, f.words) = Chunks.sizes(spec.batchSlots, index);
+        f.charges = _charges(chunks);
+    }
+
+    /// @dev Marks a chunk with the committed slots as settled.
+    function _take(Frame memory f, Chunk calldata chunk, bytes32[] calldata slotHashes, uint256 batchSlots)
+        private
+    {
+        _checkSlots(f.batchId, chunk, slotHashes);
+        _close(f.batchId, chunk.index, batchSlots);
+        (f.slots, f.words) = Chunks.sizes(batchSlots, chunk.index);
     }
 
     /// @dev Checks that a statement is about the committed inputs: a proof of others would spend the batch on nothing.

@@ -4,32 +4,19 @@ pragma solidity 0.8.30;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {Accounts} from "./Accounts.sol";
 import {Labels} from "./Labels.sol";
+import {Payments} from "./Payments.sol";
 import {Signatures} from "./Signatures.sol";
 import {Slots} from "./Slots.sol";
 import {Trees} from "./Trees.sol";
-import {IEpochs} from "./interfaces/IEpochs.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
-import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IStaking} from "./interfaces/IStaking.sol";
 
 /// @title Settlement
 /// @dev From the proven statement of a chunk and its signed orders to fees. What is wrong with an order gives it an
 /// outcome; only what the sequencer alone can get wrong reverts. A chunk settles once, so whoever could settle it without
 /// a signature that exists could spare a user its fee or keep a worker from its share: that is left to the sequencer.
-abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
-    /// @notice Shares of a fee, in percent. They sum to 100; rounding leaves dust to the treasury.
-    uint256 public constant WORKER_PERCENT = 65;
-    /// @notice Royalty of the model's developer.
-    uint256 public constant DEVELOPER_PERCENT = 15;
-    /// @notice Share of the validators.
-    uint256 public constant VALIDATORS_PERCENT = 10;
-    /// @notice Share of the prover.
-    uint256 public constant PROVER_PERCENT = 5;
-    /// @notice Burned.
-    uint256 public constant BURN_PERCENT = 5;
-
+abstract contract Settlement is Payments, EIP712 {
     /// @notice EIP-712 type hash of `Order`.
     bytes32 public constant ORDER_TYPEHASH = Slots.ORDER_TYPEHASH;
     /// @notice EIP-712 type hash of `Bundle`.
@@ -44,18 +31,10 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     /// @dev A one for each of 64 outcomes.
     uint256 private constant ALL_OUTCOMES = type(uint256).max / 15;
 
-    /// @notice Keeps account of work and trust.
-    IEpochs public immutable epochs;
     /// @notice Where workers' stakes are.
     IStaking public immutable staking;
-    /// @notice Receives the validators' share.
-    address public immutable validatorPool;
-    /// @notice Receives the dust of rounding.
-    address public immutable treasury;
-    /// @notice Token wei that `burn` will burn.
-    uint256 public toBurn;
 
-    /// @dev What a chunk is settled with.
+    /// @dev What the chunks of a call are settled with.
     struct Frame {
         // The batch.
         uint64 batchId;
@@ -64,21 +43,17 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         bytes32 domain; // EIP-712's separator
         uint256 openedAt;
         uint256 price;
-        address developer;
-        address prover;
-        uint64 workUnits;
         bool mayOmit; // whether the caller may leave a signature out
-        // Where its statement stands among the words that are given.
+        // The chunk: where its statement stands among the words that are given.
         uint256 inputsAt;
         uint256 wordsAt;
         uint256 outputsAt;
         uint256 slots;
         uint256 words;
+        bool[] signed; // which of its workers are paid
+        uint256[] earned; // for how many of its tasks each
         // What is found.
-        uint256 workerShare;
-        uint256 charged; // tasks whose users have paid, with the worker's share or without
-        bool[] signed; // which workers are paid
-        uint256[] earned; // how many shares of each
+        Charges charges;
     }
 
     /// @dev What a task costs, and who is paid for it.
@@ -98,21 +73,9 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         Terms terms;
     }
 
-    constructor(IStaking staking_, IEpochs epochs_, address validatorPool_, address treasury_) {
-        require(
-            address(staking_) != address(0) && address(epochs_) != address(0) && validatorPool_ != address(0)
-                && treasury_ != address(0),
-            ZeroAddress()
-        );
-        (staking, epochs, validatorPool, treasury) = (staking_, epochs_, validatorPool_, treasury_);
-    }
-
-    /// @inheritdoc IInferenceRollup
-    function burn() external returns (uint256 burned) {
-        burned = toBurn;
-        toBurn = 0;
-        emit Burned(burned);
-        token.burn(burned);
+    constructor(IStaking staking_) {
+        require(address(staking_) != address(0), ZeroAddress());
+        staking = staking_;
     }
 
     /// @inheritdoc IInferenceRollup
@@ -134,12 +97,10 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
     function _settle(Frame memory f, Chunk calldata chunk, uint256[] calldata statement) internal {
         uint256 count = _taskCount(f.slots, chunk);
         Labels.check(chunk, statement[f.wordsAt:f.wordsAt + f.words]);
-        f.workerShare = f.price * WORKER_PERCENT / 100;
-        f.domain = _domainSeparatorV4();
         f.signed = _readInvoices(f, chunk, statement[f.outputsAt:f.outputsAt + count]);
         f.earned = new uint256[](chunk.workers.length);
         uint256 outcomes = _settleOrders(f, chunk, statement[f.inputsAt:f.inputsAt + count]);
-        _pay(f, chunk.workers);
+        _addShares(f.charges, chunk.workers, f.earned);
         emit ChunkSettled(f.batchId, chunk.index, outcomes);
     }
 
@@ -162,7 +123,7 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
             executors: Slots.begin(chunk.executors),
             signature: Slots.begin(chunk.signatures),
             sibling: _begin(chunk.siblings),
-            terms: Terms(f.price, f.price - f.workerShare, f.signed, f.earned)
+            terms: Terms(f.price, f.price - _workerShare(f.price), f.signed, f.earned)
         });
         uint256 order = Slots.begin(chunk.orders);
         uint256 end = order + chunk.orders.length;
@@ -250,7 +211,7 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
         (outcomes, balance, used, charged) = _chargeEach(r.terms, nonces, r.executors + task, balance, used);
         if (charged == 0) return outcomes;
         unchecked {
-            f.charged += charged;
+            f.charges.charged += charged;
         }
         _shut(user, a, slot, nonce >> 6, balance, used);
     }
@@ -296,42 +257,6 @@ abstract contract Settlement is IInferenceRollup, Accounts, EIP712 {
             }
         }
         return (outcomes, balance, used, charged);
-    }
-
-    /// @dev Pays what the charged fees owe.
-    function _pay(Frame memory f, address[] calldata workers) private {
-        if (f.charged == 0) return;
-        for (uint256 i; i < workers.length; ++i) {
-            _credit(workers[i], f.earned[i] * f.workerShare);
-        }
-        uint256 fees = f.charged * f.price;
-        uint256 rest = fees - f.charged * f.workerShare;
-        uint256 developerShare = fees * DEVELOPER_PERCENT / 100;
-        uint256 validatorShare = fees * VALIDATORS_PERCENT / 100;
-        uint256 proverShare = fees * PROVER_PERCENT / 100;
-        uint256 burned = fees * BURN_PERCENT / 100;
-        _credit(f.developer, developerShare);
-        _credit(validatorPool, validatorShare);
-        _credit(f.prover, proverShare);
-        _credit(treasury, rest - developerShare - validatorShare - proverShare - burned);
-        toBurn += burned;
-        _recordWork(f, workers);
-    }
-
-    /// @dev Tells the epochs what was charged for work that its workers have signed for.
-    function _recordWork(Frame memory f, address[] calldata workers) private {
-        IEpochs.Share[] memory shares = new IEpochs.Share[](workers.length);
-        uint256 count;
-        for (uint256 i; i < workers.length; ++i) {
-            uint256 items = f.earned[i];
-            if (items == 0) continue;
-            // At most 64 items; a fee of 128 bits was paid from a balance of as many.
-            shares[count++] = IEpochs.Share(workers[i], uint32(items), uint128(items * f.price));
-        }
-        assembly ("memory-safe") {
-            mstore(shares, count)
-        }
-        if (count != 0) epochs.recordWork(f.modelId, f.workUnits, shares);
     }
 
     /// @dev Which workers have signed for their outputs and have an active stake.

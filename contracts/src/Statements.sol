@@ -48,10 +48,23 @@ abstract contract Statements {
         view
         returns (bool)
     {
-        bytes32[] calldata leaves = opening.leaves;
-        return _status(batchId) == I.BatchStatus.Proven && index < leaves.length
-            && _statement[batchId] & ~SETTLED_MASK == _root(opening.prover, leaves)
-            && leaves[index] == keccak256(abi.encodePacked(opening.statement));
+        return _status(batchId) == I.BatchStatus.Proven && _isRoot(batchId, opening)
+            && _isLeaf(index, opening, 0, opening.statement.length);
+    }
+
+    /// @dev Whether the opening has the prover and leaves of a proven batch.
+    function _isRoot(uint64 batchId, I.Opening calldata opening) internal view returns (bool) {
+        return _statement[batchId] & ~SETTLED_MASK == _root(opening.prover, opening.leaves);
+    }
+
+    /// @dev Whether these words of the opening are the statement of the chunk at `index`.
+    function _isLeaf(uint256 index, I.Opening calldata opening, uint256 from, uint256 to)
+        internal
+        pure
+        returns (bool)
+    {
+        return index < opening.leaves.length && to <= opening.statement.length
+            && opening.leaves[index] == keccak256(abi.encodePacked(opening.statement[from:to]));
     }
 
     /// @dev Checks that a chunk of a known batch is proven and has the committed slots.

@@ -22,14 +22,14 @@ contract AttacksTest is RollupFixture {
     function _settleAs(address caller, Bundle memory b, uint256 chunk) private {
         I.Opening memory o = _opening(b, chunk);
         vm.prank(caller);
-        rollup.settleChunk(b.header, b.chunks[chunk], o);
+        rollup.settleChunks(b.header, _only(b.chunks[chunk]), o);
     }
 
     function _settleAsReverts(address caller, Bundle memory b, uint256 chunk, bytes memory reason) private {
         I.Opening memory o = _opening(b, chunk);
         vm.prank(caller);
         vm.expectRevert(reason);
-        rollup.settleChunk(b.header, b.chunks[chunk], o);
+        rollup.settleChunks(b.header, _only(b.chunks[chunk]), o);
     }
 
     /// @dev Answers are out, and the user wants its money before it is charged.

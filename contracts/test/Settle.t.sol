@@ -93,6 +93,84 @@ contract SettleTest is RollupFixture {
         _paid(sum);
     }
 
+    function testSeveralChunksInOneCall() external {
+        for (uint256 from; from < 3; ++from) {
+            Bundle memory b = _proven(130, 130);
+            _settleSome(b, from, 3, _openingOf(b, from, 3));
+            if (from != 0) _settleSome(b, 0, from, _openingOf(b, 0, from));
+            eq(rollup.batch(b.header.batchId).settled, 7, "all");
+        }
+        _paid(3 * 130);
+    }
+
+    /// @dev Its workers stand in another order in each chunk, and one of them not in all.
+    function testAWorkerOfSeveralChunksIsPaidForAll() external {
+        Bundle memory b = _draft(130, 130);
+        b.workers = new address[](3);
+        (b.workers[0], b.workers[1], b.workers[2]) = (worker, otherWorker, worker);
+        for (uint256 i; i < 130; ++i) {
+            b.executors[i] = i < 60 ? uint8(i % 3) : 2;
+        }
+        _seal(b);
+        _commit(b);
+        _proveOnly(b);
+        vm.expectCall(address(epochs), abi.encodeWithSelector(epochs.recordWork.selector), 1);
+        _settleSome(b, 0, 3, _openingOf(b, 0, 3));
+        eq(rollup.balanceOf(worker), 110 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(otherWorker), 20 * WORKER_SHARE, "the other one");
+        eq(epochs.workOf(worker, 0).fees, 110 * uint256(PRICE) / epochs.UNIT(), "recorded");
+        eq(epochs.workOf(otherWorker, 0).fees, 20 * uint256(PRICE) / epochs.UNIT(), "recorded");
+    }
+
+    /// @dev Two calls in one transaction: what the first one noted of workers is not the second one's.
+    function testTwoCallsInOneTransaction() external {
+        Bundle memory first = _proven(130, 130);
+        Bundle memory b = _draft(130, 130);
+        b.workers = new address[](2);
+        (b.workers[0], b.workers[1]) = (otherWorker, worker);
+        for (uint256 i; i < 130; ++i) {
+            b.executors[i] = uint8(i % 2);
+        }
+        _seal(b);
+        _commit(b);
+        _proveOnly(b);
+        _settleSome(first, 0, 3, _openingOf(first, 0, 3));
+        _settleSome(b, 0, 3, _openingOf(b, 0, 3));
+        eq(rollup.balanceOf(worker), 195 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(otherWorker), 65 * WORKER_SHARE, "the other one");
+    }
+
+    function testNoChunkSettlesTwiceInOneCall() external {
+        Bundle memory b = _proven(130, 130);
+        I.Chunk[] memory twice = _some(b, 0, 2);
+        twice[1] = twice[0];
+        I.Opening memory o = _openingOf(b, 0, 2);
+        vm.prank(SEQUENCER);
+        vm.expectRevert(abi.encodeWithSelector(I.ChunkAlreadySettled.selector, 0, 0));
+        rollup.settleChunks(b.header, twice, o);
+    }
+
+    function testTheStatementsAreThoseOfTheChunksAndNoMore() external {
+        Bundle memory b = _proven(130, 130);
+        bytes memory reason = abi.encodeWithSelector(I.WrongStatement.selector, 0);
+        I.Chunk[] memory chunks = _some(b, 0, 2);
+        I.Opening[3] memory wrong = [_openingOf(b, 0, 3), _opening(b, 0), _openingOf(b, 1, 3)];
+        for (uint256 i; i < wrong.length; ++i) {
+            vm.prank(SEQUENCER);
+            vm.expectRevert(reason);
+            rollup.settleChunks(b.header, chunks, wrong[i]);
+        }
+        eq(rollup.batch(0).settled, 0, "none");
+        _settleSome(b, 0, 2, _openingOf(b, 0, 2));
+        _paid(120);
+    }
+
+    function _settleSome(Bundle memory b, uint256 from, uint256 to, I.Opening memory o) private {
+        I.Chunk[] memory chunks = _some(b, from, to);
+        vm.prank(SEQUENCER);
+        rollup.settleChunks(b.header, chunks, o);
+    }
+
     function testAChunkWithoutTasksNeverSettles() external {
         Bundle memory b = _proven(60, 130);
         I.Opening memory o = _opening(b, 1);
@@ -101,7 +179,7 @@ contract SettleTest is RollupFixture {
         bytes32 hash = _slotsHash(none);
         vm.prank(SEQUENCER);
         vm.expectRevert(abi.encodeWithSelector(I.WrongSlots.selector, bytes32(0), hash));
-        rollup.settleChunk(b.header, none, o);
+        rollup.settleChunks(b.header, _only(none), o);
     }
 
     function testAChunkOfNothingIsNoChunk() external {
@@ -162,9 +240,10 @@ contract SettleTest is RollupFixture {
         Bundle memory b = _proven(130, 130);
         b.chunks[0].index = 3;
         I.Opening memory o = _opening(b, 0);
+        bytes32 got = _slotsHash(b.chunks[0]);
         vm.prank(SEQUENCER);
-        vm.expectRevert(abi.encodeWithSelector(I.WrongStatement.selector, 0));
-        rollup.settleChunk(b.header, b.chunks[0], o);
+        vm.expectRevert(abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[3], got));
+        rollup.settleChunks(b.header, _only(b.chunks[0]), o);
 
         // A header may commit to more chunks than the model has.
         b = _bundle(1);
@@ -177,7 +256,7 @@ contract SettleTest is RollupFixture {
         b.chunks[0].index = 1;
         _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 1));
         b.chunks[0].index = 2;
-        bytes32 got = _slotsHash(b.chunks[0]);
+        got = _slotsHash(b.chunks[0]);
         _proveReverts(b, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[2], got));
         b.chunks[0].index = 3;
         _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 3));
@@ -221,7 +300,7 @@ contract SettleTest is RollupFixture {
         (bytes32 all, bytes32 got) = (b.header.slotsHash, keccak256(abi.encodePacked(o.slotHashes)));
         vm.prank(SEQUENCER);
         vm.expectRevert(abi.encodeWithSelector(I.WrongSlots.selector, all, got));
-        rollup.settleChunk(b.header, b.chunks[0], o);
+        rollup.settleChunks(b.header, _only(b.chunks[0]), o);
     }
 
     function testRejectsAnotherStatement() external {
@@ -231,13 +310,13 @@ contract SettleTest is RollupFixture {
             o.statement[i] ^= 1;
             vm.prank(SEQUENCER);
             vm.expectRevert(abi.encodeWithSelector(I.WrongStatement.selector, 0));
-            rollup.settleChunk(b.header, b.chunks[0], o);
+            rollup.settleChunks(b.header, _only(b.chunks[0]), o);
             o.statement[i] ^= 1;
         }
         o.prover = STRANGER;
         vm.prank(SEQUENCER);
         vm.expectRevert(abi.encodeWithSelector(I.WrongStatement.selector, 0));
-        rollup.settleChunk(b.header, b.chunks[0], o);
+        rollup.settleChunks(b.header, _only(b.chunks[0]), o);
     }
 
     function testRejectsAnotherHeader() external {

@@ -139,7 +139,7 @@ function statementOf(instances, batchSlots, chunk) {
 const leafOf = (statement) => keccak256(concat(statement.map((word) => toBeHex(word, 32))));
 
 /**
- * Where each chunk stands in its proven batch: what `isProven`, `settleChunk` and `slashReceipt` take.
+ * Where each chunk stands in its proven batch: what `isProven`, `settleChunks` and `slashReceipt` take.
  *
  * @param {bigint[]} instances public inputs that list commitments
  * @param {Slot[]} slots

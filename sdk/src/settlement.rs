@@ -11,7 +11,7 @@ use crate::wire;
 /// Bits of one slot among a chunk's outcomes.
 const OUTCOME_BITS: usize = 4;
 /// Bytes of a signed order, of one task or of several.
-const ORDER_BYTES: usize = 93;
+pub const ORDER_BYTES: usize = 93;
 
 /// A task of a batch: its order, and the worker that is paid for it.
 #[derive(Clone, Debug)]
@@ -269,13 +269,14 @@ pub fn invoice_outputs(outputs: impl IntoIterator<Item = Bytes32>) -> B256 {
     outputs.into_iter().fold(B256::ZERO, fold)
 }
 
-/// Where a chunk stands in a proven batch. `None` where the public inputs are those of no batch.
+/// Where chunks stand in a proven batch; their statements one behind the other. `None` where the public inputs are
+/// those of no batch, or a chunk is none of it.
 #[must_use]
 pub fn opening(
     instances: &[Bytes32],
     slots: &[Slot],
     prover: Address,
-    index: usize,
+    opened: &[usize],
 ) -> Option<Opening> {
     let batch_slots = statement::slots(instances.len())?;
     let words = |chunk| {
@@ -289,11 +290,13 @@ pub fn opening(
         inputs.chain(labels).chain(outputs).collect::<Vec<_>>()
     };
     let leaf = |chunk| keccak256(words(chunk).concat());
-    (index < chunks::count(batch_slots)).then(|| Opening {
+    let count = chunks::count(batch_slots);
+    let are_chunks = opened.iter().all(|index| *index < count);
+    are_chunks.then(|| Opening {
         prover,
         slotHashes: slot_hashes(batch_slots, slots),
-        leaves: (0..chunks::count(batch_slots)).map(leaf).collect(),
-        statement: words(index).into_iter().map(U256::from_be_bytes).collect(),
+        leaves: (0..count).map(leaf).collect(),
+        statement: opened.iter().flat_map(|index| words(*index)).map(U256::from_be_bytes).collect(),
     })
 }
 

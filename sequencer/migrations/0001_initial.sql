@@ -126,7 +126,7 @@ create table settled (
     chunk {int} not null,
     block {int},
     tx_hash {blob},
-    -- Of a transaction that settled it alone.
+    -- Of its transaction. Of several chunks that one settled, the first has it.
     gas {int},
     primary key (batch_id, chunk)
 ){strict};

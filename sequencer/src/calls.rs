@@ -5,7 +5,7 @@ use alloy::sol_types::SolCall as _;
 use anyhow::{Context as _, Result};
 use dn_sdk::contracts::IInferenceRollup::{BatchHeader, BatchProof, Chunk};
 use dn_sdk::contracts::InferenceRollup::{
-    commitBatchCall, expireBatchCall, proveBatchCall, settleChunkCall,
+    commitBatchCall, expireBatchCall, proveBatchCall, settleChunksCall,
 };
 use dn_sdk::settlement::{self, Slot};
 use dn_sdk::wire;
@@ -19,6 +19,16 @@ use crate::store::{labels, tasks};
 /// Most chunks that are settled by the transaction of the proof: with them it stays below three
 /// million gas.
 pub(crate) const WITH_PROOF: u32 = 3;
+
+/// Most gas that chunks are settled with which no proof comes with, by `chunk_gas`.
+const SETTLING_GAS: u64 = 1_900_000;
+
+/// About the gas of settling a chunk beside others, its calldata included: as measured with bundles, and with an order
+/// for each task.
+fn chunk_gas(chunk: &Chunk) -> u64 {
+    let (orders, tasks) = (chunk.orders.len() / settlement::ORDER_BYTES, chunk.executors.len());
+    70_000 + 2_500 * tasks as u64 + 11_500 * orders as u64
+}
 
 /// The slots of a batch as the rollup takes them.
 pub(crate) fn slots(tasks: &[Task]) -> Vec<Slot> {
@@ -118,14 +128,25 @@ pub(crate) async fn prove(app: &App, id: u64) -> Result<Vec<u8>> {
     Ok(call.abi_encode())
 }
 
-/// Settles a chunk of a proven batch.
-pub(crate) async fn settle(app: &App, id: u64, index: u32) -> Result<Vec<u8>> {
+/// Settles chunks of a proven batch: the first one of `unsettled` (bit `i` for chunk `i`), and as many of the others as one
+/// transaction has room for.
+pub(crate) async fn settle(app: &App, id: u64, unsettled: u32) -> Result<Vec<u8>> {
     let parts = parts(app, id).await?;
     let prover = wire::address(parts.batch.proven_by.context("a proof has a prover")?);
     let instances = parts.batch.instances.as_ref().context("the batch has no proof")?;
-    let opening = settlement::opening(instances, &parts.slots, prover, index as usize);
-    let call = settleChunkCall {
-        chunk: parts.chunk(index)?,
+    let (mut chunks, mut opened, mut gas) = (Vec::new(), Vec::new(), 0);
+    for index in (0..u32::BITS).filter(|index| unsettled >> index & 1 == 1) {
+        let chunk = parts.chunk(index)?;
+        gas += chunk_gas(&chunk);
+        if gas > SETTLING_GAS && !chunks.is_empty() {
+            break;
+        }
+        opened.push(index as usize);
+        chunks.push(chunk);
+    }
+    let opening = settlement::opening(instances, &parts.slots, prover, &opened);
+    let call = settleChunksCall {
+        chunks,
         opening: opening.context("a proof's inputs were checked")?,
         header: parts.header,
     };

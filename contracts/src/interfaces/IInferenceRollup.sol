@@ -231,11 +231,13 @@ interface IInferenceRollup is IAccounts {
         Chunk[] calldata chunks
     ) external;
 
-    /// @notice Settles a chunk of a proven batch, once. Anyone may call with every user's signature and every worker's;
+    /// @notice Settles chunks of a proven batch, each once. Anyone may call with every user's signature and every worker's;
     /// only the sequencer may leave one out, and anyone from `SETTLING_WINDOW` after the batch's deadline.
-    /// @dev Of each fee the worker gets 65 %, rounded down. Of a chunk's fees the developer gets 15, the validators 10, the
-    /// prover 5, each rounded down; 5 are burned, and what is left goes to the treasury.
-    function settleChunk(BatchHeader calldata header, Chunk calldata chunk, Opening calldata opening) external;
+    /// @dev Of each fee the worker gets 65 %, rounded down. Of the fees of a call the developer gets 15, the validators 10,
+    /// the prover 5, each rounded down; 5 are burned, and what is left goes to the treasury.
+    /// @param opening Its `statement` has those of the chunks, one behind the other.
+    function settleChunks(BatchHeader calldata header, Chunk[] calldata chunks, Opening calldata opening)
+        external;
 
     /// @notice Closes a batch whose proving deadline has passed. Nothing was charged; its tasks may be committed again.
     function expireBatch(BatchHeader calldata header) external;

@@ -301,6 +301,39 @@ abstract contract BundleFixture is TestBase {
         o.statement = _statement(b, chunk);
     }
 
+    /// @dev Where several chunks stand in their batch.
+    function _openingOf(Bundle memory b, uint256 from, uint256 to)
+        internal
+        pure
+        returns (I.Opening memory o)
+    {
+        o = _opening(b, from);
+        for (uint256 i = from + 1; i < to; ++i) {
+            o.statement = abi.decode(
+                abi.encodePacked(
+                    uint256(0x20), o.statement.length + _statement(b, i).length, o.statement, _statement(b, i)
+                ),
+                (uint256[])
+            );
+        }
+    }
+
+    function _some(Bundle memory b, uint256 from, uint256 to)
+        internal
+        pure
+        returns (I.Chunk[] memory chunks)
+    {
+        chunks = new I.Chunk[](to - from);
+        for (uint256 i; i < chunks.length; ++i) {
+            chunks[i] = b.chunks[from + i];
+        }
+    }
+
+    function _only(I.Chunk memory chunk) internal pure returns (I.Chunk[] memory chunks) {
+        chunks = new I.Chunk[](1);
+        chunks[0] = chunk;
+    }
+
     function _statement(Bundle memory b, uint256 chunk) internal pure returns (uint256[] memory x) {
         (uint256 from, uint256 to) = Chunks.slots(b.batchSlots, chunk);
         (uint256 word, uint256 end) = Chunks.words(b.batchSlots, chunk);

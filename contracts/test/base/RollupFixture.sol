@@ -260,14 +260,14 @@ abstract contract RollupFixture is BundleFixture {
     function _settle(Bundle memory b, uint256 chunk) internal {
         I.Opening memory opening = _opening(b, chunk);
         vm.prank(SEQUENCER);
-        rollup.settleChunk(b.header, b.chunks[chunk], opening);
+        rollup.settleChunks(b.header, _only(b.chunks[chunk]), opening);
     }
 
     function _settleReverts(Bundle memory b, uint256 chunk, bytes memory reason) internal {
         I.Opening memory opening = _opening(b, chunk);
         vm.prank(SEQUENCER);
         vm.expectRevert(reason);
-        rollup.settleChunk(b.header, b.chunks[chunk], opening);
+        rollup.settleChunks(b.header, _only(b.chunks[chunk]), opening);
     }
 
     function _all(Bundle memory b) internal returns (Bundle memory) {

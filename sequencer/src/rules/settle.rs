@@ -3,7 +3,7 @@
 //! ```text
 //! formed --commit--> (number) --event--> committed --proof--> proof ready --prove--> --event--> proven
 //!    ^                  |                    |                     |                              |
-//!    +---lost, refused--+                    +------deadline-------+                chunk by chunk, settle
+//!    +---lost, refused--+                    +------deadline-------+                chunks of it, settle  
 //!                                            +--expire--> --event--> expired
 //! ```
 //!
@@ -48,8 +48,8 @@ pub(crate) struct Facts {
     /// How long its proof has been there, and whether a worker that is there has not claimed its share.
     pub(crate) since_proof_ms: u64,
     pub(crate) are_invoices_missing: bool,
-    /// The first of its chunks that is not settled.
-    pub(crate) unsettled: Option<u32>,
+    /// Bit `i`: its chunk `i` is not settled. The rollup has so many bits, too.
+    pub(crate) unsettled: u32,
 }
 
 /// What is known of the rest.
@@ -70,7 +70,7 @@ pub(crate) enum Step {
     Commit,
     /// Send its proof.
     Prove,
-    /// Settle a chunk of it.
+    /// Settle these chunks of it, or the first of them: bit `i` for chunk `i`.
     Settle(u32),
     /// Close it on chain: its time is over.
     Expire,
@@ -109,12 +109,27 @@ pub(crate) fn next(batch: &Facts, world: World) -> Step {
         }
         BatchState::ProofReady if waits_for_invoices(batch, world) => Step::Wait,
         BatchState::ProofReady if batch.refusals < MAX_REFUSALS || !is_paused => Step::Prove,
-        BatchState::Proven if !is_paused => batch.unsettled.map_or(Step::Wait, Step::Settle),
+        BatchState::Proven if !is_paused => settling(batch),
         BatchState::Committed
         | BatchState::ProofReady
         | BatchState::Proven
         | BatchState::Expired => Step::Wait,
     }
+}
+
+/// What has been refused together is tried one by one, each in turn: a chunk that the contract refuses holds up no other.
+fn settling(batch: &Facts) -> Step {
+    let chunks = batch.unsettled;
+    if chunks == 0 {
+        return Step::Wait;
+    }
+    if batch.refusals == 0 {
+        return Step::Settle(chunks);
+    }
+    let turn = batch.refusals % u64::from(chunks.count_ones());
+    // Without the ones before its turn; the lowest that is left.
+    let rest = (0..turn).fold(chunks, |rest, _| rest & (rest - 1));
+    Step::Settle(rest & rest.wrapping_neg())
 }
 
 fn waits_for_invoices(batch: &Facts, world: World) -> bool {
@@ -193,7 +208,7 @@ mod tests {
             is_model_active: true,
             since_proof_ms: 0,
             are_invoices_missing: false,
-            unsettled: None,
+            unsettled: 0,
         }
     }
 
@@ -208,8 +223,21 @@ mod tests {
         assert_eq!(next(&batch(BatchState::Committed), late), Step::Expire);
         assert_eq!(next(&batch(BatchState::ProofReady), late), Step::Expire);
         assert_eq!(next(&batch(BatchState::Proven), late), Step::Wait);
-        let rest = Facts { unsettled: Some(4), ..batch(BatchState::Proven) };
-        assert_eq!(next(&rest, late), Step::Settle(4));
+        let rest = Facts { unsettled: 0b1_0100, ..batch(BatchState::Proven) };
+        assert_eq!(next(&rest, late), Step::Settle(0b1_0100));
+    }
+
+    #[test]
+    fn a_refused_chunk_holds_up_no_other() {
+        let rest = Facts {
+            unsettled: 0b1011,
+            since_refusal_ms: REFUSED_PAUSE_MS,
+            ..batch(BatchState::Proven)
+        };
+        let tried = [1, 2, 3, 4].map(|refusals| next(&Facts { refusals, ..rest }, WORLD));
+        assert_eq!(tried, [0b10, 0b1000, 0b1, 0b10].map(Step::Settle));
+        let now = Facts { refusals: 1, since_refusal_ms: 0, ..rest };
+        assert_eq!(next(&now, WORLD), Step::Wait);
     }
 
     #[test]

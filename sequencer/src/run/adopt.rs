@@ -104,7 +104,7 @@ async fn is_held(
     slots: &[settlement::Slot],
 ) -> Result<bool> {
     let prover = wire::address(statement.prover);
-    let opening = settlement::opening(&statement.instances, slots, prover, 0);
+    let opening = settlement::opening(&statement.instances, slots, prover, &[0]);
     match opening {
         Some(opening) => Ok(app.chain.is_proven(number, &opening).await?),
         None => Ok(false),

@@ -55,8 +55,8 @@ async fn settle(app: &App, batch: &Batch, open: &[OpenTx], world: World) -> Resu
             let calldata = calls::prove(app, batch.id).await?;
             call_rollup(app, Kind::Prove, batch, calldata).await.context("prove").map(|()| false)
         }
-        Step::Settle(chunk) => {
-            let calldata = calls::settle(app, batch.id, chunk).await?;
+        Step::Settle(chunks) => {
+            let calldata = calls::settle(app, batch.id, chunks).await?;
             call_rollup(app, Kind::Settle, batch, calldata).await.context("settle").map(|()| false)
         }
         Step::Expire => {
@@ -88,7 +88,9 @@ async fn facts(app: &App, batch: &Batch, open: &[OpenTx]) -> Result<Facts> {
         is_model_active: is_active,
         since_proof_ms: app.now_ms().saturating_sub(batch.proof_at_ms.unwrap_or(0)),
         are_invoices_missing,
-        unsettled: (0..chunks).find(|chunk| !settled.contains(chunk)),
+        unsettled: (0..chunks)
+            .filter(|chunk| !settled.contains(chunk))
+            .fold(0, |mask, chunk| mask | 1 << chunk),
     })
 }
 

@@ -11,12 +11,20 @@ pub(crate) struct Settled {
     pub(crate) chunk: u32,
     pub(crate) block: Option<u64>,
     pub(crate) tx_hash: Option<Bytes32>,
-    /// Of a transaction that settled it alone.
+    /// Of its transaction. Of several chunks that one settled, the first has it.
     pub(crate) gas: Option<u64>,
 }
 
 /// Notes that a chunk is settled. False when that was known.
 pub(crate) async fn insert(tx: &mut Write, batch: u64, new: Settled) -> Result<bool, StoreError> {
+    let hash = new.tx_hash.map(|hash| hash.0.to_vec());
+    let (with_it,): (i64,) =
+        sqlx::query_as("select count(*) from settled where batch_id = $1 and tx_hash = $2")
+            .bind(signed(batch))
+            .bind(hash.clone())
+            .fetch_one(&mut tx.db)
+            .await?;
+    let gas = new.gas.filter(|_| with_it == 0);
     let done = sqlx::query(
         "insert into settled (batch_id, chunk, block, tx_hash, gas) values ($1, $2, $3, $4, $5)
          on conflict (batch_id, chunk) do nothing",
@@ -24,8 +32,8 @@ pub(crate) async fn insert(tx: &mut Write, batch: u64, new: Settled) -> Result<b
     .bind(signed(batch))
     .bind(i64::from(new.chunk))
     .bind(new.block.map(signed))
-    .bind(new.tx_hash.map(|hash| hash.0.to_vec()))
-    .bind(new.gas.map(signed))
+    .bind(hash)
+    .bind(gas.map(signed))
     .execute(&mut tx.db)
     .await?;
     Ok(done.rows_affected() > 0)

@@ -59,7 +59,7 @@ pub(super) async fn batch(
     }
     let Some(prover) = batch.prover else { return Ok(flaw("a proven batch has a prover")) };
     for chunk in 0..chunks::count(spec.batchSlots as usize) {
-        let opening = opening(&proof.instances, &slots, wire::address(prover), chunk);
+        let opening = opening(&proof.instances, &slots, wire::address(prover), &[chunk]);
         let Some(opening) = opening else { return Ok(flaw("the statement is of no batch")) };
         let is_proven = rollup.isProven(view.batch_id, U256::from(chunk), opening);
         if !is_proven.call().await.context("ask for the statement")? {

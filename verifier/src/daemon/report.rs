@@ -90,7 +90,7 @@ async fn one(
     let reward = reward
         .inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "no reward announced"));
     let slots = check::slots(batch);
-    let opening = settlement::opening(instances, &slots, wire::address(prover), index);
+    let opening = settlement::opening(instances, &slots, wire::address(prover), &[index]);
     let report = rollup.slashReceipt(
         wire::rollup_header(header),
         settlement::chunk(size, index, &slots),

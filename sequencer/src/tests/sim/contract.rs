@@ -8,7 +8,7 @@ use dn_core::api::{Address, Bytes32};
 use dn_core::statement;
 use dn_sdk::contracts::IInferenceRollup::{BatchHeader, Chunk};
 use dn_sdk::contracts::InferenceRollup::{
-    commitBatchCall, expireBatchCall, proveBatchCall, settleChunkCall,
+    commitBatchCall, expireBatchCall, proveBatchCall, settleChunksCall,
 };
 use dn_sdk::settlement::{self, Outcome};
 use dn_sdk::wire;
@@ -67,10 +67,11 @@ pub(super) fn execute(
         record.status = BatchStatus::Expired;
         return Ok(vec![RollupEvent::BatchExpired { number: call.header.batchId, tx_hash }]);
     }
-    if let Ok(call) = settleChunkCall::abi_decode(calldata) {
+    if let Ok(call) = settleChunksCall::abi_decode(calldata) {
         state.known(&call.header, BatchStatus::Proven)?;
-        let event = settle(state, &call.header, &call.chunk, &call.opening.slotHashes, tx_hash)?;
-        return Ok(vec![event]);
+        let hashes = &call.opening.slotHashes;
+        let settle = |chunk| settle(state, &call.header, chunk, hashes, tx_hash);
+        return call.chunks.iter().map(settle).collect();
     }
     let Ok(call) = proveBatchCall::abi_decode(calldata) else { return refuse("unknown call") };
     prove(state, &call, tx_hash, time_s)
@@ -109,7 +110,7 @@ fn prove(
     let instances: Vec<Bytes32> =
         call.proof.instances.iter().map(|word| Bytes32(word.to_be_bytes())).collect();
     let opening =
-        settlement::opening(&instances, &[], call.proof.prover, 0).ok_or("WrongLength")?;
+        settlement::opening(&instances, &[], call.proof.prover, &[0]).ok_or("WrongLength")?;
     state.statements.insert(number, (call.proof.prover, opening.leaves));
     let prover = wire::api_address(call.proof.prover);
     let mut events = vec![RollupEvent::BatchProven { number, prover, tx_hash, gas_used: 1 }];
