@@ -201,7 +201,7 @@ impl Prober {
         let window = clock.length / 2;
         let passed = clock.passed();
         for probe in &draw.probes {
-            let due = window * u64::from(probe.delay) >> 16;
+            let due = (window * u64::from(probe.delay)) >> 16;
             let key = (plan.epoch, probe.index);
             let is_waiting = self
                 .asked
