@@ -150,3 +150,12 @@ fn constants_have_both_remainders() {
     assert_eq!(run(&[]).unwrap(), [2.0, 1.0, 0.0, 2.0]);
     assert_eq!(run(&[int("fmod", 1)]).unwrap(), [-1.0, 1.0, 0.0, 2.0]);
 }
+
+/// Spread over it, a tensor is there twice, with two others beside it.
+#[test]
+fn a_tensor_is_added_to_itself_and_to_a_function_of_it() {
+    let b = Typed::new(FLOAT, &[1]).node("Max", &["x", "c"], "m", &[]);
+    let b = b.node("Concat", &["x", "m"], "both", &[int("axis", 0)]);
+    let y = b.node("Add", &["x", "both"], "y", &[]).run([0.0, 2.0, -1.0, 3.0]).unwrap();
+    assert_eq!(y, [0.0, 4.0, -2.0, 6.0, 1.0, 4.0, 0.0, 6.0]);
+}

@@ -164,6 +164,10 @@ impl Reader {
             return None;
         }
         let pairs: Vec<(usize, usize)> = x.iter().copied().zip(y.iter().copied()).collect();
+        // A value that is seen twice has one partner.
+        if pairs.iter().any(|(v, w)| pairs.iter().any(|(other, x)| other == v && x != w)) {
+            return None;
+        }
         match (&a.body, &b.body) {
             (Body::Stack(_), Body::Stack(_)) => Some(pairs),
             (Body::Cells(c), Body::Cells(d)) => {
