@@ -96,14 +96,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let poll = Duration::from_millis(config.poll_ms);
     let (attests, asks) = (shutdown.clone(), shutdown.clone());
     tokio::join!(
-        dn_service::repeat(attests, "attest", poll.max(ATTEST), async || attestor.step().await),
+        dn_service::repeat(attests, "attest", poll.max(ATTEST), async || Box::pin(attestor.step())
+            .await),
         async {
             if let Some(prober) = &mut prober {
-                let step = async || prober.step().await;
+                let step = async || Box::pin(prober.step()).await;
                 dn_service::repeat(asks, "probe", poll.max(ATTEST), step).await;
             }
         },
-        dn_service::repeat(shutdown, "judge", poll, async || validator.look().await),
+        dn_service::repeat(shutdown, "judge", poll, async || Box::pin(validator.look()).await),
     );
     Ok(())
 }
