@@ -77,7 +77,8 @@ pub(super) fn parts(s: &Sections, rows: usize) -> Vec<(Part, Range<usize>)> {
 #[must_use]
 pub fn fixed_names(width: Width) -> Vec<String> {
     let mut names = vec![Vec::new(); fixed_columns(width)];
-    for fx in Fx::ALL.into_iter().filter(|fx| *fx != Fx::Weight0) {
+    let marks = Fx::ALL.into_iter().filter(|fx| fx.is_in(width) && *fx != Fx::Weight0);
+    for fx in marks {
         names[fx.index(width)].push(format!("{fx:?}"));
     }
     let weights = Fx::Weight0.index(width);
