@@ -12,7 +12,7 @@ use dn_service::file::write_whole;
 use dn_service::Report;
 use serde_json::{json, Value};
 
-use crate::args::{KeyAdd, KeyList};
+use crate::args::{KeyAdd, KeyCommand, KeyList};
 use crate::error::Failure;
 use crate::member::{amount, connect};
 
@@ -22,9 +22,17 @@ impl From<NameError> for Failure {
     }
 }
 
-/// Prints the key of a name and puts DN into its escrow.
+/// Adds a key, or lists those that were added.
 #[tokio::main]
-pub(crate) async fn add(args: &KeyAdd) -> Result<Report, Failure> {
+pub(crate) async fn key(command: &KeyCommand) -> Result<Report, Failure> {
+    match command {
+        KeyCommand::Add(args) => add(args).await,
+        KeyCommand::List(args) => list(args).await,
+    }
+}
+
+/// Prints the key of a name and puts DN into its escrow.
+async fn add(args: &KeyAdd) -> Result<Report, Failure> {
     let deposit = amount(&args.deposit)?;
     let keys = KeyMaker::read_or_create(&args.secret_file)
         .map_err(|e| Failure::of("secret", &e, "give a file with 64 hex digits, or a new one"))?;
@@ -49,8 +57,7 @@ pub(crate) async fn add(args: &KeyAdd) -> Result<Report, Failure> {
 }
 
 /// Lists the names of keys that were added.
-#[tokio::main]
-pub(crate) async fn list(args: &KeyList) -> Result<Report, Failure> {
+async fn list(args: &KeyList) -> Result<Report, Failure> {
     let keys = KeyMaker::read(&args.secret_file)
         .map_err(|e| Failure::of("secret", &e, "give the file that the gateway has"))?;
     let chain = Client::new(&args.sequencer)?.chain().await?;

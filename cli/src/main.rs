@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, GatewayCommand, KeyCommand, ModelCommand, NodeCommand, TaskCommand};
+use args::{Cli, Command, GatewayCommand, ModelCommand, TaskCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -36,16 +36,14 @@ fn main() -> ExitCode {
         Command::Model(ModelCommand::ReturnBond(a)) => model::return_bond(a),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Account(a) => account::account(a),
-        Command::Gateway(GatewayCommand::Key(KeyCommand::Add(a))) => gateway::add(a),
-        Command::Gateway(GatewayCommand::Key(KeyCommand::List(a))) => gateway::list(a),
+        Command::Gateway(GatewayCommand::Key(a)) => gateway::key(a),
         Command::Mcp(a) => mcp::serve(a),
         Command::Epoch(a) => epoch::epoch(a),
         Command::Claim(a) => epoch::claim(a),
         Command::Stake(a) => node::stake(a),
         Command::Unbond(a) => node::unbond(a),
         Command::Withdraw(a) => node::withdraw(a),
-        Command::Node(NodeCommand::List(a)) => node::list(a),
-        Command::Node(NodeCommand::Stake(a)) => node::show(a),
+        Command::Node(a) => node::node(a),
         Command::Completions(a) => shell::completions(a),
         Command::Man(a) => shell::man(a),
         Command::Devnet(a) => devnet::devnet(a, &cli.global),

@@ -7,7 +7,7 @@ use dn_sdk::Client;
 use dn_service::Report;
 use serde_json::{json, Value};
 
-use crate::args::{NodeList, StakeAmount, StakeOf};
+use crate::args::{NodeCommand, NodeList, StakeAmount, StakeOf};
 use crate::error::Failure;
 use crate::member::{amount, Member};
 
@@ -47,9 +47,17 @@ pub(crate) async fn withdraw(args: &StakeOf) -> Result<Report, Failure> {
     told(&member, role).await
 }
 
-/// Tells what an account has put up.
+/// Tells of nodes.
 #[tokio::main]
-pub(crate) async fn show(args: &StakeOf) -> Result<Report, Failure> {
+pub(crate) async fn node(command: &NodeCommand) -> Result<Report, Failure> {
+    match command {
+        NodeCommand::List(args) => list(args).await,
+        NodeCommand::Stake(args) => show(args).await,
+    }
+}
+
+/// Tells what an account has put up.
+async fn show(args: &StakeOf) -> Result<Report, Failure> {
     let member = Member::connect(&args.of).await?;
     told(&member, args.role.into()).await
 }
@@ -74,8 +82,7 @@ async fn told(member: &Member, role: StakeRole) -> Result<Report, Failure> {
 }
 
 /// Lists the nodes that a sequencer knows.
-#[tokio::main]
-pub(crate) async fn list(args: &NodeList) -> Result<Report, Failure> {
+async fn list(args: &NodeList) -> Result<Report, Failure> {
     let nodes = Client::new(&args.sequencer)?.nodes().await?;
     let rows: Vec<Value> = nodes
         .iter()
