@@ -18,22 +18,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, GatewayCommand, ModelCommand, TaskCommand};
+use args::{Cli, Command, GatewayCommand, TaskCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
-        Command::Model(ModelCommand::Import(a)) => model::import(a, &cli.global),
-        Command::Model(ModelCommand::Operators) => Ok(model::operators()),
-        Command::Model(ModelCommand::Inspect(a)) => model::inspect(a, &cli.global),
-        Command::Model(ModelCommand::Run(a)) => model::run(a, &cli.global),
-        Command::Model(ModelCommand::Prove(a)) => model::prove(a, &cli.global),
-        Command::Model(ModelCommand::Verify(a)) => model::verify(a, &cli.global),
-        Command::Model(ModelCommand::Open(a)) => model::open(a),
-        Command::Model(ModelCommand::CheckKey(a)) => model::check_key(a, &cli.global),
-        Command::Model(ModelCommand::Publish(a)) => model::publish(a, &cli.global),
-        Command::Model(ModelCommand::Deprecate(a)) => model::deprecate(a),
-        Command::Model(ModelCommand::ReturnBond(a)) => model::return_bond(a),
+        Command::Model(a) => model::model(a, &cli.global),
         Command::Task(TaskCommand::Submit(a)) => task::submit(a),
         Command::Account(a) => account::account(a),
         Command::Gateway(GatewayCommand::Key(a)) => gateway::key(a),

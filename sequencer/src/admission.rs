@@ -109,9 +109,9 @@ pub(crate) async fn admit(
     }
     let (user, model, now_ms) = (task.order.user, task.order.model_id, app.now_ms());
     let escrow = app.world.escrow(&*app.chain, user, now_ms).await?;
-    app.world.know_payer(&app.store, user, now_ms).await?;
+    app.world.payers.know(&app.store, user, now_ms).await?;
     let price_of = |id| app.models.get(id).map_or(0, |m| m.view.price.0);
-    let place = app.world.with_payer(user, |payer| {
+    let entered = app.world.payers.enter(user, model, |payer| {
         let owed = payer.open.iter().map(|(id, n)| price_of(*id).saturating_mul(u128::from(*n)));
         let facts = Facts {
             open: app.world.open(),
@@ -123,21 +123,22 @@ pub(crate) async fn admit(
             now_ms,
         };
         allow(facts, app.limits.open).map_err(|refusal| Refused { refusal, escrow })?;
-        let turn = fair::turn(payer.last_turn, app.world.served_turn());
-        payer.last_turn = Some(turn);
-        match payer.open.iter_mut().find(|(id, _)| *id == model) {
-            Some((_, count)) => *count += 1,
-            None => payer.open.push((model, 1)),
-        }
-        Ok(turn)
+        Ok(fair::turn(payer.last_turn, app.world.served_turn()))
     });
+    let (place, entry) = match entered {
+        Ok((turn, entry)) => (Ok(turn), Some(entry)),
+        Err(refused) => (Err(refused), None),
+    };
     let (reply, replied) = oneshot::channel();
     let candidate = Candidate { id, task, key, place, now_ms };
     app.door.enter.try_send((candidate, reply)).map_err(|_| StoreError::Busy)?;
     let admission = replied.await.map_err(|_| StoreError::Busy)?.map_err(|()| StoreError::Busy)?;
     if let Admission::Taken(_) = admission {
+        drop(entry);
         app.world.count_open();
         tracing::debug!(task_id = %id, %user, "task queued");
+    } else if let Some(entry) = entry {
+        entry.cancel();
     }
     Ok(admission)
 }

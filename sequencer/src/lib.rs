@@ -25,6 +25,7 @@ mod feed;
 mod http;
 mod invoices;
 mod models;
+mod payers;
 mod proof;
 mod proving;
 mod rules;

@@ -9,15 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use dn_core::api::{Address, Role};
 
 use crate::chain::{Chain, ChainError};
-use crate::store::payers::{self, Payer};
-use crate::store::{Store, StoreError};
+use crate::payers::Payers;
 
 /// How long an answer of the chain counts as fresh.
 const FRESH_MS: u64 = 5_000;
 /// How long it stands in for a chain that does not answer.
 const STALE_MS: u64 = 10 * 60_000;
-/// How long what the database says of a user is counted on.
-const PAYER_MS: u64 = 2_000;
 /// Answers that are remembered.
 const MAX_ANSWERS: usize = 100_000;
 /// Gas prices are averaged over about so many looks.
@@ -33,7 +30,8 @@ pub(crate) struct World {
     open: AtomicU64,
     served_turn: AtomicU64,
     gas: Mutex<(u128, u128)>,
-    payers: Mutex<HashMap<Address, (Payer, u64)>>,
+    /// Users with what they have open.
+    pub(crate) payers: Payers,
     escrow: Answers<Address, u128>,
     stakes: Answers<(Role, Address), bool>,
     looks: AtomicU64,
@@ -138,38 +136,6 @@ impl World {
     /// The gas price seen last, and what it usually is.
     pub(crate) fn gas(&self) -> (u128, u128) {
         *lock(&self.gas)
-    }
-
-    /// Makes sure that a user is known as of a moment ago.
-    pub(crate) async fn know_payer(
-        &self,
-        store: &Store,
-        user: Address,
-        now_ms: u64,
-    ) -> Result<(), StoreError> {
-        {
-            let mut payers = lock(&self.payers);
-            match payers.get_mut(&user) {
-                Some((_, at_ms)) if now_ms.saturating_sub(*at_ms) < PAYER_MS => return Ok(()),
-                // One asks again; the others count on what is known meanwhile.
-                Some((_, at_ms)) => *at_ms = now_ms,
-                None => {}
-            }
-        }
-        let known = payers::get(store, user).await?;
-        let mut payers = lock(&self.payers);
-        if payers.len() >= MAX_ANSWERS {
-            payers.clear();
-        }
-        let last_turn = payers.get(&user).and_then(|(payer, _)| payer.last_turn);
-        let last_turn = known.last_turn.max(last_turn);
-        payers.insert(user, (Payer { last_turn, ..known }, now_ms));
-        Ok(())
-    }
-
-    /// Reads and changes what is known of a user.
-    pub(crate) fn with_payer<T>(&self, user: Address, change: impl FnOnce(&mut Payer) -> T) -> T {
-        change(&mut lock(&self.payers).entry(user).or_default().0)
     }
 
     /// A user's escrow, a few seconds old at most while the chain answers.

@@ -24,18 +24,26 @@ use dn_import::{Calibration, Package};
 use dn_prover::{available_mb, ProveError};
 use dn_service::Report;
 
+use crate::args::{Global, ModelCommand};
 use crate::error::Failure;
 use crate::output::warn;
 
-pub(crate) use check_key::check_key;
-pub(crate) use import::import;
-pub(crate) use inspect::inspect;
-pub(crate) use open::open;
-pub(crate) use operators::operators;
-pub(crate) use prove::prove;
-pub(crate) use publish::{deprecate, publish, return_bond};
-pub(crate) use run::run;
-pub(crate) use verify::verify;
+/// Does what is asked of a model.
+pub(crate) fn model(command: &ModelCommand, global: &Global) -> Result<Report, Failure> {
+    match command {
+        ModelCommand::Import(a) => import::import(a, global),
+        ModelCommand::Operators => Ok(operators::operators()),
+        ModelCommand::Inspect(a) => inspect::inspect(a, global),
+        ModelCommand::Run(a) => run::run(a, global),
+        ModelCommand::Prove(a) => prove::prove(a, global),
+        ModelCommand::Verify(a) => verify::verify(a, global),
+        ModelCommand::Open(a) => open::open(a),
+        ModelCommand::CheckKey(a) => check_key::check_key(a, global),
+        ModelCommand::Publish(a) => publish::publish(a, global),
+        ModelCommand::Deprecate(a) => publish::deprecate(a),
+        ModelCommand::ReturnBond(a) => publish::return_bond(a),
+    }
+}
 
 /// A package with the id that its bytes have.
 struct Loaded {
