@@ -46,7 +46,7 @@ def allows(expression: str, allowed: set[str]) -> bool:
 
 def main() -> int:
     allowed = set(tomllib.loads((ROOT / "deny.toml").read_text())["licenses"]["allow"])
-    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--all-features", "--offline"]
+    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--all-features"]
     metadata = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
     bad = []
     for package in metadata["packages"]:

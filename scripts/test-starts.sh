@@ -37,6 +37,10 @@ for page in "$pages"/*.md; do
     name=$(basename "$page" .md)
     awk '/^```sh$/ { on = 1; next } /^```/ { on = 0 } on' "$page" >"$name.sh"
     [[ -s $name.sh ]] || continue
+    if grep -q '^curl ' "$name.sh" && ! command -v curl >/dev/null; then
+        echo "start $name: not run, it needs curl: apt-get install curl"
+        continue
+    fi
     begun=$SECONDS
     if timeout 180 bash -eu -o pipefail -x "$name.sh" >"$name.log" 2>&1; then
         echo "start $name: ok, $((SECONDS - begun)) s"
