@@ -1,5 +1,7 @@
 //! Why a request is refused, and how each protocol says so.
 
+use std::marker::PhantomData;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{header, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -74,6 +76,28 @@ pub(crate) enum Form {
     KServe,
     /// `{"error": {"message", "type", "param", "code"}}`.
     OpenAi,
+}
+
+/// A protocol, by how it says errors.
+pub(crate) trait Protocol {
+    /// How they look.
+    const FORM: Form;
+}
+
+/// A refusal as a protocol says it.
+#[derive(Debug)]
+pub(crate) struct Told<P>(Refusal, PhantomData<P>);
+
+impl<P, R: Into<Refusal>> From<R> for Told<P> {
+    fn from(refusal: R) -> Self {
+        Self(refusal.into(), PhantomData)
+    }
+}
+
+impl<P: Protocol> IntoResponse for Told<P> {
+    fn into_response(self) -> Response {
+        self.0.answer(P::FORM)
+    }
 }
 
 impl From<ClientError> for Refusal {

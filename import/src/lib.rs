@@ -170,9 +170,15 @@ impl OnnxModel {
             None if !calibration.has_quantities => Outputs::Unknown,
             _ => Outputs::Quantities,
         };
-        let lowered =
-            lower::lower(&float.clone().unclipped(&calibration.x).lifted(&calibration.x))?;
-        let outcome = quantize::quantize(&lowered, &calibration.x, labels)?;
+        let quantised = |model: FloatModel| {
+            let lowered = lower::lower(&model.lifted(&calibration.x))?;
+            quantize::quantize(&lowered, &calibration.x, labels)
+        };
+        let idle = float.clone().unclipped(&calibration.x);
+        let outcome = match quantised(idle.model.clone())? {
+            outcome if idle.holds(&outcome.ends[0]) => outcome,
+            _ => quantised(float.clone())?,
+        };
         let [input, output] = outcome.ends.clone();
         let (name, graph) = (name.to_owned(), outcome.graph.clone());
         let inputs = if names.len() > 1 { names } else { Vec::new() };

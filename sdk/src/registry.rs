@@ -61,7 +61,8 @@ impl Registry {
     /// pays the bond. Returns the address of the key.
     ///
     /// # Errors
-    /// When the key is none, the account lacks the bond, a contract refuses or the chain does not answer.
+    /// When the key is none, the version is registered already, the account lacks the bond, a contract refuses or the
+    /// chain does not answer.
     pub async fn publish(
         &self,
         developer: &Account,
@@ -78,9 +79,12 @@ impl Registry {
             )));
         }
         let registry = ModelRegistry::new(self.registry, provider);
+        let id = B256::from(version.model_id.0);
+        if !registry.vkCodeHash(id).call().await?.is_zero() {
+            return Err(CallError::Refused(format!("model {id} is registered already")));
+        }
         // Before anybody can see the key: who sees the registration comes too late.
         let salt = B256::from(to_bytes(random_salt()));
-        let id = B256::from(version.model_id.0);
         let announced = keccak256((id, developer.address(), salt).abi_encode());
         done(registry.announce(announced).send().await).await?;
         let vk = deploy_code(provider, creation_code(&code)).await?;

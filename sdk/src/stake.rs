@@ -75,15 +75,18 @@ impl<'a> Stakes<'a> {
         })
     }
 
-    /// Puts up `amount` more, in wei of DN, and takes the part in the epochs that the role has.
+    /// Puts up `amount` more, in wei of DN, and takes the part in the epochs that the role has. Nothing more is put up
+    /// for 0, so that a seat that could not be had can be tried again.
     ///
     /// # Errors
     /// When a contract refuses or the chain does not answer.
     pub async fn add(&self, amount: U256) -> Result<(), CallError> {
         let (staking, provider) = (self.staking(), &self.account.provider);
-        let token = DnToken::new(wire::address(self.chain.token), provider);
-        done(token.approve(*staking.address(), amount).send().await).await?;
-        done(staking.stake(self.role as u8, amount).send().await).await?;
+        if !amount.is_zero() {
+            let token = DnToken::new(wire::address(self.chain.token), provider);
+            done(token.approve(*staking.address(), amount).send().await).await?;
+            done(staking.stake(self.role as u8, amount).send().await).await?;
+        }
         self.take_seat().await
     }
 

@@ -131,7 +131,7 @@ pub(crate) struct StakeAmount {
     /// What the stake is for.
     #[arg(value_enum)]
     pub(crate) role: NodeRole,
-    /// DN, with up to 18 decimals; `all` takes all out.
+    /// DN, with up to 18 decimals; `all` takes all out, 0 tries again to take a seat.
     pub(crate) amount: String,
     #[command(flatten)]
     pub(crate) of: AccountOf,

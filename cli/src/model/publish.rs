@@ -33,15 +33,15 @@ pub(crate) fn publish(args: &Publish, global: &Global) -> Result<Report, Failure
         input_len: package.graph.input_len(),
         service: args.service.clone(),
     };
-    progress.set_message("registering the version");
-    let mut report = register(args, &version)?;
-    progress.finish_and_clear();
     fs::create_dir_all(&args.output).map_err(|e| Failure::file(&args.output, &e))?;
     let file = args.output.join(format!("{}.dnpkg", id_text(id)));
     let key = file.with_extension("protocol");
-    // The key first: a package beside which there is none is refused.
+    // Before anything is paid for; the key first, since a package beside which there is none is refused.
     write(&key, &version.protocol.to_bytes())?;
     write(&file, &super::read(&args.package)?)?;
+    progress.set_message("registering the version");
+    let mut report = register(args, &version)?;
+    progress.finish_and_clear();
     report.set("package", file.display().to_string()).set("key", key.display().to_string()).set(
         "next",
         "a sequencer serves it once both files are in its folder of models and it starts anew",

@@ -19,25 +19,19 @@ use serde_json::{json, Value};
 use crate::access::payer;
 use crate::app::App;
 use crate::inference::infer;
-use crate::refusal::{Form, Refusal};
+use crate::refusal::{self, Form, Protocol, Refusal};
 use crate::request;
 use crate::tensors;
 
-/// A refusal as KServe says it.
+/// KServe's form of errors.
 #[derive(Debug)]
-struct Told(Refusal);
+struct KServe;
 
-impl<R: Into<Refusal>> From<R> for Told {
-    fn from(refusal: R) -> Self {
-        Self(refusal.into())
-    }
+impl Protocol for KServe {
+    const FORM: Form = Form::KServe;
 }
 
-impl axum::response::IntoResponse for Told {
-    fn into_response(self) -> Response {
-        self.0.answer(Form::KServe)
-    }
-}
+type Told = refusal::Told<KServe>;
 
 /// The paths of this protocol.
 pub(crate) fn routes() -> Router<App> {

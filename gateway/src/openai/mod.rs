@@ -8,7 +8,6 @@ mod embeddings;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::Uri;
-use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use dn_core::api::ModelView;
@@ -16,24 +15,18 @@ use serde::Deserialize;
 use serde_json::{json, Value};
 
 use crate::app::App;
-use crate::refusal::{Form, Refusal};
+use crate::refusal::{self, Form, Protocol, Refusal};
 use crate::request;
 
-/// A refusal as OpenAI says it.
+/// OpenAI's form of errors.
 #[derive(Debug)]
-struct Told(Refusal);
+struct OpenAi;
 
-impl<R: Into<Refusal>> From<R> for Told {
-    fn from(refusal: R) -> Self {
-        Self(refusal.into())
-    }
+impl Protocol for OpenAi {
+    const FORM: Form = Form::OpenAi;
 }
 
-impl axum::response::IntoResponse for Told {
-    fn into_response(self) -> Response {
-        self.0.answer(Form::OpenAi)
-    }
-}
+type Told = refusal::Told<OpenAi>;
 
 /// Endpoints for whose shape there is no model.
 const OTHERS: [&str; 5] = [
@@ -92,7 +85,7 @@ struct Named {
 /// Says of a model that is named why it cannot do what is asked for.
 async fn other(State(app): State<App>, uri: Uri, request: Request) -> Told {
     match refusal(&app, uri.path(), request).await {
-        Ok(refusal) | Err(refusal) => Told(refusal),
+        Ok(refusal) | Err(refusal) => refusal.into(),
     }
 }
 

@@ -62,9 +62,10 @@ impl Tensor {
     fn extents(&self) -> Result<(Vec<usize>, usize), String> {
         let dims: Result<Vec<usize>, _> = self.dims.iter().map(|d| usize::try_from(*d)).collect();
         let dims = dims.map_err(|_| "a dimension is negative".to_owned())?;
-        let count = dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
+        // Extents of a tensor without numbers are bounded as those of one that has some.
+        let count = dims.iter().try_fold(1usize, |n, d| n.checked_mul((*d).max(1)));
         match count.filter(|n| *n <= MAX_NUMBERS) {
-            Some(count) => Ok((dims, count)),
+            Some(_) => Ok((dims.clone(), dims.iter().product())),
             None => Err(format!("dimensions {dims:?} are too large")),
         }
     }

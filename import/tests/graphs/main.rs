@@ -10,5 +10,6 @@ mod products;
 mod refusals;
 mod scales;
 mod scoring;
+mod silent;
 mod tails;
 mod views;

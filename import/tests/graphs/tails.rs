@@ -180,7 +180,7 @@ fn rows_of_tables_may_be_counted_from_their_end() {
 }
 
 /// A graph that is made for four examples of three numbers.
-fn for_four(nodes: impl FnOnce(&mut Build)) -> Result<Vec<f32>, String> {
+pub(crate) fn for_four(nodes: impl FnOnce(&mut Build)) -> Result<Vec<f32>, String> {
     let mut b = Build::new(&[3]);
     b.integers("all", &[-1]).integers("pairs", &[2, 6]).integers("columns", &[4, 3, 1]);
     b.integers("first", &[0]).integers("one", &[1]).weights("m", &[4, 4]).constant(

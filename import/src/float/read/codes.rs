@@ -119,6 +119,7 @@ impl Reader {
         let codes = self.as_codes(&view, (scale, zero), (low, high))?;
         self.views.insert(own.clone(), codes);
         self.elements.insert(own.clone(), element);
+        self.same_batch(name, &own);
         Ok(own)
     }
 

@@ -67,7 +67,8 @@ pub(super) fn mat_mul(a: &Numbers, b: &Numbers) -> Result<Numbers, String> {
         return Err(misfit());
     };
     let lead = broadcast(many, more)?;
-    let count = [*rows, *inner, *columns].into_iter().chain(lead.iter().copied());
+    // Sums of nothing are still numbers.
+    let count = [*rows, (*inner).max(1), *columns].into_iter().chain(lead.iter().copied());
     let count = count.fold(1, usize::saturating_mul);
     if inner != same || count > super::MAX_VIEW {
         return Err(misfit());

@@ -41,6 +41,7 @@ pub(super) fn prepare(model: Model, chosen: &[String]) -> Result<Prepared, Impor
     let versions = model.opset_import.iter().filter(|o| is_onnx(&o.domain)).map(|o| o.version);
     let opset = versions.max();
     let graph = model.graph.ok_or_else(|| unsupported("there is no graph"))?;
+    check_names(&graph)?;
     let opset = match opset {
         Some(version) if OPSETS.contains(&version) => version,
         Some(version) => {
@@ -84,6 +85,26 @@ pub(super) fn prepare(model: Model, chosen: &[String]) -> Result<Prepared, Impor
     prepared.drop_tails(&outputs)?;
     prepared.keep_needed();
     Ok(prepared)
+}
+
+/// Whether an axis is one of an example's scores whatever the rank: the last one, or one behind the batch.
+fn is_of_scores(axis: i64) -> bool {
+    axis > 0 || axis == -1
+}
+
+/// Refuses two names of which the second is one that reading makes of the first.
+fn check_names(graph: &Graph) -> Result<(), ImportError> {
+    let made = graph.node.iter().flat_map(|n| &n.output);
+    let given = graph.initializer.iter().map(|t| &t.name);
+    let names: HashSet<&str> =
+        made.chain(given).chain(graph.input.iter().map(|i| &i.name)).map(String::as_str).collect();
+    let taken = |name: &&str| name.match_indices('@').any(|(at, _)| names.contains(&name[..at]));
+    match names.iter().copied().find(|name| taken(&name)) {
+        Some(name) => Err(unsupported(format!(
+            "two tensors are called {name:?} and the same without what follows an @: rename one"
+        ))),
+        None => Ok(()),
+    }
 }
 
 struct Inliner<'a> {
@@ -328,7 +349,7 @@ impl Prepared {
     fn keeps_order(&self, node: &Node, producer: &HashMap<String, usize>) -> bool {
         match node.op_type.as_str() {
             // Over the batch, each score would be one of its own.
-            "Softmax" | "LogSoftmax" => node.int("axis", -1) != 0,
+            "Softmax" | "LogSoftmax" => is_of_scores(node.int("axis", -1)),
             "Normalizer" if matches!(node.text("norm"), "" | "MAX") => {
                 self.is_never_negative(node.operand(0), producer)
             }
@@ -367,7 +388,7 @@ impl Prepared {
             (None, Some(name)) => constant(name),
             (None, None) => Some(vec![1]).filter(|_| node.int("noop_with_empty_axes", 0) == 0),
         };
-        given.is_some_and(|axes| !axes.is_empty() && !axes.contains(&0))
+        given.is_some_and(|axes| !axes.is_empty() && axes.iter().all(|a| is_of_scores(*a)))
     }
 
     /// Drops nodes that no output needs.

@@ -349,6 +349,7 @@ impl Reader {
             let view = self.decoded(&name, &view, &coding)?;
             let real = format!("{name}@real{}", self.views.len());
             self.views.insert(real.clone(), view);
+            self.same_batch(&name, &real);
             return Ok(real);
         };
         let numbers = real(&codes, &scale, zero.as_deref(), -1)?;

@@ -43,7 +43,65 @@ const FIRST: &[&str] = &[
     "Upsample",
 ];
 
+/// Operators that take numbers one by one, or whole.
+const ENTRYWISE: &[&str] = &[
+    "Abs",
+    "Atan",
+    "Binarizer",
+    "Cast",
+    "CastLike",
+    "Ceil",
+    "Celu",
+    "Clip",
+    "Cos",
+    "DequantizeLinear",
+    "Dropout",
+    "DynamicQuantizeLinear",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyRelu",
+    "Log",
+    "Mish",
+    "Neg",
+    "Not",
+    "QuantizeLinear",
+    "Reciprocal",
+    "Relu",
+    "Round",
+    "Selu",
+    "Shrink",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Swish",
+    "Tan",
+    "Tanh",
+    "ThresholdedRelu",
+];
+
 impl Reader {
+    /// Another name of a tensor, with the batch where that has it.
+    pub(super) fn same_batch(&mut self, name: &str, other: &str) {
+        if let Some(at) = self.batch_axes.get(name).copied() {
+            self.batch_axes.insert(other.to_owned(), at);
+        }
+    }
+
+    /// Refuses a batch among the axes from `from` on of a node's first operand.
+    pub(super) fn batch_in_front(&self, node: &onnx::Node, from: usize) -> Result<(), String> {
+        let at = node.operand(0).and_then(|name| self.batch_axes.get(name));
+        at.filter(|at| **at >= from).map_or(Ok(()), |_| Err(MIXED.to_owned()))
+    }
+
     /// Where a node's results have the batch, if the file is made for more than one example.
     pub(super) fn batch_axis(
         &self,
@@ -110,7 +168,10 @@ impl Reader {
                 self.spread_axis(at, dims, &result.dims).filter(|_| same)
             }
             op if FIRST.contains(&op) => (at == 0).then_some(0),
-            _ => Some(at),
+            // Of the last axis.
+            "ArrayFeatureExtractor" => (at + 1 < rank).then_some(at),
+            op if ENTRYWISE.contains(&op) => Some(at),
+            _ => None,
         };
         found.map_or_else(mixed, |at| Ok(Some(at)))
     }

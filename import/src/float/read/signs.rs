@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::onnx::{Graph, Node};
+use crate::onnx::{Element, Graph, Node};
 
 /// How far back operators are followed.
 const MAX_DEPTH: usize = 24;
+/// How many tensors are looked at.
+const MAX_LOOKS: usize = 4_096;
 
 /// What is known of a tensor's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,19 +30,30 @@ pub(super) struct Signs<'a> {
 
 impl Signs<'_> {
     pub(super) fn of(&self, name: &str) -> Sign {
-        self.follow(name, 0)
+        self.follow(name, 0, &mut HashMap::new())
     }
 
-    fn follow(&self, name: &str, depth: usize) -> Sign {
-        if depth == MAX_DEPTH {
+    /// `known` has what was found before.
+    fn follow(&self, name: &str, depth: usize, known: &mut HashMap<String, Sign>) -> Sign {
+        if let Some(sign) = known.get(name) {
+            return *sign;
+        }
+        if depth == MAX_DEPTH || known.len() == MAX_LOOKS {
             return ANY;
         }
+        let sign = self.computed(name, depth, known);
+        known.insert(name.to_owned(), sign);
+        sign
+    }
+
+    fn computed(&self, name: &str, depth: usize, known: &mut HashMap<String, Sign>) -> Sign {
         let Some(node) = self.producer.get(name).map(|at| &self.graph.node[*at]) else {
             return self.constant(name);
         };
-        let operand =
-            |at: usize| node.operand(at).map_or(ANY, |operand| self.follow(operand, depth + 1));
-        let all = || node.operands().map(|operand| self.follow(operand, depth + 1));
+        let signs: Vec<Sign> =
+            node.operands().map(|operand| self.follow(operand, depth + 1, known)).collect();
+        let operand = |at: usize| signs.get(at).copied().unwrap_or(ANY);
+        let all = || signs.iter().copied();
         let positive = |is_positive: bool| Sign { is_positive, is_bounded: false };
         match node.op_type.as_str() {
             "Sigmoid" | "Softmax" | "HardSigmoid" => SHARE,
@@ -60,7 +73,14 @@ impl Signs<'_> {
             },
             "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose"
             | "Slice" | "Gather" | "Split" | "ReduceMean" | "ReduceMax" | "ReduceMin"
-            | "ZipMap" | "Dropout" | "Cast" => operand(0),
+            | "ZipMap" | "Dropout" => operand(0),
+            // A type of few bits turns large numbers over.
+            "Cast" => match i32::try_from(node.int("to", 0)).ok().and_then(Element::of) {
+                Some(element) if element.is_float() => operand(0),
+                Some(Element::Bool) => SHARE,
+                Some(Element::Integer { is_signed: false, .. }) => POSITIVE,
+                _ => ANY,
+            },
             "TreeEnsembleClassifier" | "LinearClassifier" => scores(node),
             "Constant" => node.constant().map_or(ANY, |t| numbers(t.numbers(None).ok())),
             _ => ANY,

@@ -43,6 +43,7 @@ impl Reader {
         let [.., rows, columns] = dims[..] else {
             return Err("its operand is not a matrix".to_owned());
         };
+        self.batch_in_front(node, dims.len() - 2)?;
         let diagonal = match node.operand(1) {
             Some(_) => self.integers_at(node, 1).ok_or("the diagonal is not a constant")?,
             None => vec![0],
