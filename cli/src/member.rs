@@ -32,9 +32,10 @@ impl Member {
 impl From<CallError> for Failure {
     fn from(e: CallError) -> Self {
         let hint = match e {
-            CallError::Call(_) | CallError::Refused(_) => {
-                "deepnode account show and deepnode node stake tell what there is, and when it is free"
+            CallError::Call(_) => {
+                "check --rpc-url; deepnode account show and deepnode node stake tell what there is, and when it is free"
             }
+            CallError::Refused(_) => "nothing was sent: change what the message names",
             CallError::Pending(_) | CallError::Reverted => {
                 "look whether it took effect before you try again: deepnode account show, deepnode node stake"
             }

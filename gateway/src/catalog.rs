@@ -14,6 +14,9 @@ use crate::refusal::Refusal;
 /// How long a list of models is believed.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// Longest wait for it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// A model with what its inputs and outputs mean.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -40,7 +43,9 @@ impl Catalog {
         if let Some((_, models)) = list.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
             return Ok(models.clone());
         }
-        let models: Arc<[ModelView]> = self.client.models().await?.into();
+        // Others wait for this one: a silent sequencer must not hold them up one after the other.
+        let models = tokio::time::timeout(PATIENCE, self.client.models()).await;
+        let models: Arc<[ModelView]> = models.map_err(|_| Refusal::Silent)??.into();
         *list = Some((Instant::now(), models.clone()));
         Ok(models)
     }

@@ -28,8 +28,9 @@ pub struct Config {
     /// HTTP endpoint of the chain: with it, agents are told balances and whether proofs hold.
     #[arg(long, env = "DN_RPC_URL")]
     pub rpc_url: Option<String>,
-    /// Longest wait for the answers of a request, in seconds.
-    #[arg(long, env = "DN_ANSWER_LIMIT_S", default_value_t = 60)]
+    /// Longest wait for the answers of a request, in seconds: less than stock clients wait, so that they are told which
+    /// tasks they have ordered.
+    #[arg(long, env = "DN_ANSWER_LIMIT_S", default_value_t = 45)]
     pub answer_limit_s: u64,
     /// Seconds for which its orders are good.
     #[arg(long, env = "DN_ORDER_LIFE_S", default_value_t = 3600)]

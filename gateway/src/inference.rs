@@ -60,14 +60,26 @@ pub(crate) async fn infer(
     let salts: Vec<Bytes32> = asked.iter().map(|a| Bytes32(to_bytes(a.salt))).collect();
     let orders = user.orders(&model.view, asked, terms.order_life)?;
     let (mut ids, mut refused) = (Vec::new(), None);
-    for taken in user.submit(&orders).await {
+    let mut is_lost = false;
+    for (order, taken) in orders.iter().zip(user.submit(&orders).await) {
+        // The id that was signed: a sequencer might name another task.
         match taken {
-            Ok(task) => ids.push(task.task_id),
-            Err(error) => refused = refused.or(Some(Refusal::from(error))),
+            Ok(_) => ids.push(user.task_id(order)),
+            Err(error) => {
+                if error.is_lost() {
+                    // It may be ordered, and is paid for then.
+                    ids.push(user.task_id(order));
+                    is_lost = true;
+                }
+                refused = refused.or(Some(Refusal::from(error)));
+            }
         }
     }
     match refused {
         Some(source) if ids.is_empty() => return Err(source),
+        Some(source) if is_lost => {
+            return Err(Refusal::Unfetched { tasks: ids, source: Box::new(source) })
+        }
         Some(source) => return Err(Refusal::Partly { tasks: ids, source: Box::new(source) }),
         None => {}
     }
@@ -77,6 +89,9 @@ pub(crate) async fn infer(
         let source = Box::new(Refusal::from(error));
         Refusal::Unfetched { tasks: ids.clone(), source }
     })?;
+    if tasks.iter().zip(&ids).any(|(task, id)| task.task_id != *id) {
+        return Err(Refusal::Internal(anyhow::anyhow!("the sequencer tells of another task")));
+    }
     let late = |task: &&TaskView| !task.state.is_answered();
     if tasks.iter().any(|task| late(&task)) {
         return Err(Refusal::Late { limit_s: limit.as_secs(), tasks: ids });

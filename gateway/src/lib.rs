@@ -27,12 +27,13 @@ mod request;
 mod tasks;
 mod tensors;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::routing::get;
 use axum::Router;
-use dn_sdk::{patiently, Client, KeyMaker};
+use dn_sdk::{check_name, patiently, Client, KeyMaker};
 use dn_service::{Failure, Shutdown};
 
 use app::App;
@@ -42,10 +43,11 @@ use inference::Terms;
 /// Serves until shutdown is requested.
 ///
 /// # Errors
-/// When it cannot start, or its server fails. Codes: `port_taken`, `bind`, `no_sequencer`, `tls`.
+/// When it cannot start, or its server fails. Codes: `port_taken`, `bind`, `no_sequencer`, `revoked`, `tls`.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let listener = dn_service::bind(config.listen).await?;
     let keys = KeyMaker::read_or_create(&config.secret_file)?;
+    let revoked = revoked(&config.revoked)?;
     let client = Client::new(&config.sequencer)?;
     let chain = patiently(async || client.chain().await).await.map_err(|error| {
         let hint = "check --sequencer, and that the sequencer is up";
@@ -58,7 +60,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         client,
         chain,
         keys,
-        revoked: config.revoked.iter().cloned().collect(),
+        revoked,
         public_url: public.trim_end_matches('/').to_owned(),
         terms: Terms {
             order_life: Duration::from_secs(config.order_life_s),
@@ -67,6 +69,18 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         rpc_url: config.rpc_url.clone(),
     });
     dn_service::serve(listener, router(app), &config.serving, shutdown).await
+}
+
+/// The names that are no longer taken.
+fn revoked(given: &[String]) -> Result<HashSet<String>> {
+    let names = given.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+    let names = names.map(|name| {
+        let hint = "give the names of keys, as deepnode gateway key list shows them";
+        let wrong = |e| Failure::new("revoked", format!("--revoked {name}: {e}"), hint);
+        check_name(name).map_err(wrong)?;
+        Ok(name.to_owned())
+    });
+    names.collect()
 }
 
 /// Every route.

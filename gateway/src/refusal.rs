@@ -47,13 +47,15 @@ pub(crate) enum Refusal {
     Sequencer(Box<Problem>),
     #[error("the sequencer does not answer")]
     Unreachable(#[source] ClientError),
+    #[error("the sequencer does not answer")]
+    Silent,
     #[error("some tasks are not answered within {limit_s} seconds")]
     Late { limit_s: u64, tasks: Vec<Bytes32> },
     #[error("a task ended as {}{}", .state.as_str(), .reason.map_or(String::new(), |r| format!(" ({})", r.as_str())))]
     Ended { state: TaskState, reason: Option<Reason>, tasks: Vec<Bytes32> },
     #[error("{} of the rows were ordered, the others refused: {source}", .tasks.len())]
     Partly { tasks: Vec<Bytes32>, source: Box<Refusal> },
-    #[error("the tasks are ordered, and their answers could not be fetched: {source}")]
+    #[error("the tasks are ordered, or may be, and their answers could not be fetched: {source}")]
     Unfetched { tasks: Vec<Bytes32>, source: Box<Refusal> },
     #[error("it costs {needed} DN and the session has {left} DN left")]
     Budget { needed: String, left: String },
@@ -164,7 +166,7 @@ impl Refusal {
                 let status = S::from_u16(problem.status).unwrap_or(S::BAD_GATEWAY);
                 (status, &problem.code, &problem.hint)
             }
-            Self::Unreachable(_) => {
+            Self::Unreachable(_) | Self::Silent => {
                 (S::SERVICE_UNAVAILABLE, "no_sequencer", "retry with a backoff")
             }
             Self::Late { .. } => (

@@ -76,10 +76,10 @@ pub(crate) async fn own_task(user: &User, id: &str, wait: Duration) -> Result<Ta
         Err(Refusal::Sequencer(problem)) if problem.status == 404 => Err(Refusal::NoTask),
         asked => asked,
     }?;
-    if task.user == user.address() {
-        Ok(task)
-    } else {
-        Err(Refusal::NoTask)
+    match task.user == user.address() {
+        true if task.task_id == id => Ok(task),
+        true => Err(Refusal::Internal(anyhow::anyhow!("the sequencer tells of another task"))),
+        false => Err(Refusal::NoTask),
     }
 }
 

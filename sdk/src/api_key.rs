@@ -57,7 +57,7 @@ impl KeyMaker {
     /// # Errors
     /// When that is no name.
     pub fn key(&self, name: &str) -> Result<String, NameError> {
-        check(name)?;
+        check_name(name)?;
         let mac = self.mac_of_key(name).finalize().into_bytes();
         Ok(format!("{PREFIX}{name}-{}", hex::encode(&mac[..MAC_BYTES])))
     }
@@ -67,7 +67,7 @@ impl KeyMaker {
     /// # Errors
     /// When that is no name.
     pub fn account(&self, name: &str) -> Result<PrivateKeySigner, NameError> {
-        check(name)?;
+        check_name(name)?;
         let budget = name.split('.').next().unwrap_or(name);
         // All but one of 2^127 numbers are keys.
         let signer = (0..=u8::MAX).find_map(|counter| {
@@ -84,7 +84,7 @@ impl KeyMaker {
     #[must_use]
     pub fn name_of<'k>(&self, key: &'k str) -> Option<&'k str> {
         let (name, mac) = key.strip_prefix(PREFIX)?.rsplit_once('-')?;
-        check(name).ok()?;
+        check_name(name).ok()?;
         let mac = hex::decode(mac).ok().filter(|mac| mac.len() == MAC_BYTES)?;
         self.mac_of_key(name).verify_truncated_left(&mac).ok()?;
         Some(name)
@@ -110,7 +110,11 @@ impl std::fmt::Debug for KeyMaker {
     }
 }
 
-fn check(name: &str) -> Result<(), NameError> {
+/// Whether a text can be the name of a key.
+///
+/// # Errors
+/// When it is empty, too long or has other characters than lower case letters, digits, `-`, `_` and dots.
+pub fn check_name(name: &str) -> Result<(), NameError> {
     let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
     let is_name = (1..=MAX_NAME).contains(&name.len())
         && name.bytes().all(is_part)

@@ -21,7 +21,7 @@ pub mod wire;
 
 pub use account::Account;
 pub use alloy::signers::local::PrivateKeySigner as Signer;
-pub use api_key::{KeyMaker, NameError};
+pub use api_key::{check_name, KeyMaker, NameError};
 pub use bundle::{bundle_of, order_signer, signed_tasks};
 pub use call::CallError;
 pub use client::{Client, ClientError};

@@ -12,6 +12,7 @@ use dn_core::vk_data::{creation_code, vk_data};
 
 use crate::call::{done, CallError};
 use crate::contracts::{DnToken, IModelRegistry, ModelRegistry};
+use crate::deposit::format_dn;
 use crate::{random_salt, wire, Account};
 
 /// A version of a model, as its developer offers it.
@@ -57,6 +58,29 @@ impl Registry {
         Ok(ModelRegistry::new(self.registry, provider).bond().call().await?)
     }
 
+    /// Whether a version can be registered: nobody has, and the account has the bond, which is returned.
+    ///
+    /// # Errors
+    /// When it is registered already, the account lacks the bond or the chain does not answer.
+    pub async fn check(&self, developer: &Account, model_id: Bytes32) -> Result<U256, CallError> {
+        let provider = &developer.provider;
+        let registry = ModelRegistry::new(self.registry, provider);
+        if !registry.vkCodeHash(B256::from(model_id.0)).call().await?.is_zero() {
+            return Err(CallError::Refused(format!("model {model_id} is registered already")));
+        }
+        let bond = self.bond(provider).await?;
+        let wallet =
+            DnToken::new(self.token, provider).balanceOf(developer.address()).call().await?;
+        if wallet < bond {
+            return Err(CallError::Refused(format!(
+                "the bond of a version is {} DN, the account has {}",
+                format_dn(bond),
+                format_dn(wallet)
+            )));
+        }
+        Ok(bond)
+    }
+
     /// Announces a version, puts its key on the chain and registers it with the account as its developer, who
     /// pays the bond. Returns the address of the key.
     ///
@@ -71,18 +95,10 @@ impl Registry {
         let provider = &developer.provider;
         let refused = |e: &dyn std::error::Error| CallError::Refused(e.to_string());
         let code = vk_data(&version.protocol).map_err(|e| refused(&e))?;
-        let (bond, token) = (self.bond(provider).await?, DnToken::new(self.token, provider));
-        let wallet = token.balanceOf(developer.address()).call().await?;
-        if wallet < bond {
-            return Err(CallError::Refused(format!(
-                "the bond of a version is {bond} wei of DN, the account has {wallet}"
-            )));
-        }
+        let bond = self.check(developer, version.model_id).await?;
+        let token = DnToken::new(self.token, provider);
         let registry = ModelRegistry::new(self.registry, provider);
         let id = B256::from(version.model_id.0);
-        if !registry.vkCodeHash(id).call().await?.is_zero() {
-            return Err(CallError::Refused(format!("model {id} is registered already")));
-        }
         // Before anybody can see the key: who sees the registration comes too late.
         let salt = B256::from(to_bytes(random_salt()));
         let announced = keccak256((id, developer.address(), salt).abi_encode());

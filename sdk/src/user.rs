@@ -12,14 +12,16 @@ use tokio::time::Instant;
 use crate::bundle::signed_tasks;
 use crate::client::{Client, ClientError};
 use crate::task::{Asked, Terms};
-use crate::wire;
+use crate::{domain, task_id, wire};
 
 /// Longest single question for an answer.
 const LONG_POLL: Duration = Duration::from_secs(20);
 /// Between two looks at a task that waits for its proof.
 const LOOK: Duration = Duration::from_millis(300);
-/// Nonces that a millisecond of the clock stands for: a word of the rollup's nonces.
+/// Nonces in a word of the rollup's.
 const WORD: u64 = 64;
+/// Words from which a program draws the first of its own: all nonces stay exact as JavaScript's numbers.
+const WORDS: u64 = 1 << 46;
 
 /// An account that has inputs answered. Clones draw from the same nonces.
 #[derive(Clone, Debug)]
@@ -77,9 +79,16 @@ impl User {
         life: Duration,
     ) -> Result<Vec<SubmitTask>, ClientError> {
         let now = since_epoch();
-        let nonce = self.nonces.take(asked.len() as u64, now);
+        let nonce = self.nonces.take(asked.len() as u64);
         let terms = Terms { deadline: (now + life).as_secs(), nonce, label: None };
         Ok(signed_tasks(&self.chain, model, &self.signer, asked, terms)?)
+    }
+
+    /// The id of an order's task, whatever anybody says.
+    #[must_use]
+    pub fn task_id(&self, task: &SubmitTask) -> Bytes32 {
+        let domain = domain(self.chain.chain_id, wire::address(self.chain.rollup));
+        wire::api_bytes32(task_id(&wire::order(&task.order), &domain))
     }
 
     /// Sends orders in, all at once. Each is taken or refused by itself; the results are in the order of the orders.
@@ -129,15 +138,15 @@ pub fn choose_model<'m>(models: &'m [ModelView], wanted: Option<&str>) -> Option
     models.iter().find(is_id).or_else(|| models.iter().find(is_called))
 }
 
-/// Hands out the nonces of an account: consecutive ones, which settle for least, from the clock on, so that two runs
-/// of a program do not meet.
+/// Hands out the nonces of an account: consecutive ones, which settle for least, from a random word on, so that programs
+/// that share an account do not meet, however close together they start.
 #[derive(Debug, Default)]
 struct Nonces(AtomicU64);
 
 impl Nonces {
     /// The first of `count` nonces that nobody else gets.
-    fn take(&self, count: u64, now: Duration) -> u64 {
-        let start = u64::try_from(now.as_millis()).unwrap_or_default().wrapping_mul(WORD);
+    fn take(&self, count: u64) -> u64 {
+        let start = (1 + rand::random::<u64>() % WORDS) * WORD;
         // Only the first call finds zero.
         let _ = self.0.compare_exchange(0, start, Ordering::Relaxed, Ordering::Relaxed);
         self.0.fetch_add(count, Ordering::Relaxed)
@@ -153,10 +162,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nonces_are_consecutive_from_the_clock_on() {
-        let nonces = Nonces::default();
-        assert_eq!(nonces.take(3, Duration::from_millis(1_000)), 64_000);
-        assert_eq!(nonces.take(1, Duration::from_millis(9_000)), 64_003);
-        assert_eq!(nonces.take(64, Duration::from_millis(9_000)), 64_004);
+    fn nonces_are_consecutive_and_those_of_two_programs_do_not_meet() {
+        let (one, other) = (Nonces::default(), Nonces::default());
+        let first = one.take(3);
+        assert!(first % WORD == 0 && first > 0 && first + (1 << 30) < 1 << 53);
+        assert_eq!((one.take(1), one.take(64)), (first + 3, first + 4));
+        assert!(other.take(1).abs_diff(first) > 1 << 20, "both started at once");
     }
 }

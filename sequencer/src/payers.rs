@@ -27,7 +27,7 @@ struct Known {
     at_ms: u64,
     /// Let in and not durable yet, by model.
     waiting: Vec<(Bytes32, u64)>,
-    /// How many have left `waiting`: what was read before one did says nothing about it.
+    /// How many became durable: what was read before one did says nothing about it.
     left: u64,
 }
 
@@ -53,12 +53,12 @@ impl Drop for Entry<'_> {
     fn drop(&mut self) {
         let mut all = lock(&self.payers.0);
         let Some(known) = all.get_mut(&self.user) else { return };
-        known.left += 1;
         if let Some((_, count)) = known.waiting.iter_mut().find(|(id, _)| *id == self.model) {
             *count = count.saturating_sub(1);
         }
         known.waiting.retain(|(_, count)| *count > 0);
         if self.is_open {
+            known.left += 1;
             add(&mut known.payer.open, self.model, 1);
         }
     }
@@ -101,6 +101,7 @@ impl Payers {
         let known = all.entry(user).or_default();
         known.at_ms = now_ms;
         let last_turn = read.last_turn.max(known.payer.last_turn);
+        known.payer.refused_until_ms = read.refused_until_ms;
         if known.left == left {
             known.payer = Payer { last_turn, ..read };
         }

@@ -1,15 +1,17 @@
 //! `deepnode model publish`, `deprecate` and `return-bond`
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use dn_circuits::Frame;
 use dn_core::api::Bytes32;
 use dn_sdk::deposit::format_dn;
 use dn_sdk::registry::{Registry, Version};
+use dn_service::file::write_whole;
 use dn_service::Report;
 
 use super::prove::keys;
-use super::{frame, id_text, load, write, Loaded};
+use super::{frame, id_text, load, Loaded};
 use crate::args::{Deprecate, Global, OwnModel, Publish};
 use crate::error::Failure;
 use crate::member::{amount, Member};
@@ -33,15 +35,10 @@ pub(crate) fn publish(args: &Publish, global: &Global) -> Result<Report, Failure
         input_len: package.graph.input_len(),
         service: args.service.clone(),
     };
-    fs::create_dir_all(&args.output).map_err(|e| Failure::file(&args.output, &e))?;
-    let file = args.output.join(format!("{}.dnpkg", id_text(id)));
-    let key = file.with_extension("protocol");
-    // Before anything is paid for; the key first, since a package beside which there is none is refused.
-    write(&key, &version.protocol.to_bytes())?;
-    write(&file, &super::read(&args.package)?)?;
     progress.set_message("registering the version");
     let mut report = register(args, &version)?;
     progress.finish_and_clear();
+    let (file, key) = files(args, &version);
     report.set("package", file.display().to_string()).set("key", key.display().to_string()).set(
         "next",
         "a sequencer serves it once both files are in its folder of models and it starts anew",
@@ -49,12 +46,27 @@ pub(crate) fn publish(args: &Publish, global: &Global) -> Result<Report, Failure
     Ok(report)
 }
 
+/// Where what is served stands.
+fn files(args: &Publish, version: &Version) -> (PathBuf, PathBuf) {
+    let file = args.output.join(format!("{}.dnpkg", id_text(&version.model_id.0)));
+    (file.clone(), file.with_extension("protocol"))
+}
+
 #[tokio::main]
 async fn register(args: &Publish, version: &Version) -> Result<Report, Failure> {
     let Member { account, chain } = Member::connect(&args.of).await?;
     let registry = Registry::from(&chain);
+    let bond = registry.check(&account, version.model_id).await?;
+    // Before anything is paid for; the key first, since a package beside which there is none is refused.
+    let (file, key) = files(args, version);
+    let kept = |path: &Path, bytes: &[u8]| {
+        fs::create_dir_all(&args.output)
+            .and_then(|()| write_whole(path, bytes))
+            .map_err(|e| Failure::file(path, &e))
+    };
+    kept(&key, &version.protocol.to_bytes())?;
+    kept(&file, &super::read(&args.package)?)?;
     let vk = registry.publish(&account, version).await?;
-    let bond = registry.bond(&account.provider).await?;
     let mut report = Report::default();
     report
         .set("model_id", id_text(&version.model_id.0))

@@ -1,10 +1,10 @@
 //! Whether a task's proof holds: checked here, against the chain, by the native verifier.
 
-use dn_core::api::{Bytes32, ChainView, TaskView};
+use dn_core::api::{BatchSlot, Bytes32, ChainView, TaskView};
 use dn_core::commitment::{self, to_bytes};
 use dn_core::statement;
 use dn_core::task::TaskState;
-use dn_sdk::{Account, User};
+use dn_sdk::{domain, task_id, wire, Account, User};
 use dn_verifier::daemon::check;
 use serde_json::{json, Value};
 
@@ -49,7 +49,14 @@ pub(super) async fn judge(
     if let Some(flaw) = &checked.flaw {
         return Ok(verdict(false, Some(flaw.clone()), None));
     }
-    let Some(slot) = batch.slots.iter().position(|slot| slot.task_id == task.task_id) else {
+    let domain = domain(chain.chain_id, wire::address(chain.rollup));
+    // A slot is of the task whose order it has, whatever id stands beside it.
+    let is_own = |slot: &BatchSlot| {
+        let order = wire::order(&slot.order);
+        wire::api_bytes32(task_id(&order, &domain)) == task.task_id
+            && slot.order.user == user.address()
+    };
+    let Some(slot) = batch.slots.iter().position(is_own) else {
         return Ok(verdict(false, Some("the batch does not hold the task".into()), None));
     };
     let slots = statement::slots(checked.instances.len()).unwrap_or(0);

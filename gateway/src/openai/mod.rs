@@ -14,6 +14,7 @@ use dn_core::api::ModelView;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
+use crate::access::payer;
 use crate::app::App;
 use crate::refusal::{self, Form, Protocol, Refusal};
 use crate::request;
@@ -90,6 +91,7 @@ async fn other(State(app): State<App>, uri: Uri, request: Request) -> Told {
 }
 
 async fn refusal(app: &App, path: &str, request: Request) -> Result<Refusal, Refusal> {
+    payer(request.headers(), app)?;
     let endpoint = OTHERS.into_iter().find(|other| *other == path).unwrap_or_default();
     let body = request::body(request).await?;
     // Sound comes as a form, which names its model in another way.

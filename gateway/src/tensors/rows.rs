@@ -58,11 +58,14 @@ pub(crate) fn vectors(package: &Package, x: Vec<Vec<f32>>) -> Result<Vec<Vec<f32
 
 fn checked(package: &Package, examples: Calibration) -> Result<Vec<Vec<f32>>, Refusal> {
     if examples.x.len() > MAX_ROWS {
-        let got = examples.x.len();
-        return Err(refused(format!("{got} rows at once, at most {MAX_ROWS} are taken")));
+        return Err(too_many(examples.x.len()));
     }
     examples.check(package.graph.input).map_err(|e| refused(e.to_string()))?;
     Ok(examples.x)
+}
+
+fn too_many(rows: usize) -> Refusal {
+    refused(format!("{rows} rows at once, at most {MAX_ROWS} are taken"))
 }
 
 fn refused(what: String) -> Refusal {
@@ -95,6 +98,9 @@ fn joined(parts: &[&Tensor]) -> Result<Calibration, Refusal> {
     if count == 0 || parts.iter().any(|t| t.shape.first() != Some(&count)) {
         let what = "the first axis of every input counts the rows: it must be the same, and not 0";
         return Err(refused(what.to_owned()));
+    }
+    if count > MAX_ROWS {
+        return Err(too_many(count));
     }
     let part = |t: &Tensor, i: usize| {
         let width = t.values.len() / count;

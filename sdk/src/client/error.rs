@@ -36,6 +36,16 @@ impl ClientError {
         }
     }
 
+    /// Whether the request may have been carried out although no answer came.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Transport(error) => !error.is_builder() && !error.is_connect(),
+            Self::Status(status) => matches!(status.as_u16(), 502 | 504),
+            Self::Refused(_) | Self::WrongPackage | Self::Sign(_) => false,
+        }
+    }
+
     /// Whether the same request may be answered later: the sequencer was not reached or is busy.
     #[must_use]
     pub fn is_temporary(&self) -> bool {

@@ -99,7 +99,7 @@ fn check_names(graph: &Graph) -> Result<(), ImportError> {
     let names: HashSet<&str> =
         made.chain(given).chain(graph.input.iter().map(|i| &i.name)).map(String::as_str).collect();
     let taken = |name: &&str| name.match_indices('@').any(|(at, _)| names.contains(&name[..at]));
-    match names.iter().copied().find(|name| taken(&name)) {
+    match names.iter().copied().find(taken) {
         Some(name) => Err(unsupported(format!(
             "two tensors are called {name:?} and the same without what follows an @: rename one"
         ))),

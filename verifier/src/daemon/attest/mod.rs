@@ -43,7 +43,7 @@ struct Committed {
 pub(super) struct Clock {
     pub(super) current: u32,
     pub(super) closed: u32,
-    started_at: u64,
+    pub(super) started_at: u64,
     pub(super) length: u64,
     /// Unix seconds when it was asked for.
     now: u64,

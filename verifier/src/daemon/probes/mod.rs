@@ -15,7 +15,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use alloy::primitives::{keccak256, Address, B256, U256};
 use alloy::providers::{DynProvider, Provider as _};
@@ -28,7 +28,7 @@ use dn_sdk::contracts::Validators::{self, ValidatorsInstance};
 use dn_sdk::{Account, Client, Signer};
 
 pub use draw::{Draw, Probe, Secret, MOST_MODELS, PER_MODEL};
-use orders::Askers;
+use orders::{Askers, When};
 use plan::{Plan, Plans};
 pub use pool::{quantize, Example, Pool, PoolFile};
 use record::Found;
@@ -105,17 +105,34 @@ impl Prober {
         self.commit(clock.current + 1, &models).await?;
         self.draw(clock.current).await?;
         for epoch in clock.current.saturating_sub(1).max(clock.closed)..=clock.current {
-            let Some(plan) = self.plans.of(epoch).cloned() else { continue };
-            let Some((models, draw)) = self.drawn(&plan, &models).await? else { continue };
-            if epoch == clock.current {
-                self.ask(&plan, &draw, &models, &clock).await;
+            // What cannot be done of one epoch holds up no other.
+            if let Err(error) = self.attend(epoch, &models, &clock).await {
+                let error = format!("{error:#}");
+                tracing::warn!(epoch, error, "an epoch's probes have to wait");
             }
-            self.record(&plan, &draw, &models, &clock).await?;
         }
         let past = |epoch: u32| epoch + 1 < clock.current;
         self.asked.retain(|(epoch, _), _| !past(*epoch));
         self.looks.retain(|(epoch, _), _| !past(*epoch));
         Ok(false)
+    }
+
+    /// Asks and records what is due of an epoch.
+    async fn attend(&mut self, epoch: u32, models: &[ModelView], clock: &Clock) -> Result<()> {
+        let Some(mut plan) = self.plans.of(epoch).cloned() else { return Ok(()) };
+        if epoch == clock.current && plan.begun_at.is_none() {
+            plan.begun_at = Some(clock.started_at);
+            self.plans.keep(plan.clone())?;
+        }
+        // Nothing was asked of an epoch that was not seen.
+        let Some(begun_at) = plan.begun_at else { return Ok(()) };
+        let when = When { begun_at, length: clock.length };
+        let Some((models, draw)) = self.drawn(&plan, models).await? else { return Ok(()) };
+        if epoch == clock.current {
+            self.ask(epoch, &draw, &models, (when, clock)).await;
+        }
+        self.record(epoch, &draw, &models, (when, clock)).await;
+        Ok(())
     }
 
     /// Each planned model with its pool; `None` while the sequencer does not serve one of them.
@@ -149,9 +166,7 @@ impl Prober {
         // A plan stays as it is: its commitment may be on its way.
         let planned = self.plans.of(epoch).map(|plan| plan.models.clone());
         if planned.is_none() {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let made_at_ms = u64::try_from(now.as_millis()).unwrap_or_default();
-            self.plans.keep(Plan { epoch, made_at_ms, models: ids.clone() })?;
+            self.plans.keep(Plan { epoch, begun_at: None, models: ids.clone() })?;
         }
         let ids = planned.unwrap_or(ids);
         let Some(matched) = self.matched(&ids, models) else { return Ok(()) };
@@ -197,63 +212,73 @@ impl Prober {
     }
 
     /// Sends in what is due, each probe alone.
-    async fn ask(&mut self, plan: &Plan, draw: &Draw, models: &[ModelView], clock: &Clock) {
-        let window = clock.length / 2;
+    async fn ask(
+        &mut self,
+        epoch: u32,
+        draw: &Draw,
+        models: &[ModelView],
+        (when, clock): (When, &Clock),
+    ) {
         let passed = clock.passed();
         for probe in &draw.probes {
-            let due = (window * u64::from(probe.delay)) >> 16;
-            let key = (plan.epoch, probe.index);
+            let due = when.due(probe);
+            let key = (epoch, probe.index);
             let is_waiting = self
                 .asked
                 .get(&key)
                 .is_some_and(|again| again.is_none_or(|again| Instant::now() < again));
             let model = models.iter().find(|model| model.model_id == probe.model);
             let Some(model) = model.filter(|_| passed >= due && !is_waiting) else { continue };
-            let sent = self.askers.ask(probe, model, plan.made_at_ms, clock.length).await;
+            let sent = self.askers.ask(probe, model, when).await;
             if let Err(error) = &sent {
                 let error = format!("{error:#}");
-                tracing::warn!(epoch = plan.epoch, error, "a probe is not taken");
+                tracing::warn!(epoch, error, "a probe is not taken");
             }
             self.asked.insert(key, sent.is_err().then(|| Instant::now() + AGAIN));
         }
     }
 
-    /// Records what is proven of each model: all of its probes, or what there is when time runs out.
+    /// Records what is proven of each model: all of its probes, or what there is when time runs out. One model holds up
+    /// no other.
     async fn record(
         &mut self,
-        plan: &Plan,
+        epoch: u32,
         draw: &Draw,
         models: &[ModelView],
-        clock: &Clock,
-    ) -> Result<()> {
+        (when, clock): (When, &Clock),
+    ) {
         for model in models {
-            let key = (plan.epoch, model.model_id);
+            let key = (epoch, model.model_id);
             let look = self.looks.get(&key).copied();
             if look.is_some_and(|at| at.is_none_or(|at| Instant::now() < at)) {
                 continue;
             }
-            let is_done = self.record_model(plan, draw, model, clock).await?;
+            let recorded = self.record_model(epoch, draw, model, (when, clock)).await;
+            if let Err(error) = &recorded {
+                let error = format!("{error:#}");
+                tracing::warn!(epoch, model = %model.model_id, error, "probes are not recorded yet");
+            }
+            let is_done = recorded.unwrap_or(false);
             self.looks.insert(key, (!is_done).then(|| Instant::now() + AGAIN));
         }
-        Ok(())
     }
 
     /// True when nothing more is to be done.
     async fn record_model(
         &self,
-        plan: &Plan,
+        epoch: u32,
         draw: &Draw,
         model: &ModelView,
-        clock: &Clock,
+        (when, clock): (When, &Clock),
     ) -> Result<bool> {
-        let (epoch, id) = (plan.epoch, B256::from(model.model_id.0));
+        let id = B256::from(model.model_id.0);
         let own = self.account.address();
         if self.probes.isRecorded(epoch, own, id).call().await? {
             return Ok(true);
         }
         let (mut found, mut open) = (Vec::new(), false);
         for probe in draw.probes.iter().filter(|probe| probe.model == model.model_id) {
-            let task = self.askers.look(probe, model, plan.made_at_ms, clock.length).await?;
+            let task = self.askers.look(probe, model, when).await?;
             open |= task.as_ref().is_none_or(|task| !task.state.is_final());
             found.extend(task.and_then(|task| Found::new(probe, task)));
         }
@@ -263,8 +288,11 @@ impl Prober {
         if (open && !is_late) || found.len() < least {
             return Ok(!open && found.len() < least);
         }
-        let count = found.len();
-        let answers = record::answers(&self.client, draw, found).await?;
+        let answers = record::answers(&self.client, draw, found).await;
+        let count: usize = answers.iter().map(|of_chunk| of_chunk.answers.len()).sum();
+        if count < least {
+            return Ok(false);
+        }
         match self.probes.record(epoch, id, answers).send().await {
             Ok(pending) => {
                 let receipt = pending.with_timeout(Some(INCLUSION)).get_receipt().await?;

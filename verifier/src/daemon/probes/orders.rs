@@ -10,8 +10,25 @@ use dn_sdk::{domain, sign, task_id, wire, Client, ClientError, Signer};
 
 use super::draw::Probe;
 
-/// Life of an order beyond the epoch, in seconds: as the users of the command line have it.
+/// Life of an order, in seconds: as the users of the command line have it.
 const LIFE_S: u64 = 3_600;
+/// Words of nonces that theirs begin with, and nonces in each.
+const WORDS: u64 = 1 << 46;
+const WORD: u64 = 64;
+
+/// When probes are sent: the epoch's start, in unix seconds, and its length.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct When {
+    pub(super) begun_at: u64,
+    pub(super) length: u64,
+}
+
+impl When {
+    /// Seconds of the epoch after which a probe is sent: in its first half.
+    pub(super) fn due(self, probe: &Probe) -> u64 {
+        (self.length / 2 * u64::from(probe.delay)) >> 16
+    }
+}
 
 /// Who asks: one of several accounts for each probe.
 pub(super) struct Askers {
@@ -30,52 +47,30 @@ impl Askers {
     }
 
     /// The order of a probe. It is the same whenever it is made.
-    fn order(
-        &self,
-        probe: &Probe,
-        model: &ModelView,
-        made_at_ms: u64,
-        length_s: u64,
-    ) -> Option<OrderView> {
+    fn order(&self, probe: &Probe, model: &ModelView, when: When) -> Option<OrderView> {
         let (signer, _) = self.of(probe)?;
-        // From the plan, up to one epoch before the one in which it is asked.
-        let life_s = 3 * length_s + LIFE_S;
         Some(OrderView {
             user: wire::api_address(signer.address()),
             model_id: model.model_id,
             input_hash: Bytes32(to_bytes(commitment::input(&probe.input, probe.salt))),
             max_fee: model.price,
-            deadline: made_at_ms / 1_000 + life_s + probe.any % 60,
-            // As a clock gives them to the command line's users: a word of nonces for each millisecond.
-            nonce: (made_at_ms + probe.index as u64).wrapping_mul(64),
+            deadline: when.begun_at + when.due(probe) + LIFE_S,
+            // As a program's first one.
+            nonce: (1 + probe.any % WORDS) * WORD,
             tag: probe.tag,
         })
     }
 
     /// The task that a probe is.
-    pub(super) fn task(
-        &self,
-        probe: &Probe,
-        model: &ModelView,
-        made_at_ms: u64,
-        length_s: u64,
-    ) -> Option<Bytes32> {
-        let order = self.order(probe, model, made_at_ms, length_s)?;
+    pub(super) fn task(&self, probe: &Probe, model: &ModelView, when: When) -> Option<Bytes32> {
+        let order = self.order(probe, model, when)?;
         let domain = domain(self.chain.chain_id, wire::address(self.chain.rollup));
         Some(wire::api_bytes32(task_id(&wire::order(&order), &domain)))
     }
 
     /// Sends a probe in. Sent again, it is the same task.
-    pub(super) async fn ask(
-        &self,
-        probe: &Probe,
-        model: &ModelView,
-        made_at_ms: u64,
-        length_s: u64,
-    ) -> Result<()> {
-        let order = self
-            .order(probe, model, made_at_ms, length_s)
-            .context("there is no account to ask with")?;
+    pub(super) async fn ask(&self, probe: &Probe, model: &ModelView, when: When) -> Result<()> {
+        let order = self.order(probe, model, when).context("there is no account to ask with")?;
         let (signer, client) = self.of(probe).context("there is no account to ask with")?;
         let domain = domain(self.chain.chain_id, wire::address(self.chain.rollup));
         let signature = Bytes(sign(&wire::order(&order), &domain, signer)?);
@@ -92,12 +87,9 @@ impl Askers {
         &self,
         probe: &Probe,
         model: &ModelView,
-        made_at_ms: u64,
-        length_s: u64,
+        when: When,
     ) -> Result<Option<TaskView>> {
-        let (Some(id), Some((_, client))) =
-            (self.task(probe, model, made_at_ms, length_s), self.of(probe))
-        else {
+        let (Some(id), Some((_, client))) = (self.task(probe, model, when), self.of(probe)) else {
             return Ok(None);
         };
         match client.task(id, Duration::ZERO).await {

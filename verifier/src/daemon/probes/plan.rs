@@ -14,8 +14,8 @@ const KEPT: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) epoch: u32,
-    /// Unix milliseconds at which it was made: orders begin with it.
-    pub(super) made_at_ms: u64,
+    /// Unix seconds at which the epoch began, from when on that is known: orders follow from it.
+    pub(super) begun_at: Option<u64>,
     /// The models that are asked, in order.
     pub(super) models: Vec<Bytes32>,
 }
@@ -65,7 +65,7 @@ mod tests {
         let file = std::env::temp_dir().join(format!("dn-plans-{}.json", std::process::id()));
         let _ = std::fs::remove_file(&file);
         let mut plans = Plans::open(&file).unwrap();
-        let plan = |epoch: u32| Plan { epoch, made_at_ms: 5, models: vec![Bytes32([1; 32])] };
+        let plan = |epoch: u32| Plan { epoch, begun_at: Some(5), models: vec![Bytes32([1; 32])] };
         for epoch in 1..=6 {
             plans.keep(plan(epoch)).unwrap();
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::{Bytes, U256};
 use anyhow::{ensure, Context as _, Result};
 use dn_core::api::{BatchView, Bytes32, TaskView};
-use dn_core::commitment::to_bytes;
+use dn_core::commitment::{self, to_bytes};
 use dn_core::task::TaskState;
 use dn_core::{chunks, statement};
 use dn_sdk::contracts::probes::IInferenceRollup::{BatchHeader, Opening};
@@ -31,24 +31,31 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The calls' answers, in the order in which the contract reads them.
-pub(super) async fn answers(
-    client: &Client,
-    draw: &Draw,
-    found: Vec<Found<'_>>,
-) -> Result<Vec<Answers>> {
+/// The calls' answers, in the order in which the contract reads them. What the sequencer does not show, or shows as
+/// something else than what is proven, is left out, and told.
+pub(super) async fn answers(client: &Client, draw: &Draw, found: Vec<Found<'_>>) -> Vec<Answers> {
     let mut batches: BTreeMap<u64, Vec<Found<'_>>> = BTreeMap::new();
     for one in found {
         batches.entry(one.task.batch_id.unwrap_or_default()).or_default().push(one);
     }
     let mut all = Vec::new();
     for (id, found) in batches {
-        let batch = client.batch(id).await.context("fetch the batch")?;
-        let proof = client.proof(id).await.context("fetch the proof")?;
-        all.extend(of_batch(draw, &batch, &proof.instances, &found)?);
+        match read(client, draw, id, &found).await {
+            Ok(of_batch) => all.extend(of_batch),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(batch_id = id, error, "probes of a batch are left out");
+            }
+        }
     }
     all.sort_by_key(|answers| (answers.header.batchId, answers.chunk));
-    Ok(all)
+    all
+}
+
+async fn read(client: &Client, draw: &Draw, id: u64, found: &[Found<'_>]) -> Result<Vec<Answers>> {
+    let batch = client.batch(id).await.context("fetch the batch")?;
+    let proof = client.proof(id).await.context("fetch the proof")?;
+    of_batch(draw, &batch, &proof.instances, found)
 }
 
 fn of_batch(
@@ -63,7 +70,11 @@ fn of_batch(
     let mut chunked: BTreeMap<usize, Vec<Answer>> = BTreeMap::new();
     for Found { probe, task } in found {
         let place = batch.slots.iter().position(|slot| slot.task_id == task.task_id);
-        let place = place.context("the batch does not have its task")?;
+        let proven = place.and_then(|place| instances.get(statement::outputs_at(size) + place));
+        let (Some(place), true) = (place, is_proven(probe, task, proven)) else {
+            tracing::warn!(task_id = %task.task_id, "a probe's answer is another one than is proven");
+            continue;
+        };
         let is_in = |chunk: &usize| chunks::slots(size, *chunk).contains(&place);
         let chunk = (0..chunks::count(size)).find(is_in).context("no chunk")?;
         let slot = place - chunks::slots(size, chunk).start;
@@ -96,6 +107,13 @@ fn of_batch(
         })
     };
     chunked.into_iter().map(of_chunk).collect()
+}
+
+/// Whether the answer that was shown is the proven one.
+fn is_proven(probe: &Probe, task: &TaskView, proven: Option<&Bytes32>) -> bool {
+    let output = task.output.as_deref().unwrap_or_default();
+    let shown = to_bytes(commitment::output(output, probe.salt));
+    proven.is_some_and(|proven| proven.0 == shown)
 }
 
 fn answer(draw: &Draw, probe: &Probe, task: &TaskView, slot: usize) -> Answer {
