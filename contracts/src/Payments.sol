@@ -33,7 +33,7 @@ abstract contract Payments is IInferenceRollup, Accounts {
     /// @dev What a call has charged so far.
     struct Charges {
         uint256 charged; // tasks whose users have paid, with the worker's share or without
-        IEpochs.Share[] shares; // of workers, their fees still zero; a worker may stand here twice
+        IEpochs.Share[] shares; // of workers, their fees still zero; each stands here once
     }
 
     constructor(IEpochs epochs_, address validatorPool_, address treasury_) {

@@ -38,6 +38,8 @@ contract Validators is IValidators {
 
     /// @notice Randomness of an epoch's draw; zero until drawn.
     mapping(uint32 epoch => bytes32) public seedOf;
+    /// @inheritdoc IValidators
+    mapping(uint32 epoch => uint64) public startOf;
     /// @notice Stake of all pools of an epoch.
     mapping(uint32 epoch => uint256) public stakeOf;
 
@@ -100,6 +102,7 @@ contract Validators is IValidators {
         require(hash != 0, DrawNotOpen(drawBlock()));
         bytes32 seed = keccak256(abi.encode(address(this), epoch, hash));
         seedOf[epoch] = seed;
+        startOf[epoch] = epochs.startedAt();
         emit EpochDrawn(epoch, seed);
     }
 

@@ -196,7 +196,7 @@ contract CommitTest is RollupFixture {
     }
 
     function testRejectsZeroAddressesInTheConfiguration() external {
-        for (uint256 i; i < 7; ++i) {
+        for (uint256 i; i < 8; ++i) {
             Rollup.Config memory config = _config();
             assembly ("memory-safe") {
                 mstore(add(config, mul(i, 0x20)), 0)

@@ -78,6 +78,30 @@ contract ProbesTest is ProbesFixture {
         _reverts(all, abi.encodeWithSelector(IProbes.AlreadyRecorded.selector, E, _validator(0), model));
     }
 
+    /// @dev Answers are known when pools are committed to, so a batch counts in its own epoch alone.
+    function testAnswersFromBeforeTheEpochDoNotCount() external {
+        IProbes.Answers[] memory all = _all();
+        _closeWith(new bytes[](0)); // epoch 0
+        _commitProbes(0);
+        vm.warp(block.timestamp + 1 hours);
+        _advance();
+        _drawEpoch();
+        IInferenceRollup.BatchHeader memory header = _proven().header;
+        bytes memory early = abi.encodeWithSelector(
+            IProbes.TooEarly.selector, header.batchId, header.openedAt, epochs.startedAt()
+        );
+        vm.prank(_validator(0));
+        vm.expectRevert(early);
+        probes.record(E + 1, model, all);
+        // In its own epoch it does, and another batch in the next one.
+        _record(all);
+        Bundle memory later = _asked(64, POOL);
+        _answered(later);
+        vm.prank(_validator(0));
+        (uint256 count,,) = probes.record(E + 1, later.header.modelId, _one(_answers(later, 0, 0, POOL)));
+        eq(count, POOL, "a second record");
+    }
+
     /// @dev Twice the same answer, and twice the same probe in another slot.
     function testNoProbeCountsTwice() external {
         Bundle memory b = _proven();

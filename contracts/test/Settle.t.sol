@@ -21,6 +21,16 @@ contract SettleTest is RollupFixture {
     function _paid(uint256 tasks) private view {
         eq(rollup.balanceOf(user), 1000 ether - tasks * PRICE, "user");
         eq(rollup.balanceOf(worker), tasks * WORKER_SHARE, "worker");
+        _isShare(rollup.balanceOf(PROVER), tasks, 5, "prover");
+        _isShare(rollup.balanceOf(DEVELOPER), tasks, 15, "developer");
+        _isShare(rollup.balanceOf(VALIDATORS), tasks, 10, "validators");
+        _isShare(rollup.toBurn(), tasks, 5, "burned");
+    }
+
+    /// @dev Up to what is rounded off in each call.
+    function _isShare(uint256 paid, uint256 tasks, uint256 percent, string memory what) private pure {
+        uint256 exact = tasks * PRICE * percent / 100;
+        require(paid <= exact && exact - paid < 10, what);
     }
 
     function testBatchesOfEverySize() external {

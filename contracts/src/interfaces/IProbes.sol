@@ -7,9 +7,10 @@ import {IInferenceRollup} from "./IInferenceRollup.sol";
 /// @notice A probe is an order like any other. What makes it one is that a validator who was drawn for the epoch had
 /// committed its input and its label to a pool before the epoch began. Once the order's batch is proven, the validator
 /// opens label and output: the label against the pool, the output against the proven commitment. So no label passes
-/// through anybody's hands before the proof, and none can follow the answer.
-/// @dev Nothing here depends on orders, tags or settlement: inputs are committed to under salts, so an input of the pool
-/// is in a batch because the validator asked for it.
+/// through anybody's hands before the proof, and none can follow the answer: batches that were opened before the epoch do
+/// not count. A task is answered seconds before its batch is opened, so at the edge a few seconds' answers are known.
+/// @dev Nothing here depends on orders, tags or settlement: an input of the pool is in a batch of the epoch because
+/// somebody who knew its salt asked for it then.
 interface IProbes {
     /// @notice An answered probe.
     /// @param slot Place of its task in the chunk.
@@ -59,6 +60,8 @@ interface IProbes {
     error WrongModel(bytes32 expected, bytes32 got);
     error WrongHeader(uint64 batchId);
     error NotProven(uint64 batchId, uint256 chunk);
+    /// @notice The batch is from before the epoch: its answers were known when pools were committed.
+    error TooEarly(uint64 batchId, uint64 openedAt, uint64 start);
     /// @notice Batches, chunks and slots count up: no answer is brought twice.
     error OutOfOrder(uint64 batchId, uint256 chunk, uint256 slot);
     error NoSuchSlot(uint64 batchId, uint256 chunk, uint256 slot);

@@ -7,8 +7,9 @@ pragma solidity 0.8.30;
 /// validator knows a probe before it is proven.
 ///
 /// The draw comes from the hash of a block that does not exist yet when pools are committed. Each validator is drawn by
-/// itself, with probability `SEATS * stake / stake of all pools`: splitting a stake gains nothing. Who makes the block can
-/// leave it out, which costs a block reward and buys one more draw.
+/// itself, with probability `SEATS * stake / stake of all pools`, at most one: up to that splitting a stake gains nothing,
+/// above it each part may be drawn. Who makes the block can leave it out, which costs a block reward and buys one more
+/// draw.
 interface IValidators {
     event ValidatorRegistered(address indexed validator, uint32 epoch);
     event ValidatorRemoved(address indexed validator);
@@ -47,6 +48,9 @@ interface IValidators {
 
     /// @notice Root of the pool that `validator` has committed for `epoch`; zero if there is none.
     function poolOf(uint32 epoch, address validator) external view returns (bytes32);
+
+    /// @notice Unix seconds at which `epoch` began; zero if nobody was drawn for it.
+    function startOf(uint32 epoch) external view returns (uint64);
 
     /// @notice Whether `account` was drawn for `epoch`.
     function isDrawn(uint32 epoch, address account) external view returns (bool);
