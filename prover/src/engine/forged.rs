@@ -222,7 +222,7 @@ fn soundness_row_23_merged_blinders_have_full_rank() {
     let (k, mut rng) = (6u32, ChaCha20Rng::from_seed([1; 32]));
     let (n, omega) = (1usize << k, dn_circuits::protocol::root_of_unity(k));
     let random = n - dn_circuits::plan::BLINDING_ROWS..n;
-    for width in Width::ALL {
+    for width in Width::ALL.into_iter().chain([Width::Sequence]) {
         let protocol = dn_circuits::gas::layout(width, Scheme::Merged);
         let t = protocol.places.unwrap();
         let (x, tau) = (Fr::random(&mut rng), Fr::random(&mut rng));

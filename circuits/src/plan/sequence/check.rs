@@ -46,7 +46,9 @@ pub(crate) fn check(sequence: &Sequence, frame: Frame) -> Result<(), PlanError> 
     for (layer, l) in sequence.layers.iter().enumerate() {
         check_layer(sequence, layer, l, lanes).map_err(|what| PlanError::Layer { layer, what })?;
     }
-    let rows = table_rows(sequence);
+    // Rows of the values alone: what is larger is not counted row by row.
+    let channels: usize = (0..=sequence.layers.len()).map(|at| sequence.channels(at)).sum();
+    let rows = table_rows(sequence).max(channels.saturating_mul(tokens / lanes * slots));
     if rows > 1 << MAX_K {
         return Err(PlanError::Rows { rows });
     }
