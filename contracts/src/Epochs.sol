@@ -51,7 +51,7 @@ contract Epochs is Metrics {
     DnToken public immutable token;
     /// @notice Mints an epoch's DN.
     IEmission public immutable emission;
-    /// @notice Records work and faults.
+    /// @inheritdoc IEpochs
     address public immutable rollup;
     /// @notice Records quality.
     address public immutable probes;

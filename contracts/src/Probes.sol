@@ -34,7 +34,7 @@ contract Probes is IProbes {
     struct Reader {
         bytes32 root; // of the pool
         bytes32 nullInput;
-        uint64 start; // of the epoch
+        uint64 first; // batch of the epoch
         uint256 batchSlots;
         bytes constants; // of `Poseidon`
         uint256 next; // least place of the next answer: `batch | chunk 32 | slot 32`
@@ -71,7 +71,7 @@ contract Probes is IProbes {
         IModelRegistry.ModelSpec memory spec = registry.model(modelId);
         Reader memory r;
         (r.root, r.nullInput) = (validators.poolOf(epoch, msg.sender), spec.nullInputHash);
-        r.start = validators.startOf(epoch);
+        r.first = validators.firstBatchOf(epoch);
         (r.batchSlots, r.constants) = (spec.batchSlots, Poseidon.load());
         for (uint256 i; i < chunks.length; ++i) {
             _readChunk(r, modelId, chunks[i]);
@@ -89,7 +89,7 @@ contract Probes is IProbes {
         require(header.modelId == modelId, WrongModel(modelId, header.modelId));
         bytes32 headerHash = keccak256(abi.encode(header));
         require(rollup.batch(batchId).headerHash == headerHash, WrongHeader(batchId));
-        require(header.openedAt >= r.start, TooEarly(batchId, header.openedAt, r.start));
+        require(batchId >= r.first, TooEarly(batchId, r.first));
         require(rollup.isProven(batchId, chunk.chunk, chunk.opening), NotProven(batchId, chunk.chunk));
         (uint256 slots, uint256 words) = Chunks.sizes(r.batchSlots, chunk.chunk);
         uint256[] calldata statement = chunk.opening.statement;

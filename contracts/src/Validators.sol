@@ -5,6 +5,7 @@ import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IEpochs} from "./interfaces/IEpochs.sol";
+import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IStaking} from "./interfaces/IStaking.sol";
 import {IValidators} from "./interfaces/IValidators.sol";
 
@@ -39,7 +40,7 @@ contract Validators is IValidators {
     /// @notice Randomness of an epoch's draw; zero until drawn.
     mapping(uint32 epoch => bytes32) public seedOf;
     /// @inheritdoc IValidators
-    mapping(uint32 epoch => uint64) public startOf;
+    mapping(uint32 epoch => uint64) public firstBatchOf;
     /// @notice Stake of all pools of an epoch.
     mapping(uint32 epoch => uint256) public stakeOf;
 
@@ -102,7 +103,7 @@ contract Validators is IValidators {
         require(hash != 0, DrawNotOpen(drawBlock()));
         bytes32 seed = keccak256(abi.encode(address(this), epoch, hash));
         seedOf[epoch] = seed;
-        startOf[epoch] = epochs.startedAt();
+        firstBatchOf[epoch] = IInferenceRollup(epochs.rollup()).nextBatchId();
         emit EpochDrawn(epoch, seed);
     }
 

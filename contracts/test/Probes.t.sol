@@ -87,9 +87,8 @@ contract ProbesTest is ProbesFixture {
         _advance();
         _drawEpoch();
         IInferenceRollup.BatchHeader memory header = _proven().header;
-        bytes memory early = abi.encodeWithSelector(
-            IProbes.TooEarly.selector, header.batchId, header.openedAt, epochs.startedAt()
-        );
+        bytes memory early =
+            abi.encodeWithSelector(IProbes.TooEarly.selector, header.batchId, header.batchId + 1);
         vm.prank(_validator(0));
         vm.expectRevert(early);
         probes.record(E + 1, model, all);

@@ -172,6 +172,9 @@ interface IEpochs {
     /// @notice The running epoch.
     function current() external view returns (uint32);
 
+    /// @notice Records work and faults.
+    function rollup() external view returns (address);
+
     /// @notice Unix seconds of its start.
     function startedAt() external view returns (uint64);
 

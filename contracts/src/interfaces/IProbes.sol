@@ -60,8 +60,8 @@ interface IProbes {
     error WrongModel(bytes32 expected, bytes32 got);
     error WrongHeader(uint64 batchId);
     error NotProven(uint64 batchId, uint256 chunk);
-    /// @notice The batch is from before the epoch: its answers were known when pools were committed.
-    error TooEarly(uint64 batchId, uint64 openedAt, uint64 start);
+    /// @notice The batch is from before the epoch's draw: its answers may have been known when pools were committed.
+    error TooEarly(uint64 batchId, uint64 first);
     /// @notice Batches, chunks and slots count up: no answer is brought twice.
     error OutOfOrder(uint64 batchId, uint256 chunk, uint256 slot);
     error NoSuchSlot(uint64 batchId, uint256 chunk, uint256 slot);

@@ -49,8 +49,8 @@ interface IValidators {
     /// @notice Root of the pool that `validator` has committed for `epoch`; zero if there is none.
     function poolOf(uint32 epoch, address validator) external view returns (bytes32);
 
-    /// @notice Unix seconds at which `epoch` began; zero if nobody was drawn for it.
-    function startOf(uint32 epoch) external view returns (uint64);
+    /// @notice First batch that was committed after `epoch` was drawn; zero if nobody was drawn for it.
+    function firstBatchOf(uint32 epoch) external view returns (uint64);
 
     /// @notice Whether `account` was drawn for `epoch`.
     function isDrawn(uint32 epoch, address account) external view returns (bool);

@@ -11,6 +11,9 @@ abstract contract EpochsFixture is RollupFixture {
     uint256 internal constant VALIDATOR_KEY = 0xC1;
     bytes32 internal constant SALT = keccak256("salt");
 
+    /// @notice As the rollup has it.
+    uint64 public constant nextBatchId = 1;
+
     function _setUpEpochs() internal {
         vm.warp(1_800_000_000);
         _deployEconomy(address(this), address(this));
