@@ -36,6 +36,7 @@ test: check build ## Sets up and passes every test.
 	scripts/with-postgres.sh scripts/with-s3.sh cargo test --workspace --locked $(FEATURES)
 	contracts/test.sh
 	scripts/test-js.sh
+	scripts/test-python.sh
 	scripts/check-compose.py
 	scripts/check-openapi.sh
 	scripts/check-clients.sh

@@ -1,22 +1,13 @@
 #!/usr/bin/env bash
 # Holds a running gateway to the clients that people have: tritonclient (KServe v2), openai and mcp, in the pinned
-# releases of check-clients.txt, against a devnet with the digits model.
+# releases of check-clients.txt, and a sequencer to the Python package, in a devnet with the digits model.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEEPNODE_CACHE=${DEEPNODE_CACHE:-$HOME/.cache/deepnode}
 programs=$(realpath "${CARGO_TARGET_DIR:-target}")/debug
 venv=$DEEPNODE_CACHE/clients
-pins=scripts/check-clients.txt
 
-if ! cmp -s "$pins" "$venv/installed.txt"; then
-    echo "clients: installing the pinned releases of $pins, which ask the gateway as people's programs do"
-    echo "clients: about 30 seconds, 200 MB in $venv"
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: --requirement "$pins"
-    cp "$pins" "$venv/installed.txt"
-fi
-
+scripts/setup-python.sh
 work=$(mktemp -d "$DEEPNODE_CACHE/check-clients.XXXXXX")
 stop() {
     if [ -n "${devnet:-}" ]; then
@@ -41,7 +32,7 @@ for _ in $(seq 600); do
 done
 
 status=0
-for client in kserve embeddings agent; do
+for client in kserve embeddings agent python_sdk; do
     timeout 100 "$venv/bin/python" "scripts/check-clients/$client.py" "$programs/deepnode" "$work/devnet.json" || {
         status=$?
         tail -20 "$work/state/logs/gateway.log" >&2
