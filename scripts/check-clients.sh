@@ -32,6 +32,7 @@ for _ in $(seq 600); do
 done
 
 status=0
+timeout 100 node scripts/check-clients/javascript_sdk.js "$work/devnet.json" || status=$?
 for client in kserve embeddings agent python_sdk; do
     timeout 100 "$venv/bin/python" "scripts/check-clients/$client.py" "$programs/deepnode" "$work/devnet.json" || {
         status=$?

@@ -9,5 +9,5 @@ fetch() { # folder, what comes
     (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund)
     cp "$1/package-lock.json" "$stamp"
 }
-fetch sdk/js "ethers 6.17.0, poseidon-lite 0.3.0, @noble/curves and @noble/hashes 2.4.0; about 28 MB"
+fetch sdk/js "ethers 6.17.0, poseidon-lite 0.3.0, @noble/curves and @noble/hashes 2.4.0, typescript 5.9.3; about 52 MB"
 fetch web "the same, svelte and vite to build with, playwright-core and axe-core to test with; about 135 MB"

@@ -3,7 +3,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup-js.sh
-(cd sdk/js && node --test)
+(
+    cd sdk/js
+    node --test
+    npx --no-install tsc
+    npx --no-install tsc --noEmit --strict --target ES2022 --lib ES2022,DOM --module NodeNext --skipLibCheck testdata/consumer.ts
+)
 cd web
 npm run --silent check
 npm test --silent

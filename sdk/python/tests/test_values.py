@@ -23,6 +23,9 @@ class Values(unittest.TestCase):
         pairs = replace(of, input_scale=(1.0, 2.0), input_offset=(0.0, 1.0))
         self.assertEqual(pairs.quantise([[1, 2], [3, 5]]), [1, 2, 1, 2])
         self.assertEqual(of.quantise([1e9, -1e9, 1270, -1281]), [127, -128, 127, -128])
+        # Numbers of 64 bits come to 2 and 39.
+        for scale, value, code in ((0.34, 0.85, 3), (0.056, 2.156, 38)):
+            self.assertEqual(replace(of, input_len=1, input_scale=(scale,)).quantise([value]), [code])
         two = replace(of, output_scale=(2.0, 4.0), output_offset=(1.0, 0.0))
         np.testing.assert_array_equal(two.dequantise([3, -1]), np.float32([7, -4]))
 

@@ -1,10 +1,10 @@
 /** Verify it yourself: what a batch claims, checked step by step with as little trust as possible. */
 import { orderSigner, taskId } from "@sdk/order.js";
+import { receiptSigner } from "@sdk/receipt.js";
 import { boundHeader, headerHash, openings, slotsHash } from "@sdk/settlement.js";
 import { matchesContract, readProtocol, readStatement, verify } from "@sdk/verify/verify.js";
 import type { Batch, Chain, Header, Proof } from "./api";
 import type { Opening, Registered } from "./settlement";
-import { receiptSigner } from "./settlement";
 
 export const STEPS = ["key", "header", "slots", "orders", "statement", "proof", "receipts", "contract", "kept"] as const;
 export type StepName = (typeof STEPS)[number];

@@ -1,12 +1,11 @@
 /**
- * All that depends on the settlement contracts: their calls and events, the form of receipts. Nothing else in
- * this folder knows an ABI but `escrow.ts` (accounts) and `record.ts` (nodes); what the contracts hash is in `sdk/js/settlement.js`, what users sign in
- * `sdk/js/order.js`.
+ * All that depends on the settlement contracts: their calls and events. Nothing else in this folder knows an ABI but
+ * `escrow.ts` (accounts) and `record.ts` (nodes); what the contracts hash is in `sdk/js/settlement.js`, what users and
+ * workers sign in `sdk/js/order.js` and `sdk/js/receipt.js`.
  */
-import { domain } from "@sdk/order.js";
 import { feeOf, isPaid, type Outcome, outcomesOf, placeOf } from "@sdk/settlement.js";
-import { Contract, Interface, JsonRpcProvider, type LogDescription, keccak256, toBeHex, verifyTypedData } from "ethers";
-import type { Batch, Chain, Receipt } from "./api";
+import { Contract, Interface, JsonRpcProvider, type LogDescription, keccak256, toBeHex } from "ethers";
+import type { Batch, Chain } from "./api";
 
 const ROLLUP = new Interface([
   "function verifier() view returns (address)",
@@ -37,30 +36,6 @@ const STATUS = ["none", "committed", "proven", "expired"] as const;
 const ZERO = "0x" + "00".repeat(32);
 /** Blocks asked for at once. */
 const RANGE = 10_000;
-
-const RECEIPT = {
-  Receipt: [
-    { name: "taskId", type: "bytes32" },
-    { name: "modelId", type: "bytes32" },
-    { name: "inputHash", type: "bytes32" },
-    { name: "outputHash", type: "bytes32" },
-    { name: "startedAtMs", type: "uint64" },
-    { name: "finishedAtMs", type: "uint64" },
-  ],
-};
-
-/** Who signed a receipt, in lower case. */
-export function receiptSigner(chain: Chain, r: Receipt): string {
-  const message = {
-    taskId: r.task_id,
-    modelId: r.model_id,
-    inputHash: r.input_hash,
-    outputHash: r.output_hash,
-    startedAtMs: r.started_at_ms,
-    finishedAtMs: r.finished_at_ms,
-  };
-  return verifyTypedData(domain(chain), RECEIPT, message, r.signature).toLowerCase();
-}
 
 /** What the chain says of a model. */
 export interface Registered {
