@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "dn-verifier",
         ],
     ),
-    ("dn-verifier", &["dn-core", "dn-sdk", "dn-service"]),
+    ("dn-verifier", &["dn-core", "dn-import", "dn-sdk", "dn-service"]),
     ("dn-worker", &["dn-core", "dn-import", "dn-sdk", "dn-service"]),
     ("dn-fuzz", &["dn-core", "dn-import", "dn-prover", "dn-verifier"]),
     ("dn-sequencer", &["dn-core", "dn-import", "dn-sdk", "dn-service", "dn-verifier"]),

@@ -17,7 +17,7 @@ use dn_e2e::Stage;
 use dn_sdk::contracts::probes::Probes::{self, recordCall, ProbesErrors, ProbesRecorded};
 use dn_sdk::contracts::{Epochs, Validators};
 use dn_sdk::wire;
-use dn_verifier::daemon::probes::{quantize, secret, Draw, Pool, PoolFile, PER_MODEL};
+use dn_verifier::daemon::probes::{secret, Draw, Pool, PoolFile, Subject, PER_MODEL};
 
 /// An epoch and its half, in which the probes of the one before are recorded, and the time of proofs.
 const RECORDED: Duration = Duration::from_secs(240);
@@ -74,11 +74,8 @@ fn expected(stage: &Stage, file: &Path, epoch: u32) -> Score {
     let from = PoolFile { service: "digits".into(), file: file.to_owned() };
     let pool = Pool::read(&from).unwrap();
     let secret = secret(&stage.devnet.accounts.validator.signer).unwrap();
-    let draw = Draw::new(&secret, epoch, &[(&stage.user.model, &pool)]);
-    for example in &pool.examples {
-        let quantized = stage.digits.package.quantize_input(&example.x);
-        assert_eq!(quantize(&stage.user.model, &example.x), quantized, "as clients quantise");
-    }
+    let subject = Subject::new(&stage.user.model, &stage.digits.package, &pool).unwrap();
+    let draw = Draw::new(&secret, epoch, &[(&subject, &pool)]);
     let mut score = Score::default();
     for probe in &draw.probes {
         let output = execute(&stage.digits.package.graph, &probe.input);

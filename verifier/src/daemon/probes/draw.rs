@@ -3,11 +3,12 @@
 
 use alloy::primitives::{keccak256, B256};
 use alloy::sol_types::SolValue as _;
-use dn_core::api::{Bytes32, ModelView};
+use dn_core::api::Bytes32;
 use dn_core::commitment::{self, from_bytes, to_bytes, Fr};
 use dn_core::labels;
 
-use super::pool::{quantize, Pool};
+use super::pool::Pool;
+use super::subject::Subject;
 use super::tree;
 
 /// Probes of a model in an epoch.
@@ -86,8 +87,8 @@ pub struct Draw {
 impl Draw {
     /// Draws the probes of an epoch for `models`, each with its pool.
     #[must_use]
-    pub fn new(secret: &Secret, epoch: u32, models: &[(&ModelView, &Pool)]) -> Self {
-        let of_model = |(m, (model, pool)): (usize, &(&ModelView, &Pool))| -> Vec<Probe> {
+    pub fn new(secret: &Secret, epoch: u32, models: &[(&Subject, &Pool)]) -> Self {
+        let of_model = |(m, (model, pool)): (usize, &(&Subject, &Pool))| -> Vec<Probe> {
             let probe = |i| probe(secret, epoch, model, pool, i, m * PER_MODEL + i);
             (0..PER_MODEL).map(probe).collect()
         };
@@ -113,18 +114,18 @@ impl Draw {
 fn probe(
     secret: &Secret,
     epoch: u32,
-    model: &ModelView,
+    subject: &Subject,
     pool: &Pool,
     place: usize,
     index: usize,
 ) -> Probe {
-    let id = model.model_id;
+    let id = subject.model;
     let number = |purpose| secret.number(epoch, id, place, purpose);
     let bytes = |purpose| secret.bytes(epoch, id, place, purpose);
     // The remainder's bias is below the pool's size in 2^64.
     let chosen = number("example") % pool.examples.len() as u64;
     let example = &pool.examples[usize::try_from(chosen).unwrap_or(0)];
-    let mut input = quantize(model, &example.x);
+    let mut input = subject.input.quantize(&example.x);
     for (block, part) in input.chunks_mut(32).enumerate() {
         let noise = keccak256((bytes("noise"), block as u64).abi_encode_packed());
         for (value, byte) in part.iter_mut().zip(noise.0) {
@@ -155,27 +156,12 @@ fn probe(
 mod tests {
     use super::super::pool::Example;
     use super::*;
-    use dn_core::api::{Address, Amount};
+    use dn_core::api::Amount;
+    use dn_import::Codes;
 
-    fn model(id: u8) -> ModelView {
-        ModelView {
-            model_id: Bytes32([id; 32]),
-            name: "m".into(),
-            service: "s".into(),
-            input_len: 40,
-            output_len: 4,
-            input_scale: vec![0.5],
-            input_offset: vec![1.0],
-            output_scale: vec![1.0],
-            output_offset: vec![0.0],
-            classes: 4,
-            batch_slots: 64,
-            work_units: 1,
-            price: Amount(1),
-            developer: Address([0; 20]),
-            vk: Address([0; 20]),
-            null_input_hash: Bytes32([0; 32]),
-        }
+    fn model(id: u8) -> Subject {
+        let input = Codes { scale: vec![0.5], offset: vec![1.0] };
+        Subject { model: Bytes32([id; 32]), service: "s".into(), price: Amount(1), input }
     }
 
     fn pool() -> Pool {
@@ -186,7 +172,7 @@ mod tests {
     #[test]
     fn a_draw_is_the_same_whenever_it_is_made() {
         let (models, pool) = ([model(1), model(2)], pool());
-        let asked: Vec<(&ModelView, &Pool)> = models.iter().map(|m| (m, &pool)).collect();
+        let asked: Vec<(&Subject, &Pool)> = models.iter().map(|m| (m, &pool)).collect();
         let secret = Secret(B256::repeat_byte(7));
         let draw = Draw::new(&secret, 3, &asked);
         assert_eq!(draw.probes.len(), 2 * PER_MODEL);
@@ -203,7 +189,7 @@ mod tests {
         let draw = Draw::new(&Secret(B256::repeat_byte(9)), 1, &[(&model, &pool)]);
         let mut moved = 0;
         for probe in &draw.probes {
-            let clean = quantize(&model, &pool.examples[usize::from(probe.label)].x);
+            let clean = model.input.quantize(&pool.examples[usize::from(probe.label)].x);
             let steps = probe.input.iter().zip(&clean).map(|(a, b)| (a - b).unsigned_abs());
             moved += steps.clone().filter(|step| *step == 1).count();
             assert!(steps.clone().all(|step| step <= 1));

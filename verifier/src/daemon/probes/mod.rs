@@ -11,6 +11,7 @@ mod orders;
 mod plan;
 mod pool;
 mod record;
+mod subject;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use alloy::primitives::{keccak256, Address, B256, U256};
 use alloy::providers::{DynProvider, Provider as _};
 use alloy::signers::SignerSync as _;
 use anyhow::{Context as _, Result};
-use dn_core::api::{Bytes32, ChainView, ModelView};
+use dn_core::api::{Bytes32, ChainView};
 use dn_sdk::contracts::probes::Probes::{self, ProbesErrors, ProbesInstance};
 use dn_sdk::contracts::Epochs::{self, EpochsInstance};
 use dn_sdk::contracts::Validators::{self, ValidatorsInstance};
@@ -30,8 +31,10 @@ use dn_sdk::{Account, Client, Signer};
 pub use draw::{Draw, Probe, Secret, MOST_MODELS, PER_MODEL};
 use orders::{Askers, When};
 use plan::{Plan, Plans};
-pub use pool::{quantize, Example, Pool, PoolFile};
+pub use pool::{Example, Pool, PoolFile};
 use record::Found;
+pub use subject::Subject;
+use subject::Subjects;
 
 use super::attest::{send, Clock};
 use super::reward::INCLUSION;
@@ -57,6 +60,7 @@ pub(super) struct Prober {
     probes: ProbesInstance<DynProvider>,
     askers: Askers,
     pools: Vec<Pool>,
+    subjects: Subjects,
     secret: Secret,
     plans: Plans,
     /// Probes that were sent, `None`, or could not be, with the time to try again.
@@ -90,6 +94,7 @@ impl Prober {
             secret: secret(&account.signer)?,
             plans: Plans::open(means.file)?,
             pools: means.pools,
+            subjects: Subjects::default(),
             asked: BTreeMap::new(),
             looks: BTreeMap::new(),
             account,
@@ -101,12 +106,11 @@ impl Prober {
     /// One step of whatever is due.
     pub(super) async fn step(&mut self) -> Result<bool> {
         let clock = Clock::read(&self.epochs).await.context("ask for the epoch")?;
-        let models = self.client.models().await.context("ask for the models")?;
-        self.commit(clock.current + 1, &models).await?;
+        self.commit(clock.current + 1).await?;
         self.draw(clock.current).await?;
         for epoch in clock.current.saturating_sub(1).max(clock.closed)..=clock.current {
             // What cannot be done of one epoch holds up no other.
-            if let Err(error) = self.attend(epoch, &models, &clock).await {
+            if let Err(error) = self.attend(epoch, &clock).await {
                 let error = format!("{error:#}");
                 tracing::warn!(epoch, error, "an epoch's probes have to wait");
             }
@@ -118,7 +122,7 @@ impl Prober {
     }
 
     /// Asks and records what is due of an epoch.
-    async fn attend(&mut self, epoch: u32, models: &[ModelView], clock: &Clock) -> Result<()> {
+    async fn attend(&mut self, epoch: u32, clock: &Clock) -> Result<()> {
         let Some(mut plan) = self.plans.of(epoch).cloned() else { return Ok(()) };
         if epoch == clock.current && plan.begun_at.is_none() {
             plan.begun_at = Some(clock.started_at);
@@ -127,51 +131,48 @@ impl Prober {
         // Nothing was asked of an epoch that was not seen.
         let Some(begun_at) = plan.begun_at else { return Ok(()) };
         let when = When { begun_at, length: clock.length };
-        let Some((models, draw)) = self.drawn(&plan, models).await? else { return Ok(()) };
+        let Some(draw) = self.drawn(&plan).await? else { return Ok(()) };
         if epoch == clock.current {
-            self.ask(epoch, &draw, &models, (when, clock)).await;
+            self.ask(&plan, &draw, (when, clock)).await;
         }
-        self.record(epoch, &draw, &models, (when, clock)).await;
+        self.record(&plan, &draw, (when, clock)).await;
         Ok(())
     }
 
-    /// Each planned model with its pool; `None` while the sequencer does not serve one of them.
-    fn matched<'a>(
-        &'a self,
-        ids: &[Bytes32],
-        models: &'a [ModelView],
-    ) -> Option<Vec<(&'a ModelView, &'a Pool)>> {
-        let with_pool = |id: &Bytes32| {
-            let model = models.iter().find(|model| model.model_id == *id)?;
-            Some((model, self.pools.iter().find(|pool| pool.fits(model))?))
-        };
-        ids.iter().map(with_pool).collect()
+    /// Draws what is planned; `None` without a pool of one of its services.
+    fn draw_of(&self, plan: &Plan) -> Option<Draw> {
+        let pool =
+            |subject: &Subject| self.pools.iter().find(|pool| pool.service == subject.service);
+        let asked = plan.subjects.iter().map(|subject| Some((subject, pool(subject)?)));
+        let asked: Vec<(&Subject, &Pool)> = asked.collect::<Option<_>>()?;
+        Some(Draw::new(&self.secret, plan.epoch, &asked))
     }
 
     /// Commits to the probes of the next epoch, once.
-    async fn commit(&mut self, epoch: u32, models: &[ModelView]) -> Result<()> {
+    async fn commit(&mut self, epoch: u32) -> Result<()> {
         let own = self.account.address();
         let committed = self.validators.poolOf(epoch, own).call().await?;
         if committed != B256::ZERO || !self.validators.isValidator(own).call().await? {
             return Ok(());
         }
-        let is_asked = |m: &&ModelView| self.pools.iter().any(|pool| pool.fits(m));
-        let mut ids: Vec<Bytes32> =
-            models.iter().filter(is_asked).map(|model| model.model_id).collect();
-        ids.sort_unstable();
-        ids.truncate(MOST_MODELS);
-        if ids.is_empty() {
-            return Ok(());
-        }
         // A plan stays as it is: its commitment may be on its way.
-        let planned = self.plans.of(epoch).map(|plan| plan.models.clone());
-        if planned.is_none() {
-            self.plans.keep(Plan { epoch, begun_at: None, models: ids.clone() })?;
+        let plan = match self.plans.of(epoch).cloned() {
+            Some(plan) => plan,
+            None => {
+                let served = self.client.models().await.context("ask for the models")?;
+                let mut subjects = self.subjects.of(&self.client, &served, &self.pools).await;
+                subjects.truncate(MOST_MODELS);
+                if subjects.is_empty() {
+                    return Ok(());
+                }
+                let plan = Plan { epoch, begun_at: None, subjects };
+                self.plans.keep(plan.clone())?;
+                plan
+            }
+        };
+        if let Some(draw) = self.draw_of(&plan) {
+            send("commit probes", epoch, self.validators.commitPool(draw.root())).await;
         }
-        let ids = planned.unwrap_or(ids);
-        let Some(matched) = self.matched(&ids, models) else { return Ok(()) };
-        let root = Draw::new(&self.secret, epoch, &matched).root();
-        send("commit probes", epoch, self.validators.commitPool(root)).await;
         Ok(())
     }
 
@@ -190,36 +191,22 @@ impl Prober {
     }
 
     /// What a plan asks; `None` unless the chain has drawn this validator, for these probes.
-    async fn drawn(
-        &self,
-        plan: &Plan,
-        models: &[ModelView],
-    ) -> Result<Option<(Vec<ModelView>, Draw)>> {
+    async fn drawn(&self, plan: &Plan) -> Result<Option<Draw>> {
         let (epoch, own) = (plan.epoch, self.account.address());
         if !self.validators.isDrawn(epoch, own).call().await? {
             return Ok(None);
         }
-        let Some(matched) = self.matched(&plan.models, models) else {
-            tracing::warn!(epoch, "a model that is to be probed is not served");
-            return Ok(None);
-        };
-        let draw = Draw::new(&self.secret, epoch, &matched);
-        if self.validators.poolOf(epoch, own).call().await? != draw.root() {
+        let committed = self.validators.poolOf(epoch, own).call().await?;
+        let draw = self.draw_of(plan).filter(|draw| draw.root() == committed);
+        if draw.is_none() {
             tracing::warn!(epoch, "the pools are others than those that were committed to");
-            return Ok(None);
         }
-        Ok(Some((matched.iter().map(|(model, _)| (*model).clone()).collect(), draw)))
+        Ok(draw)
     }
 
     /// Sends in what is due, each probe alone.
-    async fn ask(
-        &mut self,
-        epoch: u32,
-        draw: &Draw,
-        models: &[ModelView],
-        (when, clock): (When, &Clock),
-    ) {
-        let passed = clock.passed();
+    async fn ask(&mut self, plan: &Plan, draw: &Draw, (when, clock): (When, &Clock)) {
+        let (epoch, passed) = (plan.epoch, clock.passed());
         for probe in &draw.probes {
             let due = when.due(probe);
             let key = (epoch, probe.index);
@@ -227,9 +214,9 @@ impl Prober {
                 .asked
                 .get(&key)
                 .is_some_and(|again| again.is_none_or(|again| Instant::now() < again));
-            let model = models.iter().find(|model| model.model_id == probe.model);
-            let Some(model) = model.filter(|_| passed >= due && !is_waiting) else { continue };
-            let sent = self.askers.ask(probe, model, when).await;
+            let subject = plan.subjects.iter().find(|subject| subject.model == probe.model);
+            let Some(subject) = subject.filter(|_| passed >= due && !is_waiting) else { continue };
+            let sent = self.askers.ask(probe, subject, when).await;
             if let Err(error) = &sent {
                 let error = format!("{error:#}");
                 tracing::warn!(epoch, error, "a probe is not taken");
@@ -240,23 +227,18 @@ impl Prober {
 
     /// Records what is proven of each model: all of its probes, or what there is when time runs out. One model holds up
     /// no other.
-    async fn record(
-        &mut self,
-        epoch: u32,
-        draw: &Draw,
-        models: &[ModelView],
-        (when, clock): (When, &Clock),
-    ) {
-        for model in models {
-            let key = (epoch, model.model_id);
+    async fn record(&mut self, plan: &Plan, draw: &Draw, (when, clock): (When, &Clock)) {
+        let epoch = plan.epoch;
+        for subject in &plan.subjects {
+            let key = (epoch, subject.model);
             let look = self.looks.get(&key).copied();
             if look.is_some_and(|at| at.is_none_or(|at| Instant::now() < at)) {
                 continue;
             }
-            let recorded = self.record_model(epoch, draw, model, (when, clock)).await;
+            let recorded = self.record_model(epoch, draw, subject, (when, clock)).await;
             if let Err(error) = &recorded {
                 let error = format!("{error:#}");
-                tracing::warn!(epoch, model = %model.model_id, error, "probes are not recorded yet");
+                tracing::warn!(epoch, model = %subject.model, error, "probes are not recorded yet");
             }
             let is_done = recorded.unwrap_or(false);
             self.looks.insert(key, (!is_done).then(|| Instant::now() + AGAIN));
@@ -268,17 +250,17 @@ impl Prober {
         &self,
         epoch: u32,
         draw: &Draw,
-        model: &ModelView,
+        subject: &Subject,
         (when, clock): (When, &Clock),
     ) -> Result<bool> {
-        let id = B256::from(model.model_id.0);
+        let (model, id) = (subject.model, B256::from(subject.model.0));
         let own = self.account.address();
         if self.probes.isRecorded(epoch, own, id).call().await? {
             return Ok(true);
         }
         let (mut found, mut open) = (Vec::new(), false);
-        for probe in draw.probes.iter().filter(|probe| probe.model == model.model_id) {
-            let task = self.askers.look(probe, model, when).await?;
+        for probe in draw.probes.iter().filter(|probe| probe.model == model) {
+            let task = self.askers.look(probe, subject, when).await?;
             open |= task.as_ref().is_none_or(|task| !task.state.is_final());
             found.extend(task.and_then(|task| Found::new(probe, task)));
         }
@@ -297,12 +279,12 @@ impl Prober {
             Ok(pending) => {
                 let receipt = pending.with_timeout(Some(INCLUSION)).get_receipt().await?;
                 let (gas, done) = (receipt.gas_used, receipt.status());
-                tracing::info!(epoch, model = %model.model_id, count, gas, done, "probes recorded");
+                tracing::info!(epoch, %model, count, gas, done, "probes recorded");
                 Ok(done)
             }
             Err(error) => {
                 let reason = error.as_decoded_interface_error::<ProbesErrors>();
-                tracing::warn!(epoch, model = %model.model_id, ?reason, %error, "probes are not recorded");
+                tracing::warn!(epoch, %model, ?reason, %error, "probes are not recorded");
                 Ok(false)
             }
         }

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use dn_core::api::{Bytes, Bytes32, ChainView, ModelView, OrderView, SubmitTask, TaskView};
+use dn_core::api::{Bytes, Bytes32, ChainView, OrderView, SubmitTask, TaskView};
 use dn_core::commitment::{self, to_bytes};
 use dn_sdk::{domain, sign, task_id, wire, Client, ClientError, Signer};
 
 use super::draw::Probe;
+use super::subject::Subject;
 
 /// Life of an order, in seconds: as the users of the command line have it.
 const LIFE_S: u64 = 3_600;
@@ -47,13 +48,13 @@ impl Askers {
     }
 
     /// The order of a probe. It is the same whenever it is made.
-    fn order(&self, probe: &Probe, model: &ModelView, when: When) -> Option<OrderView> {
+    fn order(&self, probe: &Probe, subject: &Subject, when: When) -> Option<OrderView> {
         let (signer, _) = self.of(probe)?;
         Some(OrderView {
             user: wire::api_address(signer.address()),
-            model_id: model.model_id,
+            model_id: subject.model,
             input_hash: Bytes32(to_bytes(commitment::input(&probe.input, probe.salt))),
-            max_fee: model.price,
+            max_fee: subject.price,
             deadline: when.begun_at + when.due(probe) + LIFE_S,
             // As a program's first one.
             nonce: (1 + probe.any % WORDS) * WORD,
@@ -62,15 +63,15 @@ impl Askers {
     }
 
     /// The task that a probe is.
-    pub(super) fn task(&self, probe: &Probe, model: &ModelView, when: When) -> Option<Bytes32> {
-        let order = self.order(probe, model, when)?;
+    pub(super) fn task(&self, probe: &Probe, subject: &Subject, when: When) -> Option<Bytes32> {
+        let order = self.order(probe, subject, when)?;
         let domain = domain(self.chain.chain_id, wire::address(self.chain.rollup));
         Some(wire::api_bytes32(task_id(&wire::order(&order), &domain)))
     }
 
     /// Sends a probe in. Sent again, it is the same task.
-    pub(super) async fn ask(&self, probe: &Probe, model: &ModelView, when: When) -> Result<()> {
-        let order = self.order(probe, model, when).context("there is no account to ask with")?;
+    pub(super) async fn ask(&self, probe: &Probe, subject: &Subject, when: When) -> Result<()> {
+        let order = self.order(probe, subject, when).context("there is no account to ask with")?;
         let (signer, client) = self.of(probe).context("there is no account to ask with")?;
         let domain = domain(self.chain.chain_id, wire::address(self.chain.rollup));
         let signature = Bytes(sign(&wire::order(&order), &domain, signer)?);
@@ -86,10 +87,11 @@ impl Askers {
     pub(super) async fn look(
         &self,
         probe: &Probe,
-        model: &ModelView,
+        subject: &Subject,
         when: When,
     ) -> Result<Option<TaskView>> {
-        let (Some(id), Some((_, client))) = (self.task(probe, model, when), self.of(probe)) else {
+        let (Some(id), Some((_, client))) = (self.task(probe, subject, when), self.of(probe))
+        else {
             return Ok(None);
         };
         match client.task(id, Duration::ZERO).await {

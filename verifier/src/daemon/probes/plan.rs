@@ -3,21 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use dn_core::api::Bytes32;
 use dn_service::file::write_whole;
 use serde::{Deserialize, Serialize};
+
+use super::subject::Subject;
 
 /// Plans that are kept: an epoch's probes are recorded until the next one is half over.
 const KEPT: usize = 4;
 
 /// The plan of an epoch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) epoch: u32,
     /// Unix seconds at which the epoch began, from when on that is known: orders follow from it.
     pub(super) begun_at: Option<u64>,
     /// The models that are asked, in order.
-    pub(super) models: Vec<Bytes32>,
+    pub(super) subjects: Vec<Subject>,
 }
 
 /// The plans of the last epochs.
@@ -58,6 +59,9 @@ impl Plans {
 
 #[cfg(test)]
 mod tests {
+    use dn_core::api::{Amount, Bytes32};
+    use dn_import::Codes;
+
     use super::*;
 
     #[test]
@@ -65,7 +69,11 @@ mod tests {
         let file = std::env::temp_dir().join(format!("dn-plans-{}.json", std::process::id()));
         let _ = std::fs::remove_file(&file);
         let mut plans = Plans::open(&file).unwrap();
-        let plan = |epoch: u32| Plan { epoch, begun_at: Some(5), models: vec![Bytes32([1; 32])] };
+        // Scales are kept to the last bit.
+        let input = Codes { scale: vec![0.1, 1.0 / 3.0, f32::MIN_POSITIVE], offset: vec![-0.7; 3] };
+        let subject =
+            Subject { model: Bytes32([1; 32]), service: "s".into(), price: Amount(5), input };
+        let plan = |epoch: u32| Plan { epoch, begun_at: Some(5), subjects: vec![subject.clone()] };
         for epoch in 1..=6 {
             plans.keep(plan(epoch)).unwrap();
         }

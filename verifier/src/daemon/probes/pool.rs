@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{ensure, Context as _, Result};
-use dn_core::api::ModelView;
 use serde::Deserialize;
 
 /// A pool's file and the service whose models it is for: `SERVICE=FILE`.
@@ -63,26 +62,6 @@ impl Pool {
         ensure!(!examples.is_empty(), "the pool {name} is empty");
         Ok(Self { service: from.service.clone(), examples })
     }
-
-    /// Whether every example can be asked of the model.
-    #[must_use]
-    pub fn fits(&self, model: &ModelView) -> bool {
-        let fits = |e: &Example| e.x.len() == model.input_len && usize::from(e.y) < model.classes;
-        model.service == self.service && self.examples.iter().all(fits)
-    }
-}
-
-/// The codes of an input as clients make them: nearest step, halves up, saturated.
-#[must_use]
-pub fn quantize(model: &ModelView, x: &[f32]) -> Vec<i8> {
-    let code = |(i, value): (usize, &f32)| {
-        let of = |list: &[f32]| list.get(i * list.len() / x.len()).copied();
-        let scale = of(&model.input_scale).unwrap_or(1.0);
-        let offset = of(&model.input_offset).unwrap_or(0.0);
-        // A cast from a float saturates.
-        ((value - offset) / scale + 0.5).floor() as i8
-    };
-    x.iter().enumerate().map(code).collect()
 }
 
 #[cfg(test)]
