@@ -8,6 +8,7 @@ use dn_sdk::{Client, KeyMaker, User};
 
 use crate::catalog::Catalog;
 use crate::inference::Terms;
+use crate::request::Room;
 
 /// What a gateway is told at its start.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(crate) struct App(Arc<Shared>);
 struct Shared {
     facts: Facts,
     catalog: Arc<Catalog>,
+    room: Room,
     /// By the name of the budget.
     users: Mutex<HashMap<String, User>>,
 }
@@ -39,7 +41,7 @@ struct Shared {
 impl App {
     pub(crate) fn new(facts: Facts) -> Self {
         let catalog = Arc::new(Catalog::new(facts.client.clone()));
-        Self(Arc::new(Shared { facts, catalog, users: Mutex::default() }))
+        Self(Arc::new(Shared { facts, catalog, room: Room::new(), users: Mutex::default() }))
     }
 
     pub(crate) fn facts(&self) -> &Facts {
@@ -48,6 +50,11 @@ impl App {
 
     pub(crate) fn catalog(&self) -> &Arc<Catalog> {
         &self.0.catalog
+    }
+
+    /// For the bodies of requests.
+    pub(crate) fn room(&self) -> &Room {
+        &self.0.room
     }
 
     /// Who spends the budget of a key, by the key. `None` when it is no key, or one that is revoked.

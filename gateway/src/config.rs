@@ -6,6 +6,11 @@ use std::path::PathBuf;
 use clap::Parser;
 use dn_service::Serving;
 
+/// Longest wait for the answers of a request, in seconds.
+pub(crate) const ANSWER_LIMIT_S: u64 = 45;
+/// Seconds for which orders are good.
+pub(crate) const ORDER_LIFE_S: u64 = 3600;
+
 /// Lets stock clients of other protocols ask a sequencer, and pays with what their API keys have in escrow.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "dn-gateway", version)]
@@ -30,10 +35,10 @@ pub struct Config {
     pub rpc_url: Option<String>,
     /// Longest wait for the answers of a request, in seconds: less than stock clients wait, so that they are told which
     /// tasks they have ordered.
-    #[arg(long, env = "DN_ANSWER_LIMIT_S", default_value_t = 45)]
+    #[arg(long, env = "DN_ANSWER_LIMIT_S", default_value_t = ANSWER_LIMIT_S)]
     pub answer_limit_s: u64,
     /// Seconds for which its orders are good.
-    #[arg(long, env = "DN_ORDER_LIFE_S", default_value_t = 3600)]
+    #[arg(long, env = "DN_ORDER_LIFE_S", default_value_t = ORDER_LIFE_S)]
     pub order_life_s: u64,
     /// Connections and TLS.
     #[command(flatten)]

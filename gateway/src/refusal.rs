@@ -35,6 +35,8 @@ pub(crate) enum Refusal {
     TooLarge,
     #[error("the body did not arrive within {} seconds", BODY_LIMIT.as_secs())]
     TooSlow,
+    #[error("there is no room for the body: others are being read")]
+    Busy,
     #[error("the input is text: {model} takes {expected} numbers and is no language model")]
     Text { model: String, expected: usize },
     #[error("{model} takes {inputs} numbers and gives {outputs}: no registered model does what {endpoint} asks for")]
@@ -150,6 +152,7 @@ impl Refusal {
             }
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "send fewer rows at once"),
             Self::TooSlow => (S::REQUEST_TIMEOUT, "body_timeout", "send the whole body at once"),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "retry with a backoff, or with fewer rows"),
             Self::Text { .. } => {
                 (S::BAD_REQUEST, "input_is_text", "send a list of numbers, or a list of such lists")
             }

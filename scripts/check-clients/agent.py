@@ -38,6 +38,9 @@ async def use(agent, has_session):
     opening = {} if has_session else {"codes": answer["codes"], "salt": answer["salt"]}
     verdict = await call(agent, "verify", task_id=task, wait_s=60, **opening)
     assert verdict["verified"] and verdict["answer_is_the_proven_one"] and verdict["verify_ms"] > 0, verdict
+    if not has_session:
+        verdict = await call(agent, "verify", task_id=task)
+        assert verdict["proof_holds"] and not verdict["verified"] and "codes and salt" in verdict["flaw"], verdict
     lie = [answer["codes"][0] ^ 1] + answer["codes"][1:]
     verdict = await call(agent, "verify", task_id=task, codes=lie, salt=answer["salt"])
     assert not verdict["verified"] and verdict["answer_is_the_proven_one"] is False, verdict

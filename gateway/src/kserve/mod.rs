@@ -20,7 +20,6 @@ use crate::access::payer;
 use crate::app::App;
 use crate::inference::infer;
 use crate::refusal::{self, Form, Protocol, Refusal};
-use crate::request;
 use crate::tensors;
 
 /// KServe's form of errors.
@@ -65,6 +64,7 @@ async fn ready(State(app): State<App>) -> Result<Json<Value>, Told> {
 async fn list(State(app): State<App>) -> Result<Json<Value>, Told> {
     let models = app.catalog().list().await?;
     let mut names: Vec<&str> = models.iter().map(|m| m.name.as_str()).collect();
+    names.sort_unstable();
     names.dedup();
     Ok(Json(json!({ "models": names })))
 }
@@ -108,10 +108,12 @@ async fn run(
 ) -> Result<Response, Told> {
     let user = payer(&headers, &app)?;
     let model = named?.model(&app).await?;
-    let body = request::body(request).await?;
+    let body = app.room().body(request).await?;
     let asked = body::read(&headers, &body)?;
     let wanted = answer::wanted(&asked, &model.package)?;
     let rows = tensors::rows(&model.package, &asked.tensors)?;
+    let id = asked.id;
+    drop((asked.tensors, body));
     let answers = infer(&user, &model, &rows, app.facts().terms).await?;
-    Ok(answer::write(&app, &model, asked.id, &wanted, &answers))
+    Ok(answer::write(&app, &model, id, &wanted, &answers))
 }

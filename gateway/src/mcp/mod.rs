@@ -34,10 +34,19 @@ pub(crate) fn routes() -> Router<App> {
 
 /// Answers a message of an agent. Each is served by itself.
 async fn call(State(app): State<App>, request: Request) -> Response {
-    let tools = match payer(request.headers(), &app).and_then(|user| Tools::of_key(&app, user)) {
-        Ok(tools) => tools,
-        Err(refusal) => return Refusal::into_response(refusal),
-    };
+    match answer(&app, request).await {
+        Ok(response) => response,
+        Err(refusal) => Refusal::into_response(refusal),
+    }
+}
+
+async fn answer(app: &App, request: Request) -> Result<Response, Refusal> {
+    let user = payer(request.headers(), app)?;
+    let tools = Tools::of_key(app, user)?;
+    let (parts, body) = request.into_parts();
+    let head = Request::from_parts(parts.clone(), body);
+    let body = app.room().body(head).await?;
+    let request = Request::from_parts(parts, Body::from(body.bytes.clone()));
     // A page of a browser that is led here by its name server bears no key.
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
@@ -46,5 +55,5 @@ async fn call(State(app): State<App>, request: Request) -> Response {
         .disable_allowed_hosts();
     let sessions = std::sync::Arc::new(LocalSessionManager::default());
     let service = StreamableHttpService::new(move || Ok(tools.clone()), sessions, config);
-    service.handle(request).await.map(Body::new)
+    Ok(service.handle(request).await.map(Body::new))
 }

@@ -8,6 +8,7 @@ use rmcp::ServiceExt as _;
 use thiserror::Error;
 
 use super::tools::Tools;
+use crate::config::{ANSWER_LIMIT_S, ORDER_LIFE_S};
 use crate::inference::Terms;
 
 /// What a session over stdio is started with.
@@ -50,8 +51,10 @@ pub async fn serve(session: Session) -> Result<(), SessionError> {
     let chain = client.chain().await?;
     let user = User::new(&client, chain, key.clone());
     let account = Account::connect(key, &rpc_url).ok_or(SessionError::BadUrl(rpc_url))?;
-    let terms =
-        Terms { order_life: Duration::from_secs(3600), answer_limit: Duration::from_secs(60) };
+    let terms = Terms {
+        order_life: Duration::from_secs(ORDER_LIFE_S),
+        answer_limit: Duration::from_secs(ANSWER_LIMIT_S),
+    };
     let tools = Tools::of_session(&client, chain, (user, account), terms, budget_wei);
     let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
     let stdout = std::io::stdout().as_fd().try_clone_to_owned()?;

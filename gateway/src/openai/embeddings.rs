@@ -16,7 +16,6 @@ use crate::app::App;
 use crate::catalog::Model;
 use crate::inference::infer;
 use crate::refusal::{task_list, Refusal, TASK_HEADER};
-use crate::request;
 use crate::tensors;
 
 #[derive(Debug, Deserialize)]
@@ -56,18 +55,20 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Told> {
     let user = payer(&headers, &app)?;
-    let body = request::body(request).await?;
+    let body = app.room().body(request).await?;
     let asked: Asked = serde_json::from_slice(&body)
         .map_err(|e| Refusal::Malformed(format!("the body is no request for embeddings: {e}")))?;
     let model = app.catalog().model(&asked.model, None).await?;
     let rows = tensors::vectors(&model.package, vectors(&asked, &model)?)?;
+    let encoding = asked.encoding_format;
+    drop((asked, body));
     let answers = infer(&user, &model, &rows, app.facts().terms).await?;
     let entry = |(index, answer): (usize, &crate::inference::Answer)| {
         let vector = model.package.values(&answer.codes).concat();
         json!({
             "object": "embedding",
             "index": index,
-            "embedding": asked.encoding_format.write(&vector),
+            "embedding": encoding.write(&vector),
         })
     };
     let data: Vec<Value> = answers.iter().enumerate().map(entry).collect();

@@ -17,7 +17,6 @@ use serde_json::{json, Value};
 use crate::access::payer;
 use crate::app::App;
 use crate::refusal::{self, Form, Protocol, Refusal};
-use crate::request;
 
 /// OpenAI's form of errors.
 #[derive(Debug)]
@@ -93,7 +92,7 @@ async fn other(State(app): State<App>, uri: Uri, request: Request) -> Told {
 async fn refusal(app: &App, path: &str, request: Request) -> Result<Refusal, Refusal> {
     payer(request.headers(), app)?;
     let endpoint = OTHERS.into_iter().find(|other| *other == path).unwrap_or_default();
-    let body = request::body(request).await?;
+    let body = app.room().body(request).await?;
     // Sound comes as a form, which names its model in another way.
     let Ok(Named { model }) = serde_json::from_slice(&body) else {
         return Err(Refusal::Malformed("the body is no JSON that names a model".into()));
