@@ -78,7 +78,7 @@ contract InferenceRollup is Batches, Settlement {
         _checkInputs(proof.instances, slotHashes);
         Frame memory f = _frame(header, batchHash, chunks, spec);
         for (uint256 i; i < chunks.length; ++i) {
-            _take(f, chunks[i], slotHashes, spec.batchSlots);
+            if (!_take(f, chunks[i], slotHashes, spec.batchSlots)) continue;
             (f.inputsAt, f.wordsAt, f.outputsAt) = _places(spec.batchSlots, chunks[i].index);
             _settle(f, chunks[i], proof.instances);
         }
@@ -98,15 +98,18 @@ contract InferenceRollup is Batches, Settlement {
         _checkCommitted(header, opening.slotHashes);
         IModelRegistry.ModelSpec memory spec = registry.model(header.modelId);
         Frame memory f = _frame(header, batchHash, chunks, spec);
-        uint256 end;
+        (uint256 end, bool isAny) = (0, false);
         for (uint256 i; i < chunks.length; ++i) {
-            _take(f, chunks[i], opening.slotHashes, spec.batchSlots);
+            bool isOpen = _take(f, chunks[i], opening.slotHashes, spec.batchSlots);
             (f.inputsAt, f.wordsAt) = (end, end + f.slots);
             f.outputsAt = f.wordsAt + f.words;
             end = f.outputsAt + f.slots;
+            if (!isOpen) continue;
+            isAny = true;
             require(_isLeaf(chunks[i].index, opening, f.inputsAt, end), WrongStatement(batchId));
             _settle(f, chunks[i], opening.statement);
         }
+        require(isAny, NothingToSettle(batchId));
         require(end == opening.statement.length, WrongStatement(batchId));
         _pay(f.charges, spec, opening.prover);
     }
@@ -144,12 +147,14 @@ contract InferenceRollup is Batches, Settlement {
         f.charges = _charges(chunks);
     }
 
-    /// @dev Marks a chunk with the committed slots as settled.
+    /// @dev Marks a chunk with the committed slots as settled. False if it was: nothing else of it is looked at, so that
+    /// who settles one chunk before it holds up no other of the call.
     function _take(Frame memory f, Chunk calldata chunk, bytes32[] calldata slotHashes, uint256 batchSlots)
         private
+        returns (bool isOpen)
     {
-        _checkSlots(f.batchId, chunk, slotHashes);
-        _close(f.batchId, chunk.index, batchSlots);
+        isOpen = _close(f.batchId, chunk.index, batchSlots);
+        if (isOpen) _checkSlots(f.batchId, chunk, slotHashes);
         (f.slots, f.words) = Chunks.sizes(batchSlots, chunk.index);
     }
 

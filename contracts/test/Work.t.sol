@@ -122,7 +122,7 @@ contract WorkTest is RollupFixture {
             sum += c == 3 ? 10 : 60;
             _recorded(worker, 0, sum);
         }
-        _settleReverts(b, 0, abi.encodeWithSelector(I.ChunkAlreadySettled.selector, 0, 0));
+        _settleReverts(b, 0, abi.encodeWithSelector(I.NothingToSettle.selector, 0));
         _recorded(worker, 0, 130);
     }
 

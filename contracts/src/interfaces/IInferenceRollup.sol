@@ -199,7 +199,8 @@ interface IInferenceRollup is IAccounts {
     error TaskCountOutOfRange(uint256 count, uint256 batchSlots);
     error WrongInstance(uint256 index, uint256 expected, uint256 got);
     error NoSuchChunk(uint64 batchId, uint256 chunk);
-    error ChunkAlreadySettled(uint64 batchId, uint256 chunk);
+    /// @notice Every chunk of the call is settled.
+    error NothingToSettle(uint64 batchId);
     error VerifyingKeyChanged(bytes32 modelId);
     /// @notice The statement has a label that the order's tag does not bind, or one of a slot without a task.
     error WrongLabel(uint256 index);
@@ -231,11 +232,13 @@ interface IInferenceRollup is IAccounts {
         Chunk[] calldata chunks
     ) external;
 
-    /// @notice Settles chunks of a proven batch, each once. Anyone may call with every user's signature and every worker's;
-    /// only the sequencer may leave one out, and anyone from `SETTLING_WINDOW` after the batch's deadline.
+    /// @notice Settles chunks of a proven batch, each once; those that are settled already are passed over. Anyone may call
+    /// with every user's signature and every worker's; only the sequencer may leave one out, and anyone from
+    /// `SETTLING_WINDOW` after the batch's deadline.
     /// @dev Of each fee the worker gets 65 %, rounded down. Of the fees of a call the developer gets 15, the validators 10,
     /// the prover 5, each rounded down; 5 are burned, and what is left goes to the treasury.
-    /// @param opening Its `statement` has those of the chunks, one behind the other.
+    /// @param opening Its `statement` has those of the chunks, one behind the other; also of those that are passed over,
+    /// where any words do.
     function settleChunks(BatchHeader calldata header, Chunk[] calldata chunks, Opening calldata opening)
         external;
 

@@ -268,6 +268,13 @@ abstract contract RollupFixture is BundleFixture {
         rollup.settleChunks(b.header, _only(b.chunks[chunk]), opening);
     }
 
+    /// @dev The sequencer settles several chunks at once.
+    function _settleSome(Bundle memory b, uint256 from, uint256 to, I.Opening memory o) internal {
+        I.Chunk[] memory chunks = _some(b, from, to);
+        vm.prank(SEQUENCER);
+        rollup.settleChunks(b.header, chunks, o);
+    }
+
     function _settleReverts(Bundle memory b, uint256 chunk, bytes memory reason) internal {
         I.Opening memory opening = _opening(b, chunk);
         vm.prank(SEQUENCER);

@@ -162,14 +162,24 @@ contract RollupHandler is RollupFixture {
         if (!found) return;
         chunk = chunk % b.chunks.length;
         if (settledByUs[b.header.batchId] >> chunk & 1 == 1) {
-            _settleReverts(
-                b, chunk, abi.encodeWithSelector(I.ChunkAlreadySettled.selector, b.header.batchId, chunk)
-            );
+            _settleReverts(b, chunk, abi.encodeWithSelector(I.NothingToSettle.selector, b.header.batchId));
             return;
         }
         Books memory before = _books(b);
         _settle(b, chunk);
         _noteSettled(b, chunk);
+        _noteCharges(b, before);
+    }
+
+    /// @dev All chunks at once, whichever are settled: what is left of them is.
+    function settleAll(uint256 which) external {
+        (Bundle memory b, bool found) = _find(which, I.BatchStatus.Proven);
+        uint256 all = (1 << b.chunks.length) - 1;
+        if (!found || settledByUs[b.header.batchId] == all) return;
+        Books memory before = _books(b);
+        _settleSome(b, 0, b.chunks.length, _openingOf(b, 0, b.chunks.length));
+        settledByUs[b.header.batchId] = all;
+        ++settlements;
         _noteCharges(b, before);
     }
 

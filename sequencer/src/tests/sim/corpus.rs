@@ -533,5 +533,13 @@ async fn fault_01_a_crash_after_each_question_loses_nothing() {
     }
 }
 
-const CLEAR: Weather =
-    Weather { reorg: 0, faults: 0, crash: 0, jump: 0, withdraw: 0, model_off: 0, spike: 0 };
+const CLEAR: Weather = Weather {
+    reorg: 0,
+    faults: 0,
+    crash: 0,
+    jump: 0,
+    withdraw: 0,
+    model_off: 0,
+    spike: 0,
+    stranger: 0,
+};
