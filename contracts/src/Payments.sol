@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Accounts} from "./Accounts.sol";
 import {IEpochs} from "./interfaces/IEpochs.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
@@ -10,7 +12,10 @@ import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 /// @dev From charged fees to their shares. What one call settles is summed first: each account is paid once, and each
 /// worker's work is recorded once.
 abstract contract Payments is IInferenceRollup, Accounts {
-    /// @notice Shares of a fee, in percent. They sum to 100; rounding leaves dust to the treasury.
+    using SafeERC20 for IERC20;
+
+    /// @notice Shares of a fee, in percent. They sum to 100; rounding leaves dust to the treasury. Of the workers' share a
+    /// part goes to the epochs' pool.
     uint256 public constant WORKER_PERCENT = 65;
     /// @notice Royalty of the model's developer.
     uint256 public constant DEVELOPER_PERCENT = 15;
@@ -20,6 +25,8 @@ abstract contract Payments is IInferenceRollup, Accounts {
     uint256 public constant PROVER_PERCENT = 5;
     /// @notice Burned.
     uint256 public constant BURN_PERCENT = 5;
+    /// @notice Part of the workers' shares that the pool of the running epoch gets.
+    uint256 public constant POOL_PERCENT = 20;
 
     /// @notice Keeps account of work and trust.
     IEpochs public immutable epochs;
@@ -27,8 +34,10 @@ abstract contract Payments is IInferenceRollup, Accounts {
     address public immutable validatorPool;
     /// @notice Receives the dust of rounding.
     address public immutable treasury;
-    /// @notice Token wei that `burn` will burn.
-    uint256 public toBurn;
+    /// @notice Token wei that `passOn` will burn.
+    uint128 public toBurn;
+    /// @notice Token wei that `passOn` will send to the epochs: in the slot of `toBurn`.
+    uint128 public toPool;
 
     /// @dev What a call has charged so far.
     struct Charges {
@@ -45,11 +54,13 @@ abstract contract Payments is IInferenceRollup, Accounts {
     }
 
     /// @inheritdoc IInferenceRollup
-    function burn() external returns (uint256 burned) {
-        burned = toBurn;
-        toBurn = 0;
-        emit Burned(burned);
+    function passOn() external returns (uint256 burned, uint256 pooled) {
+        (burned, pooled) = (toBurn, toPool);
+        if (burned | pooled == 0) return (0, 0);
+        (toBurn, toPool) = (0, 0);
+        emit PassedOn(burned, pooled);
         token.burn(burned);
+        IERC20(token).safeTransfer(address(epochs), pooled);
     }
 
     /// @dev An account of charges with room for each worker of each chunk.
@@ -91,11 +102,13 @@ abstract contract Payments is IInferenceRollup, Accounts {
         if (c.charged == 0) return;
         (uint256 price, uint256 fees) = (spec.price, c.charged * spec.price);
         uint256 workerShare = _workerShare(price);
+        (uint256 poolShare, uint256 answered) = (workerShare * POOL_PERCENT / 100, 0);
         for (uint256 i; i < c.shares.length; ++i) {
             IEpochs.Share memory s = c.shares[i];
             // What balances of 128 bits have paid.
             s.feesWei = uint128(s.items * price);
-            _credit(s.worker, s.items * workerShare);
+            _credit(s.worker, s.items * (workerShare - poolShare));
+            answered += s.items;
         }
         uint256 rest = fees - c.charged * workerShare;
         uint256 developerShare = fees * DEVELOPER_PERCENT / 100;
@@ -106,11 +119,11 @@ abstract contract Payments is IInferenceRollup, Accounts {
         _credit(validatorPool, validatorShare);
         _credit(prover, proverShare);
         _credit(treasury, rest - developerShare - validatorShare - proverShare - burned);
-        toBurn += burned;
+        (toBurn, toPool) = (toBurn + uint128(burned), toPool + uint128(answered * poolShare));
         if (c.shares.length != 0) epochs.recordWork(spec.modelId, spec.workUnits, c.shares);
     }
 
-    /// @dev What a worker is paid for a task.
+    /// @dev What a task pays to its worker, and through the epochs' pool to all of them.
     function _workerShare(uint256 price) internal pure returns (uint256) {
         return price * WORKER_PERCENT / 100;
     }

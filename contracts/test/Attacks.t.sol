@@ -50,7 +50,7 @@ contract AttacksTest is RollupFixture {
         vm.expectPartialRevert(IAccounts.ExitNotReady.selector);
         rollup.claimExit();
         _settle(b, 0);
-        eq(rollup.balanceOf(worker), 4 * WORKER_SHARE, "paid");
+        eq(rollup.balanceOf(worker), 4 * WORKER_PAID, "paid");
         vm.warp(block.timestamp + EXIT_DELAY);
         vm.prank(user);
         eq(rollup.claimExit(), 0, "nothing is left to leave");
@@ -68,7 +68,7 @@ contract AttacksTest is RollupFixture {
         _all(again);
         require(rollup.isUsed(user, b.orders[1].nonce), "the other");
         eq(rollup.balanceOf(user), 0, "each once");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "paid");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "paid");
     }
 
     /// @dev A user settles first, and breaks its own signature, or all of them.
@@ -84,7 +84,7 @@ contract AttacksTest is RollupFixture {
         _settleAsReverts(STRANGER, b, 0, _refused());
         b.chunks[0].signatures[0] ^= 0x01;
         _settleAs(STRANGER, b, 0);
-        eq(rollup.balanceOf(worker), 4 * WORKER_SHARE, "with all of them anybody may");
+        eq(rollup.balanceOf(worker), 4 * WORKER_PAID, "with all of them anybody may");
     }
 
     /// @dev A user settles first, without invoices, and keeps the worker's share.
@@ -101,7 +101,7 @@ contract AttacksTest is RollupFixture {
         _settleAsReverts(STRANGER, b, 1, _refused());
         b.chunks[1].invoices[1] = invoice;
         _settleAs(STRANGER, b, 1);
-        eq(rollup.balanceOf(otherWorker), 30 * WORKER_SHARE, "paid");
+        eq(rollup.balanceOf(otherWorker), 30 * WORKER_PAID, "paid");
     }
 
     /// @dev One worker that never signs, and a sequencer that is gone.
@@ -116,7 +116,7 @@ contract AttacksTest is RollupFixture {
         _settleAsReverts(STRANGER, b, 0, _refused());
         vm.warp(block.timestamp + 1);
         _settleAs(STRANGER, b, 0);
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "the other one is paid");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "the other one is paid");
     }
 
     /// @dev The sequencer names an address as the worker that has neither executed nor signed.
@@ -249,7 +249,7 @@ contract AttacksTest is RollupFixture {
         _seal(b);
         b.chunks[0].signatures[3 * 64 + 63] ^= 0x01;
         _all(b);
-        eq(rollup.balanceOf(worker), WORKER_SHARE, "paid");
+        eq(rollup.balanceOf(worker), WORKER_PAID, "paid");
         eq(rollup.balanceOf(user), 0, "charged");
     }
 
@@ -263,7 +263,7 @@ contract AttacksTest is RollupFixture {
             _settle(b, c);
             require(vm.lastCallGas().total < 3_000_000, "gas of a chunk");
         }
-        eq(rollup.balanceOf(worker), 1024 * WORKER_SHARE, "all");
+        eq(rollup.balanceOf(worker), 1024 * WORKER_PAID, "all");
     }
 
     /// @dev Whoever copies a proof from the pool of transactions pays for it, and its maker is paid.

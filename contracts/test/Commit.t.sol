@@ -81,7 +81,7 @@ contract CommitTest is RollupFixture {
         vm.warp(block.timestamp + 1);
         _commitReverts(_bundle(1), abi.encodeWithSelector(I.ModelNotActive.selector, MODEL));
         _prove(b);
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "settled");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "settled");
     }
 
     function testOpeningIsAtMostTenMinutesAgo() external {

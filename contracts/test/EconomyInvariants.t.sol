@@ -75,6 +75,10 @@ contract EconomyHandler is EpochsFixture {
         token.transfer(address(epochs), bound(amount, 0, 1000 ether));
     }
 
+    function putAsideForThePool(uint256 amount) external {
+        putAside += bound(amount, 0, 1000 ether);
+    }
+
     function burn(uint256 amount) external {
         token.burn(bound(amount, 0, 1000 ether));
     }
@@ -195,6 +199,7 @@ contract EconomyHandler is EpochsFixture {
     function checkEpochs() external view {
         uint256 held = token.balanceOf(address(epochs));
         uint256 owed = uint256(epochs.reserved()) + epochs.surplus();
+        if (epochs.closed() < epochs.current()) owed += epochs.gathered();
         require(held >= owed * epochs.UNIT(), "pools are backed");
         uint256 due;
         for (uint256 i; i < WORKERS; ++i) {

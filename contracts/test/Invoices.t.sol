@@ -56,7 +56,7 @@ contract InvoicesTest is RollupFixture {
         _commit(b);
         _proveOnly(b);
         _settle(b, 0);
-        eq(rollup.balanceOf(worker), 30 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 30 * WORKER_PAID, "worker");
         eq(rollup.balanceOf(otherWorker), 0, "the other one");
         eq(rollup.balanceOf(otherUser), 1000 ether - 30 * (uint256(PRICE) - WORKER_SHARE), "its users");
     }
@@ -131,7 +131,7 @@ contract InvoicesTest is RollupFixture {
         _seal(b);
         _all(b);
         eq(rollup.balanceOf(address(0)), 0, "nobody");
-        eq(rollup.balanceOf(worker), WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), WORKER_PAID, "worker");
     }
 
     function testAnInvoiceForNoTaskPaysNothing() external {
@@ -141,7 +141,7 @@ contract InvoicesTest is RollupFixture {
         _seal(b);
         _all(b);
         eq(rollup.balanceOf(otherWorker), 0, "nothing done");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "worker");
     }
 
     function testRejectsMoreAndFewerInvoicesThanWorkers() external {

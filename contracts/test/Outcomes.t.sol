@@ -20,7 +20,7 @@ contract OutcomesTest is RollupFixture {
         _expectOutcomes(b, 0, outcomes);
         _prove(b);
         eq(rollup.balanceOf(user), 1000 ether - 2 * uint256(PRICE), "neighbours");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "their worker");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "their worker");
         uint256 paid = outcome == I.Outcome.Paid ? PRICE : 0;
         if (outcome == I.Outcome.Unsigned) paid = PRICE - WORKER_SHARE;
         eq(rollup.balanceOf(otherUser), balance - paid, "the middle one");
@@ -48,7 +48,7 @@ contract OutcomesTest is RollupFixture {
         Bundle memory b = _three();
         _seal(b);
         _middle(b, I.Outcome.Paid);
-        eq(rollup.balanceOf(otherWorker), WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(otherWorker), WORKER_PAID, "worker");
     }
 
     function testUnsignedWithoutAnInvoice() external {
@@ -98,7 +98,7 @@ contract OutcomesTest is RollupFixture {
         _expectOutcomes(a, 0, outcomes);
         _prove(a);
         eq(rollup.balanceOf(otherUser), 1000 ether - PRICE, "charged once");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "neighbours");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "neighbours");
         eq(rollup.balanceOf(otherWorker), 0, "not paid");
     }
 
@@ -254,6 +254,6 @@ contract OutcomesTest is RollupFixture {
         _expectOutcomes(b, 0, outcomes);
         _prove(b);
         eq(rollup.balanceOf(user), 1000 ether - 3 * uint256(PRICE) + WORKER_SHARE, "user");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "worker");
     }
 }

@@ -20,7 +20,7 @@ contract SettleTest is RollupFixture {
 
     function _paid(uint256 tasks) private view {
         eq(rollup.balanceOf(user), 1000 ether - tasks * PRICE, "user");
-        eq(rollup.balanceOf(worker), tasks * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), tasks * WORKER_PAID, "worker");
         _isShare(rollup.balanceOf(PROVER), tasks, 5, "prover");
         _isShare(rollup.balanceOf(DEVELOPER), tasks, 15, "developer");
         _isShare(rollup.balanceOf(VALIDATORS), tasks, 10, "validators");
@@ -126,8 +126,8 @@ contract SettleTest is RollupFixture {
         _proveOnly(b);
         vm.expectCall(address(epochs), abi.encodeWithSelector(epochs.recordWork.selector), 1);
         _settleSome(b, 0, 3, _openingOf(b, 0, 3));
-        eq(rollup.balanceOf(worker), 110 * WORKER_SHARE, "worker");
-        eq(rollup.balanceOf(otherWorker), 20 * WORKER_SHARE, "the other one");
+        eq(rollup.balanceOf(worker), 110 * WORKER_PAID, "worker");
+        eq(rollup.balanceOf(otherWorker), 20 * WORKER_PAID, "the other one");
         eq(epochs.workOf(worker, 0).fees, 110 * uint256(PRICE) / epochs.UNIT(), "recorded");
         eq(epochs.workOf(otherWorker, 0).fees, 20 * uint256(PRICE) / epochs.UNIT(), "recorded");
     }
@@ -146,8 +146,8 @@ contract SettleTest is RollupFixture {
         _proveOnly(b);
         _settleSome(first, 0, 3, _openingOf(first, 0, 3));
         _settleSome(b, 0, 3, _openingOf(b, 0, 3));
-        eq(rollup.balanceOf(worker), 195 * WORKER_SHARE, "worker");
-        eq(rollup.balanceOf(otherWorker), 65 * WORKER_SHARE, "the other one");
+        eq(rollup.balanceOf(worker), 195 * WORKER_PAID, "worker");
+        eq(rollup.balanceOf(otherWorker), 65 * WORKER_PAID, "the other one");
     }
 
     function testAChunkThatIsGivenTwiceIsPaidOnce() external {

@@ -178,7 +178,7 @@ interface IInferenceRollup is IAccounts {
         uint256 refunded
     );
     event SequencerChanged(address indexed previous, address indexed current);
-    event Burned(uint256 amount);
+    event PassedOn(uint256 burned, uint256 pooled);
 
     error OnlySequencer(address caller);
     error WrongChain(uint256 expected, uint256 got);
@@ -235,8 +235,9 @@ interface IInferenceRollup is IAccounts {
     /// @notice Settles chunks of a proven batch, each once; those that are settled already are passed over. Anyone may call
     /// with every user's signature and every worker's; only the sequencer may leave one out, and anyone from
     /// `SETTLING_WINDOW` after the batch's deadline.
-    /// @dev Of each fee the worker gets 65 %, rounded down. Of the fees of a call the developer gets 15, the validators 10,
-    /// the prover 5, each rounded down; 5 are burned, and what is left goes to the treasury.
+    /// @dev Of each fee 65 %, rounded down, are the worker's; a fifth of them, rounded down, is the epochs' pool's. Of the
+    /// fees of a call the developer gets 15, the validators 10, the prover 5, each rounded down; 5 are burned, and what is
+    /// left goes to the treasury.
     /// @param opening Its `statement` has those of the chunks, one behind the other; also of those that are passed over,
     /// where any words do.
     function settleChunks(BatchHeader calldata header, Chunk[] calldata chunks, Opening calldata opening)
@@ -264,8 +265,9 @@ interface IInferenceRollup is IAccounts {
     /// @notice Whether the worker has been slashed for a receipt of the batch.
     function isSlashed(uint64 batchId, address worker) external view returns (bool);
 
-    /// @notice Burns what settlements have put aside for it. Anyone may call.
-    function burn() external returns (uint256 burned);
+    /// @notice Burns what settlements have put aside for it, and sends the epochs what is their pool's. Anyone may call;
+    /// `Epochs.advance` does, so that an epoch's fees are in its own pool.
+    function passOn() external returns (uint256 burned, uint256 pooled);
 
     /// @notice Hands the right to commit batches to another address. Sequencer only.
     function setSequencer(address next) external;

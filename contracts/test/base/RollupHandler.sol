@@ -96,8 +96,15 @@ contract RollupHandler is RollupFixture {
         eq(token.balanceOf(account), wallet + paid, "paid");
     }
 
-    function burn() external {
-        rollup.burn();
+    /// @dev What is put aside leaves whole: some burns, the rest is in the pool.
+    function passOn() external {
+        uint256 supply = token.totalSupply();
+        uint256 pool = token.balanceOf(address(epochs));
+        (uint256 toBurn, uint256 toPool) = (rollup.toBurn(), rollup.toPool());
+        (uint256 burned, uint256 pooled) = rollup.passOn();
+        require(burned == toBurn && pooled == toPool && rollup.toBurn() + rollup.toPool() == 0, "all");
+        eq(token.totalSupply(), supply - burned, "burned");
+        eq(token.balanceOf(address(epochs)), pool + pooled, "pooled");
     }
 
     // Batches.
@@ -344,11 +351,26 @@ contract RollupHandler is RollupFixture {
             stakes += staking.slashableOf(IStaking.Role.Worker, accounts[i]);
             wallets += token.balanceOf(accounts[i]);
         }
-        return (credits + rollup.toBurn(), stakes + staking.held(), wallets + token.balanceOf(address(this)));
+        credits += uint256(rollup.toBurn()) + rollup.toPool();
+        return (credits, stakes + staking.held(), wallets + token.balanceOf(address(this)));
     }
 
     function held() external view returns (uint256 inRollup, uint256 inStaking, uint256 supply) {
         return (token.balanceOf(address(rollup)), token.balanceOf(address(staking)), token.totalSupply());
+    }
+
+    /// @dev The pool's part of every task whose worker was paid, sent or not: no more and no less.
+    function checkPool() external view {
+        uint256 tasks = (earnedBy[worker] + earnedBy[otherWorker]) / WORKER_PAID;
+        eq(
+            rollup.toPool() + token.balanceOf(address(epochs)),
+            tasks * POOL_SHARE,
+            "a fifth of workers' shares"
+        );
+    }
+
+    function inPool() external view returns (uint256) {
+        return token.balanceOf(address(epochs));
     }
 
     /// @dev What the chain says of every batch is what was done here, and settled only if proven.
@@ -378,7 +400,7 @@ contract RollupHandler is RollupFixture {
         address[2] memory both = [worker, otherWorker];
         for (uint256 i; i < 2; ++i) {
             IEpochs.Work memory w = epochs.workOf(both[i], epochs.current());
-            eq(w.fees, earnedBy[both[i]] / WORKER_SHARE * (PRICE / epochs.UNIT()), "fees of paid tasks");
+            eq(w.fees, earnedBy[both[i]] / WORKER_PAID * (PRICE / epochs.UNIT()), "fees of paid tasks");
             eq(w.faults, slashesOf[both[i]], "faults");
         }
     }
