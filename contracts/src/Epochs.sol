@@ -75,6 +75,8 @@ contract Epochs is Metrics {
     uint128 public surplus;
     /// @notice Units that nobody was owed when the last epoch ended: its pool, but for what is minted.
     uint128 public gathered;
+    /// @notice Token wei that were ever burned when the last epoch ended.
+    uint128 public burnedAtEnd;
 
     /// @dev Number of a worker's seat plus one.
     mapping(address worker => uint256) private _numbers;
@@ -132,7 +134,6 @@ contract Epochs is Metrics {
         external
     {
         require(msg.sender == probes, OnlyProbes(msg.sender));
-        if (probeCount == 0 || probeCorrect > probeCount) return;
         uint256 sample = Powr.quality(probeCount, probeCorrect, marginSum);
         // At least one: zero says that there was no probe.
         uint256 smoothed = Math.max(1, Powr.observe(_quality(modelId), sample, Powr.FAST_FALL));
@@ -233,6 +234,7 @@ contract Epochs is Metrics {
     /// @dev What comes later is the next epoch's, however late this one is closed.
     function _gather() internal override {
         IInferenceRollup(rollup).passOn();
+        burnedAtEnd = uint128(emission.burned());
         gathered = uint128(token.balanceOf(address(this)) / UNIT - reserved - surplus);
     }
 
@@ -283,7 +285,7 @@ contract Epochs is Metrics {
         uint256 burned = surplus * UNIT;
         surplus = 0;
         if (burned != 0) token.burn(burned);
-        uint256 minted = emission.emitEpoch(burned);
+        uint256 minted = emission.emitEpoch(burnedAtEnd, burned);
         uint256 pool = gathered + minted / UNIT;
         uint128 scores = _scores;
         if (scores != 0) reserved += uint128(pool);

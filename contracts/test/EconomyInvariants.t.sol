@@ -64,6 +64,8 @@ contract EconomyHandler is EpochsFixture {
     }
 
     function quality(uint256 model, uint32 count, uint32 correct, uint32 margin) external {
+        count = uint32(bound(count, 1, type(uint32).max));
+        correct = uint32(bound(correct, 0, count));
         epochs.recordQuality(_models[model % 2], count, correct, margin);
     }
 

@@ -47,8 +47,12 @@ contract PoolTest is RollupFixture {
         eq(epochs.gathered(), _units(2), "and there it is");
     }
 
-    /// @dev Somebody waits a week with the closure, and sends all that has come since into the pool: of the old epoch's
-    /// small work the bound would burn it.
+    function _minted(uint256 tasks) private view returns (uint256) {
+        return tasks * uint256(PRICE) * 5 * 9 / 1000 / epochs.UNIT();
+    }
+
+    /// @dev Somebody waits a week with the closure, and sends all that has come since into the pool and the fire: of the
+    /// old epoch's small work the bound would burn what it is paid and minted for.
     function testALateClosureTakesNothingFromTheNextEpoch() external {
         _all(_bundle(1));
         _advance();
@@ -57,12 +61,33 @@ contract PoolTest is RollupFixture {
         vm.prank(STRANGER);
         rollup.passOn();
         (uint256 pool, uint256 minted) = _close();
-        // What burned since counts, and nothing of what was sent.
-        eq(pool, _units(1) + minted, "one task's");
+        eq(minted, _minted(1), "minted for one task");
+        eq(pool, _units(1) + minted, "one task's pool");
         _advance();
         eq(epochs.gathered(), _units(131) - _units(1), "the others' are the next one's");
         (pool, minted) = _close();
+        eq(minted, _minted(130), "minted for the others");
         eq(pool, _units(131) - _units(1) + minted, "and its pool's");
+    }
+
+    /// @dev What the bound leaves over burns, and no epoch mints for it.
+    function testWhatTheBoundBurnsIsNeverMinted() external {
+        _all(_bundle(1));
+        token.transfer(address(epochs), 50 ether);
+        _advance();
+        _close();
+        vm.prank(worker);
+        epochs.claim();
+        uint256 surplus = epochs.surplus();
+        require(surplus > 49e6, "nearly all of it");
+        _all(_bundle(2));
+        _advance();
+        (, uint256 minted) = _close();
+        eq(epochs.surplus(), 0, "burned");
+        eq(minted, _minted(2), "for two tasks");
+        _advance();
+        (, minted) = _close();
+        eq(minted, 0, "for nothing");
     }
 
     /// @dev A pool for which nobody has a score is the next epoch's.
@@ -106,7 +131,7 @@ contract PoolTest is RollupFixture {
             b.orders[i].maxFee = price;
         }
         _seal(b);
-        if (!signed) b.chunks[0].invoices[0] = "";
+        if (!signed) _putInvoice(b.chunks[0], 0, "");
         _all(b);
         _advance();
         _close();

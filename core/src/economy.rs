@@ -168,7 +168,7 @@ impl Epochs {
     }
 
     /// Closes the epoch that has ended for every worker, with its stake and what was attested of it. `burned` is what
-    /// others have burned since the last epoch was closed. Takes each worker's work.
+    /// others have burned in it. Takes each worker's work.
     pub fn close<'a>(
         &mut self,
         workers: impl Iterator<Item = (&'a mut Worker, u128, Option<Metrics>)>,
