@@ -39,20 +39,7 @@ contract InferenceRollup is Batches, Settlement {
         address sequencer;
         address validatorPool;
         address treasury;
-        uint64 exitDelay;
-    }
-
-    /// @dev The call is answered by code of the rollup that stands elsewhere.
-    modifier runs(address code) {
-        _;
-        assembly ("memory-safe") {
-            let data := mload(0x40)
-            calldatacopy(data, 0, calldatasize())
-            let ok := delegatecall(gas(), code, data, calldatasize(), 0, 0)
-            returndatacopy(data, 0, returndatasize())
-            if iszero(ok) { revert(data, returndatasize()) }
-            return(data, returndatasize())
-        }
+        uint64 exitDelay; // at least until the sequencer has settled what was opened when an exit is requested
     }
 
     constructor(Config memory config)
@@ -62,6 +49,8 @@ contract InferenceRollup is Batches, Settlement {
         Payments(config.epochs, config.validatorPool, config.treasury)
         Settlement(config.staking)
     {
+        uint64 least = MAX_PROVING_WINDOW + SETTLING_WINDOW;
+        require(config.exitDelay >= least, ExitDelayTooShort(least, config.exitDelay));
         reports = new Reports(config.registry, config.staking, config.epochs);
     }
 
@@ -122,7 +111,9 @@ contract InferenceRollup is Batches, Settlement {
         uint256 slot,
         Receipt calldata receipt,
         bytes calldata signature
-    ) external runs(address(reports)) {}
+    ) external {
+        _runBy(address(reports));
+    }
 
     /// @inheritdoc IInferenceRollup
     function isSlashed(uint64 batchId, address worker) external view returns (bool) {
@@ -132,6 +123,18 @@ contract InferenceRollup is Batches, Settlement {
     /// @inheritdoc IInferenceRollup
     function receiptDigest(Receipt calldata receipt) external view returns (bytes32) {
         return _hashTypedDataV4(Receipts.hash(receipt));
+    }
+
+    /// @dev Has code of the rollup that stands elsewhere answer the call.
+    function _runBy(address code) private {
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            calldatacopy(data, 0, calldatasize())
+            let ok := delegatecall(gas(), code, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(ok) { revert(data, returndatasize()) }
+            return(data, returndatasize())
+        }
     }
 
     /// @dev What chunks of a batch are settled with.

@@ -195,6 +195,19 @@ contract CommitTest is RollupFixture {
         _newRollup(config);
     }
 
+    /// @dev One second less, and who asks for an exit when its batch is opened is gone before the last second to settle it.
+    function testRejectsAnExitDelayThatEndsBeforeSettlement() external {
+        uint64 least = rollup.MAX_PROVING_WINDOW() + rollup.SETTLING_WINDOW();
+        Rollup.Config memory config = _config();
+        for (uint64 i = 1; i <= 2; ++i) {
+            config.exitDelay = i == 1 ? least - 1 : 0;
+            vm.expectRevert(abi.encodeWithSelector(I.ExitDelayTooShort.selector, least, config.exitDelay));
+            _newRollup(config);
+        }
+        config.exitDelay = least;
+        eq(_newRollup(config).exitDelay(), least, "the least");
+    }
+
     function testRejectsZeroAddressesInTheConfiguration() external {
         for (uint256 i; i < 8; ++i) {
             Rollup.Config memory config = _config();
