@@ -75,26 +75,34 @@ abstract contract Payments is IInferenceRollup, Accounts {
 
     /// @dev Adds the tasks that a chunk's workers are paid for.
     function _addShares(Charges memory c, address[] calldata workers, uint256[] memory earned) internal {
-        IEpochs.Share[] memory shares = c.shares;
-        uint256 count = shares.length;
         for (uint256 i; i < workers.length; ++i) {
             if (earned[i] == 0) continue;
-            (address worker, uint256 at) = (workers[i], 0);
-            // Where the worker stood last in this transaction; another call's place is held against who stands there.
-            assembly ("memory-safe") {
-                at := tload(worker)
-            }
-            if (at >= count || shares[at].worker != worker) {
-                at = count++;
-                _setLength(shares, count);
-                shares[at].worker = worker;
+            (address worker, uint256 at) = (workers[i], _placeOf(c, workers[i]));
+            if (at == c.shares.length) {
+                _setLength(c.shares, at + 1);
+                c.shares[at].worker = worker;
                 assembly ("memory-safe") {
                     tstore(worker, at)
                 }
             }
             // At most 1,024 tasks.
-            shares[at].items += uint32(earned[i]);
+            c.shares[at].items += uint32(earned[i]);
         }
+    }
+
+    /// @dev Whether the worker is paid for an earlier chunk of the call.
+    function _isKnown(Charges memory c, address worker) internal view returns (bool) {
+        return _placeOf(c, worker) != c.shares.length;
+    }
+
+    /// @dev Where the worker stands among the shares; their number if it does not.
+    function _placeOf(Charges memory c, address worker) private view returns (uint256 at) {
+        uint256 count = c.shares.length;
+        // Where it stood last in this transaction; another call's place is held against who stands there.
+        assembly ("memory-safe") {
+            at := tload(worker)
+        }
+        if (at >= count || c.shares[at].worker != worker) return count;
     }
 
     /// @dev Pays what the charged fees owe, and tells the epochs of the work that was paid.

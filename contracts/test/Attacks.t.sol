@@ -94,12 +94,12 @@ contract AttacksTest is RollupFixture {
         Bundle memory b = _mixed(130, 130);
         _commit(b);
         _proveOnly(b);
-        bytes memory invoice = b.chunks[1].invoices[1];
-        b.chunks[1].invoices[1] = "";
+        bytes memory invoice = _invoiceOf(b.chunks[1], 1);
+        _putInvoice(b.chunks[1], 1, "");
         _settleAsReverts(STRANGER, b, 1, _refused());
-        b.chunks[1].invoices[1] = b.chunks[1].invoices[0];
+        _putInvoice(b.chunks[1], 1, _invoiceOf(b.chunks[1], 0));
         _settleAsReverts(STRANGER, b, 1, _refused());
-        b.chunks[1].invoices[1] = invoice;
+        _putInvoice(b.chunks[1], 1, invoice);
         _settleAs(STRANGER, b, 1);
         eq(rollup.balanceOf(otherWorker), 30 * WORKER_PAID, "paid");
     }
@@ -109,7 +109,7 @@ contract AttacksTest is RollupFixture {
         _deposit(user, 1000 ether);
         _deposit(otherUser, 1000 ether);
         Bundle memory b = _mixed(4, SLOTS);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _commit(b);
         _proveOnly(b);
         vm.warp(b.header.deadline + rollup.SETTLING_WINDOW());
@@ -136,7 +136,7 @@ contract AttacksTest is RollupFixture {
         _deposit(user, 10 ether);
         _deposit(otherUser, 10 ether);
         Bundle memory b = _mixed(4, SLOTS);
-        bytes[] memory invoices = b.chunks[0].invoices;
+        bytes memory invoices = b.chunks[0].invoices;
         b.executors[0] = 1;
         _seal(b);
         b.chunks[0].invoices = invoices;
@@ -149,8 +149,8 @@ contract AttacksTest is RollupFixture {
         _deposit(user, 10 ether);
         Bundle memory b = _bundle(1);
         I.Invoice memory lie = _invoice(b, 0, 0);
-        lie.outputs = keccak256(abi.encode(bytes32(0), uint256(7)));
-        b.chunks[0].invoices[0] = _sign(worker, rollup.invoiceDigest(lie));
+        lie.outputs = keccak256(abi.encode(uint256(7)));
+        _putInvoice(b.chunks[0], 0, _signCompact(worker, rollup.invoiceDigest(lie)));
         _all(b);
         eq(rollup.balanceOf(worker), 0, "not paid");
         eq(rollup.balanceOf(user), 10 ether - (PRICE - WORKER_SHARE), "the user keeps the share");

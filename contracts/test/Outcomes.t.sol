@@ -54,7 +54,7 @@ contract OutcomesTest is RollupFixture {
     function testUnsignedWithoutAnInvoice() external {
         Bundle memory b = _three();
         _seal(b);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _middle(b, I.Outcome.Unsigned);
         eq(rollup.balanceOf(otherWorker), 0, "not paid");
     }
@@ -73,7 +73,7 @@ contract OutcomesTest is RollupFixture {
         _deposit(otherUser, PRICE - WORKER_SHARE);
         Bundle memory b = _three();
         _seal(b);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _middle(b, I.Outcome.Unsigned);
         eq(rollup.balanceOf(otherUser), 0, "all of it");
     }
@@ -243,7 +243,7 @@ contract OutcomesTest is RollupFixture {
         b.orders[4].deadline = 0;
         b.orders[5].maxFee = 0;
         _seal(b);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         b.chunks[0].signatures[6 * 64] ^= 0x01;
         _commit(b);
         I.Outcome[] memory outcomes = new I.Outcome[](8);

@@ -82,7 +82,7 @@ contract SharesTest is RollupFixture {
 
     function testUsersKeepTheShareThatNobodyClaims() external {
         Bundle memory b = _mixed(4, SLOTS);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _all(b);
         eq(rollup.balanceOf(user), 1000 ether - 2 * uint256(PRICE), "paid");
         eq(rollup.balanceOf(otherUser), 1000 ether - 2 * (uint256(PRICE) - WORKER_SHARE), "unsigned");
@@ -108,7 +108,7 @@ contract SharesTest is RollupFixture {
             b.executors[i] = uint8(executors >> i & 1);
         }
         _seal(b);
-        if (!signed) b.chunks[0].invoices[1] = "";
+        if (!signed) _putInvoice(b.chunks[0], 1, "");
         _all(b);
         eq(_held(), 2000 ether, "conserved");
         eq(token.balanceOf(address(rollup)), 2000 ether, "held");
@@ -158,7 +158,7 @@ contract SharesTest is RollupFixture {
     /// @dev Only what workers are paid has a part for the pool: users keep the share that nobody claims, whole.
     function testThePoolHasNoPartOfWhatUsersKeep() external {
         Bundle memory b = _mixed(4, SLOTS);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _all(b);
         eq(rollup.toPool(), 2 * POOL_SHARE, "of two tasks");
         eq(rollup.balanceOf(otherUser), 1000 ether - 2 * (uint256(PRICE) - WORKER_SHARE), "whole");

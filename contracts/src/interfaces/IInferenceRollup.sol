@@ -53,8 +53,7 @@ interface IInferenceRollup is IAccounts {
 
     /// @notice A worker's signed claim of its share of a chunk.
     /// @param batchHash keccak256(abi.encode(BatchHeader)).
-    /// @param outputs Its output commitments there, in the order of their slots: h = keccak256(h . commitment) for each,
-    /// from zero on.
+    /// @param outputs keccak256 of its output commitments there, one behind the other in the order of their slots.
     struct Invoice {
         bytes32 batchHash;
         uint256 chunk;
@@ -109,8 +108,8 @@ interface IInferenceRollup is IAccounts {
     /// bit `i` of the members says that its order `i` is here.
     /// @param executors One byte for each task, in order: an index into `workers`.
     /// @param workers Who executed them; at most 64.
-    /// @param invoices Of each worker the 65-byte signature of its `Invoice`, or nothing: then its share stays with the
-    /// users.
+    /// @param invoices Of each worker the signature of its `Invoice`, as in `signatures`; whatever else is there leaves its
+    /// share to the users.
     /// @param signatures One of 64 bytes for each entry of `orders`: the user's, in EIP-2098's compact form.
     /// @param siblings What leads from the inputs that are here to the bundles' roots, entry by entry: `Trees`.
     /// @param salts Of the tags of tasks with a label, in the order of the tasks.
@@ -120,7 +119,7 @@ interface IInferenceRollup is IAccounts {
         bytes orders;
         bytes executors;
         address[] workers;
-        bytes[] invoices;
+        bytes invoices;
         bytes signatures;
         bytes32[] siblings;
         bytes32[] salts;
@@ -181,6 +180,8 @@ interface IInferenceRollup is IAccounts {
     event PassedOn(uint256 burned, uint256 pooled);
 
     error OnlySequencer(address caller);
+    /// @notice What was answered could leave before it is settled.
+    error ExitDelayTooShort(uint64 least, uint64 got);
     error WrongChain(uint256 expected, uint256 got);
     error WrongRollup(address expected, address got);
     error WrongBatchId(uint64 expected, uint64 got);

@@ -127,7 +127,7 @@ contract RollupHandler is RollupFixture {
         if (seed >> 32 & 1 == 1) _together(b, seed);
         _seal(b);
         for (uint256 c; c < b.chunks.length; ++c) {
-            if (seed >> c & 3 == 0) b.chunks[c].invoices[1] = "";
+            if (seed >> c & 3 == 0) _putInvoice(b.chunks[c], 1, "");
             if (seed >> c & 12 == 0) b.chunks[c].signatures[0] ^= 0x01;
         }
         _commit(b);

@@ -159,7 +159,8 @@ fn settle(
     }
     let mut outcomes = U256::ZERO;
     for (i, (order, worker)) in chunk.orders.chunks(93).zip(&chunk.executors).enumerate() {
-        let outcome = charge(state, header, order, !chunk.invoices[*worker as usize].is_empty());
+        let invoice = &chunk.invoices[64 * usize::from(*worker)..][..64];
+        let outcome = charge(state, header, order, invoice != [0; 64]);
         state.tasks.insert(Bytes32(order[61..].try_into().unwrap()), outcome);
         outcomes |= U256::from(outcome as u8) << (4 * i);
     }

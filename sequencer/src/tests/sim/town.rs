@@ -333,7 +333,11 @@ impl Town {
             let asked = invoices::ask(&self.app, worker, std::time::Duration::ZERO).await;
             for job in asked.unwrap_or_default() {
                 let (batch_hash, chunk) = (job.batch_hash, job.chunk);
-                let signed = SignedInvoice { batch_hash, chunk, signature: Bytes(vec![1; 65]) };
+                let signed = SignedInvoice {
+                    batch_hash,
+                    chunk,
+                    signature: Bytes([&[1; 64][..], &[27]].concat()),
+                };
                 let kept = self.app.write(move |tx| {
                     let signed = signed.clone();
                     Box::pin(async move { store::insert(tx, worker, &signed).await })
@@ -371,18 +375,21 @@ impl Town {
     }
 
     /// Somebody else settles a chunk of each proven batch, where every worker has claimed its share, in front of whatever
-    /// the sequencer has sent.
-    pub(super) async fn settle_in_front(&self, chunk: u32) {
+    /// the sequencer has sent. Returns of how many batches.
+    pub(super) async fn settle_in_front(&self, chunk: u32) -> usize {
+        let mut calls = 0;
         let open = batches::open(&self.app.store).await.unwrap_or_default();
         for batch in open.iter().filter(|b| b.state == BatchState::Proven && chunk < b.chunks) {
             let Ok(calldata) = calls::settle(&self.app, batch.id, 1 << chunk).await else {
                 continue;
             };
             let call = settleChunksCall::abi_decode(&calldata).unwrap();
-            if call.chunks[0].invoices.iter().all(|invoice| !invoice.is_empty()) {
+            if call.chunks[0].invoices.chunks(64).all(|invoice| invoice != [0; 64]) {
                 self.chain.call_in_front(calldata);
+                calls += 1;
             }
         }
+        calls
     }
 
     /// Each duty once, in any order.
