@@ -11,7 +11,8 @@ import {IAccounts} from "./interfaces/IAccounts.sol";
 /// @dev Invariant: the token balance is at least the sum of all balances and of what waits to be burned.
 ///
 /// One storage slot holds what settling an order reads and writes: `balance 128 | word 64 | used 64`. `used` has a bit
-/// for each of the 64 nonces of `word = nonce / 64`, the lowest first; the bits of all other words stand in `_used`.
+/// for each of the 64 nonces of `word = nonce / 64`, the lowest first; the bits of all other words stand in `_used`, four
+/// words to a slot.
 abstract contract Accounts is IAccounts {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
@@ -31,7 +32,7 @@ abstract contract Accounts is IAccounts {
     }
 
     mapping(address account => Account) private _accounts;
-    mapping(address account => mapping(uint256 word => uint256)) private _used;
+    mapping(address account => mapping(uint256 words => uint256)) private _used;
     mapping(address account => Exit) private _exits;
 
     constructor(DnToken token_, uint64 exitDelay_) {
@@ -107,7 +108,7 @@ abstract contract Accounts is IAccounts {
     /// @inheritdoc IAccounts
     function isUsed(address account, uint64 nonce) external view returns (bool) {
         (uint256 slot, uint256 word) = (_accounts[account].slot, nonce >> 6);
-        uint256 used = word == slot >> WORD_AT & BITS ? slot : _used[account][word];
+        uint256 used = word == slot >> WORD_AT & BITS ? slot : _stored(account, word);
         return used >> (nonce & 63) & 1 != 0;
     }
 
@@ -131,7 +132,7 @@ abstract contract Accounts is IAccounts {
     {
         a = _accounts[account];
         slot = a.slot;
-        used = word == slot >> WORD_AT & BITS ? slot & BITS : _used[account][word];
+        used = word == slot >> WORD_AT & BITS ? slot & BITS : _stored(account, word);
     }
 
     /// @dev The balance in an account's slot.
@@ -150,7 +151,20 @@ abstract contract Accounts is IAccounts {
         uint256 used
     ) internal {
         uint256 current = slot >> WORD_AT & BITS;
-        if (word != current && slot & BITS != 0) _used[account][current] = slot & BITS;
+        // A word only ever gains bits.
+        if (word != current && slot & BITS != 0) {
+            _used[account][current >> 2] |= (slot & BITS) << _shift(current);
+        }
         a.slot = balance << BALANCE_AT | word << WORD_AT | used;
+    }
+
+    /// @dev The used nonces of a word that does not stand beside the balance.
+    function _stored(address account, uint256 word) private view returns (uint256) {
+        return _used[account][word >> 2] >> _shift(word) & BITS;
+    }
+
+    /// @dev Where a word stands in its slot.
+    function _shift(uint256 word) private pure returns (uint256) {
+        return (word & 3) << 6;
     }
 }

@@ -123,12 +123,12 @@ abstract contract Batches is IInferenceRollup, Statements {
         );
     }
 
-    /// @dev Marks a chunk of a proven batch as settled.
-    function _close(uint64 batchId, uint256 chunk, uint256 batchSlots) internal {
+    /// @dev Marks a chunk of a proven batch as settled. False if it was.
+    function _close(uint64 batchId, uint256 chunk, uint256 batchSlots) internal returns (bool isOpen) {
         require(chunk < Chunks.count(batchSlots), NoSuchChunk(batchId, chunk));
         uint256 statement = _statement[batchId];
-        require(statement >> chunk & 1 == 0, ChunkAlreadySettled(batchId, chunk));
-        _statement[batchId] = statement | 1 << chunk;
+        isOpen = statement >> chunk & 1 == 0;
+        if (isOpen) _statement[batchId] = statement | 1 << chunk;
     }
 
     /// @dev A chunk with a label that no tag binds never settles. So whoever isn't the sequencer brings proofs without

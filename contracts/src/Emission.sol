@@ -26,7 +26,7 @@ contract Emission is IEmission {
     /// @inheritdoc IEmission
     uint256 public minted;
 
-    /// @notice Part of `burned` that earlier emissions have counted.
+    /// @notice Part of `burned` that earlier emissions have counted or left out.
     uint256 public counted;
 
     constructor(DnToken token_, address epochs_, uint256 cap_) {
@@ -37,12 +37,11 @@ contract Emission is IEmission {
     }
 
     /// @inheritdoc IEmission
-    function emitEpoch(uint256 excluded) external returns (uint256 amount) {
+    function emitEpoch(uint256 until, uint256 excluded) external returns (uint256 amount) {
         require(msg.sender == epochs, OnlyEpochs(msg.sender));
-        uint256 total = burned();
-        uint256 counts = Math.saturatingSub(total - counted, excluded);
+        uint256 counts = until - counted;
         amount = Math.min(counts * TENTHS / 10, cap) / UNIT * UNIT;
-        counted = total;
+        counted = until + excluded;
         minted += amount;
         emit Emitted(counts, amount);
         if (amount != 0) token.mint(epochs, amount);

@@ -9,11 +9,12 @@ import {Metrics} from "./Metrics.sol";
 import {Powr} from "./Powr.sol";
 import {IEmission} from "./interfaces/IEmission.sol";
 import {IEpochs} from "./interfaces/IEpochs.sol";
+import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
 import {IStaking} from "./interfaces/IStaking.sol";
 import {IValidators} from "./interfaces/IValidators.sol";
 
 /// @title Epochs
-/// @dev Invariants: `reserved + surplus` units are in the contract; the claims of an epoch never exceed its pool; trust,
+/// @dev Invariants: `reserved + surplus` units are in the contract, and `gathered` besides until the epoch is closed; the claims of an epoch never exceed its pool; trust,
 /// quality and metrics are at most `Powr.ONE`. Trust, work and claims belong to a worker's address for good: there is no
 /// call that moves them.
 contract Epochs is Metrics {
@@ -72,6 +73,10 @@ contract Epochs is Metrics {
     uint128 public reserved;
     /// @notice Units that the bound of payouts left over, to be burned.
     uint128 public surplus;
+    /// @notice Units that nobody was owed when the last epoch ended: its pool, but for what is minted.
+    uint128 public gathered;
+    /// @notice Token wei that were ever burned when the last epoch ended.
+    uint128 public burnedAtEnd;
 
     /// @dev Number of a worker's seat plus one.
     mapping(address worker => uint256) private _numbers;
@@ -129,7 +134,6 @@ contract Epochs is Metrics {
         external
     {
         require(msg.sender == probes, OnlyProbes(msg.sender));
-        if (probeCount == 0 || probeCorrect > probeCount) return;
         uint256 sample = Powr.quality(probeCount, probeCorrect, marginSum);
         // At least one: zero says that there was no probe.
         uint256 smoothed = Math.max(1, Powr.observe(_quality(modelId), sample, Powr.FAST_FALL));
@@ -227,6 +231,13 @@ contract Epochs is Metrics {
         return seats.length;
     }
 
+    /// @dev What comes later is the next epoch's, however late this one is closed.
+    function _gather() internal override {
+        IInferenceRollup(rollup).passOn();
+        burnedAtEnd = uint128(emission.burned());
+        gathered = uint128(token.balanceOf(address(this)) / UNIT - reserved - surplus);
+    }
+
     /// @dev Closes a seat that was taken in `epoch`. What no report speaks of stays as it was.
     function _closeSeat(uint32 epoch, uint256 number, Page[] calldata reports, uint96[] memory weights)
         private
@@ -274,8 +285,8 @@ contract Epochs is Metrics {
         uint256 burned = surplus * UNIT;
         surplus = 0;
         if (burned != 0) token.burn(burned);
-        uint256 minted = emission.emitEpoch(burned);
-        uint256 pool = token.balanceOf(address(this)) / UNIT - reserved;
+        uint256 minted = emission.emitEpoch(burnedAtEnd, burned);
+        uint256 pool = gathered + minted / UNIT;
         uint128 scores = _scores;
         if (scores != 0) reserved += uint128(pool);
         resultOf[epoch] = Result(uint64(pool), uint64(minted / UNIT), scores);

@@ -39,20 +39,7 @@ contract InferenceRollup is Batches, Settlement {
         address sequencer;
         address validatorPool;
         address treasury;
-        uint64 exitDelay;
-    }
-
-    /// @dev The call is answered by code of the rollup that stands elsewhere.
-    modifier runs(address code) {
-        _;
-        assembly ("memory-safe") {
-            let data := mload(0x40)
-            calldatacopy(data, 0, calldatasize())
-            let ok := delegatecall(gas(), code, data, calldatasize(), 0, 0)
-            returndatacopy(data, 0, returndatasize())
-            if iszero(ok) { revert(data, returndatasize()) }
-            return(data, returndatasize())
-        }
+        uint64 exitDelay; // at least until the sequencer has settled what was opened when an exit is requested
     }
 
     constructor(Config memory config)
@@ -62,6 +49,8 @@ contract InferenceRollup is Batches, Settlement {
         Payments(config.epochs, config.validatorPool, config.treasury)
         Settlement(config.staking)
     {
+        uint64 least = MAX_PROVING_WINDOW + SETTLING_WINDOW;
+        require(config.exitDelay >= least, ExitDelayTooShort(least, config.exitDelay));
         reports = new Reports(config.registry, config.staking, config.epochs);
     }
 
@@ -78,7 +67,7 @@ contract InferenceRollup is Batches, Settlement {
         _checkInputs(proof.instances, slotHashes);
         Frame memory f = _frame(header, batchHash, chunks, spec);
         for (uint256 i; i < chunks.length; ++i) {
-            _take(f, chunks[i], slotHashes, spec.batchSlots);
+            if (!_take(f, chunks[i], slotHashes, spec.batchSlots)) continue;
             (f.inputsAt, f.wordsAt, f.outputsAt) = _places(spec.batchSlots, chunks[i].index);
             _settle(f, chunks[i], proof.instances);
         }
@@ -98,15 +87,18 @@ contract InferenceRollup is Batches, Settlement {
         _checkCommitted(header, opening.slotHashes);
         IModelRegistry.ModelSpec memory spec = registry.model(header.modelId);
         Frame memory f = _frame(header, batchHash, chunks, spec);
-        uint256 end;
+        (uint256 end, bool isAny) = (0, false);
         for (uint256 i; i < chunks.length; ++i) {
-            _take(f, chunks[i], opening.slotHashes, spec.batchSlots);
+            bool isOpen = _take(f, chunks[i], opening.slotHashes, spec.batchSlots);
             (f.inputsAt, f.wordsAt) = (end, end + f.slots);
             f.outputsAt = f.wordsAt + f.words;
             end = f.outputsAt + f.slots;
+            if (!isOpen) continue;
+            isAny = true;
             require(_isLeaf(chunks[i].index, opening, f.inputsAt, end), WrongStatement(batchId));
             _settle(f, chunks[i], opening.statement);
         }
+        require(isAny, NothingToSettle(batchId));
         require(end == opening.statement.length, WrongStatement(batchId));
         _pay(f.charges, spec, opening.prover);
     }
@@ -119,7 +111,9 @@ contract InferenceRollup is Batches, Settlement {
         uint256 slot,
         Receipt calldata receipt,
         bytes calldata signature
-    ) external runs(address(reports)) {}
+    ) external {
+        _runBy(address(reports));
+    }
 
     /// @inheritdoc IInferenceRollup
     function isSlashed(uint64 batchId, address worker) external view returns (bool) {
@@ -129,6 +123,18 @@ contract InferenceRollup is Batches, Settlement {
     /// @inheritdoc IInferenceRollup
     function receiptDigest(Receipt calldata receipt) external view returns (bytes32) {
         return _hashTypedDataV4(Receipts.hash(receipt));
+    }
+
+    /// @dev Has code of the rollup that stands elsewhere answer the call.
+    function _runBy(address code) private {
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            calldatacopy(data, 0, calldatasize())
+            let ok := delegatecall(gas(), code, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(ok) { revert(data, returndatasize()) }
+            return(data, returndatasize())
+        }
     }
 
     /// @dev What chunks of a batch are settled with.
@@ -144,12 +150,14 @@ contract InferenceRollup is Batches, Settlement {
         f.charges = _charges(chunks);
     }
 
-    /// @dev Marks a chunk with the committed slots as settled.
+    /// @dev Marks a chunk with the committed slots as settled. False if it was: nothing else of it is looked at, so that
+    /// who settles one chunk before it holds up no other of the call.
     function _take(Frame memory f, Chunk calldata chunk, bytes32[] calldata slotHashes, uint256 batchSlots)
         private
+        returns (bool isOpen)
     {
-        _checkSlots(f.batchId, chunk, slotHashes);
-        _close(f.batchId, chunk.index, batchSlots);
+        isOpen = _close(f.batchId, chunk.index, batchSlots);
+        if (isOpen) _checkSlots(f.batchId, chunk, slotHashes);
         (f.slots, f.words) = Chunks.sizes(batchSlots, chunk.index);
     }
 

@@ -67,6 +67,7 @@ abstract contract Metrics is IEpochs, EIP712 {
         startBlock = uint64(block.number);
         tableSeats = uint32(seatCount());
         emit EpochStarted(epoch, tableSeats);
+        _gather();
     }
 
     /// @inheritdoc IEpochs
@@ -153,6 +154,9 @@ abstract contract Metrics is IEpochs, EIP712 {
         }
         return 2 * revealed > committed && 2 * speakers > validators.count();
     }
+
+    /// @dev Fixes the pool of the epoch that has just ended.
+    function _gather() internal virtual;
 
     /// @dev Holds `reports` to what was revealed of `epoch`. Returns their weights.
     function _weights(uint32 epoch, uint256 page, Page[] calldata reports)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Accounts} from "./Accounts.sol";
 import {IEpochs} from "./interfaces/IEpochs.sol";
 import {IInferenceRollup} from "./interfaces/IInferenceRollup.sol";
@@ -10,7 +12,10 @@ import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 /// @dev From charged fees to their shares. What one call settles is summed first: each account is paid once, and each
 /// worker's work is recorded once.
 abstract contract Payments is IInferenceRollup, Accounts {
-    /// @notice Shares of a fee, in percent. They sum to 100; rounding leaves dust to the treasury.
+    using SafeERC20 for IERC20;
+
+    /// @notice Shares of a fee, in percent. They sum to 100; rounding leaves dust to the treasury. Of the workers' share a
+    /// part goes to the epochs' pool.
     uint256 public constant WORKER_PERCENT = 65;
     /// @notice Royalty of the model's developer.
     uint256 public constant DEVELOPER_PERCENT = 15;
@@ -20,6 +25,8 @@ abstract contract Payments is IInferenceRollup, Accounts {
     uint256 public constant PROVER_PERCENT = 5;
     /// @notice Burned.
     uint256 public constant BURN_PERCENT = 5;
+    /// @notice Part of the workers' shares that the pool of the running epoch gets.
+    uint256 public constant POOL_PERCENT = 20;
 
     /// @notice Keeps account of work and trust.
     IEpochs public immutable epochs;
@@ -27,8 +34,10 @@ abstract contract Payments is IInferenceRollup, Accounts {
     address public immutable validatorPool;
     /// @notice Receives the dust of rounding.
     address public immutable treasury;
-    /// @notice Token wei that `burn` will burn.
-    uint256 public toBurn;
+    /// @notice Token wei that `passOn` will burn.
+    uint128 public toBurn;
+    /// @notice Token wei that `passOn` will send to the epochs: in the slot of `toBurn`.
+    uint128 public toPool;
 
     /// @dev What a call has charged so far.
     struct Charges {
@@ -45,11 +54,13 @@ abstract contract Payments is IInferenceRollup, Accounts {
     }
 
     /// @inheritdoc IInferenceRollup
-    function burn() external returns (uint256 burned) {
-        burned = toBurn;
-        toBurn = 0;
-        emit Burned(burned);
+    function passOn() external returns (uint256 burned, uint256 pooled) {
+        (burned, pooled) = (toBurn, toPool);
+        if (burned | pooled == 0) return (0, 0);
+        (toBurn, toPool) = (0, 0);
+        emit PassedOn(burned, pooled);
         token.burn(burned);
+        IERC20(token).safeTransfer(address(epochs), pooled);
     }
 
     /// @dev An account of charges with room for each worker of each chunk.
@@ -64,26 +75,34 @@ abstract contract Payments is IInferenceRollup, Accounts {
 
     /// @dev Adds the tasks that a chunk's workers are paid for.
     function _addShares(Charges memory c, address[] calldata workers, uint256[] memory earned) internal {
-        IEpochs.Share[] memory shares = c.shares;
-        uint256 count = shares.length;
         for (uint256 i; i < workers.length; ++i) {
             if (earned[i] == 0) continue;
-            (address worker, uint256 at) = (workers[i], 0);
-            // Where the worker stood last in this transaction; another call's place is held against who stands there.
-            assembly ("memory-safe") {
-                at := tload(worker)
-            }
-            if (at >= count || shares[at].worker != worker) {
-                at = count++;
-                _setLength(shares, count);
-                shares[at].worker = worker;
+            (address worker, uint256 at) = (workers[i], _placeOf(c, workers[i]));
+            if (at == c.shares.length) {
+                _setLength(c.shares, at + 1);
+                c.shares[at].worker = worker;
                 assembly ("memory-safe") {
                     tstore(worker, at)
                 }
             }
             // At most 1,024 tasks.
-            shares[at].items += uint32(earned[i]);
+            c.shares[at].items += uint32(earned[i]);
         }
+    }
+
+    /// @dev Whether the worker is paid for an earlier chunk of the call.
+    function _isKnown(Charges memory c, address worker) internal view returns (bool) {
+        return _placeOf(c, worker) != c.shares.length;
+    }
+
+    /// @dev Where the worker stands among the shares; their number if it does not.
+    function _placeOf(Charges memory c, address worker) private view returns (uint256 at) {
+        uint256 count = c.shares.length;
+        // Where it stood last in this transaction; another call's place is held against who stands there.
+        assembly ("memory-safe") {
+            at := tload(worker)
+        }
+        if (at >= count || c.shares[at].worker != worker) return count;
     }
 
     /// @dev Pays what the charged fees owe, and tells the epochs of the work that was paid.
@@ -91,11 +110,13 @@ abstract contract Payments is IInferenceRollup, Accounts {
         if (c.charged == 0) return;
         (uint256 price, uint256 fees) = (spec.price, c.charged * spec.price);
         uint256 workerShare = _workerShare(price);
+        (uint256 poolShare, uint256 answered) = (workerShare * POOL_PERCENT / 100, 0);
         for (uint256 i; i < c.shares.length; ++i) {
             IEpochs.Share memory s = c.shares[i];
             // What balances of 128 bits have paid.
             s.feesWei = uint128(s.items * price);
-            _credit(s.worker, s.items * workerShare);
+            _credit(s.worker, s.items * (workerShare - poolShare));
+            answered += s.items;
         }
         uint256 rest = fees - c.charged * workerShare;
         uint256 developerShare = fees * DEVELOPER_PERCENT / 100;
@@ -106,11 +127,11 @@ abstract contract Payments is IInferenceRollup, Accounts {
         _credit(validatorPool, validatorShare);
         _credit(prover, proverShare);
         _credit(treasury, rest - developerShare - validatorShare - proverShare - burned);
-        toBurn += burned;
+        (toBurn, toPool) = (toBurn + uint128(burned), toPool + uint128(answered * poolShare));
         if (c.shares.length != 0) epochs.recordWork(spec.modelId, spec.workUnits, c.shares);
     }
 
-    /// @dev What a worker is paid for a task.
+    /// @dev What a task pays to its worker, and through the epochs' pool to all of them.
     function _workerShare(uint256 price) internal pure returns (uint256) {
         return price * WORKER_PERCENT / 100;
     }

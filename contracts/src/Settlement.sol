@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Labels} from "./Labels.sol";
@@ -25,7 +24,7 @@ abstract contract Settlement is Payments, EIP712 {
     bytes32 public constant INVOICE_TYPEHASH =
         keccak256("Invoice(bytes32 batchHash,uint256 chunk,bytes32 outputs)");
 
-    /// @dev Bytes of a user's signature.
+    /// @dev Bytes of a signature.
     uint256 private constant SIGNATURE_BYTES = 64;
     uint256 private constant OUTCOME_BITS = 4;
     /// @dev A one for each of 64 outcomes.
@@ -50,18 +49,16 @@ abstract contract Settlement is Payments, EIP712 {
         uint256 outputsAt;
         uint256 slots;
         uint256 words;
-        bool[] signed; // which of its workers are paid
-        uint256[] earned; // for how many of its tasks each
+        Crew crew;
         // What is found.
         Charges charges;
     }
 
-    /// @dev What a task costs, and who is paid for it.
-    struct Terms {
-        uint256 price;
-        uint256 withoutWorker;
-        bool[] signed;
-        uint256[] earned;
+    /// @dev The workers of a chunk, by their places in it.
+    struct Crew {
+        bool[] signed; // who is paid
+        uint256[] earned; // for how many tasks; those that turn out not to be charged are taken off
+        bool isWhole; // whether nobody who has a task is left out
     }
 
     /// @dev What is read in turn while the orders of a chunk are settled: the tasks before, and places in the calldata.
@@ -70,7 +67,6 @@ abstract contract Settlement is Payments, EIP712 {
         uint256 executors;
         uint256 signature;
         uint256 sibling;
-        Terms terms;
     }
 
     constructor(IStaking staking_) {
@@ -97,10 +93,9 @@ abstract contract Settlement is Payments, EIP712 {
     function _settle(Frame memory f, Chunk calldata chunk, uint256[] calldata statement) internal {
         uint256 count = _taskCount(f.slots, chunk);
         Labels.check(chunk, statement[f.wordsAt:f.wordsAt + f.words]);
-        f.signed = _readInvoices(f, chunk, statement[f.outputsAt:f.outputsAt + count]);
-        f.earned = new uint256[](chunk.workers.length);
+        f.crew = _readInvoices(f, chunk, statement[f.outputsAt:f.outputsAt + count]);
         uint256 outcomes = _settleOrders(f, chunk, statement[f.inputsAt:f.inputsAt + count]);
-        _addShares(f.charges, chunk.workers, f.earned);
+        _addShares(f.charges, chunk.workers, f.crew.earned);
         emit ChunkSettled(f.batchId, chunk.index, outcomes);
     }
 
@@ -122,8 +117,7 @@ abstract contract Settlement is Payments, EIP712 {
             task: 0,
             executors: Slots.begin(chunk.executors),
             signature: Slots.begin(chunk.signatures),
-            sibling: _begin(chunk.siblings),
-            terms: Terms(f.price, f.price - _workerShare(f.price), f.signed, f.earned)
+            sibling: _begin(chunk.siblings)
         });
         uint256 order = Slots.begin(chunk.orders);
         uint256 end = order + chunk.orders.length;
@@ -164,9 +158,11 @@ abstract contract Settlement is Payments, EIP712 {
             r.task = task + count;
             Outcome all = _refusal(f, order, root, r.signature);
             r.signature += SIGNATURE_BYTES;
-            if (all == Outcome.None) return _chargeTasks(f, r, order, task);
-            // The same for each of its tasks.
-            return (ALL_OUTCOMES >> (256 - OUTCOME_BITS * count)) * uint256(all);
+            if (all == Outcome.None) return _chargeTasks(f, order, r.executors + task, count);
+            for (uint256 i; i < count; ++i) {
+                _takeOff(f.crew, r.executors + task + i);
+            }
+            return _same(all, count);
         }
     }
 
@@ -199,110 +195,157 @@ abstract contract Settlement is Payments, EIP712 {
         (root, r.sibling) = Trees.root(leaves, Slots.members(order), Slots.size(order), r.sibling);
     }
 
-    /// @dev Charges the tasks of a signed order one by one; the account is read and written once.
-    function _chargeTasks(Frame memory f, Reader memory r, uint256 order, uint256 task)
+    /// @dev Charges the tasks of a signed order; the account is read and written once.
+    function _chargeTasks(Frame memory f, uint256 order, uint256 executors, uint256 count)
         private
         returns (uint256 outcomes)
     {
         (address user, uint256 nonce) = (Slots.user(order), Slots.nonce(order));
         (Account storage a, uint256 slot, uint256 used) = _open(user, nonce >> 6);
-        (uint256 balance, uint256 charged) = (_balance(slot), 0);
+        (uint256 balance, uint256 charged) = (_balance(slot), count);
         uint256 nonces = Slots.members(order) << (nonce & 63);
-        (outcomes, balance, used, charged) = _chargeEach(r.terms, nonces, r.executors + task, balance, used);
-        if (charged == 0) return outcomes;
+        // A price of 128 bits, of at most 64 tasks.
         unchecked {
+            uint256 due = count * f.price;
+            if (f.crew.isWhole && used & nonces == 0 && balance >= due) {
+                (balance, used, outcomes) = (balance - due, used | nonces, _same(Outcome.Paid, count));
+            } else {
+                (outcomes, balance, used, charged) = _chargeEach(f, nonces, executors, balance, used);
+            }
+            if (charged == 0) return outcomes;
             f.charges.charged += charged;
         }
         _shut(user, a, slot, nonce >> 6, balance, used);
     }
 
-    /// @dev Charges a task for each bit of `nonces`. Executors are known to be within `signed` and `earned`.
-    function _chargeEach(Terms memory terms, uint256 nonces, uint256 executors, uint256 balance, uint256 used)
+    /// @dev Charges a task for each bit of `nonces`, one by one.
+    function _chargeEach(Frame memory f, uint256 nonces, uint256 executors, uint256 balance, uint256 used)
         private
         pure
         returns (uint256 outcomes, uint256, uint256, uint256 charged)
     {
-        (uint256 price, uint256 cheap) = (terms.price, terms.withoutWorker);
-        (bool[] memory signed, uint256[] memory earned) = (terms.signed, terms.earned);
+        (uint256 price, uint256 workerShare) = (f.price, _workerShare(f.price));
         // A share is a part of the price; at most 64 tasks are counted.
         unchecked {
             for (uint256 shift; nonces != 0; shift += OUTCOME_BITS) {
                 uint256 bit = nonces & (~nonces + 1);
                 nonces ^= bit;
-                uint256 worker;
-                uint256 isSigned;
-                assembly ("memory-safe") {
-                    worker := shl(5, add(byte(0, calldataload(executors)), 1))
-                    isSigned := mload(add(signed, worker))
+                bool isSigned = f.crew.signed[_byte(executors)];
+                uint256 due = isSigned ? price : price - workerShare;
+                Outcome outcome = isSigned ? Outcome.Paid : Outcome.Unsigned;
+                if (used & bit != 0) outcome = Outcome.Used;
+                else if (balance < due) outcome = Outcome.Short;
+                outcomes |= uint256(outcome) << shift;
+                if (outcome > Outcome.Unsigned) {
+                    _takeOff(f.crew, executors);
+                } else {
+                    balance -= due;
+                    used |= bit;
+                    ++charged;
                 }
                 ++executors;
-                if (used & bit != 0) {
-                    outcomes |= uint256(Outcome.Used) << shift;
-                    continue;
-                }
-                uint256 due = isSigned == 0 ? cheap : price;
-                if (balance < due) {
-                    outcomes |= uint256(Outcome.Short) << shift;
-                    continue;
-                }
-                balance -= due;
-                used |= bit;
-                ++charged;
-                // `Paid` and `Unsigned` follow each other.
-                outcomes |= (uint256(Outcome.Unsigned) - isSigned) << shift;
-                assembly ("memory-safe") {
-                    let at := add(earned, worker)
-                    mstore(at, add(mload(at), isSigned))
-                }
             }
         }
         return (outcomes, balance, used, charged);
+    }
+
+    /// @dev Nobody is paid for the task whose executor stands there.
+    function _takeOff(Crew memory crew, uint256 executor) private pure {
+        uint256 worker = _byte(executor);
+        if (crew.signed[worker]) --crew.earned[worker];
+    }
+
+    /// @dev The same outcome for so many tasks.
+    function _same(Outcome outcome, uint256 count) private pure returns (uint256) {
+        unchecked {
+            return (ALL_OUTCOMES >> (256 - OUTCOME_BITS * count)) * uint256(outcome);
+        }
+    }
+
+    function _byte(uint256 at) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := byte(0, calldataload(at))
+        }
     }
 
     /// @dev Which workers have signed for their outputs and have an active stake.
     function _readInvoices(Frame memory f, Chunk calldata chunk, uint256[] calldata outputs)
         private
         view
-        returns (bool[] memory signed)
+        returns (Crew memory crew)
     {
         address[] calldata workers = chunk.workers;
-        require(chunk.invoices.length == workers.length, WrongLength(workers.length, chunk.invoices.length));
-        bytes32[] memory claims = _claims(chunk.executors, workers.length, outputs);
-        signed = new bool[](workers.length);
+        (uint256 length, uint256 at) = (chunk.invoices.length, Slots.begin(chunk.invoices));
+        require(
+            length == workers.length * SIGNATURE_BYTES, WrongLength(workers.length * SIGNATURE_BYTES, length)
+        );
+        bytes32[] memory claims;
+        (claims, crew.earned) = _claims(chunk.executors, workers.length, outputs);
+        (crew.signed, crew.isWhole) = (new bool[](workers.length), true);
         for (uint256 i; i < workers.length; ++i) {
             if (claims[i] == 0) continue;
-            bytes32 invoice = keccak256(abi.encode(INVOICE_TYPEHASH, f.batchHash, chunk.index, claims[i]));
-            bytes32 digest = MessageHashUtils.toTypedDataHash(f.domain, invoice);
-            (address signer,,) = ECDSA.tryRecoverCalldata(digest, chunk.invoices[i]);
-            if (signer == workers[i] && signer != address(0)) {
-                signed[i] = staking.isActive(IStaking.Role.Worker, signer);
+            if (_hasSigned(f, chunk.index, workers[i], claims[i], at + i * SIGNATURE_BYTES)) {
+                crew.signed[i] = true;
             } else {
-                require(f.mayOmit, OnlySequencer(msg.sender));
+                (crew.isWhole, crew.earned[i]) = (false, 0);
             }
         }
     }
 
-    /// @dev What each worker claims: `Invoice.outputs`, zero where it has no task.
+    /// @dev Whether the worker has signed its invoice and has an active stake.
+    function _hasSigned(Frame memory f, uint256 chunk, address worker, bytes32 outputs, uint256 signature)
+        private
+        view
+        returns (bool)
+    {
+        bytes32 invoice = keccak256(abi.encode(INVOICE_TYPEHASH, f.batchHash, chunk, outputs));
+        if (!Signatures.isSigned(MessageHashUtils.toTypedDataHash(f.domain, invoice), worker, signature)) {
+            require(f.mayOmit, OnlySequencer(msg.sender));
+            return false;
+        }
+        return _isKnown(f.charges, worker) || staking.isActive(IStaking.Role.Worker, worker);
+    }
+
+    /// @dev What each worker claims, zero where it has no task: `Invoice.outputs`; and how many tasks it has.
     function _claims(bytes calldata executors, uint256 workers, uint256[] calldata outputs)
         private
         pure
-        returns (bytes32[] memory claims)
+        returns (bytes32[] memory claims, uint256[] memory tasks)
     {
-        claims = new bytes32[](workers);
-        unchecked {
-            for (uint256 i; i < outputs.length; ++i) {
-                uint256 worker;
-                assembly ("memory-safe") {
-                    worker := byte(0, calldataload(add(executors.offset, i)))
+        (claims, tasks) = (new bytes32[](workers), new uint256[](workers));
+        uint256 unlisted;
+        assembly ("memory-safe") {
+            // Behind all that is allocated each worker has room for every output; `tasks` says where its next one goes.
+            let room := mload(0x40)
+            let size := shl(5, outputs.length)
+            let last := add(tasks, shl(5, workers))
+            for { let at := tasks } lt(at, last) {} {
+                at := add(at, 0x20)
+                mstore(at, room)
+                room := add(room, size)
+            }
+            let executor := executors.offset
+            let output := outputs.offset
+            for { let end := add(output, size) } lt(output, end) { output := add(output, 0x20) } {
+                let worker := byte(0, calldataload(executor))
+                if iszero(lt(worker, workers)) {
+                    unlisted := add(worker, 1)
+                    break
                 }
-                require(worker < workers, NoSuchWorker(worker));
-                assembly ("memory-safe") {
-                    let claim := add(add(claims, 0x20), shl(5, worker))
-                    mstore(0, mload(claim))
-                    mstore(0x20, calldataload(add(outputs.offset, shl(5, i))))
-                    mstore(claim, keccak256(0, 0x40))
-                }
+                let at := add(tasks, shl(5, add(worker, 1)))
+                let next := mload(at)
+                mstore(next, calldataload(output))
+                mstore(at, add(next, 0x20))
+                executor := add(executor, 1)
+            }
+            room := mload(0x40)
+            for { let at := tasks } lt(at, last) { room := add(room, size) } {
+                at := add(at, 0x20)
+                let length := sub(mload(at), room)
+                mstore(at, shr(5, length))
+                if length { mstore(add(claims, sub(at, tasks)), keccak256(room, length)) }
             }
         }
+        if (unlisted != 0) revert NoSuchWorker(unlisted - 1);
     }
 }

@@ -39,7 +39,7 @@ abstract contract Statements {
     function _known(I.BatchHeader calldata header) internal view returns (bytes32 headerHash) {
         headerHash = keccak256(abi.encode(header));
         bytes32 expected = _headerHash[header.batchId];
-        require(expected != 0 && headerHash == expected, I.WrongHeader(header.batchId, expected, headerHash));
+        require(headerHash == expected, I.WrongHeader(header.batchId, expected, headerHash));
     }
 
     /// @dev Whether the chunk at `index` of a proven batch has the opening's statement.

@@ -25,6 +25,19 @@ library Trees {
                 let above := 0
                 let at := 0
                 for { let rest := mask } rest { rest := shr(2, rest) } {
+                    // Four whole pairs: most of a bundle that is all here.
+                    if eq(and(rest, 0xff), 0xff) {
+                        mstore(to, keccak256(from, 0x40))
+                        mstore(add(to, 0x20), keccak256(add(from, 0x40), 0x40))
+                        mstore(add(to, 0x40), keccak256(add(from, 0x80), 0x40))
+                        mstore(add(to, 0x60), keccak256(add(from, 0xc0), 0x40))
+                        from := add(from, 0x100)
+                        to := add(to, 0x80)
+                        above := or(above, shl(at, 0xf))
+                        at := add(at, 4)
+                        rest := shr(6, rest)
+                        continue
+                    }
                     switch and(rest, 3)
                     case 3 {
                         mstore(to, keccak256(from, 0x40))

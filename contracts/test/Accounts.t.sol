@@ -221,9 +221,9 @@ contract AccountsTest is RollupFixture {
         _fund();
         _all(_bundle(1));
         vm.prank(worker);
-        rollup.requestExit(WORKER_SHARE);
+        rollup.requestExit(WORKER_PAID);
         vm.warp(block.timestamp + EXIT_DELAY);
         vm.prank(worker);
-        eq(rollup.claimExit(), WORKER_SHARE, "share");
+        eq(rollup.claimExit(), WORKER_PAID, "share");
     }
 }

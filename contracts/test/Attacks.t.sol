@@ -50,7 +50,7 @@ contract AttacksTest is RollupFixture {
         vm.expectPartialRevert(IAccounts.ExitNotReady.selector);
         rollup.claimExit();
         _settle(b, 0);
-        eq(rollup.balanceOf(worker), 4 * WORKER_SHARE, "paid");
+        eq(rollup.balanceOf(worker), 4 * WORKER_PAID, "paid");
         vm.warp(block.timestamp + EXIT_DELAY);
         vm.prank(user);
         eq(rollup.claimExit(), 0, "nothing is left to leave");
@@ -68,7 +68,7 @@ contract AttacksTest is RollupFixture {
         _all(again);
         require(rollup.isUsed(user, b.orders[1].nonce), "the other");
         eq(rollup.balanceOf(user), 0, "each once");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "paid");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "paid");
     }
 
     /// @dev A user settles first, and breaks its own signature, or all of them.
@@ -84,7 +84,7 @@ contract AttacksTest is RollupFixture {
         _settleAsReverts(STRANGER, b, 0, _refused());
         b.chunks[0].signatures[0] ^= 0x01;
         _settleAs(STRANGER, b, 0);
-        eq(rollup.balanceOf(worker), 4 * WORKER_SHARE, "with all of them anybody may");
+        eq(rollup.balanceOf(worker), 4 * WORKER_PAID, "with all of them anybody may");
     }
 
     /// @dev A user settles first, without invoices, and keeps the worker's share.
@@ -94,14 +94,14 @@ contract AttacksTest is RollupFixture {
         Bundle memory b = _mixed(130, 130);
         _commit(b);
         _proveOnly(b);
-        bytes memory invoice = b.chunks[1].invoices[1];
-        b.chunks[1].invoices[1] = "";
+        bytes memory invoice = _invoiceOf(b.chunks[1], 1);
+        _putInvoice(b.chunks[1], 1, "");
         _settleAsReverts(STRANGER, b, 1, _refused());
-        b.chunks[1].invoices[1] = b.chunks[1].invoices[0];
+        _putInvoice(b.chunks[1], 1, _invoiceOf(b.chunks[1], 0));
         _settleAsReverts(STRANGER, b, 1, _refused());
-        b.chunks[1].invoices[1] = invoice;
+        _putInvoice(b.chunks[1], 1, invoice);
         _settleAs(STRANGER, b, 1);
-        eq(rollup.balanceOf(otherWorker), 30 * WORKER_SHARE, "paid");
+        eq(rollup.balanceOf(otherWorker), 30 * WORKER_PAID, "paid");
     }
 
     /// @dev One worker that never signs, and a sequencer that is gone.
@@ -109,14 +109,14 @@ contract AttacksTest is RollupFixture {
         _deposit(user, 1000 ether);
         _deposit(otherUser, 1000 ether);
         Bundle memory b = _mixed(4, SLOTS);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _commit(b);
         _proveOnly(b);
         vm.warp(b.header.deadline + rollup.SETTLING_WINDOW());
         _settleAsReverts(STRANGER, b, 0, _refused());
         vm.warp(block.timestamp + 1);
         _settleAs(STRANGER, b, 0);
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "the other one is paid");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "the other one is paid");
     }
 
     /// @dev The sequencer names an address as the worker that has neither executed nor signed.
@@ -136,7 +136,7 @@ contract AttacksTest is RollupFixture {
         _deposit(user, 10 ether);
         _deposit(otherUser, 10 ether);
         Bundle memory b = _mixed(4, SLOTS);
-        bytes[] memory invoices = b.chunks[0].invoices;
+        bytes memory invoices = b.chunks[0].invoices;
         b.executors[0] = 1;
         _seal(b);
         b.chunks[0].invoices = invoices;
@@ -149,8 +149,8 @@ contract AttacksTest is RollupFixture {
         _deposit(user, 10 ether);
         Bundle memory b = _bundle(1);
         I.Invoice memory lie = _invoice(b, 0, 0);
-        lie.outputs = keccak256(abi.encode(bytes32(0), uint256(7)));
-        b.chunks[0].invoices[0] = _sign(worker, rollup.invoiceDigest(lie));
+        lie.outputs = keccak256(abi.encode(uint256(7)));
+        _putInvoice(b.chunks[0], 0, _signCompact(worker, rollup.invoiceDigest(lie)));
         _all(b);
         eq(rollup.balanceOf(worker), 0, "not paid");
         eq(rollup.balanceOf(user), 10 ether - (PRICE - WORKER_SHARE), "the user keeps the share");
@@ -249,7 +249,7 @@ contract AttacksTest is RollupFixture {
         _seal(b);
         b.chunks[0].signatures[3 * 64 + 63] ^= 0x01;
         _all(b);
-        eq(rollup.balanceOf(worker), WORKER_SHARE, "paid");
+        eq(rollup.balanceOf(worker), WORKER_PAID, "paid");
         eq(rollup.balanceOf(user), 0, "charged");
     }
 
@@ -263,7 +263,7 @@ contract AttacksTest is RollupFixture {
             _settle(b, c);
             require(vm.lastCallGas().total < 3_000_000, "gas of a chunk");
         }
-        eq(rollup.balanceOf(worker), 1024 * WORKER_SHARE, "all");
+        eq(rollup.balanceOf(worker), 1024 * WORKER_PAID, "all");
     }
 
     /// @dev Whoever copies a proof from the pool of transactions pays for it, and its maker is paid.

@@ -47,7 +47,7 @@ contract BundlesTest is RollupFixture {
     }
 
     function _isPaid(uint256 tasks) private view {
-        eq(rollup.balanceOf(worker), tasks * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), tasks * WORKER_PAID, "worker");
         eq(rollup.balanceOf(user), 1000 ether - tasks * PRICE, "user");
     }
 
@@ -79,7 +79,7 @@ contract BundlesTest is RollupFixture {
         _seal(c);
         eq(c.chunks[0].signatures.length, 3 * 64, "signatures");
         _all(c);
-        eq(rollup.balanceOf(worker), 5 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 5 * WORKER_PAID, "worker");
         eq(rollup.balanceOf(user), 1000 ether - 3 * uint256(PRICE), "user");
     }
 

@@ -81,7 +81,7 @@ contract CommitTest is RollupFixture {
         vm.warp(block.timestamp + 1);
         _commitReverts(_bundle(1), abi.encodeWithSelector(I.ModelNotActive.selector, MODEL));
         _prove(b);
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "settled");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "settled");
     }
 
     function testOpeningIsAtMostTenMinutesAgo() external {
@@ -193,6 +193,19 @@ contract CommitTest is RollupFixture {
         vm.expectEmit();
         emit I.SequencerChanged(address(0), SEQUENCER);
         _newRollup(config);
+    }
+
+    /// @dev One second less, and who asks for an exit when its batch is opened is gone before the last second to settle it.
+    function testRejectsAnExitDelayThatEndsBeforeSettlement() external {
+        uint64 least = rollup.MAX_PROVING_WINDOW() + rollup.SETTLING_WINDOW();
+        Rollup.Config memory config = _config();
+        for (uint64 i = 1; i <= 2; ++i) {
+            config.exitDelay = i == 1 ? least - 1 : 0;
+            vm.expectRevert(abi.encodeWithSelector(I.ExitDelayTooShort.selector, least, config.exitDelay));
+            _newRollup(config);
+        }
+        config.exitDelay = least;
+        eq(_newRollup(config).exitDelay(), least, "the least");
     }
 
     function testRejectsZeroAddressesInTheConfiguration() external {

@@ -64,6 +64,8 @@ contract EconomyHandler is EpochsFixture {
     }
 
     function quality(uint256 model, uint32 count, uint32 correct, uint32 margin) external {
+        count = uint32(bound(count, 1, type(uint32).max));
+        correct = uint32(bound(correct, 0, count));
         epochs.recordQuality(_models[model % 2], count, correct, margin);
     }
 
@@ -73,6 +75,10 @@ contract EconomyHandler is EpochsFixture {
 
     function fund(uint256 amount) external {
         token.transfer(address(epochs), bound(amount, 0, 1000 ether));
+    }
+
+    function putAsideForThePool(uint256 amount) external {
+        putAside += bound(amount, 0, 1000 ether);
     }
 
     function burn(uint256 amount) external {
@@ -195,6 +201,7 @@ contract EconomyHandler is EpochsFixture {
     function checkEpochs() external view {
         uint256 held = token.balanceOf(address(epochs));
         uint256 owed = uint256(epochs.reserved()) + epochs.surplus();
+        if (epochs.closed() < epochs.current()) owed += epochs.gathered();
         require(held >= owed * epochs.UNIT(), "pools are backed");
         uint256 due;
         for (uint256 i; i < WORKERS; ++i) {

@@ -54,6 +54,7 @@ contract EconomyTraceTest is EpochsFixture {
         uint256 count = _column(".epochPool").length;
         uint256[] memory fund = _column(".epochFund");
         uint256[] memory burned = _column(".epochBurned");
+        uint256[] memory late = _column(".epochLate");
         uint256[] memory liar = _column(".epochLiar");
         uint256[] memory speaks = _column(".epochSpeaks");
         Samples memory samples = _samples();
@@ -71,6 +72,7 @@ contract EconomyTraceTest is EpochsFixture {
             token.burn(burned[e] * STEP);
             _mockStakes(e);
             _advance();
+            token.transfer(address(epochs), late[e] * STEP);
             _closeWith(_tables(e, speaks[e] == 1));
             _check(expected, e);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Epochs} from "../src/Epochs.sol";
 import {Powr} from "../src/Powr.sol";
 import {IEmission} from "../src/interfaces/IEmission.sol";
 import {IEpochs as I} from "../src/interfaces/IEpochs.sol";
@@ -116,14 +117,16 @@ contract EpochsTest is EpochsFixture {
         eq(epochs.workOf(A, 0).units, 5 * WORK_PER_UNIT, "five units of fees");
     }
 
-    /// @dev Nothing that a batch says makes the rollup's calls revert.
+    /// @dev Nothing that a batch says makes the rollup's calls revert, and nothing that probes find `Probes`'.
     function testFuzzRecordingNeverReverts(
         bytes32 model,
         uint64 units,
         I.Share[] calldata shares,
-        uint32[3] calldata sums,
+        uint32[3] memory sums,
         bool again
     ) external {
+        sums[0] = uint32(bound(sums[0], 1, type(uint32).max));
+        sums[1] = uint32(bound(sums[1], 0, sums[0]));
         epochs.recordQuality(model, sums[0], sums[1], sums[2]);
         epochs.recordWork(model, units, shares);
         if (again) epochs.recordWork(model, units, shares);
@@ -153,9 +156,7 @@ contract EpochsTest is EpochsFixture {
         vm.expectEmit(address(epochs));
         emit I.QualityObserved(MODEL, sample, smoothed);
         epochs.recordQuality(MODEL, 10, 10, 2550);
-        epochs.recordQuality(MODEL, 0, 0, 0);
-        epochs.recordQuality(MODEL, 1, 2, 0);
-        eq(epochs.qualityOf(MODEL), smoothed, "what cannot be counts nothing");
+        eq(epochs.qualityOf(MODEL), smoothed, "smoothed");
         for (uint256 i; i < 400; ++i) {
             epochs.recordQuality(MODEL, 10, 0, 0);
         }
@@ -231,7 +232,28 @@ contract EpochsTest is EpochsFixture {
         epochs.recordFault(A);
         vm.stopPrank();
         vm.expectRevert(abi.encodeWithSelector(IEmission.OnlyEpochs.selector, address(this)));
-        emission.emitEpoch(0);
+        emission.emitEpoch(0, 0);
+    }
+
+    function testAConfigurationWithoutAnAddressOrARateIsRefused() external {
+        for (uint256 i; i < 9; ++i) {
+            Epochs.Config memory config = Epochs.Config({
+                token: token,
+                staking: staking,
+                validators: validators,
+                emission: emission,
+                rollup: address(this),
+                probes: address(this),
+                length: EPOCH,
+                workPerUnit: WORK_PER_UNIT,
+                workPerStake: WORK_PER_STAKE
+            });
+            assembly ("memory-safe") {
+                mstore(add(config, mul(i, 0x20)), 0)
+            }
+            vm.expectRevert(abi.encodeWithSelector(i < 6 ? I.ZeroAddress.selector : I.ZeroAmount.selector));
+            new Epochs(config);
+        }
     }
 
     function testAnEpochEndsInTimeAndAfterTheOneBefore() external {

@@ -138,12 +138,12 @@ contract GasTest is RollupFixture {
 
     function testGas64Strangers() external {
         Cost memory c = _inOne("64 strangers", _of(64, 64, 64, 1));
-        require(c.gas <= 64 * 24_300, "gas");
+        require(c.gas <= 64 * 23_900, "gas");
     }
 
     function testGas8Users() external {
         Cost memory c = _inOne("8 users", _of(64, 64, 8, 8));
-        require(c.gas <= 64 * 13_500, "gas");
+        require(c.gas <= 64 * 13_100, "gas");
     }
 
     function testGas1024InChunks() external {
@@ -168,6 +168,6 @@ contract GasTest is RollupFixture {
             _count(c, one.execution, one.tokens, one.length);
         }
         _print("1,024 of 8 users, all in", c, 1024);
-        require(c.gas <= 1024 * 5_750, "gas");
+        require(c.gas <= 1024 * 5_100, "gas");
     }
 }

@@ -52,17 +52,17 @@ contract InvoicesTest is RollupFixture {
 
     /// @dev Chunk 0 of 130 slots, two workers: with `signature` for the second one's invoice nothing is paid to it.
     function _isUnsigned(Bundle memory b, bytes memory signature) private {
-        b.chunks[0].invoices[1] = signature;
+        _putInvoice(b.chunks[0], 1, signature);
         _commit(b);
         _proveOnly(b);
         _settle(b, 0);
-        eq(rollup.balanceOf(worker), 30 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 30 * WORKER_PAID, "worker");
         eq(rollup.balanceOf(otherWorker), 0, "the other one");
         eq(rollup.balanceOf(otherUser), 1000 ether - 30 * (uint256(PRICE) - WORKER_SHARE), "its users");
     }
 
     function _with(Bundle memory b, I.Invoice memory v, address signer) private {
-        _isUnsigned(b, _sign(signer, rollup.invoiceDigest(v)));
+        _isUnsigned(b, _signCompact(signer, rollup.invoiceDigest(v)));
     }
 
     function testNotOfAnotherBatch() external {
@@ -97,30 +97,33 @@ contract InvoicesTest is RollupFixture {
     function testNotWithAFalseOutput() external {
         Bundle memory b = _mixed(130, 130);
         I.Invoice memory v = _invoice(b, 0, 1);
-        v.outputs = 0;
+        bytes memory outputs;
         for (uint256 i = 1; i < 60; i += 2) {
-            v.outputs = keccak256(abi.encode(v.outputs, i == 59 ? 7 : _output(b, i)));
+            outputs = abi.encodePacked(outputs, i == 59 ? 7 : _output(b, i));
         }
+        v.outputs = keccak256(outputs);
         _with(b, v, otherWorker);
     }
 
     function testNotWithABrokenSignature() external {
         Bundle memory b = _mixed(130, 130);
-        bytes memory signature = b.chunks[0].invoices[1];
-        signature[64] = 0x00;
+        bytes memory signature = _invoiceOf(b.chunks[0], 1);
+        signature[63] ^= 0x01;
         _isUnsigned(b, signature);
     }
 
-    function testNotInCompactForm() external {
+    function testNotWithTheOtherParity() external {
         Bundle memory b = _mixed(130, 130);
-        _isUnsigned(b, _signCompact(otherWorker, rollup.invoiceDigest(_invoice(b, 0, 1))));
+        bytes memory signature = _invoiceOf(b.chunks[0], 1);
+        signature[32] ^= 0x80;
+        _isUnsigned(b, signature);
     }
 
     function testNotOfAWorkerWithoutAStake() external {
         vm.prank(otherWorker);
         staking.unbond(IStaking.Role.Worker, MINIMUM_STAKE);
         Bundle memory b = _mixed(130, 130);
-        _isUnsigned(b, b.chunks[0].invoices[1]);
+        _isUnsigned(b, _invoiceOf(b.chunks[0], 1));
     }
 
     function testNotForNobody() external {
@@ -131,7 +134,7 @@ contract InvoicesTest is RollupFixture {
         _seal(b);
         _all(b);
         eq(rollup.balanceOf(address(0)), 0, "nobody");
-        eq(rollup.balanceOf(worker), WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), WORKER_PAID, "worker");
     }
 
     function testAnInvoiceForNoTaskPaysNothing() external {
@@ -141,15 +144,15 @@ contract InvoicesTest is RollupFixture {
         _seal(b);
         _all(b);
         eq(rollup.balanceOf(otherWorker), 0, "nothing done");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "worker");
     }
 
     function testRejectsMoreAndFewerInvoicesThanWorkers() external {
         Bundle memory b = _mixed(2, SLOTS);
         _commit(b);
         for (uint256 n = 1; n < 4; n += 2) {
-            b.chunks[0].invoices = new bytes[](n);
-            _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 2, n));
+            b.chunks[0].invoices = new bytes(64 * n);
+            _proveReverts(b, abi.encodeWithSelector(I.WrongLength.selector, 128, 64 * n));
         }
     }
 

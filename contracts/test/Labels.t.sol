@@ -33,7 +33,7 @@ contract LabelsTest is RollupFixture {
         vm.expectEmit(address(rollup));
         emit I.BatchProven(0, b.header.modelId, PROVER, 61, 21, 21, 255 * 21);
         _prove(b);
-        eq(rollup.balanceOf(worker), 61 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 61 * WORKER_PAID, "worker");
     }
 
     function testLabelsInEveryChunk() external {
@@ -42,7 +42,7 @@ contract LabelsTest is RollupFixture {
         for (uint256 c; c < 3; ++c) {
             _settle(b, c);
         }
-        eq(rollup.balanceOf(worker), 130 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 130 * WORKER_PAID, "worker");
     }
 
     function testTheLargestLabelInTheLastPlaces() external {
@@ -50,7 +50,7 @@ contract LabelsTest is RollupFixture {
         (b.labels[14], b.labels[59], b.labels[63]) = (type(uint16).max, type(uint16).max, 1);
         _seal(b);
         _all(b);
-        eq(rollup.balanceOf(worker), 64 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 64 * WORKER_PAID, "worker");
     }
 
     function testTagsMayStayClosed() external {
@@ -61,7 +61,7 @@ contract LabelsTest is RollupFixture {
         b.chunks[0].salts = new bytes32[](0);
         _reprove(b);
         _prove(b);
-        eq(rollup.balanceOf(worker), 40 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 40 * WORKER_PAID, "worker");
     }
 
     function testRejectsALabelThatItsTagDoesNotBind() external {

@@ -20,7 +20,7 @@ contract OutcomesTest is RollupFixture {
         _expectOutcomes(b, 0, outcomes);
         _prove(b);
         eq(rollup.balanceOf(user), 1000 ether - 2 * uint256(PRICE), "neighbours");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "their worker");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "their worker");
         uint256 paid = outcome == I.Outcome.Paid ? PRICE : 0;
         if (outcome == I.Outcome.Unsigned) paid = PRICE - WORKER_SHARE;
         eq(rollup.balanceOf(otherUser), balance - paid, "the middle one");
@@ -48,13 +48,13 @@ contract OutcomesTest is RollupFixture {
         Bundle memory b = _three();
         _seal(b);
         _middle(b, I.Outcome.Paid);
-        eq(rollup.balanceOf(otherWorker), WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(otherWorker), WORKER_PAID, "worker");
     }
 
     function testUnsignedWithoutAnInvoice() external {
         Bundle memory b = _three();
         _seal(b);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _middle(b, I.Outcome.Unsigned);
         eq(rollup.balanceOf(otherWorker), 0, "not paid");
     }
@@ -73,7 +73,7 @@ contract OutcomesTest is RollupFixture {
         _deposit(otherUser, PRICE - WORKER_SHARE);
         Bundle memory b = _three();
         _seal(b);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _middle(b, I.Outcome.Unsigned);
         eq(rollup.balanceOf(otherUser), 0, "all of it");
     }
@@ -98,7 +98,7 @@ contract OutcomesTest is RollupFixture {
         _expectOutcomes(a, 0, outcomes);
         _prove(a);
         eq(rollup.balanceOf(otherUser), 1000 ether - PRICE, "charged once");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "neighbours");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "neighbours");
         eq(rollup.balanceOf(otherWorker), 0, "not paid");
     }
 
@@ -243,7 +243,7 @@ contract OutcomesTest is RollupFixture {
         b.orders[4].deadline = 0;
         b.orders[5].maxFee = 0;
         _seal(b);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         b.chunks[0].signatures[6 * 64] ^= 0x01;
         _commit(b);
         I.Outcome[] memory outcomes = new I.Outcome[](8);
@@ -254,6 +254,6 @@ contract OutcomesTest is RollupFixture {
         _expectOutcomes(b, 0, outcomes);
         _prove(b);
         eq(rollup.balanceOf(user), 1000 ether - 3 * uint256(PRICE) + WORKER_SHARE, "user");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "worker");
     }
 }

@@ -35,6 +35,16 @@ contract PoseidonTest is TestBase {
         }
     }
 
+    /// @dev A salt is any word: it stands for what it leaves of the field's order.
+    function testASaltIsTakenByTheFieldsOrder() external view {
+        bytes memory values = hex"01ff7f80";
+        uint256 order = Poseidon.FIELD;
+        eq(this.commit(values, order + 7), this.commit(values, 7), "order and seven");
+        eq(this.commit(values, order), this.commit(values, 0), "order");
+        eq(this.commit(values, type(uint256).max), this.commit(values, type(uint256).max % order), "largest");
+        require(this.commit(values, order - 1) != this.commit(values, 0), "another one");
+    }
+
     function testAnOutputOfTenValuesTakesAtMost95000Gas() external view {
         this.commit(new bytes(10), 7);
         uint256 used = vm.lastCallGas().total;

@@ -164,6 +164,52 @@ contract ProbesTest is ProbesFixture {
         _reverts(all, abi.encodeWithSelector(IProbes.NoSuchClass.selector, 3, 3));
     }
 
+    /// @dev A class is right if it leads alone, by whatever: at both ends of a byte, and where all are equal.
+    function testAClassThatDoesNotLeadAloneIsNotRight() external {
+        bytes[] memory outputs = new bytes[](POOL);
+        for (uint256 i; i < POOL; ++i) {
+            outputs[i] = hex"80808080"; // a tie of all at -128
+        }
+        outputs[0] = hex"05050504"; // a tie with another
+        outputs[1] = hex"7f7f0000"; // a tie at 127
+        outputs[2] = hex"fefefffe"; // leads by one
+        outputs[3] = hex"8080807f"; // leads by 255
+        outputs[4] = hex"0000ff01"; // behind by one
+        outputs[5] = hex"80818080"; // leads by one, from the lowest
+        Bundle memory b = _asked(64, POOL);
+        _answeredWith(b, outputs);
+        IProbes.Answers[] memory all = _one(_answers(b, 0, 0, POOL));
+        for (uint256 i; i < POOL; ++i) {
+            all[0].answers[i].output = outputs[i];
+        }
+        (uint256 count, uint256 correct, uint256 sum) = _record(all);
+        require(count == 16 && correct == 3 && sum == 257, "three lead");
+    }
+
+    /// @dev What has no rival is right whatever it says: an output of one class is no answer, though it is proven.
+    function testAnOutputOfOneClassIsNoAnswer() external {
+        bytes[] memory outputs = new bytes[](POOL);
+        for (uint256 i; i < POOL; ++i) {
+            outputs[i] = hex"50";
+        }
+        Bundle memory b = _asked(64, POOL);
+        _answeredWith(b, outputs);
+        IProbes.Answers[] memory all = _one(_answers(b, 0, 0, POOL));
+        for (uint256 n; n < 2; ++n) {
+            all[0].answers[0].output = new bytes(n);
+            if (n == 1) all[0].answers[0].output = outputs[0];
+            _reverts(all, abi.encodeWithSelector(IProbes.NoSuchClass.selector, 0, 0));
+        }
+    }
+
+    /// @dev Only the rollup's settlement reads them.
+    function testTheSlotsHashesAreNotNeeded() external {
+        IProbes.Answers[] memory all = _all();
+        all[0].opening.slotHashes = new bytes32[](0);
+        (uint256 count,,) = _record(all);
+        eq(count, POOL, "all the same");
+    }
+
     function testStatementsThatAreNotProven() external {
         Bundle memory b = _proven();
         bytes memory reason = abi.encodeWithSelector(IProbes.NotProven.selector, b.header.batchId, 0);

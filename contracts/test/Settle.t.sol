@@ -20,7 +20,7 @@ contract SettleTest is RollupFixture {
 
     function _paid(uint256 tasks) private view {
         eq(rollup.balanceOf(user), 1000 ether - tasks * PRICE, "user");
-        eq(rollup.balanceOf(worker), tasks * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), tasks * WORKER_PAID, "worker");
         _isShare(rollup.balanceOf(PROVER), tasks, 5, "prover");
         _isShare(rollup.balanceOf(DEVELOPER), tasks, 15, "developer");
         _isShare(rollup.balanceOf(VALIDATORS), tasks, 10, "validators");
@@ -126,8 +126,8 @@ contract SettleTest is RollupFixture {
         _proveOnly(b);
         vm.expectCall(address(epochs), abi.encodeWithSelector(epochs.recordWork.selector), 1);
         _settleSome(b, 0, 3, _openingOf(b, 0, 3));
-        eq(rollup.balanceOf(worker), 110 * WORKER_SHARE, "worker");
-        eq(rollup.balanceOf(otherWorker), 20 * WORKER_SHARE, "the other one");
+        eq(rollup.balanceOf(worker), 110 * WORKER_PAID, "worker");
+        eq(rollup.balanceOf(otherWorker), 20 * WORKER_PAID, "the other one");
         eq(epochs.workOf(worker, 0).fees, 110 * uint256(PRICE) / epochs.UNIT(), "recorded");
         eq(epochs.workOf(otherWorker, 0).fees, 20 * uint256(PRICE) / epochs.UNIT(), "recorded");
     }
@@ -146,18 +146,103 @@ contract SettleTest is RollupFixture {
         _proveOnly(b);
         _settleSome(first, 0, 3, _openingOf(first, 0, 3));
         _settleSome(b, 0, 3, _openingOf(b, 0, 3));
-        eq(rollup.balanceOf(worker), 195 * WORKER_SHARE, "worker");
-        eq(rollup.balanceOf(otherWorker), 65 * WORKER_SHARE, "the other one");
+        eq(rollup.balanceOf(worker), 195 * WORKER_PAID, "worker");
+        eq(rollup.balanceOf(otherWorker), 65 * WORKER_PAID, "the other one");
     }
 
-    function testNoChunkSettlesTwiceInOneCall() external {
+    function testAChunkThatIsGivenTwiceIsPaidOnce() external {
         Bundle memory b = _proven(130, 130);
         I.Chunk[] memory twice = _some(b, 0, 2);
         twice[1] = twice[0];
-        I.Opening memory o = _openingOf(b, 0, 2);
+        I.Opening memory o = _openingOf(b, 0, 1);
+        o.statement = _twice(o.statement);
         vm.prank(SEQUENCER);
-        vm.expectRevert(abi.encodeWithSelector(I.ChunkAlreadySettled.selector, 0, 0));
         rollup.settleChunks(b.header, twice, o);
+        eq(rollup.batch(0).settled, 1, "one");
+        _paid(60);
+    }
+
+    /// @dev A stranger is in front with one of the chunks, whichever it is.
+    function testAStrangerInFrontHoldsUpNoOtherChunk() external {
+        for (uint256 c; c < 3; ++c) {
+            Bundle memory b = _proven(130, 130);
+            I.Opening memory one = _opening(b, c);
+            vm.prank(STRANGER);
+            rollup.settleChunks(b.header, _only(b.chunks[c]), one);
+            _settleSome(b, 0, 3, _openingOf(b, 0, 3));
+            eq(rollup.batch(b.header.batchId).settled, 7, "all");
+            _paid((c + 1) * 130);
+        }
+    }
+
+    /// @dev Nothing of a chunk that is passed over is paid, recorded or told again.
+    function testWhatIsPassedOverDoesNothing() external {
+        Bundle memory b = _proven(130, 130);
+        _settleSome(b, 0, 2, _openingOf(b, 0, 2));
+        vm.recordLogs();
+        vm.expectCall(address(epochs), abi.encodeWithSelector(epochs.recordWork.selector), 1);
+        _settleSome(b, 0, 3, _openingOf(b, 0, 3));
+        eq(vm.getRecordedLogs().length, 2, "one chunk, and the work of its worker");
+        eq(epochs.workOf(worker, 0).fees, 130 * uint256(PRICE) / epochs.UNIT(), "recorded");
+        _paid(130);
+    }
+
+    /// @dev What stands in the place of a settled chunk's statement, slots or signatures is read by nobody.
+    function testWhatIsPassedOverIsNotRead() external {
+        Bundle memory b = _proven(130, 130);
+        _settle(b, 0);
+        I.Opening memory o = _openingOf(b, 0, 2);
+        I.Chunk[] memory chunks = _some(b, 0, 2);
+        o.statement[0] ^= 1;
+        (chunks[0].orders, chunks[0].executors, chunks[0].signatures) = (hex"01", new bytes(300), "");
+        chunks[0].workers = new address[](65);
+        vm.prank(STRANGER);
+        rollup.settleChunks(b.header, chunks, o);
+        _paid(120);
+    }
+
+    /// @dev The statement of a settled chunk in the place of one that is not, and the other way round.
+    function testAPassedOverChunkLendsItsPlaceToNobody() external {
+        Bundle memory b = _proven(130, 130);
+        _settle(b, 0);
+        I.Opening memory o = _openingOf(b, 0, 1);
+        o.statement = _twice(o.statement);
+        bytes memory reason = abi.encodeWithSelector(I.WrongStatement.selector, 0);
+        I.Chunk[] memory chunks = _some(b, 0, 2);
+        vm.prank(SEQUENCER);
+        vm.expectRevert(reason);
+        rollup.settleChunks(b.header, chunks, o);
+        // A settled chunk's number with slots that are still to be settled.
+        chunks = _only(b.chunks[1]);
+        chunks[0].index = 0;
+        o = _opening(b, 1);
+        vm.prank(SEQUENCER);
+        vm.expectRevert(abi.encodeWithSelector(I.NothingToSettle.selector, 0));
+        rollup.settleChunks(b.header, chunks, o);
+        _paid(60);
+    }
+
+    function testRejectsACallOfNothing() external {
+        Bundle memory b = _proven(130, 130);
+        I.Opening memory o = _opening(b, 0);
+        o.statement = new uint256[](0);
+        vm.prank(SEQUENCER);
+        vm.expectRevert(abi.encodeWithSelector(I.NothingToSettle.selector, 0));
+        rollup.settleChunks(b.header, new I.Chunk[](0), o);
+        _settleSome(b, 0, 3, _openingOf(b, 0, 3));
+        o = _openingOf(b, 0, 3);
+        I.Chunk[] memory all = _some(b, 0, 3);
+        vm.prank(SEQUENCER);
+        vm.expectRevert(abi.encodeWithSelector(I.NothingToSettle.selector, 0));
+        rollup.settleChunks(b.header, all, o);
+        _paid(130);
+    }
+
+    function _twice(uint256[] memory words) private pure returns (uint256[] memory both) {
+        both = new uint256[](2 * words.length);
+        for (uint256 i; i < both.length; ++i) {
+            both[i] = words[i % words.length];
+        }
     }
 
     function testTheStatementsAreThoseOfTheChunksAndNoMore() external {
@@ -173,12 +258,6 @@ contract SettleTest is RollupFixture {
         eq(rollup.batch(0).settled, 0, "none");
         _settleSome(b, 0, 2, _openingOf(b, 0, 2));
         _paid(120);
-    }
-
-    function _settleSome(Bundle memory b, uint256 from, uint256 to, I.Opening memory o) private {
-        I.Chunk[] memory chunks = _some(b, from, to);
-        vm.prank(SEQUENCER);
-        rollup.settleChunks(b.header, chunks, o);
     }
 
     function testAChunkWithoutTasksNeverSettles() external {
@@ -229,15 +308,17 @@ contract SettleTest is RollupFixture {
     function testRejectsAChunkTwice() external {
         Bundle memory b = _proven(130, 130);
         _settle(b, 1);
-        _settleReverts(b, 1, abi.encodeWithSelector(I.ChunkAlreadySettled.selector, 0, 1));
+        _settleReverts(b, 1, abi.encodeWithSelector(I.NothingToSettle.selector, 0));
         _paid(60);
     }
 
-    function testRejectsAChunkTwiceInOneProof() external {
+    function testAChunkThatIsGivenTwiceWithTheProofIsPaidOnce() external {
         Bundle memory b = _bundle(130, 130);
         _commit(b);
         b.chunks[2] = b.chunks[0];
-        _proveReverts(b, abi.encodeWithSelector(I.ChunkAlreadySettled.selector, 0, 0));
+        _prove(b);
+        eq(rollup.batch(0).settled, 3, "the two that were there");
+        _paid(120);
     }
 
     function testRejectsChunksBeforeTheProof() external {
@@ -250,9 +331,8 @@ contract SettleTest is RollupFixture {
         Bundle memory b = _proven(130, 130);
         b.chunks[0].index = 3;
         I.Opening memory o = _opening(b, 0);
-        bytes32 got = _slotsHash(b.chunks[0]);
         vm.prank(SEQUENCER);
-        vm.expectRevert(abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[3], got));
+        vm.expectRevert(abi.encodeWithSelector(I.NoSuchChunk.selector, 0, 3));
         rollup.settleChunks(b.header, _only(b.chunks[0]), o);
 
         // A header may commit to more chunks than the model has.
@@ -263,15 +343,11 @@ contract SettleTest is RollupFixture {
         _bind(b);
         _reprove(b);
         _commit(b);
-        b.chunks[0].index = 1;
-        _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 1));
-        b.chunks[0].index = 2;
-        got = _slotsHash(b.chunks[0]);
-        _proveReverts(b, abi.encodeWithSelector(I.WrongSlots.selector, b.slotHashes[2], got));
-        b.chunks[0].index = 3;
-        _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, 3));
-        b.chunks[0].index = type(uint256).max;
-        _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, type(uint256).max));
+        uint256[4] memory none = [uint256(1), 2, 3, type(uint256).max];
+        for (uint256 i; i < none.length; ++i) {
+            b.chunks[0].index = none[i];
+            _proveReverts(b, abi.encodeWithSelector(I.NoSuchChunk.selector, b.header.batchId, none[i]));
+        }
     }
 
     function testRejectsAnotherChunksSlots() external {

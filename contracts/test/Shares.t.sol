@@ -17,7 +17,7 @@ contract SharesTest is RollupFixture {
         for (uint256 i; i < all.length; ++i) {
             sum += rollup.balanceOf(all[i]);
         }
-        return sum + rollup.toBurn();
+        return sum + rollup.toBurn() + rollup.toPool();
     }
 
     function testPaysEveryShare() external {
@@ -25,7 +25,7 @@ contract SharesTest is RollupFixture {
         uint256 fees = 3 * uint256(PRICE);
         uint256 workers = 3 * WORKER_SHARE;
         eq(rollup.balanceOf(user), 1000 ether - fees, "user");
-        eq(rollup.balanceOf(worker), workers, "worker");
+        eq(rollup.balanceOf(worker), workers - 3 * POOL_SHARE, "worker");
         // 15, 10, 5 and 5 percent of 3 ether and 21 wei: 3.15, 2.1 and 1.05 wei more.
         eq(rollup.balanceOf(DEVELOPER), 0.45 ether + 3, "developer");
         eq(rollup.balanceOf(VALIDATORS), 0.3 ether + 2, "validators");
@@ -34,6 +34,8 @@ contract SharesTest is RollupFixture {
         // 65 percent of 7 wei are 4.55, each time.
         eq(workers, 1.95 ether + 12, "each share is rounded down");
         eq(rollup.balanceOf(TREASURY), 21 - 3 - 2 - 1 - 1 - 12, "the rest");
+        // A fifth of 0.65 ether and 4 wei, rounded down: 0.13 ether, each time.
+        eq(rollup.toPool(), 0.39 ether, "the epochs' pool");
         eq(_held(), 2000 ether, "conserved");
     }
 
@@ -53,8 +55,8 @@ contract SharesTest is RollupFixture {
         b.executors[3] = 1;
         _seal(b);
         _all(b);
-        eq(rollup.balanceOf(worker), 3 * WORKER_SHARE, "three tasks");
-        eq(rollup.balanceOf(otherWorker), WORKER_SHARE, "one task");
+        eq(rollup.balanceOf(worker), 3 * WORKER_PAID, "three tasks");
+        eq(rollup.balanceOf(otherWorker), WORKER_PAID, "one task");
     }
 
     function testAWorkerListedTwiceGetsWhatItDid() external {
@@ -64,7 +66,7 @@ contract SharesTest is RollupFixture {
         b.executors[3] = 1;
         _seal(b);
         _all(b);
-        eq(rollup.balanceOf(worker), 4 * WORKER_SHARE, "four tasks");
+        eq(rollup.balanceOf(worker), 4 * WORKER_PAID, "four tasks");
     }
 
     /// @dev A worker, prover, developer may also be a user: each of its roles counts.
@@ -75,16 +77,16 @@ contract SharesTest is RollupFixture {
         b.proof.prover = worker;
         _seal(b);
         _all(b);
-        eq(rollup.balanceOf(worker), 10 ether - PRICE + WORKER_SHARE + uint256(PRICE) * 5 / 100, "in and out");
+        eq(rollup.balanceOf(worker), 10 ether - PRICE + WORKER_PAID + uint256(PRICE) * 5 / 100, "in and out");
     }
 
     function testUsersKeepTheShareThatNobodyClaims() external {
         Bundle memory b = _mixed(4, SLOTS);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _all(b);
         eq(rollup.balanceOf(user), 1000 ether - 2 * uint256(PRICE), "paid");
         eq(rollup.balanceOf(otherUser), 1000 ether - 2 * (uint256(PRICE) - WORKER_SHARE), "unsigned");
-        eq(rollup.balanceOf(worker), 2 * WORKER_SHARE, "worker");
+        eq(rollup.balanceOf(worker), 2 * WORKER_PAID, "worker");
         eq(rollup.balanceOf(otherWorker), 0, "the other one");
         // The others' shares are those of whole fees.
         eq(rollup.balanceOf(DEVELOPER), 4 * uint256(PRICE) * 15 / 100, "developer");
@@ -106,7 +108,7 @@ contract SharesTest is RollupFixture {
             b.executors[i] = uint8(executors >> i & 1);
         }
         _seal(b);
-        if (!signed) b.chunks[0].invoices[1] = "";
+        if (!signed) _putInvoice(b.chunks[0], 1, "");
         _all(b);
         eq(_held(), 2000 ether, "conserved");
         eq(token.balanceOf(address(rollup)), 2000 ether, "held");
@@ -135,17 +137,41 @@ contract SharesTest is RollupFixture {
         eq(rollup.balanceOf(TREASURY), 1, "dust");
     }
 
-    function testAnybodyBurns() external {
+    function testAnybodyPassesOn() external {
         _all(_bundle(3));
-        uint256 amount = 3 * uint256(PRICE) * 5 / 100;
+        (uint256 burned, uint256 pooled) = (3 * uint256(PRICE) * 5 / 100, 3 * POOL_SHARE);
         uint256 supply = token.totalSupply();
         vm.expectEmit(address(rollup));
-        emit I.Burned(amount);
+        emit I.PassedOn(burned, pooled);
         vm.prank(STRANGER);
-        eq(rollup.burn(), amount, "burned");
-        eq(token.totalSupply(), supply - amount, "supply");
-        eq(rollup.toBurn(), 0, "nothing left");
+        (uint256 gone, uint256 sent) = rollup.passOn();
+        require(gone == burned && sent == pooled, "what it says");
+        eq(token.totalSupply(), supply - burned, "supply");
+        eq(token.balanceOf(address(epochs)), pooled, "pool");
+        eq(uint256(rollup.toBurn()) + rollup.toPool(), 0, "nothing left");
         eq(_held(), token.balanceOf(address(rollup)), "backed");
-        eq(rollup.burn(), 0, "nothing twice");
+        vm.recordLogs();
+        (gone, sent) = rollup.passOn();
+        eq(gone + sent + vm.getRecordedLogs().length, 0, "nothing twice");
+    }
+
+    /// @dev Only what workers are paid has a part for the pool: users keep the share that nobody claims, whole.
+    function testThePoolHasNoPartOfWhatUsersKeep() external {
+        Bundle memory b = _mixed(4, SLOTS);
+        _putInvoice(b.chunks[0], 1, "");
+        _all(b);
+        eq(rollup.toPool(), 2 * POOL_SHARE, "of two tasks");
+        eq(rollup.balanceOf(otherUser), 1000 ether - 2 * (uint256(PRICE) - WORKER_SHARE), "whole");
+    }
+
+    /// @dev However a worker's tasks are divided into calls, it and the pool get the same.
+    function testThePoolsPartIsRoundedTaskByTask() external {
+        Bundle memory b = _bundle(130, 130);
+        _commit(b);
+        _proveOnly(b);
+        _settle(b, 1);
+        _settleSome(b, 0, 3, _openingOf(b, 0, 3));
+        eq(rollup.toPool(), 130 * POOL_SHARE, "pool");
+        eq(rollup.balanceOf(worker), 130 * WORKER_PAID, "worker");
     }
 }

@@ -48,7 +48,7 @@ contract WorkTest is RollupFixture {
     /// @dev One worker has signed and the other one has not: users pay for both, and only the first has worked.
     function testRecordsTheSignedWorkerAlone() external {
         Bundle memory b = _mixed(4, SLOTS);
-        b.chunks[0].invoices[1] = "";
+        _putInvoice(b.chunks[0], 1, "");
         _expectCalls(1);
         _expectShares(MODEL, _one(worker, 2), 1);
         _all(b);
@@ -74,7 +74,7 @@ contract WorkTest is RollupFixture {
     function testRecordsNothingWhereNobodyIsPaid() external {
         _expectCalls(0);
         Bundle memory b = _bundle(2);
-        b.chunks[0].invoices[0] = "";
+        _putInvoice(b.chunks[0], 0, "");
         _all(b);
         b = _bundle(2);
         for (uint256 i; i < 2; ++i) {
@@ -108,6 +108,52 @@ contract WorkTest is RollupFixture {
         _recorded(worker, 0, 2);
     }
 
+    /// @dev Three workers whose places change from chunk to chunk, one of them listed twice: each stands once in what is
+    /// recorded, and is credited once.
+    function testMergesAWorkersChunksOfACall() external {
+        address third = _actor(0xB3);
+        _stake(third, MINIMUM_STAKE);
+        Bundle memory b = _draft(130, 130);
+        b.workers = new address[](4);
+        (b.workers[0], b.workers[1], b.workers[2], b.workers[3]) = (worker, otherWorker, worker, third);
+        for (uint256 i; i < 130; ++i) {
+            b.executors[i] = uint8(i < 60 ? i % 3 : i < 120 ? 3 - i % 2 : 1);
+        }
+        _seal(b);
+        _commit(b);
+        _proveOnly(b);
+        IEpochs.Share[] memory shares = new IEpochs.Share[](3);
+        (shares[0], shares[1], shares[2]) = (_share(worker, 70), _share(otherWorker, 30), _share(third, 30));
+        _expectCalls(1);
+        _expectShares(b.header.modelId, shares, 1);
+        _settleSome(b, 0, 3, _openingOf(b, 0, 3));
+        for (uint256 i; i < 3; ++i) {
+            eq(rollup.balanceOf(shares[i].worker), shares[i].items * WORKER_PAID, "paid");
+            _recorded(shares[i].worker, 0, shares[i].items);
+        }
+    }
+
+    /// @dev Two calls in one transaction, of two batches: the places that the first one noted are none in the second,
+    /// neither those behind its end nor those of somebody else.
+    function testMergesNothingAcrossCalls() external {
+        Bundle memory first = _mixed(130, 130);
+        _commit(first);
+        _proveOnly(first);
+        Bundle memory b = _draft(130, 130);
+        b.workers = new address[](1);
+        b.workers[0] = otherWorker;
+        _seal(b);
+        _commit(b);
+        _proveOnly(b);
+        IEpochs.Share[] memory both = new IEpochs.Share[](2);
+        (both[0], both[1]) = (_share(worker, 65), _share(otherWorker, 65));
+        _expectShares(b.header.modelId, both, 1);
+        _expectShares(b.header.modelId, _one(otherWorker, 130), 1);
+        _settleSome(first, 0, 3, _openingOf(first, 0, 3));
+        _settleSome(b, 0, 3, _openingOf(b, 0, 3));
+        eq(rollup.balanceOf(otherWorker), 195 * WORKER_PAID, "paid");
+    }
+
     function testRecordsEveryChunkOnce() external {
         Bundle memory b = _bundle(130, 130);
         _commit(b);
@@ -122,7 +168,7 @@ contract WorkTest is RollupFixture {
             sum += c == 3 ? 10 : 60;
             _recorded(worker, 0, sum);
         }
-        _settleReverts(b, 0, abi.encodeWithSelector(I.ChunkAlreadySettled.selector, 0, 0));
+        _settleReverts(b, 0, abi.encodeWithSelector(I.NothingToSettle.selector, 0));
         _recorded(worker, 0, 130);
     }
 

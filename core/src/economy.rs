@@ -128,6 +128,7 @@ pub struct Epochs {
     closed: Vec<Closed>,
     reserved: u128,
     surplus: u128,
+    gathered: u128,
     balance: u128,
 }
 
@@ -135,7 +136,7 @@ impl Epochs {
     /// Before the first epoch.
     #[must_use]
     pub fn new(rates: Rates) -> Self {
-        Self { rates, closed: Vec::new(), reserved: 0, surplus: 0, balance: 0 }
+        Self { rates, closed: Vec::new(), reserved: 0, surplus: 0, gathered: 0, balance: 0 }
     }
 
     /// The rates.
@@ -161,8 +162,13 @@ impl Epochs {
         self.reserved + self.surplus
     }
 
-    /// Closes an epoch for every worker, with its stake and what was attested of it. `burned` is what
-    /// others have burned since the last epoch was closed. Takes each worker's work.
+    /// Ends an epoch: what arrives from now on is the next one's.
+    pub fn advance(&mut self) {
+        self.gathered = self.balance - self.owed();
+    }
+
+    /// Closes the epoch that has ended for every worker, with its stake and what was attested of it. `burned` is what
+    /// others have burned in it. Takes each worker's work.
     pub fn close<'a>(
         &mut self,
         workers: impl Iterator<Item = (&'a mut Worker, u128, Option<Metrics>)>,
@@ -176,7 +182,7 @@ impl Epochs {
         self.surplus = 0;
         let minted = (burned * MINTED_TENTHS / 10).min(self.rates.emission_cap);
         self.balance += minted;
-        let pool = self.balance - self.reserved;
+        let pool = self.gathered + minted;
         if scores != 0 {
             self.reserved += pool;
         }

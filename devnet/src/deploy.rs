@@ -10,6 +10,9 @@ use dn_sdk::contracts::{
 };
 use thiserror::Error;
 
+/// From the request of an exit to its payment: the least that the rollup takes.
+pub const EXIT_DELAY_S: u64 = 2 * 86_400;
+
 /// Addresses that the rollup is told at deployment.
 #[derive(Clone, Copy, Debug)]
 pub struct Roles {
@@ -21,8 +24,6 @@ pub struct Roles {
     pub treasury: Address,
     /// Reference string of all keys: `dn_core::vk_data::reference_string`.
     pub reference_string: B256,
-    /// Seconds between an exit's request and its payment.
-    pub exit_delay_s: u64,
     /// Least stake of a worker, prover or validator, in wei of DN.
     pub minimum_stake_wei: U256,
     /// What a developer leaves with the registry for each model version, in wei of DN.
@@ -118,7 +119,7 @@ pub async fn deploy<P: Provider + Clone>(
         sequencer: roles.sequencer,
         validatorPool: roles.validator_pool,
         treasury: roles.treasury,
-        exitDelay: roles.exit_delay_s,
+        exitDelay: EXIT_DELAY_S,
     };
     let deployed = *InferenceRollup::deploy(provider.clone(), config).await?.address();
     expected(deployed, rollup)?;

@@ -97,7 +97,6 @@ pub(crate) async fn contracts(options: &Options, accounts: &Accounts) -> Result<
         validator_pool: accounts.validator.address(),
         treasury: accounts.treasury.address(),
         reference_string: reference_string(&options.data)?,
-        exit_delay_s: options.exit_delay.as_secs(),
         minimum_stake_wei: U256::from(FUNDS),
         model_bond_wei: U256::from(MODEL_BOND),
         rates: Rates {

@@ -47,8 +47,6 @@ pub struct Options {
     pub lease: Duration,
     /// From the commitment of a batch to the last moment to prove it.
     pub proving_window: Duration,
-    /// From the request of an exit to its payment.
-    pub exit_delay: Duration,
     /// Least time of an epoch.
     pub epoch: Duration,
     /// Blocks after which a transaction counts.
@@ -88,7 +86,6 @@ impl Options {
             batch_wait: Duration::from_secs(5),
             lease: Duration::from_secs(30),
             proving_window: Duration::from_secs(3600),
-            exit_delay: Duration::from_secs(60),
             epoch: Duration::from_secs(60),
             confirmations: 1,
             block_time: None,

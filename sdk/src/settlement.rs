@@ -200,7 +200,7 @@ pub fn chunk(batch_slots: usize, index: usize, slots: &[Slot]) -> Chunk {
         index: U256::from(index),
         orders: groups.iter().flat_map(Group::packed).collect::<Vec<u8>>().into(),
         executors: slots.iter().map(executor).collect::<Vec<u8>>().into(),
-        invoices: vec![alloy::primitives::Bytes::new(); workers.len()],
+        invoices: packed_invoices(workers.iter().map(|_| None)).into(),
         workers,
         signatures: alloy::primitives::Bytes::new(),
         siblings: groups.iter().flat_map(|group| group.siblings(|_| true, false)).collect(),
@@ -262,11 +262,17 @@ pub fn slots_hash(batch_slots: usize, slots: &[Slot]) -> B256 {
     keccak256(slot_hashes(batch_slots, slots).concat())
 }
 
-/// What a worker signs for: its output commitments in a chunk, in the order of their slots.
+/// What a worker signs for: its output commitments in a chunk, one behind the other in the order of their slots.
 #[must_use]
 pub fn invoice_outputs(outputs: impl IntoIterator<Item = Bytes32>) -> B256 {
-    let fold = |hash: B256, output: Bytes32| keccak256([hash.0, output.0].concat());
-    outputs.into_iter().fold(B256::ZERO, fold)
+    keccak256(outputs.into_iter().flat_map(|output| output.0).collect::<Vec<u8>>())
+}
+
+/// The workers' signatures of a chunk as the rollup takes them, 64 bytes each; zeros where there is none.
+#[must_use]
+pub fn packed_invoices<'a>(signatures: impl IntoIterator<Item = Option<&'a [u8]>>) -> Vec<u8> {
+    let packed = |signature: Option<&[u8]>| signature.and_then(compact).unwrap_or([0; 64]);
+    signatures.into_iter().flat_map(packed).collect()
 }
 
 /// Where chunks stand in a proven batch; their statements one behind the other. `None` where the public inputs are

@@ -1,6 +1,6 @@
 //! Calls of the rollup about a batch: what is signed by users, workers and prover, put together.
 
-use alloy::primitives::{Bytes, B256, U256};
+use alloy::primitives::{B256, U256};
 use alloy::sol_types::SolCall as _;
 use anyhow::{Context as _, Result};
 use dn_sdk::contracts::IInferenceRollup::{BatchHeader, BatchProof, Chunk};
@@ -16,12 +16,19 @@ use crate::store::invoices::{self, Invoices};
 use crate::store::task::Task;
 use crate::store::{labels, tasks};
 
-/// Most chunks that are settled by the transaction of the proof: with them it stays below three
-/// million gas.
-pub(crate) const WITH_PROOF: u32 = 3;
+/// Most chunks that are settled by the transaction of the proof: with more of them that of 1,024 tasks is above 80 KB.
+pub(crate) const WITH_PROOF: usize = 4;
+
+/// Most gas of a proof with its chunks, by `proof_gas` and `chunk_gas`: with commitment and base below three million.
+const PROVING_GAS: u64 = 2_900_000;
 
 /// Most gas that chunks are settled with which no proof comes with, by `chunk_gas`.
 const SETTLING_GAS: u64 = 1_900_000;
+
+/// About the gas of a proof that settles nothing, its calldata included: as measured with merged openings.
+fn proof_gas(slots: usize) -> u64 {
+    330_000 + 1_530 * slots as u64
+}
 
 /// About the gas of settling a chunk beside others, its calldata included: as measured with bundles, and with an order
 /// for each task.
@@ -98,12 +105,24 @@ impl Parts {
         chunk.tagSiblings =
             settlement::tag_siblings(slots, index as usize, &self.slots, is_labelled);
         chunk.salts = salts.iter().flatten().copied().collect();
-        let invoice = |worker| {
-            let signature = self.invoices.get(&(index, wire::api_address(worker)));
-            signature.map_or_else(Bytes::new, |s| s.clone().into())
-        };
-        chunk.invoices = chunk.workers.iter().copied().map(invoice).collect();
+        let invoice = |worker: &_| self.invoices.get(&(index, wire::api_address(*worker)));
+        let invoices = chunk.workers.iter().map(|worker| invoice(worker).map(|s| &s[..]));
+        chunk.invoices = settlement::packed_invoices(invoices).into();
         Ok(chunk)
+    }
+
+    /// The first of these chunks, and of the others as many as so much gas settles.
+    fn within(&self, indices: impl Iterator<Item = u32>, gas: u64) -> Result<Vec<Chunk>> {
+        let (mut chunks, mut used) = (Vec::new(), 0);
+        for index in indices {
+            let chunk = self.chunk(index)?;
+            used += chunk_gas(&chunk);
+            if used > gas && !chunks.is_empty() {
+                break;
+            }
+            chunks.push(chunk);
+        }
+        Ok(chunks)
     }
 }
 
@@ -113,8 +132,9 @@ pub(crate) async fn prove(app: &App, id: u64) -> Result<Vec<u8>> {
     let prover = parts.batch.proven_by.context("a proof has a prover")?;
     let (instances, proof) = (&parts.batch.instances, &parts.batch.proof);
     let instances = instances.iter().flatten().map(|w| U256::from_be_bytes(w.0)).collect();
-    let first = 0..parts.batch.chunks.min(WITH_PROOF);
-    let chunks = first.map(|index| parts.chunk(index)).collect::<Result<_>>()?;
+    let room = PROVING_GAS.saturating_sub(proof_gas(parts.batch.batch_slots));
+    let mut chunks = parts.within(0..parts.batch.chunks, room)?;
+    chunks.truncate(WITH_PROOF);
     let call = proveBatchCall {
         proof: BatchProof {
             prover: wire::address(prover),
@@ -134,16 +154,9 @@ pub(crate) async fn settle(app: &App, id: u64, unsettled: u32) -> Result<Vec<u8>
     let parts = parts(app, id).await?;
     let prover = wire::address(parts.batch.proven_by.context("a proof has a prover")?);
     let instances = parts.batch.instances.as_ref().context("the batch has no proof")?;
-    let (mut chunks, mut opened, mut gas) = (Vec::new(), Vec::new(), 0);
-    for index in (0..u32::BITS).filter(|index| unsettled >> index & 1 == 1) {
-        let chunk = parts.chunk(index)?;
-        gas += chunk_gas(&chunk);
-        if gas > SETTLING_GAS && !chunks.is_empty() {
-            break;
-        }
-        opened.push(index as usize);
-        chunks.push(chunk);
-    }
+    let wanted = (0..u32::BITS).filter(|index| unsettled >> index & 1 == 1);
+    let chunks = parts.within(wanted, SETTLING_GAS)?;
+    let opened: Vec<usize> = chunks.iter().map(|chunk| chunk.index.to()).collect();
     let opening = settlement::opening(instances, &parts.slots, prover, &opened);
     let call = settleChunksCall {
         chunks,

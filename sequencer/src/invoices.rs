@@ -7,7 +7,7 @@ use std::time::Duration;
 use alloy::primitives::{B256, U256};
 use anyhow::{Context as _, Result};
 use dn_core::api::{Address, Bytes32, InvoiceJob, ReceiptView, Role, SignedInvoice};
-use dn_sdk::settlement::invoice_outputs;
+use dn_sdk::settlement::{compact, invoice_outputs};
 use dn_sdk::{recover, wire, Invoice};
 use tokio::time::{timeout_at, Instant};
 
@@ -115,7 +115,9 @@ async fn is_good(app: &App, worker: Address, signed: &SignedInvoice) -> Result<b
         outputs: invoice_outputs(outputs),
     };
     let signer = recover(&invoice, &app.chain.domain().eip712(), &signed.signature.0);
-    Ok(!receipts.is_empty() && signer == Some(wire::address(worker)))
+    // In the form that the rollup takes.
+    let is_compact = compact(&signed.signature.0).is_some();
+    Ok(is_compact && !receipts.is_empty() && signer == Some(wire::address(worker)))
 }
 
 /// Whether a worker of the batch that is there has not signed yet.

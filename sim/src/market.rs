@@ -160,6 +160,7 @@ impl World {
             let said = attested(node, colluding, random);
             (&mut node.account, node.stake, Some(said))
         });
+        self.epochs.advance();
         self.epochs.close(given, burned);
         for node in &mut self.nodes {
             node.profit += to_money(u128::from(self.epochs.claim(&mut node.account)));

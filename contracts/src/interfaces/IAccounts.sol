@@ -57,6 +57,7 @@ interface IAccounts {
     /// @notice Whether an order of `account` with this nonce has been charged.
     function isUsed(address account, uint64 nonce) external view returns (bool);
 
-    /// @notice Seconds between an exit's request and its payment.
+    /// @notice Seconds between an exit's request and its payment: at least the rollup's longest time to prove a batch and
+    /// to settle it.
     function exitDelay() external view returns (uint64);
 }

@@ -14,7 +14,8 @@ pragma solidity 0.8.30;
 /// **Work** of a share of a batch is `min(workUnits * items, fees * workPerUnit)` times the model version's smoothed
 /// quality: nobody gains weight by a model that claims much work for little money.
 /// **Score** is `min(work * trust of the epoch before, workPerStake * stake)`.
-/// **Pool** of an epoch is what was emitted and what the rollup sent, 20 percent of workers' fees.
+/// **Pool** of an epoch is what was emitted at its closure and what had come until its end: 20 percent of workers' fees,
+/// which `advance` takes from the rollup, and pools that nobody had a score for.
 /// **Payout** is `pool * score / scores`, at most what the worker's own tasks have paid in: an order to oneself never
 /// pays. What that bound leaves over burns, and is not emitted again.
 interface IEpochs {
@@ -137,7 +138,8 @@ interface IEpochs {
     /// @notice Records that a proof contradicted the worker's receipt. Only the rollup calls it.
     function recordFault(address worker) external;
 
-    /// @notice Ends the current epoch, once its time is over and the one before is closed. Anyone may call it.
+    /// @notice Ends the current epoch, once its time is over and the one before is closed, and takes what the rollup has put
+    /// aside for its pool. Anyone may call it.
     function advance() external;
 
     /// @notice Commits a validator to its metrics of the last epoch. Anyone may bring the signature.
@@ -172,7 +174,7 @@ interface IEpochs {
     /// @notice The running epoch.
     function current() external view returns (uint32);
 
-    /// @notice Records work and faults.
+    /// @notice Records work and faults, and sends the pool's part of fees.
     function rollup() external view returns (address);
 
     /// @notice Unix seconds of its start.

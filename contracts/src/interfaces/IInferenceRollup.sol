@@ -53,8 +53,7 @@ interface IInferenceRollup is IAccounts {
 
     /// @notice A worker's signed claim of its share of a chunk.
     /// @param batchHash keccak256(abi.encode(BatchHeader)).
-    /// @param outputs Its output commitments there, in the order of their slots: h = keccak256(h . commitment) for each,
-    /// from zero on.
+    /// @param outputs keccak256 of its output commitments there, one behind the other in the order of their slots.
     struct Invoice {
         bytes32 batchHash;
         uint256 chunk;
@@ -109,8 +108,8 @@ interface IInferenceRollup is IAccounts {
     /// bit `i` of the members says that its order `i` is here.
     /// @param executors One byte for each task, in order: an index into `workers`.
     /// @param workers Who executed them; at most 64.
-    /// @param invoices Of each worker the 65-byte signature of its `Invoice`, or nothing: then its share stays with the
-    /// users.
+    /// @param invoices Of each worker the signature of its `Invoice`, as in `signatures`; whatever else is there leaves its
+    /// share to the users.
     /// @param signatures One of 64 bytes for each entry of `orders`: the user's, in EIP-2098's compact form.
     /// @param siblings What leads from the inputs that are here to the bundles' roots, entry by entry: `Trees`.
     /// @param salts Of the tags of tasks with a label, in the order of the tasks.
@@ -120,7 +119,7 @@ interface IInferenceRollup is IAccounts {
         bytes orders;
         bytes executors;
         address[] workers;
-        bytes[] invoices;
+        bytes invoices;
         bytes signatures;
         bytes32[] siblings;
         bytes32[] salts;
@@ -178,9 +177,11 @@ interface IInferenceRollup is IAccounts {
         uint256 refunded
     );
     event SequencerChanged(address indexed previous, address indexed current);
-    event Burned(uint256 amount);
+    event PassedOn(uint256 burned, uint256 pooled);
 
     error OnlySequencer(address caller);
+    /// @notice What was answered could leave before it is settled.
+    error ExitDelayTooShort(uint64 least, uint64 got);
     error WrongChain(uint256 expected, uint256 got);
     error WrongRollup(address expected, address got);
     error WrongBatchId(uint64 expected, uint64 got);
@@ -199,7 +200,8 @@ interface IInferenceRollup is IAccounts {
     error TaskCountOutOfRange(uint256 count, uint256 batchSlots);
     error WrongInstance(uint256 index, uint256 expected, uint256 got);
     error NoSuchChunk(uint64 batchId, uint256 chunk);
-    error ChunkAlreadySettled(uint64 batchId, uint256 chunk);
+    /// @notice Every chunk of the call is settled.
+    error NothingToSettle(uint64 batchId);
     error VerifyingKeyChanged(bytes32 modelId);
     /// @notice The statement has a label that the order's tag does not bind, or one of a slot without a task.
     error WrongLabel(uint256 index);
@@ -231,11 +233,14 @@ interface IInferenceRollup is IAccounts {
         Chunk[] calldata chunks
     ) external;
 
-    /// @notice Settles chunks of a proven batch, each once. Anyone may call with every user's signature and every worker's;
-    /// only the sequencer may leave one out, and anyone from `SETTLING_WINDOW` after the batch's deadline.
-    /// @dev Of each fee the worker gets 65 %, rounded down. Of the fees of a call the developer gets 15, the validators 10,
-    /// the prover 5, each rounded down; 5 are burned, and what is left goes to the treasury.
-    /// @param opening Its `statement` has those of the chunks, one behind the other.
+    /// @notice Settles chunks of a proven batch, each once; those that are settled already are passed over. Anyone may call
+    /// with every user's signature and every worker's; only the sequencer may leave one out, and anyone from
+    /// `SETTLING_WINDOW` after the batch's deadline.
+    /// @dev Of each fee 65 %, rounded down, are the worker's; a fifth of them, rounded down, is the epochs' pool's. Of the
+    /// fees of a call the developer gets 15, the validators 10, the prover 5, each rounded down; 5 are burned, and what is
+    /// left goes to the treasury.
+    /// @param opening Its `statement` has those of the chunks, one behind the other; also of those that are passed over,
+    /// where any words do.
     function settleChunks(BatchHeader calldata header, Chunk[] calldata chunks, Opening calldata opening)
         external;
 
@@ -261,8 +266,9 @@ interface IInferenceRollup is IAccounts {
     /// @notice Whether the worker has been slashed for a receipt of the batch.
     function isSlashed(uint64 batchId, address worker) external view returns (bool);
 
-    /// @notice Burns what settlements have put aside for it. Anyone may call.
-    function burn() external returns (uint256 burned);
+    /// @notice Burns what settlements have put aside for it, and sends the epochs what is their pool's. Anyone may call;
+    /// `Epochs.advance` does, so that an epoch's fees are in its own pool.
+    function passOn() external returns (uint256 burned, uint256 pooled);
 
     /// @notice Hands the right to commit batches to another address. Sequencer only.
     function setSequencer(address next) external;

@@ -32,7 +32,7 @@ interface IProbes {
 
     /// @notice Answered probes of one chunk.
     /// @param chunk Its number.
-    /// @param opening The batch's proven statement, as `IInferenceRollup.isProven` takes it.
+    /// @param opening The batch's proven statement, as `IInferenceRollup.isProven` takes it: its `slotHashes` may be empty.
     /// @param answers In the order of their slots.
     struct Answers {
         IInferenceRollup.BatchHeader header;

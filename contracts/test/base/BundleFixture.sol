@@ -266,19 +266,36 @@ abstract contract BundleFixture is TestBase {
     /// @dev Every worker's invoice for every chunk.
     function _sealInvoices(Bundle memory b) internal view {
         for (uint256 c; c < b.chunks.length; ++c) {
-            b.chunks[c].invoices = new bytes[](b.workers.length);
+            b.chunks[c].invoices = new bytes(64 * b.workers.length);
             for (uint256 w; w < b.workers.length; ++w) {
-                b.chunks[c].invoices[w] = _sign(b.workers[w], rollup.invoiceDigest(_invoice(b, c, w)));
+                bytes memory signature = _signCompact(b.workers[w], rollup.invoiceDigest(_invoice(b, c, w)));
+                _putInvoice(b.chunks[c], w, signature);
             }
+        }
+    }
+
+    /// @dev Puts a worker's signature where it belongs; zeros for nothing.
+    function _putInvoice(I.Chunk memory chunk, uint256 w, bytes memory signature) internal pure {
+        for (uint256 i; i < 64; ++i) {
+            chunk.invoices[64 * w + i] = i < signature.length ? signature[i] : bytes1(0);
+        }
+    }
+
+    function _invoiceOf(I.Chunk memory chunk, uint256 w) internal pure returns (bytes memory signature) {
+        signature = new bytes(64);
+        for (uint256 i; i < 64; ++i) {
+            signature[i] = chunk.invoices[64 * w + i];
         }
     }
 
     function _invoice(Bundle memory b, uint256 chunk, uint256 w) internal pure returns (I.Invoice memory v) {
         (v.batchHash, v.chunk) = (keccak256(abi.encode(b.header)), chunk);
         (uint256 from, uint256 to) = Chunks.slots(b.batchSlots, chunk);
+        bytes memory outputs;
         for (uint256 i = from; i < to && i < b.orders.length; ++i) {
-            if (b.executors[i] == w) v.outputs = keccak256(abi.encode(v.outputs, _output(b, i)));
+            if (b.executors[i] == w) outputs = abi.encodePacked(outputs, _output(b, i));
         }
+        v.outputs = keccak256(outputs);
     }
 
     /// @dev Index of the first output commitment, as the statement has it.

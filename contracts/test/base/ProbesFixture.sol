@@ -42,10 +42,19 @@ abstract contract ProbesFixture is EpochsFixture {
 
     /// @dev Seals and commits it, with the probes' outputs, and proves it.
     function _answered(Bundle memory b) internal {
+        bytes[] memory outputs = new bytes[](POOL);
+        for (uint256 i; i < POOL; ++i) {
+            outputs[i] = _probed(i);
+        }
+        _answeredWith(b, outputs);
+    }
+
+    /// @dev With these outputs of the probes.
+    function _answeredWith(Bundle memory b, bytes[] memory outputs) internal {
         _seal(b);
         uint256 at = _outputsAt(b.batchSlots);
         for (uint256 i; i < b.orders.length; ++i) {
-            b.proof.instances[at + i] = this.commit(_probed(i % POOL), SALT_OF);
+            b.proof.instances[at + i] = this.commit(outputs[i % POOL], SALT_OF);
         }
         _reprove(b);
         _sealInvoices(b);

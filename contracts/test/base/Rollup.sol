@@ -33,6 +33,8 @@ interface Rollup is IInferenceRollup {
     function STATEMENT_VERSION() external view returns (uint256);
     function MAX_PROVING_WINDOW() external view returns (uint64);
     function SETTLING_WINDOW() external view returns (uint64);
-    function toBurn() external view returns (uint256);
+    function POOL_PERCENT() external view returns (uint256);
+    function toBurn() external view returns (uint128);
+    function toPool() external view returns (uint128);
     function reports() external view returns (Reports);
 }

@@ -24,6 +24,9 @@ abstract contract RollupFixture is BundleFixture {
     // Not a multiple of 100: every share of it rounds.
     uint128 internal constant PRICE = 1 ether + 7;
     uint256 internal constant WORKER_SHARE = uint256(PRICE) * 65 / 100;
+    uint256 internal constant POOL_SHARE = WORKER_SHARE * 20 / 100;
+    // What its worker has of a task at settlement.
+    uint256 internal constant WORKER_PAID = WORKER_SHARE - POOL_SHARE;
     uint256 internal constant MINIMUM_STAKE = 100 ether;
     uint64 internal constant EPOCH = 1 hours;
     uint256 internal constant EMISSION_CAP = 1000 ether;
@@ -266,6 +269,13 @@ abstract contract RollupFixture is BundleFixture {
         I.Opening memory opening = _opening(b, chunk);
         vm.prank(SEQUENCER);
         rollup.settleChunks(b.header, _only(b.chunks[chunk]), opening);
+    }
+
+    /// @dev The sequencer settles several chunks at once.
+    function _settleSome(Bundle memory b, uint256 from, uint256 to, I.Opening memory o) internal {
+        I.Chunk[] memory chunks = _some(b, from, to);
+        vm.prank(SEQUENCER);
+        rollup.settleChunks(b.header, chunks, o);
     }
 
     function _settleReverts(Bundle memory b, uint256 chunk, bytes memory reason) internal {

@@ -96,8 +96,15 @@ contract RollupHandler is RollupFixture {
         eq(token.balanceOf(account), wallet + paid, "paid");
     }
 
-    function burn() external {
-        rollup.burn();
+    /// @dev What is put aside leaves whole: some burns, the rest is in the pool.
+    function passOn() external {
+        uint256 supply = token.totalSupply();
+        uint256 pool = token.balanceOf(address(epochs));
+        (uint256 toBurn, uint256 toPool) = (rollup.toBurn(), rollup.toPool());
+        (uint256 burned, uint256 pooled) = rollup.passOn();
+        require(burned == toBurn && pooled == toPool && rollup.toBurn() + rollup.toPool() == 0, "all");
+        eq(token.totalSupply(), supply - burned, "burned");
+        eq(token.balanceOf(address(epochs)), pool + pooled, "pooled");
     }
 
     // Batches.
@@ -120,7 +127,7 @@ contract RollupHandler is RollupFixture {
         if (seed >> 32 & 1 == 1) _together(b, seed);
         _seal(b);
         for (uint256 c; c < b.chunks.length; ++c) {
-            if (seed >> c & 3 == 0) b.chunks[c].invoices[1] = "";
+            if (seed >> c & 3 == 0) _putInvoice(b.chunks[c], 1, "");
             if (seed >> c & 12 == 0) b.chunks[c].signatures[0] ^= 0x01;
         }
         _commit(b);
@@ -162,14 +169,24 @@ contract RollupHandler is RollupFixture {
         if (!found) return;
         chunk = chunk % b.chunks.length;
         if (settledByUs[b.header.batchId] >> chunk & 1 == 1) {
-            _settleReverts(
-                b, chunk, abi.encodeWithSelector(I.ChunkAlreadySettled.selector, b.header.batchId, chunk)
-            );
+            _settleReverts(b, chunk, abi.encodeWithSelector(I.NothingToSettle.selector, b.header.batchId));
             return;
         }
         Books memory before = _books(b);
         _settle(b, chunk);
         _noteSettled(b, chunk);
+        _noteCharges(b, before);
+    }
+
+    /// @dev All chunks at once, whichever are settled: what is left of them is.
+    function settleAll(uint256 which) external {
+        (Bundle memory b, bool found) = _find(which, I.BatchStatus.Proven);
+        uint256 all = (1 << b.chunks.length) - 1;
+        if (!found || settledByUs[b.header.batchId] == all) return;
+        Books memory before = _books(b);
+        _settleSome(b, 0, b.chunks.length, _openingOf(b, 0, b.chunks.length));
+        settledByUs[b.header.batchId] = all;
+        ++settlements;
         _noteCharges(b, before);
     }
 
@@ -334,11 +351,26 @@ contract RollupHandler is RollupFixture {
             stakes += staking.slashableOf(IStaking.Role.Worker, accounts[i]);
             wallets += token.balanceOf(accounts[i]);
         }
-        return (credits + rollup.toBurn(), stakes + staking.held(), wallets + token.balanceOf(address(this)));
+        credits += uint256(rollup.toBurn()) + rollup.toPool();
+        return (credits, stakes + staking.held(), wallets + token.balanceOf(address(this)));
     }
 
     function held() external view returns (uint256 inRollup, uint256 inStaking, uint256 supply) {
         return (token.balanceOf(address(rollup)), token.balanceOf(address(staking)), token.totalSupply());
+    }
+
+    /// @dev The pool's part of every task whose worker was paid, sent or not: no more and no less.
+    function checkPool() external view {
+        uint256 tasks = (earnedBy[worker] + earnedBy[otherWorker]) / WORKER_PAID;
+        eq(
+            rollup.toPool() + token.balanceOf(address(epochs)),
+            tasks * POOL_SHARE,
+            "a fifth of workers' shares"
+        );
+    }
+
+    function inPool() external view returns (uint256) {
+        return token.balanceOf(address(epochs));
     }
 
     /// @dev What the chain says of every batch is what was done here, and settled only if proven.
@@ -368,7 +400,7 @@ contract RollupHandler is RollupFixture {
         address[2] memory both = [worker, otherWorker];
         for (uint256 i; i < 2; ++i) {
             IEpochs.Work memory w = epochs.workOf(both[i], epochs.current());
-            eq(w.fees, earnedBy[both[i]] / WORKER_SHARE * (PRICE / epochs.UNIT()), "fees of paid tasks");
+            eq(w.fees, earnedBy[both[i]] / WORKER_PAID * (PRICE / epochs.UNIT()), "fees of paid tasks");
             eq(w.faults, slashesOf[both[i]], "faults");
         }
     }

@@ -13,6 +13,12 @@ interface Vm {
         uint64 remaining;
     }
 
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
     function prank(address caller) external;
     function startPrank(address caller) external;
     function stopPrank() external;
@@ -34,6 +40,8 @@ interface Vm {
     function cool(address account) external;
     function setBlockhash(uint256 block_, bytes32 hash) external;
     function addr(uint256 key) external pure returns (address);
+    function recordLogs() external;
+    function getRecordedLogs() external returns (Log[] memory);
     function lastCallGas() external view returns (Gas memory);
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);

@@ -17,6 +17,7 @@ fn paid(fees: &[u64], pool: u128) -> Vec<u64> {
         worker.work.record(&RATES, u64::MAX, Fraction::ONE, 1, u128::from(*fees));
     }
     epochs.fund(pool);
+    epochs.advance();
     assert_eq!(epochs.close(workers.iter_mut().map(|w| (w, STAKE, None)), 0).pool, pool);
     let paid: Vec<u64> = workers.iter_mut().map(|w| epochs.claim(w)).collect();
     assert!(paid.iter().map(|p| u128::from(*p)).sum::<u128>() <= pool);
@@ -51,10 +52,26 @@ fn what_the_bound_leaves_over_burns() {
     let mut worker = Worker::default();
     worker.work.record(&RATES, 1_000, Fraction::ONE, 1, 1_000);
     epochs.fund(1_000_000);
+    epochs.advance();
     epochs.close([(&mut worker, STAKE, None)].into_iter(), 0);
     assert_eq!(epochs.claim(&mut worker), 175);
+    epochs.advance();
     let next = epochs.close([(&mut worker, STAKE, None)].into_iter(), 0);
     assert_eq!((next.pool, epochs.balance()), (0, 0));
+}
+
+#[test]
+fn what_comes_before_a_late_closure_is_the_next_epochs() {
+    let mut epochs = Epochs::new(RATES);
+    let mut worker = Worker::default();
+    worker.work.record(&RATES, 1_000, Fraction::ONE, 1, 1_000);
+    epochs.fund(130);
+    epochs.advance();
+    epochs.fund(5_000);
+    let closed = epochs.close([(&mut worker, STAKE, None)].into_iter(), 50);
+    assert_eq!((closed.pool, closed.minted), (175, 45));
+    epochs.advance();
+    assert_eq!(epochs.close([(&mut worker, STAKE, None)].into_iter(), 0).pool, 5_000);
 }
 
 #[test]

@@ -2,29 +2,31 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use alloy::primitives::{Address, U256};
-use alloy::providers::DynProvider;
+use alloy::primitives::U256;
+use alloy::providers::Provider as _;
 use dn_core::api::{Problem, SubmitTask, TaskView};
 use dn_core::task::TaskState;
 use dn_e2e::{Stage, User};
+use dn_sdk::contracts::DnToken;
 use dn_sdk::contracts::InferenceRollup::{self, InferenceRollupErrors};
 use futures_util::future::join_all;
 use reqwest::Response;
+use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_are_served_once_and_pay_for_it() {
     let change = |options: &mut dn_devnet::Options| {
         options.batch_wait = Duration::from_secs(2);
-        options.exit_delay = Duration::from_secs(10);
     };
     let mut stage = Stage::start(super::root(), "network-users", change).await.unwrap();
     one_key_stands_for_one_task(&mut stage).await;
-    row_04_who_leaves_after_the_answers_pays_and_is_refused(&mut stage).await;
+    let leaving = row_04_who_leaves_after_the_answers_pays_and_is_refused(&mut stage).await;
     what_users_send_is_not_readable_on_disk(&mut stage).await;
     one_process_settles_with_a_key(&stage);
     stage.all_paid_once().await.unwrap();
+    exits(&stage, &leaving).await;
 }
 
 async fn post(stage: &Stage, task: &SubmitTask, key: &str) -> Response {
@@ -48,7 +50,7 @@ async fn one_key_stands_for_one_task(stage: &mut Stage) {
     stage.proven(ids[0]).await.unwrap();
 }
 
-async fn row_04_who_leaves_after_the_answers_pays_and_is_refused(stage: &mut Stage) {
+async fn row_04_who_leaves_after_the_answers_pays_and_is_refused(stage: &mut Stage) -> User {
     let user = User::new(&stage.devnet, 1).await.unwrap();
     let mut answered = Vec::new();
     for nonce in 0..3 {
@@ -72,32 +74,25 @@ async fn row_04_who_leaves_after_the_answers_pays_and_is_refused(stage: &mut Sta
     let refused = post(stage, &next, "next").await;
     assert_eq!(refused.status().as_u16(), 402);
     assert_eq!(refused.json::<Problem>().await.unwrap().code, "insufficient_escrow");
-    exits(&rollup, user.account.address(), left).await;
     // Nobody else is held up.
     stage.settles().await.unwrap();
+    user
 }
 
-/// The exit is paid when its delay is over, whatever anybody does.
-async fn exits(
-    rollup: &InferenceRollup::InferenceRollupInstance<&DynProvider>,
-    owner: Address,
-    left: U256,
-) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        match rollup.claimExit().send().await {
-            Ok(sent) => assert!(sent.get_receipt().await.unwrap().status()),
-            Err(error) => {
-                let told = error.as_decoded_interface_error::<InferenceRollupErrors>();
-                let is_early = matches!(told, Some(InferenceRollupErrors::ExitNotReady(_)));
-                assert!(is_early && Instant::now() < deadline, "{error}");
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                continue;
-            }
-        }
-        break;
-    }
+/// The exit is paid when its delay is over, whatever anybody does. The chain's clock is put on for it, which is the end of
+/// whatever else is open.
+async fn exits(stage: &Stage, user: &User) {
+    let (provider, owner) = (&user.account.provider, user.account.address());
+    let rollup = InferenceRollup::new(stage.devnet.contracts.rollup, provider);
+    let wallet = DnToken::new(stage.devnet.contracts.token, provider);
+    let left = rollup.balanceOf(owner).call().await.unwrap();
+    let had = wallet.balanceOf(owner).call().await.unwrap();
+    let delay = rollup.exitDelay().call().await.unwrap();
+    provider.raw_request::<_, Value>("evm_increaseTime".into(), (delay,)).await.unwrap();
+    provider.raw_request::<_, Value>("evm_mine".into(), [(); 0]).await.unwrap();
+    assert!(rollup.claimExit().send().await.unwrap().get_receipt().await.unwrap().status());
     assert!(left > U256::ZERO && rollup.balanceOf(owner).call().await.unwrap().is_zero());
+    assert_eq!(wallet.balanceOf(owner).call().await.unwrap(), had + left);
 }
 
 /// The files of the state folder whose names begin like the database's.

@@ -145,6 +145,11 @@ impl World {
         self.epochs.fund(u128::from(fund));
         self.trace.put("epochFund", fund);
         self.trace.put("epochBurned", burned);
+        self.epochs.advance();
+        // What comes while it is closed is the next one's.
+        let late = self.random.any() >> 22;
+        self.epochs.fund(u128::from(late));
+        self.trace.put("epochLate", late);
         let attested = self.attest();
         let stakes: [u64; WORKERS] = std::array::from_fn(|_| self.random.any() >> 8);
         for stake in stakes {

@@ -119,7 +119,7 @@ fn balances(outcome: &Outcome) {
         line(name, *old, *new);
     }
     line("stakes", before.staked_tokens, after.staked_tokens);
-    line("pool", before.pool_tokens, after.pool_tokens);
+    line("pool", before.to_pool + before.pool_tokens, after.to_pool + after.pool_tokens);
     let burned = before.supply.saturating_sub(after.supply);
     line("burned", before.to_burn, burned + after.to_burn);
 }

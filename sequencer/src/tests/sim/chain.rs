@@ -57,7 +57,9 @@ struct Inner {
     blocks: Vec<Mined>,
     mempool: BTreeMap<u64, (Bytes32, Tx)>,
     signed: HashMap<Bytes32, Tx>,
-    /// Transactions of others, for the next block, and the data of all that they ever sent.
+    /// Transactions of others in the next block, in front of all that waits.
+    front: Vec<(Bytes32, Tx)>,
+    /// Those behind it, and the data of all that others ever sent.
     strangers: Vec<(Bytes32, Tx)>,
     shown: HashMap<Bytes32, Vec<u8>>,
     base_fee: u128,
@@ -112,6 +114,7 @@ impl FakeChain {
             blocks: vec![genesis],
             mempool: BTreeMap::new(),
             signed: HashMap::new(),
+            front: Vec::new(),
             strangers: Vec::new(),
             shown: HashMap::new(),
             base_fee: 100,
@@ -195,6 +198,20 @@ impl FakeChain {
         inner.strangers.push((hash, tx));
     }
 
+    /// Somebody else calls the rollup in front of everything that waits.
+    pub(super) fn call_in_front(&self, calldata: Vec<u8>) {
+        self.call_by_stranger(calldata.clone(), calldata);
+        let mut inner = self.lock();
+        let last = inner.strangers.pop();
+        inner.front.extend(last);
+    }
+
+    /// How many transactions have reverted, of whatever sender.
+    pub(super) fn reverts(&self) -> usize {
+        let inner = self.lock();
+        inner.blocks.iter().flat_map(|b| &b.receipts).filter(|(_, is_success)| !is_success).count()
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut inner = self.lock();
         let mut state = inner.tip().state.clone();
@@ -223,6 +240,9 @@ impl FakeChain {
                 events.append(&mut told);
             }
         };
+        for (hash, tx) in std::mem::take(&mut inner.front) {
+            run(&mut state, hash, &tx);
+        }
         loop {
             let nonce = state.nonce;
             let Some((hash, tx)) = inner.mempool.get(&nonce).cloned() else { break };

@@ -69,9 +69,7 @@ pub(super) fn execute(
     }
     if let Ok(call) = settleChunksCall::abi_decode(calldata) {
         state.known(&call.header, BatchStatus::Proven)?;
-        let hashes = &call.opening.slotHashes;
-        let settle = |chunk| settle(state, &call.header, chunk, hashes, tx_hash);
-        return call.chunks.iter().map(settle).collect();
+        return settle_some(state, &call, tx_hash);
     }
     let Ok(call) = proveBatchCall::abi_decode(calldata) else { return refuse("unknown call") };
     prove(state, &call, tx_hash, time_s)
@@ -115,23 +113,39 @@ fn prove(
     let prover = wire::api_address(call.proof.prover);
     let mut events = vec![RollupEvent::BatchProven { number, prover, tx_hash, gas_used: 1 }];
     for chunk in &call.chunks {
-        events.push(settle(state, header, chunk, &call.slotHashes, tx_hash)?);
+        events.extend(settle(state, header, chunk, &call.slotHashes, tx_hash)?);
     }
     Ok(events)
 }
 
+fn settle_some(
+    state: &mut State,
+    call: &settleChunksCall,
+    tx_hash: Bytes32,
+) -> Result<Vec<RollupEvent>, String> {
+    let mut events = Vec::new();
+    for chunk in &call.chunks {
+        events.extend(settle(state, &call.header, chunk, &call.opening.slotHashes, tx_hash)?);
+    }
+    if events.is_empty() {
+        return refuse("NothingToSettle");
+    }
+    Ok(events)
+}
+
+/// Settles a chunk, if it is not settled.
 fn settle(
     state: &mut State,
     header: &BatchHeader,
     chunk: &Chunk,
     slot_hashes: &[B256],
     tx_hash: Bytes32,
-) -> Result<RollupEvent, String> {
+) -> Result<Option<RollupEvent>, String> {
     let number = header.batchId;
     let record = state.batches.get_mut(&number).ok_or("BatchNotProven")?;
     let index: u32 = chunk.index.to();
     if record.settled >> index & 1 == 1 {
-        return refuse("ChunkAlreadySettled");
+        return Ok(None);
     }
     record.settled |= 1 << index;
     let numbers = [chunk.orders.len() / 93, chunk.executors.len()];
@@ -145,11 +159,12 @@ fn settle(
     }
     let mut outcomes = U256::ZERO;
     for (i, (order, worker)) in chunk.orders.chunks(93).zip(&chunk.executors).enumerate() {
-        let outcome = charge(state, header, order, !chunk.invoices[*worker as usize].is_empty());
+        let invoice = &chunk.invoices[64 * usize::from(*worker)..][..64];
+        let outcome = charge(state, header, order, invoice != [0; 64]);
         state.tasks.insert(Bytes32(order[61..].try_into().unwrap()), outcome);
         outcomes |= U256::from(outcome as u8) << (4 * i);
     }
-    Ok(RollupEvent::ChunkSettled { number, chunk: index, outcomes, tx_hash, gas_used: 1 })
+    Ok(Some(RollupEvent::ChunkSettled { number, chunk: index, outcomes, tx_hash, gas_used: 1 }))
 }
 
 /// Charges the user of an order for one task: user 20, size 1, members 8, maxFee 16, deadline 8, nonce 8, tag 32.

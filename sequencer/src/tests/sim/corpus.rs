@@ -336,7 +336,7 @@ async fn a_large_batch_is_settled_in_chunks() {
         }
         town.until("settled", async |t| {
             let all = batches::list(&t.app.store, 0, 100).await.unwrap();
-            all.iter().any(|b| b.chunks > calls::WITH_PROOF && b.settled == b.chunks)
+            all.iter().any(|b| b.chunks as usize > calls::WITH_PROOF && b.settled == b.chunks)
         })
         .await;
         if depth > 0 {
@@ -533,5 +533,13 @@ async fn fault_01_a_crash_after_each_question_loses_nothing() {
     }
 }
 
-const CLEAR: Weather =
-    Weather { reorg: 0, faults: 0, crash: 0, jump: 0, withdraw: 0, model_off: 0, spike: 0 };
+const CLEAR: Weather = Weather {
+    reorg: 0,
+    faults: 0,
+    crash: 0,
+    jump: 0,
+    withdraw: 0,
+    model_off: 0,
+    spike: 0,
+    stranger: 0,
+};

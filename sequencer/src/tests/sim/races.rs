@@ -3,10 +3,11 @@
 use dn_core::api::BatchState;
 
 use super::chain::Question;
-use super::people::{Prover, Worker};
+use super::people::{self, Prover, Worker};
 use super::town::Town;
 use crate::run;
-use crate::store::{batches, outbox};
+use crate::store::outbox::{self, Kind};
+use crate::store::{batches, settled};
 
 /// A town with a transaction that is in a block which was followed, and not closed yet.
 async fn with_a_mined_transaction(seed: u64) -> (Town, i64) {
@@ -74,5 +75,36 @@ async fn two_looks_at_once_send_one_proof() {
     });
     run::settle::step(&town.app).await.unwrap();
     assert_eq!(outbox::open(&town.app.store).await.unwrap().len(), 1);
+    town.close().await;
+}
+
+/// Settling is everybody's. Whoever is in front of the sequencer's call with one of its chunks costs it nothing.
+#[tokio::test]
+async fn a_stranger_in_front_with_one_chunk_holds_up_no_other() {
+    let (workers, provers) = (vec![Worker::Honest], vec![Prover::Honest]);
+    let seed = (1 << 41) + 4;
+    let mut town = Town::with_slots(seed, workers, provers, people::MANY_SLOTS).await;
+    town.submit_many(people::MANY_SLOTS).await;
+    for _ in 0..64 {
+        town.lease_to(0).await;
+        while !town.answers.is_empty() {
+            town.deliver().await;
+        }
+    }
+    let settling = async |t: &Town| {
+        let open = outbox::open(&t.app.store).await.unwrap();
+        open.into_iter().find(|tx| tx.kind == Kind::Settle)
+    };
+    town.until("sent", async |t| settling(t).await.is_some()).await;
+    let batch = settling(&town).await.unwrap().batch_id;
+    assert_eq!(town.settle_in_front(3).await, 1);
+    while settling(&town).await.is_some() {
+        town.chain.mine();
+        run::follow::step(&town.app).await.unwrap();
+        run::send::step(&town.app).await.unwrap();
+    }
+    let chunks = settled::chunks(&town.app.store, batch).await.unwrap();
+    assert_eq!((chunks, town.chain.reverts()), (vec![0, 1, 2, 3], 0));
+    town.settle().await.unwrap();
     town.close().await;
 }

@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use dn_core::api::{Address, Bytes, Bytes32, LeasedTask, ProofResult, Role, SignedInvoice};
+use alloy::sol_types::SolCall as _;
+use dn_core::api::SignedInvoice;
+use dn_core::api::{Address, BatchState, Bytes, Bytes32, LeasedTask, ProofResult, Role};
 use dn_core::statement;
+use dn_sdk::contracts::InferenceRollup::settleChunksCall;
 use dn_sdk::wire;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -20,7 +23,7 @@ use crate::clock::Clock;
 use crate::models::Models;
 use crate::rules::lease::Terms;
 use crate::run;
-use crate::store::{invoices as store, nodes, tasks, Seal, Store};
+use crate::store::{batches, invoices as store, nodes, tasks, Seal, Store};
 use crate::{calls, invoices, proving, work};
 
 const USERS: u8 = 3;
@@ -36,12 +39,21 @@ pub(super) struct Weather {
     pub(super) withdraw: u32,
     pub(super) model_off: u32,
     pub(super) spike: u32,
+    pub(super) stranger: u32,
 }
 
 impl Weather {
     /// All of it.
-    pub(super) const STORM: Self =
-        Self { reorg: 20, faults: 40, crash: 20, jump: 5, withdraw: 5, model_off: 5, spike: 10 };
+    pub(super) const STORM: Self = Self {
+        reorg: 20,
+        faults: 40,
+        crash: 20,
+        jump: 5,
+        withdraw: 5,
+        model_off: 5,
+        spike: 10,
+        stranger: 30,
+    };
 }
 
 pub(super) struct Town {
@@ -160,6 +172,9 @@ impl Town {
     /// One thing happens.
     pub(super) async fn step(&mut self, weather: &Weather) {
         self.upset(weather);
+        if self.chance(weather.stranger) {
+            self.settle_in_front(0).await;
+        }
         match self.rng.gen_range(0..14) {
             0..=2 => self.submit().await,
             3..=4 => self.lease().await,
@@ -318,7 +333,11 @@ impl Town {
             let asked = invoices::ask(&self.app, worker, std::time::Duration::ZERO).await;
             for job in asked.unwrap_or_default() {
                 let (batch_hash, chunk) = (job.batch_hash, job.chunk);
-                let signed = SignedInvoice { batch_hash, chunk, signature: Bytes(vec![1; 65]) };
+                let signed = SignedInvoice {
+                    batch_hash,
+                    chunk,
+                    signature: Bytes([&[1; 64][..], &[27]].concat()),
+                };
                 let kept = self.app.write(move |tx| {
                     let signed = signed.clone();
                     Box::pin(async move { store::insert(tx, worker, &signed).await })
@@ -353,6 +372,24 @@ impl Town {
         let (batch_id, fence, proof) = (batch.id, batch.fence, Bytes(vec![1; 8]));
         let result = ProofResult { batch_id, fence, instances, proof, cpu_ms: 1 };
         let _ = proving::keep(&self.app, &slots, result).await;
+    }
+
+    /// Somebody else settles a chunk of each proven batch, where every worker has claimed its share, in front of whatever
+    /// the sequencer has sent. Returns of how many batches.
+    pub(super) async fn settle_in_front(&self, chunk: u32) -> usize {
+        let mut calls = 0;
+        let open = batches::open(&self.app.store).await.unwrap_or_default();
+        for batch in open.iter().filter(|b| b.state == BatchState::Proven && chunk < b.chunks) {
+            let Ok(calldata) = calls::settle(&self.app, batch.id, 1 << chunk).await else {
+                continue;
+            };
+            let call = settleChunksCall::abi_decode(&calldata).unwrap();
+            if call.chunks[0].invoices.chunks(64).all(|invoice| invoice != [0; 64]) {
+                self.chain.call_in_front(calldata);
+                calls += 1;
+            }
+        }
+        calls
     }
 
     /// Each duty once, in any order.
@@ -444,14 +481,14 @@ impl Town {
             self.round().await;
             if round % 8 == 7 {
                 self.checker.check(&self.app.store).await?;
-                let open = crate::store::batches::open(&self.app.store).await;
+                let open = batches::open(&self.app.store).await;
                 let is_done = self.checker.acknowledged.values().all(Option::is_some);
                 if is_done && open.is_ok_and(|open| open.is_empty()) {
                     return Ok(round);
                 }
             }
         }
-        let open = crate::store::batches::open(&self.app.store).await;
+        let open = batches::open(&self.app.store).await;
         let tx = crate::store::outbox::open(&self.app.store).await;
         let mut stuck = Vec::new();
         for (id, _) in self.checker.acknowledged.iter().filter(|(_, end)| end.is_none()) {

@@ -13,7 +13,6 @@ use dn_sdk::contracts::probes::IProbes::{Answer, Answers};
 use dn_sdk::{settlement, wire, Client};
 
 use super::draw::{Draw, Probe};
-use crate::daemon::check;
 
 /// A probe whose answer is proven.
 pub(super) struct Found<'a> {
@@ -66,7 +65,6 @@ fn of_batch(
 ) -> Result<Vec<Answers>> {
     let (header, prover) = batch.header.as_ref().zip(batch.prover).context("not proven")?;
     let size = statement::slots(instances.len()).context("a statement of no batch")?;
-    let slots = check::slots(batch);
     let mut chunked: BTreeMap<usize, Vec<Answer>> = BTreeMap::new();
     for Found { probe, task } in found {
         let place = batch.slots.iter().position(|slot| slot.task_id == task.task_id);
@@ -83,7 +81,7 @@ fn of_batch(
     let header = wire::rollup_header(header);
     let of_chunk = |(chunk, mut answers): (usize, Vec<Answer>)| {
         answers.sort_by_key(|answer| answer.slot);
-        let opening = settlement::opening(instances, &slots, wire::address(prover), &[chunk]);
+        let opening = settlement::opening(instances, &[], wire::address(prover), &[chunk]);
         let opening = opening.context("a statement of no batch")?;
         ensure!(!answers.is_empty(), "a chunk without probes");
         Ok(Answers {
@@ -99,7 +97,7 @@ fn of_batch(
             chunk: U256::from(chunk),
             opening: Opening {
                 prover: opening.prover,
-                slotHashes: opening.slotHashes,
+                slotHashes: Vec::new(),
                 leaves: opening.leaves,
                 statement: opening.statement,
             },
