@@ -45,9 +45,13 @@ impl Program {
 
     /// The same, with the weights scaled by omega.
     pub(crate) fn words(weights: &[Fr], width: Width) -> Self {
-        let mut program = Self::dense(weights, 0, width);
-        program.0.iter_mut().for_each(|s| s.word = true);
-        program
+        Self::dense(weights, 0, width).times_omega()
+    }
+
+    /// The same program with its weights scaled by omega.
+    pub(crate) fn times_omega(mut self) -> Self {
+        self.0.iter_mut().for_each(|s| s.word = true);
+        self
     }
 
     /// `sum_taps z^exponent weights`, exponents not negative and descending.

@@ -222,8 +222,7 @@ impl Plan {
             return Err(PlanError::Rows { rows });
         }
         let mut w = Writer::new(frame, false);
-        let planned = sequence::Model { sequence: model, table: &table, looked: &looked };
-        let (sections, laid) = sequence::write(&mut w, planned);
+        let (sections, laid) = sequence::write(&mut w, model, (&table, &looked));
         let exponents = Exponents::default();
         Ok(Self::finish(w, frame, table, Written { exponents, sections, sequence: laid }))
     }

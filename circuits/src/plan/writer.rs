@@ -108,10 +108,11 @@ impl Writer {
         self.kernel_free = self.row;
     }
 
-    /// Adds the kernel, which is complete in front of the next row, times `lambda^claims`, to the claims.
-    pub(crate) fn bare(&mut self, claims: usize) {
-        for _ in 0..claims {
-            self.mark(Fx::KernelClaim, self.row);
+    /// Adds the kernel, which is complete in front of the next row, times `z^steps lambda^claims`, to the claims.
+    pub(crate) fn bare(&mut self, steps: usize, claims: usize) {
+        let turns = [(Fx::KernelStep, steps), (Fx::KernelClaim, claims)];
+        for fx in turns.into_iter().flat_map(|(fx, n)| std::iter::repeat_n(fx, n)) {
+            self.mark(fx, self.row);
             self.row += 1;
         }
         self.mark(Fx::Bare, self.row);
@@ -155,6 +156,13 @@ impl Writer {
         if !is_first {
             self.mark(Fx::ChannelFold, row);
         }
+        self.tensor_held = row;
+    }
+
+    /// The same, and the tensor keeps what it has.
+    pub(crate) fn channel_kept(&mut self, row: usize) {
+        self.mark(Fx::Channel, row);
+        self.mark(Fx::ChannelKeep, row);
         self.tensor_held = row;
     }
 

@@ -29,6 +29,22 @@ pub(crate) enum Kind {
     Sum,
     /// A token's root.
     Root,
+    /// Queries of a sequence.
+    Query,
+    /// Its keys.
+    Key,
+    /// Largest scores of its tokens.
+    Maximum,
+    /// What maxima are paired with.
+    Constant,
+    /// Exponentials of a key's scores.
+    Exponential,
+    /// Values of a key.
+    Value,
+    /// The sum of a token's exponentials.
+    Total,
+    /// A token's values, weighed by them.
+    Context,
     /// Classes of a task.
     Classes,
     /// The score of a task.
@@ -45,7 +61,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// One of each.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Idle,
         Self::Gap,
         Self::Input,
@@ -58,6 +74,14 @@ impl Kind {
         Self::Embedding,
         Self::Sum,
         Self::Root,
+        Self::Query,
+        Self::Key,
+        Self::Maximum,
+        Self::Constant,
+        Self::Exponential,
+        Self::Value,
+        Self::Total,
+        Self::Context,
         Self::Classes,
         Self::Score,
         Self::Zero,

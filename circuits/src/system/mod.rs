@@ -12,6 +12,7 @@
 //! Nothing here knows how a model is planned, a witness filled or a proof folded.
 
 pub(crate) mod accumulators;
+pub(crate) mod attention;
 pub mod columns;
 pub(crate) mod fixed;
 pub(crate) mod gates;

@@ -3,6 +3,7 @@
 use dn_core::quant::sequence::{Function, Layer, Quantity, Sequence, MAX_BITS};
 use dn_core::quant::ZERO_POINT;
 
+use super::attention::{self, Attentive};
 use super::table::{half, Builder, Division, Table};
 
 /// What the rows of a layer look up.
@@ -29,6 +30,19 @@ pub(crate) enum Looked {
         /// Of the products with roots.
         division: Division,
     },
+    /// What stands between queries and outputs.
+    Attention(Attentive),
+}
+
+impl Looked {
+    /// How the layer's accumulators are divided; an embedding has none.
+    pub(crate) fn division(&self) -> Option<&Division> {
+        match self {
+            Self::Embedding { .. } => None,
+            Self::Values { division, .. } | Self::Norm { division, .. } => Some(division),
+            Self::Attention(a) => Some(&a.outputs),
+        }
+    }
 }
 
 /// What is stored for an embedding's 0.
@@ -46,8 +60,8 @@ impl Kind {
         match layer {
             Layer::Linear(l) => Some(Self::Function(l.function.clone())),
             Layer::Residual(r) => Some(Self::Bits(r.bits)),
-            Layer::Norm(_) => Some(Self::Function(Function::saturate())),
-            Layer::Embedding(_) | Layer::Attention(_) | Layer::ArgMax { .. } => None,
+            Layer::Norm(_) | Layer::Attention(_) => Some(Self::Function(Function::saturate())),
+            Layer::Embedding(_) | Layer::ArgMax { .. } => None,
         }
     }
 
@@ -78,7 +92,8 @@ fn shifts(sequence: &Sequence, layer: usize) -> Vec<u32> {
         Layer::Linear(l) => l.shift.clone(),
         Layer::Residual(r) => vec![r.shift; channels],
         Layer::Norm(n) => vec![n.shift; channels],
-        Layer::Embedding(_) | Layer::Attention(_) | Layer::ArgMax { .. } => Vec::new(),
+        Layer::Attention(a) => vec![a.shift; channels],
+        Layer::Embedding(_) | Layer::ArgMax { .. } => Vec::new(),
     }
 }
 
@@ -92,9 +107,8 @@ fn quotients(sequence: &Sequence, layer: usize) -> (i64, i64) {
 }
 
 fn root_count(sequence: &Sequence, layer: usize, square_shift: u32) -> usize {
-    let bounds = sequence.bounds(layer);
-    let squares = bounds.iter().find(|b| b.quantity == Quantity::Squares);
-    squares.map_or(0, |b| (b.largest >> square_shift).unsigned_abs() as usize) + 1
+    let squares = sequence.largest(layer, Quantity::Squares);
+    (squares >> square_shift).unsigned_abs() as usize + 1
 }
 
 /// Kinds of a model's layers with all quotients of each.
@@ -118,7 +132,8 @@ pub(crate) fn table_rows(sequence: &Sequence) -> usize {
     let of_layers = sequence.layers.iter().enumerate().map(|(i, layer)| match layer {
         Layer::Embedding(e) => e.table.len(),
         Layer::Norm(n) => root_count(sequence, i, n.square_shift),
-        Layer::Linear(_) | Layer::Residual(_) | Layer::Attention(_) | Layer::ArgMax { .. } => 0,
+        Layer::Attention(a) => attention::table_rows(sequence, i, a),
+        Layer::Linear(_) | Layer::Residual(_) | Layer::ArgMax { .. } => 0,
     });
     of_quotients.sum::<usize>() + of_layers.sum::<usize>()
 }
@@ -126,8 +141,12 @@ pub(crate) fn table_rows(sequence: &Sequence) -> usize {
 /// log2 of the range of remainders.
 fn remainder_bits(sequence: &Sequence) -> u32 {
     let of = |(i, layer): (usize, &Layer)| {
-        let squares = if let Layer::Norm(n) = layer { n.square_shift } else { 0 };
-        shifts(sequence, i).into_iter().fold(squares, u32::max)
+        let inner = match layer {
+            Layer::Norm(n) => n.square_shift,
+            Layer::Attention(a) => a.score_shift.max(a.context_shift),
+            Layer::Embedding(_) | Layer::Linear(_) | Layer::Residual(_) | Layer::ArgMax { .. } => 0,
+        };
+        shifts(sequence, i).into_iter().fold(inner, u32::max)
     };
     sequence.layers.iter().enumerate().map(of).max().unwrap_or(0)
 }
@@ -161,6 +180,7 @@ impl Table {
             Some((division, kind.zero().unsigned_abs()))
         };
         let mut looked = Vec::with_capacity(sequence.layers.len());
+        let mut shared = attention::Shared::default();
         for (i, layer) in sequence.layers.iter().enumerate() {
             looked.push(match (layer, division(i)) {
                 (Layer::Norm(n), Some((division, _))) => {
@@ -170,6 +190,12 @@ impl Table {
                     let squares = 1 << (lo_bits - n.square_shift);
                     Looked::Norm { tag, squares, division }
                 }
+                (Layer::Attention(a), Some((outputs, _))) => Looked::Attention(Attentive::new(
+                    &mut b,
+                    &mut shared,
+                    (sequence, i, a),
+                    outputs,
+                )),
                 (_, Some((division, zero))) => Looked::Values { division, zero },
                 (Layer::Embedding(e), None) => {
                     let channel = |channel: usize| {

@@ -168,8 +168,8 @@ columns! {
     Score,
     /// Sequences: the stored zero of `out`.
     Zero,
-    /// Sequences: lanes are channels of one token, so they fold by e.
-    Channels,
+    /// Sequences: accumulators of the lanes fold by e.
+    AccumulatorsByE,
     /// Sequences: add the squares of the lanes' values, scaled by this.
     Squares,
     /// Sequences: a token's root, and what products with it are scaled by.
@@ -196,6 +196,24 @@ columns! {
     ImageTau,
     /// Sequences: add the kernel to the claims.
     Bare,
+    /// Sequences: values of the lanes fold by e.
+    ValuesByE,
+    /// Sequences: add the product of image and values to the kernel, scaled by this.
+    Pair,
+    /// Sequences: the values take omega, times this.
+    PairOmega,
+    /// Sequences: more lanes of the same: values fold by e^LANES, accumulators by tau^LANES.
+    ChunkValuesE,
+    /// Sequences: the same, values by tau^LANES and accumulators by e^LANES.
+    ChunkAccumulatorsE,
+    /// Sequences: multiply the outputs by e.
+    OutputsE,
+    /// Sequences: a channel is added to what the tensor has.
+    ChannelKeep,
+    /// Sequences: the outputs take the accumulators times omega.
+    OutputsOmega,
+    /// Sequences: multiply tensor and kernel by tau^LANES.
+    SequenceStep,
 }
 
 /// Marks that the layout of sequences does not have.
@@ -203,7 +221,7 @@ const OF_GRAPHS: [Fx; 7] =
     [Fx::Spill, Fx::SpillFold, Fx::Factors, Fx::WordsDone, Fx::Classes, Fx::ClassesNext, Fx::Score];
 
 /// Pairs that no kind of row has together ([`super::rows`] proves it), and that share a column.
-pub(super) const EXCLUSIVE: [(Fx, Fx); 18] = [
+pub(super) const EXCLUSIVE: [(Fx, Fx); 21] = [
     (Fx::Chunk, Fx::SpillFold),
     (Fx::Position, Fx::Publish),
     (Fx::ImageReset, Fx::ImageStep),
@@ -222,6 +240,9 @@ pub(super) const EXCLUSIVE: [(Fx, Fx); 18] = [
     (Fx::SquaresKeep, Fx::Words),
     (Fx::OutputsTau, Fx::OutputsAlone),
     (Fx::ImageTau, Fx::Bare),
+    (Fx::ChunkValuesE, Fx::ChunkAccumulatorsE),
+    (Fx::OutputsE, Fx::ChannelKeep),
+    (Fx::OutputsOmega, Fx::SequenceStep),
 ];
 
 /// Pairs of which the second implies the first.
@@ -411,6 +432,6 @@ mod tests {
     #[test]
     fn layouts_have_the_columns_that_keys_are_made_of() {
         assert_eq!(Width::ALL.map(fixed_columns), [37, 43, 51]);
-        assert_eq!(fixed_columns(Width::Sequence), 51);
+        assert_eq!(fixed_columns(Width::Sequence), 57);
     }
 }

@@ -58,6 +58,11 @@ impl Division {
         (hi.unsigned_abs(), lo.unsigned_abs())
     }
 
+    /// The smallest quotient, scaled.
+    pub(crate) fn least(&self) -> i64 {
+        self.quotient_min << self.bits
+    }
+
     /// What a scaled accumulator without bias adds to `2^bits hi + lo`.
     #[must_use]
     pub fn offset(&self, channel: usize, bias: i32) -> i64 {

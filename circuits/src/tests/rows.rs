@@ -63,7 +63,7 @@ fn rows_have_the_marks_of_their_kinds_whatever_the_graph() {
     }
     super::products::nets()
         .for_each(|net| (0..net.plan.rows).for_each(|row| check(&net.plan, row)));
-    for batch in [Batch::short(), Batch::long()] {
+    for batch in [Batch::short(), Batch::long(), Batch::attending()] {
         (0..batch.plan.rows).for_each(|row| check(&batch.plan, row));
         seen.extend((0..batch.plan.rows).map(|row| batch.plan.kind(row)));
     }

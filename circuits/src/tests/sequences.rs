@@ -1,6 +1,9 @@
-//! Sequence models: honest batches pass; what forgers try is in [`forged`].
+//! Sequence models: honest batches pass; what forgers try is in [`forged`] and
+//! [`forged_attention`].
 
+mod attending;
 mod forged;
+mod forged_attention;
 
 use std::sync::Arc;
 

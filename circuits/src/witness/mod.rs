@@ -1,5 +1,6 @@
 //! Phase 1: the cells and multiplicities of a batch.
 
+mod attention;
 mod error;
 mod filler;
 mod layers;
@@ -7,7 +8,7 @@ mod sequence;
 
 use dn_core::commitment;
 use dn_core::digest::{self, Tree, ARITY};
-use dn_core::quant::sequence::Sequence;
+use dn_core::quant::sequence::{Sequence, SequenceTrace};
 use dn_core::quant::{trace, Graph};
 use dn_core::statement::{Form, Score, Statement};
 use dn_core::{Scoring, Width};
@@ -115,12 +116,31 @@ impl Witness {
         let mut slots = tasks.to_vec();
         slots.resize(plan.slots, Slot::null(model.tokens));
         let traces: Vec<_> = slots.par_iter().map(|s| model.trace(&s.input)).collect();
-        let outputs: Vec<Vec<i8>> = slots.par_iter().map(|s| model.execute(&s.input)).collect();
-        let mut w = Filler::new(plan);
-        let inputs = w.input_hashes(&slots);
-        w.sequences(model, &slots, &traces)?;
-        Ok(w.stated(&slots, outputs, (tasks.len(), Score::default()), (inputs, header)))
+        Self::of_traces((model, plan), &slots, &traces, (tasks.len(), header))
     }
+
+    /// The same from the numbers of every slot, of which the first `tasks` are real.
+    pub(crate) fn of_traces(
+        (model, plan): (&Sequence, &Plan),
+        slots: &[Slot],
+        traces: &[SequenceTrace],
+        (tasks, header): (usize, CoreFr),
+    ) -> Result<Self, WitnessError> {
+        let outputs = traces.iter().map(|trace| answers(trace, model.tokens)).collect();
+        let mut w = Filler::new(plan);
+        let inputs = w.input_hashes(slots);
+        w.sequences(model, slots, traces)?;
+        Ok(w.stated(slots, outputs, (tasks, Score::default()), (inputs, header)))
+    }
+}
+
+/// The last tensor, `[channels, tokens]`.
+fn answers(trace: &SequenceTrace, tokens: usize) -> Vec<i8> {
+    let Some(last) = trace.tensors.last() else { return Vec::new() };
+    let channels = last.len() / tokens;
+    // A validated model's last layer gives int8 values.
+    let channel = |c: usize| last.iter().skip(c).step_by(channels).map(|v| *v as i8);
+    (0..channels).flat_map(channel).collect()
 }
 
 fn check(

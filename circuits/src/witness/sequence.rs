@@ -1,6 +1,6 @@
 //! Cells of sequence models, from the numbers of [`dn_core::quant::sequence::SequenceTrace`].
 
-use dn_core::quant::sequence::{Inner, Sequence, SequenceTrace};
+use dn_core::quant::sequence::{Inner, Layer, Sequence, SequenceTrace};
 
 use super::error::WitnessError;
 use super::filler::Filler;
@@ -11,10 +11,10 @@ use crate::system::sequence::Looked;
 use crate::system::table::Division;
 
 /// All sequences of a batch, token by token.
-struct Tokens<'a> {
-    traces: &'a [SequenceTrace],
+pub(super) struct Tokens<'a> {
+    pub(super) traces: &'a [SequenceTrace],
     /// Of one sequence.
-    tokens: usize,
+    pub(super) tokens: usize,
 }
 
 impl Tokens<'_> {
@@ -24,24 +24,35 @@ impl Tokens<'_> {
     }
 
     /// A value of a tensor with so many channels.
-    fn value(&self, n: usize, tensor: usize, (channel, channels): (usize, usize)) -> i16 {
+    pub(super) fn value(
+        &self,
+        n: usize,
+        tensor: usize,
+        (channel, channels): (usize, usize),
+    ) -> i16 {
         let (trace, token) = self.at(n);
         trace.tensors[tensor][token * channels + channel]
     }
 
     /// What a layer divides.
-    fn accumulator(&self, n: usize, layer: usize, (channel, channels): (usize, usize)) -> i64 {
+    pub(super) fn accumulator(
+        &self,
+        n: usize,
+        layer: usize,
+        (channel, channels): (usize, usize),
+    ) -> i64 {
         let (trace, token) = self.at(n);
         match &trace.inner[layer] {
             Inner::Sums(sums) => sums[token * channels + channel],
             Inner::Norm { products, .. } => products[token * channels + channel],
-            Inner::None | Inner::Attention(_) => 0,
+            Inner::Attention(attended) => attended.products[token * channels + channel],
+            Inner::None => 0,
         }
     }
 }
 
-/// Quotient and remainder of an accumulator, which validation bounds by `2^24`.
-fn split(division: &Division, channel: usize, acc: i64) -> (u64, u64) {
+/// Quotient and remainder of an accumulator, which validation bounds by `2^31`.
+pub(super) fn split(division: &Division, channel: usize, acc: i64) -> (u64, u64) {
     division.split(channel, acc as i32)
 }
 
@@ -67,7 +78,11 @@ impl Filler<'_> {
         }
         for layer in 0..model.layers.len() {
             match &model.layers[layer] {
-                dn_core::quant::sequence::Layer::Residual(_) => self.sums(model, layer, &all)?,
+                Layer::Residual(_) => self.sums(model, layer, &all)?,
+                Layer::Attention(a) => {
+                    self.attention(model, (layer, a), &all)?;
+                    self.channels(model, layer, &all)?;
+                }
                 _ => self.channels(model, layer, &all)?,
             }
         }
@@ -89,22 +104,19 @@ impl Filler<'_> {
                     let n = chunk * self.lanes + lane;
                     let at = (channel, channels);
                     let value = all.value(n, layer + 1, at);
-                    match &plan.sequence.looked[layer] {
-                        Looked::Embedding { .. } => {
-                            embedding::fill(&mut small, lane, id(all, n), value);
-                        }
-                        Looked::Values { division, .. } | Looked::Norm { division, .. } => {
+                    match plan.sequence.looked[layer].division() {
+                        None => embedding::fill(&mut small, lane, id(all, n), value),
+                        Some(division) => {
                             let pair = split(division, channel, all.accumulator(n, layer, at));
                             // A layer whose rows hold tokens gives int8 values.
                             activation::fill(&mut small, lane, pair, value as i8);
                         }
                     }
                 }
-                let tags = match &plan.sequence.looked[layer] {
-                    Looked::Embedding { tags } => embedding::tags(tags[channel]),
-                    Looked::Values { division, .. } | Looked::Norm { division, .. } => {
-                        (division.tag_hi, plan.table.tag_lo)
-                    }
+                let looked = &plan.sequence.looked[layer];
+                let tags = match (looked, looked.division()) {
+                    (Looked::Embedding { tags }, _) => embedding::tags(tags[channel]),
+                    (_, division) => (division.map_or(0, |d| d.tag_hi), plan.table.tag_lo),
                 };
                 self.lookup_row(first + chunk, tags, &small)?;
             }
@@ -151,7 +163,7 @@ impl Filler<'_> {
         let plan = self.plan;
         let (trace, token) = all.at(n);
         for (layer, l) in model.layers.iter().enumerate() {
-            let dn_core::quant::sequence::Layer::Norm(norm) = l else { continue };
+            let Layer::Norm(norm) = l else { continue };
             let Looked::Norm { tag, squares: scale, .. } = &plan.sequence.looked[layer] else {
                 continue;
             };

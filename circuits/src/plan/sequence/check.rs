@@ -18,14 +18,6 @@ pub(super) fn norm_of(sequence: &Sequence, tensor: usize) -> Option<usize> {
     sequence.layers.iter().position(reads)
 }
 
-/// Largest number of layers between a tensor and one that reads it.
-pub(super) fn depth(sequence: &Sequence) -> usize {
-    let distance = |(layer, l): (usize, &Layer)| {
-        l.reads().into_iter().map(|tensor| layer + 1 - tensor).max().unwrap_or(1)
-    };
-    sequence.layers.iter().enumerate().map(distance).max().unwrap_or(1)
-}
-
 pub(crate) fn check(sequence: &Sequence, frame: Frame) -> Result<(), PlanError> {
     if frame.width != Width::Sequence || frame.scoring != Scoring::None {
         return Err(PlanError::Layout { width: frame.width, model: "sequences" });
@@ -46,9 +38,14 @@ pub(crate) fn check(sequence: &Sequence, frame: Frame) -> Result<(), PlanError> 
     for (layer, l) in sequence.layers.iter().enumerate() {
         check_layer(sequence, layer, l, lanes).map_err(|what| PlanError::Layer { layer, what })?;
     }
-    // Rows of the values alone: what is larger is not counted row by row.
+    // Rows of values and scores alone: what is larger is not counted row by row.
     let channels: usize = (0..=sequence.layers.len()).map(|at| sequence.channels(at)).sum();
-    let rows = table_rows(sequence).max(channels.saturating_mul(tokens / lanes * slots));
+    let scores = sequence.layers.iter().map(|layer| match layer {
+        Layer::Attention(a) => a.heads * tokens,
+        _ => 0,
+    });
+    let columns = channels + scores.sum::<usize>();
+    let rows = table_rows(sequence).max(columns.saturating_mul(tokens / lanes * slots));
     if rows > 1 << MAX_K {
         return Err(PlanError::Rows { rows });
     }
@@ -82,7 +79,23 @@ fn check_layer(
             let is_first = norm_of(sequence, n.tensor) == Some(index);
             holds(is_first, "another norm reads the same residual sum")
         }
-        Layer::Attention(_) => Err("attention has no rows yet"),
+        Layer::Attention(a) => {
+            let depth = sequence.channels(a.value) / a.heads;
+            holds(depth.is_multiple_of(lanes), "a head's channels do not fill rows of eight")?;
+            let read = [a.query, a.key, a.value];
+            let is_apart = read[0] != read[1] && read[1] != read[2] && read[0] != read[2];
+            holds(is_apart, "queries, keys and values are not three tensors")?;
+            read.into_iter().try_for_each(|tensor| {
+                let layer = tensor.checked_sub(1).map(|layer| &sequence.layers[layer]);
+                holds(
+                    matches!(layer, Some(Layer::Linear(_))),
+                    "queries, keys or values are not a dense layer's",
+                )?;
+                let reads = |l: &Layer| l.reads().contains(&tensor);
+                let readers = sequence.layers.iter().filter(|l| reads(l)).count();
+                holds(readers == 1, "something else reads its queries, keys or values")
+            })
+        }
         Layer::ArgMax { .. } => Err("an arg-max has no rows yet"),
     }
 }

@@ -6,15 +6,22 @@
 
 pub(crate) mod about;
 pub(crate) mod activation;
+mod attention;
 pub(crate) mod branch;
 pub(crate) mod classes;
+pub(crate) mod constant;
+pub(crate) mod context;
 pub(crate) mod embedding;
+pub(crate) mod exponential;
 pub(crate) mod gap;
 pub(crate) mod input;
 pub(crate) mod instance;
+pub(crate) mod key;
+pub(crate) mod maximum;
 pub(crate) mod message;
 pub(crate) mod pooled;
 pub(crate) mod product;
+pub(crate) mod query;
 pub(crate) mod root;
 pub(crate) mod round;
 pub(crate) mod round_narrow;
@@ -25,7 +32,9 @@ pub(crate) mod spill;
 pub(crate) mod sum;
 pub(crate) mod tables;
 pub(crate) mod token;
+pub(crate) mod total;
 pub(crate) mod tracks;
+pub(crate) mod value;
 pub(crate) mod window;
 pub(crate) mod words;
 pub(crate) mod zero;
@@ -52,6 +61,14 @@ impl Kind {
             Self::Embedding => &embedding::ABOUT,
             Self::Sum => &sum::ABOUT,
             Self::Root => &root::ABOUT,
+            Self::Query => &query::ABOUT,
+            Self::Key => &key::ABOUT,
+            Self::Maximum => &maximum::ABOUT,
+            Self::Constant => &constant::ABOUT,
+            Self::Exponential => &exponential::ABOUT,
+            Self::Value => &value::ABOUT,
+            Self::Total => &total::ABOUT,
+            Self::Context => &context::ABOUT,
             Self::Classes => &classes::ABOUT,
             Self::Score => &score::ABOUT,
             Self::Zero => &zero::ABOUT,
@@ -74,7 +91,15 @@ impl Kind {
             | Self::Spill
             | Self::Token
             | Self::Embedding
-            | Self::Sum => None,
+            | Self::Sum
+            | Self::Query
+            | Self::Key
+            | Self::Maximum
+            | Self::Constant
+            | Self::Exponential
+            | Self::Value
+            | Self::Total
+            | Self::Context => None,
             Self::Root => root::free(cell, layout),
             Self::Product => product::free(cell),
             Self::Classes => classes::free(cell),
@@ -98,6 +123,7 @@ pub(super) fn turns<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
         sum::turns(r, acc),
         root::turns(r, acc),
         words::turns(r, acc),
+        attention::turns(r, acc),
     ])
 }
 
@@ -117,5 +143,6 @@ pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
         sum::terms(r, acc),
         root::terms(r, acc),
         words::terms(r, acc),
+        attention::terms(r, acc),
     ])
 }

@@ -3,6 +3,7 @@
 use dn_core::Width;
 use halo2_proofs::halo2curves::bn256::Fr;
 
+use crate::field::signed;
 use crate::system::columns::{Cell, MAX_LANES};
 use crate::system::fixed::Draft;
 use crate::system::steering::Fx;
@@ -24,6 +25,14 @@ impl Small {
             Cell::Lo(lane) => self.lo[lane] = x,
             Cell::Out(lane) => self.out[lane] = x,
         }
+    }
+
+    /// Sets `hi`, `lo` and `out` of a lane.
+    #[inline]
+    pub(crate) fn put(&mut self, lane: usize, [hi, lo, out]: [u64; 3]) {
+        self.hi[lane] = hi;
+        self.lo[lane] = lo;
+        self.out[lane] = out;
     }
 
     /// `hi`, `lo` and `out` of a lane.
@@ -53,4 +62,25 @@ pub(crate) fn look_up(d: &mut Draft, row: usize, (a, b): (u64, u64)) {
     if b != 0 {
         d.set(Fx::TagB, row, Fr::from(b));
     }
+}
+
+/// How a row divides accumulators.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Divided {
+    /// Tags of (quotient, value) and of the remainder.
+    pub(crate) tags: (u64, u64),
+    /// log2 of the remainders' range.
+    pub(crate) lo_bits: u32,
+    /// What scaled accumulators add to `2^bits hi + lo`.
+    pub(crate) offset: i64,
+    /// What is stored for 0.
+    pub(crate) zero: u64,
+}
+
+/// Marks of a row of quotients and remainders.
+pub(crate) fn divide(d: &mut Draft, row: usize, of: &Divided) {
+    look_up(d, row, of.tags);
+    d.set(Fx::Scale, row, Fr::from(1 << of.lo_bits));
+    d.set(Fx::Offset, row, signed(of.offset));
+    d.set(Fx::Zero, row, Fr::from(of.zero));
 }

@@ -6,11 +6,12 @@
 //! | `lo` | remainder | table, `[0, 2^bits)` |
 //! | `out` | stored value | table, beside `hi` |
 //!
-//! Folds are by `e`, in `channels` rows only, and chunks by `e^L`: with `F_s(c) = sum_l s^(L-1-l) c_l`
+//! Folds are by `e`, and chunks by `e^L`: with `F_s(c) = sum_l s^(L-1-l) c_l`
 //!
 //! ```text
-//! X = .. + chunk_e e^L X' + channels (F_e(out - zero) - F_tau(out - zero))
-//! Y = .. + chunk_e e^L Y' + channels (F_e(scale hi + lo + offset) - F_tau(scale hi + lo + offset)) + bias_lane F_e(w)
+//! X = .. + chunk_e e^L X' + values_by_e (F_e(out - zero) - F_tau(out - zero))
+//! Y = .. + chunk_e e^L Y' + accumulators_by_e (F_e(scale hi + lo + offset) - F_tau(scale hi + lo + offset))
+//!        + bias_lane F_e(w)
 //! W = .. + squares_keep W' - bias_lane F_e(w) + squares sum_l (out_l - zero)^2
 //! ```
 //!
@@ -39,7 +40,8 @@ pub(crate) const ABOUT: About = About {
         &[Fx::Scale],
         &[Fx::Offset],
         &[Fx::Zero],
-        &[Fx::Channels],
+        &[Fx::ValuesByE],
+        &[Fx::AccumulatorsByE],
         &[Fx::ChunkE],
         &[Fx::BiasLane],
         &[Fx::Weight0],
@@ -80,7 +82,8 @@ pub(crate) struct Of {
 pub(crate) fn marks(d: &mut Draft, row: usize, is_first: bool, of: &Of, constants: &[i64]) {
     d.kind(row, Kind::Sum);
     look_up(d, row, of.tags);
-    d.mark(Fx::Channels, row);
+    d.mark(Fx::ValuesByE, row);
+    d.mark(Fx::AccumulatorsByE, row);
     d.mark(Fx::BiasLane, row);
     d.set(Fx::Scale, row, Fr::from(1 << of.lo_bits));
     d.set(Fx::Offset, row, signed(of.offset));
@@ -138,7 +141,7 @@ pub(super) fn turns<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
 #[inline(always)]
 pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
     match acc {
-        Acc::X => r.when(Fx::Channels, |r| {
+        Acc::X => r.when(Fx::ValuesByE, |r| {
             let out = by_e(r, |r, ch| r.lanes_by(ch, Cell::Out));
             match r.when(Fx::Zero, |r| by_e(r, R::ones_by)) {
                 Some(zeros) => out - zeros,
@@ -146,7 +149,7 @@ pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
             }
         }),
         Acc::Y => {
-            let lanes = r.when(Fx::Channels, |r| {
+            let lanes = r.when(Fx::AccumulatorsByE, |r| {
                 let lo = by_e(r, |r, ch| r.lanes_by(ch, Cell::Lo));
                 let hi = r.when(Fx::Scale, |r| by_e(r, |r, ch| r.lanes_by(ch, Cell::Hi)));
                 let offset = r.when(Fx::Offset, |r| by_e(r, R::ones_by));

@@ -7,6 +7,7 @@ use dn_core::quant::sequence::{Layer, Residual, Sequence};
 use dn_core::quant::{Graph, Shape};
 use halo2_proofs::halo2curves::bn256::Fr;
 
+use super::forged_attention::PLACES;
 use super::{block, frame, linear, tasks, Batch};
 use crate::field::CoreFr;
 use crate::plan::{Plan, PlanError};
@@ -23,10 +24,10 @@ use crate::tests::{is_exhaustive, Stream};
 use crate::witness::Witness;
 use dn_core::Width;
 
-const LANES: usize = Width::Sequence.lanes();
+pub(super) const LANES: usize = Width::Sequence.lanes();
 
 /// Column of a cell.
-fn column(cell: Cell) -> usize {
+pub(super) fn column(cell: Cell) -> usize {
     cell.index(Width::Sequence)
 }
 
@@ -49,12 +50,12 @@ impl Batch {
     }
 
     /// Rows of a kind.
-    fn rows(&self, kind: Kind) -> Vec<usize> {
+    pub(super) fn rows(&self, kind: Kind) -> Vec<usize> {
         (0..self.plan.rows).filter(|row| self.plan.kind(*row) == kind).collect()
     }
 
     /// A witness of another model in this one's rows.
-    fn of(&self, change: impl Fn(&mut Sequence)) -> Witness {
+    pub(super) fn of(&self, change: impl Fn(&mut Sequence)) -> Witness {
         let mut model = self.model.clone();
         change(&mut model);
         Witness::of_sequence(&model, &self.plan, &self.tasks, CoreFr::from(3u8)).unwrap()
@@ -75,7 +76,7 @@ impl Batch {
 #[test]
 fn mutation_rejects_any_changed_cell_of_sequences() {
     let long = is_exhaustive().then(Batch::long);
-    for batch in std::iter::once(Batch::short()).chain(long) {
+    for batch in [Batch::short(), Batch::attending()].into_iter().chain(long) {
         for kind in [Kind::Token, Kind::Embedding, Kind::Sum, Kind::Root, Kind::Activation] {
             assert!(!batch.rows(kind).is_empty(), "no {kind:?}");
         }
@@ -86,19 +87,20 @@ fn mutation_rejects_any_changed_cell_of_sequences() {
 
 #[test]
 fn free_cells_of_sequences_are_free() {
-    let batch = Batch::short();
-    check_free_cells(&batch.plan, &batch.witness);
+    for batch in [Batch::short(), Batch::attending()] {
+        check_free_cells(&batch.plan, &batch.witness);
+    }
 }
 
 /// Forged folds of tokens, words and layers.
 fn folds(batch: &Batch, c: &Checker) -> Vec<Forgery> {
-    let (last, claims) = (c.plan.rows, c.find("claims", "claims")[0]);
+    let claims = c.find("claims", "claims")[0];
     let (items, positions) = ("fold items", "fold positions and channels");
-    let places: [(Acc, &str, &str, &[Fx]); 15] = [
+    let places: [Place; 15] = [
         (Acc::X, items, "x", &[Fx::Lookup, Fx::Position]),
-        (Acc::X, items, "x", &[Fx::Channels, Fx::Position]),
+        (Acc::X, items, "x", &[Fx::ValuesByE, Fx::Position]),
         (Acc::Y, items, "y", &[Fx::Lookup, Fx::Position]),
-        (Acc::Y, items, "y", &[Fx::Channels, Fx::Position]),
+        (Acc::Y, items, "y", &[Fx::AccumulatorsByE, Fx::Position]),
         (Acc::Y, items, "y", &[Fx::OutputsAlone]),
         (Acc::Image, positions, "image", &[Fx::Words]),
         (Acc::Image, positions, "image", &[Fx::Product]),
@@ -111,14 +113,19 @@ fn folds(batch: &Batch, c: &Checker) -> Vec<Forgery> {
         (Acc::Classes, "words", "sums", &[Fx::Words]),
         (Acc::Salts, "salts", "salts", &[Fx::Absorb, Fx::Scale]),
     ];
-    let mut all = vec![Forgery::new("another token", claims, batch.other_token())];
-    for (acc, gate, name, marks) in places {
-        let constraint = c.find(gate, name)[0];
-        let mut forgery = Forgery::new(name, constraint, batch.other_token());
-        forgery.repair = Some(((c.at.acc(acc), c.row_with(marks)), (claims, last)));
-        all.push(forgery);
-    }
-    all
+    let token = Forgery::new("another token", claims, batch.other_token());
+    std::iter::once(token).chain(places.map(|place| repaired(batch, c, place))).collect()
+}
+
+/// A register, its gate and constraint, and the marks of a row where a forger sets it.
+pub(super) type Place = (Acc, &'static str, &'static str, &'static [Fx]);
+
+/// Another token, which the register at a place makes up for.
+pub(super) fn repaired(batch: &Batch, c: &Checker, (acc, gate, name, marks): Place) -> Forgery {
+    let (last, claims) = (c.plan.rows, c.find("claims", "claims")[0]);
+    let mut forgery = Forgery::new(name, c.find(gate, name)[0], batch.other_token());
+    forgery.repair = Some(((c.at.acc(acc), c.row_with(marks)), (claims, last)));
+    forgery
 }
 
 /// The token's sum of squares as another one with the same root: nothing else reads either.
@@ -148,6 +155,11 @@ fn every_constraint_of_sequences_rejects_a_witness_that_all_others_accept() {
     let all = folds(&batch, &c).into_iter().chain(ends(&net, &c)).chain(hashes(&net, &c));
     for forgery in all.chain([root]) {
         check(&c, &forgery, &mut covered);
+    }
+    let batch = Batch::attending();
+    let attention = Checker::new(&batch.plan, challenges());
+    for place in PLACES {
+        check(&attention, &repaired(&batch, &attention, place), &mut covered);
     }
     let missing: Vec<_> = (0..c.constraints.len())
         .filter(|i| !covered.contains(i))

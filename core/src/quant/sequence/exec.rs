@@ -58,16 +58,22 @@ impl Sequence {
         let last = self.vocabulary as i16 - 1;
         let ids = input.iter().map(|q| i16::from(*q).clamp(0, last)).collect();
         let mut trace = SequenceTrace { tensors: vec![ids], inner: Vec::new() };
-        for layer in &self.layers {
-            let (inner, out) = self.layer(layer, &trace.tensors);
+        for layer in 0..self.layers.len() {
+            let (inner, out) = self.run(layer, &trace.tensors);
             trace.inner.push(inner);
             trace.tensors.push(out);
         }
         trace
     }
 
-    fn layer(&self, layer: &Layer, tensors: &[Vec<i16>]) -> (Inner, Vec<i16>) {
-        match layer {
+    /// Runs one layer of a validated model on the tensors before it, `[tokens, channels]` each. Returns what stands
+    /// between, and its output likewise.
+    ///
+    /// # Panics
+    /// If a tensor that the layer reads is not there or has another length.
+    #[must_use]
+    pub fn run(&self, layer: usize, tensors: &[Vec<i16>]) -> (Inner, Vec<i16>) {
+        match &self.layers[layer] {
             Layer::Embedding(e) => {
                 let row = |id: &i16| {
                     let first = usize::from(id.unsigned_abs()) * e.channels;

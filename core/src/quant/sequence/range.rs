@@ -5,8 +5,8 @@ use super::model::{Layer, Sequence};
 use super::rounding::half;
 
 impl Sequence {
-    /// Smallest and largest accumulator of each channel of a linear or residual layer, and of the products of a norm,
-    /// which are alike in all channels; of another layer nothing.
+    /// Smallest and largest accumulator of each channel of a linear or residual layer, and of the products of a norm or
+    /// with an attention's inverses, which are alike in all channels; of another layer nothing.
     ///
     /// # Panics
     /// If the model was not validated.
@@ -38,13 +38,25 @@ impl Sequence {
                 r.bias.iter().enumerate().map(of).collect()
             }
             Layer::Norm(n) => {
-                let scaled =
-                    self.bounds(layer).into_iter().find(|b| b.quantity == Quantity::Scaled);
-                let largest = scaled.map_or(0, |b| b.largest - half(n.shift));
+                let largest = self.largest(layer, Quantity::Scaled) - half(n.shift);
                 vec![(-largest, largest); self.channels(n.tensor)]
             }
-            Layer::Embedding(_) | Layer::Attention(_) | Layer::ArgMax { .. } => Vec::new(),
+            Layer::Attention(a) => {
+                let largest = self.largest(layer, Quantity::Normalised) - half(a.shift);
+                vec![(-largest, largest); self.channels(a.value)]
+            }
+            Layer::Embedding(_) | Layer::ArgMax { .. } => Vec::new(),
         }
+    }
+
+    /// The bound of a layer's sum, half a divisor included; 0 where the layer has no such sum.
+    ///
+    /// # Panics
+    /// If the model was not validated.
+    #[must_use]
+    pub fn largest(&self, layer: usize, quantity: Quantity) -> i64 {
+        let bounds = self.bounds(layer);
+        bounds.iter().find(|b| b.quantity == quantity).map_or(0, |b| b.largest)
     }
 
     fn weighed(&self, tensor: usize, row: &[i16]) -> (i64, i64) {
