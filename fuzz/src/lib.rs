@@ -11,12 +11,18 @@ use dn_core::proof_file::ProofFile;
 use dn_core::protocol::{Protocol, Word};
 use dn_core::quant::execute;
 use dn_core::vk_data::vk_data;
-use dn_import::{npz, Calibration, OnnxModel, Package, Reading};
+use dn_import::{
+    npz, Calibration, OnnxModel, Package, Reading, SequencePackage, Stored, TokenExamples,
+    Transformer,
+};
 use dn_prover::read_ptau;
 use dn_verifier::verify;
 
 /// Numbers of the largest input that is run or quantised.
 const MAX_INPUT: usize = 4_096;
+
+/// Tokens of the longest sequence that is run or quantised.
+const MAX_TOKENS: usize = 64;
 
 /// Products of the largest model that is run or quantised.
 const MAX_MACS: u64 = 1_000_000;
@@ -57,6 +63,9 @@ pub fn proven() -> &'static Proven {
 
 /// An ONNX file: what is read and quantised has a package that reads back.
 pub fn model(bytes: &[u8]) {
+    if let Ok(Some(model)) = Transformer::read(bytes, &Reading::default()) {
+        transformer(model);
+    }
     let Ok(model) = OnnxModel::read(bytes, &Reading::default()) else { return };
     let len: usize = model.inputs().iter().map(|i| i.dims.iter().skip(1).product::<usize>()).sum();
     if len == 0 || len > MAX_INPUT {
@@ -71,6 +80,32 @@ pub fn model(bytes: &[u8]) {
     assert!(read.graph == imported.package.graph, "a package reads back as another model");
 }
 
+/// A transformer: what can be quantised by any ids has a package that reads back, and runs.
+fn transformer(model: Transformer) {
+    let (tokens, vocabulary) = (model.tokens(), model.vocabulary());
+    if tokens > MAX_TOKENS {
+        return;
+    }
+    let ids = (0..2).map(|row| (0..tokens).map(|i| (row + i * 5) % vocabulary).collect());
+    let examples = TokenExamples { ids: ids.collect(), next: None };
+    let Ok(imported) = model.quantise(&examples, "fuzzed") else { return };
+    let written = imported.package.to_bytes().expect("a package that was made can be written");
+    let read = Stored::from_bytes(&written).expect("a package that was written can be read");
+    let Stored::Sequence(read) = read else { panic!("a package reads back as another kind") };
+    assert!(*read == imported.package, "a package reads back as another model");
+    sequence(&read);
+}
+
+/// Runs a package of a sequence model on ids of which none is one of its own.
+fn sequence(package: &SequencePackage) {
+    let model = &package.model;
+    if model.tokens > MAX_TOKENS || package.macs() > MAX_MACS {
+        return;
+    }
+    let output = model.execute(&vec![i8::MIN; model.tokens]);
+    assert_eq!(package.values(&output).len(), model.output_len());
+}
+
 /// A file of arrays, `.npz` or `.npy`: all examples have one length.
 pub fn arrays(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -81,9 +116,19 @@ pub fn arrays(bytes: &[u8]) {
     }
 }
 
-/// A model package: what is read is written again as the same bytes' model, and runs.
+/// A model package of either kind: what is read is written again as the same bytes' model, and runs.
 pub fn package(bytes: &[u8]) {
-    let Ok(package) = Package::from_bytes(bytes) else { return };
+    let package = match Stored::from_bytes(bytes) {
+        Ok(Stored::Graph(package)) => package,
+        Ok(Stored::Sequence(package)) => {
+            let written = package.to_bytes().expect("a package that was read can be written");
+            let again = SequencePackage::from_bytes(&written);
+            let again = again.expect("a package that was written can be read");
+            assert!(again == *package, "a package reads back as another model");
+            return sequence(&package);
+        }
+        Err(_) => return,
+    };
     let written = package.to_bytes().expect("a package that was read can be written");
     let again = Package::from_bytes(&written).expect("a package that was written can be read");
     assert!(again.graph == package.graph, "a package reads back as another model");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use dn_core::quant::sequence::SequenceError;
 use dn_core::quant::GraphError;
 use thiserror::Error;
 
@@ -47,6 +48,9 @@ pub enum ImportError {
     /// The quantised model breaks a rule of the integer semantics.
     #[error("the quantised model is invalid")]
     Quantized(#[from] GraphError),
+    /// The quantised layers of a transformer break a rule of the integer semantics.
+    #[error("the quantised model of tokens is invalid")]
+    Sequence(#[from] SequenceError),
     /// The package cannot be written.
     #[error("write the package")]
     Package(#[from] PackageError),
@@ -110,7 +114,7 @@ impl ImportError {
             Self::Decode(_) => "onnx_malformed",
             Self::Graph { .. } | Self::Node { .. } | Self::Nodes { .. } => "onnx_unsupported",
             Self::Calibration { .. } | Self::Examples(_) => "calibration",
-            Self::Quantized(_) => "quantization",
+            Self::Quantized(_) | Self::Sequence(_) => "quantization",
             Self::Package(_) => "package",
         }
     }
@@ -130,6 +134,9 @@ impl ImportError {
             Self::Examples(e) => e.hint(),
             Self::Quantized(_) => {
                 "the model is too wide for exact int32 arithmetic; split the layer"
+            }
+            Self::Sequence(_) => {
+                "give it fewer channels or tokens, or train it with smaller weights: a sum must stay exact"
             }
             Self::Package(_) => "report this model: its package cannot be written",
         }
@@ -203,26 +210,34 @@ pub enum PackageError {
     /// The graph breaks a rule of the integer semantics.
     #[error("the graph is invalid")]
     Graph(#[from] GraphError),
+    /// The layers of a model of tokens break a rule of the integer semantics.
+    #[error("the model of tokens is invalid")]
+    Sequence(#[from] SequenceError),
+    /// It is a valid file of another kind.
+    #[error("it holds a model of token sequences, which can be inspected and run but not yet proven, registered or served")]
+    IsSequence,
 }
 
 impl PackageError {
     /// Stable identifier that programs print.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        if matches!(self, Self::Io { .. }) {
-            "file"
-        } else {
-            "package"
+        match self {
+            Self::Io { .. } => "file",
+            Self::IsSequence => "sequence_package",
+            _ => "package",
         }
     }
 
     /// What the user can do.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        if matches!(self, Self::Io { .. }) {
-            "check the path and its permissions"
-        } else {
-            "make the package again with deepnode model import"
+        match self {
+            Self::Io { .. } => "check the path and its permissions",
+            Self::IsSequence => {
+                "use deepnode model inspect and deepnode model run; give a package of another kind of model here"
+            }
+            _ => "make the package again with deepnode model import",
         }
     }
 }

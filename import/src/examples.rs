@@ -35,6 +35,16 @@ pub enum ExampleError {
         /// Extents required: channels, rows, columns, without those that are 1.
         expected: Vec<usize>,
     },
+    /// A value is no token id.
+    #[error("row {row} of array x holds {id}, which is no token id: those are whole numbers from 0, below {vocabulary}")]
+    Id {
+        /// The example, counted from 0.
+        row: usize,
+        /// The value, without its fraction.
+        id: i64,
+        /// Number of ids.
+        vocabulary: usize,
+    },
     /// A value is not a number, or infinite.
     #[error("row {row} of array x has a value that is not finite (NaN or infinity)")]
     NotFinite {
@@ -52,6 +62,7 @@ impl ExampleError {
             Self::Extents { .. } => {
                 "put the axes of x into the model's order, channels first, or flatten its rows in that order"
             }
+            Self::Id { .. } => "encode the text with the model's own vocabulary",
             Self::NotFinite { .. } => "fill in or leave out what is missing",
         }
     }

@@ -8,6 +8,7 @@
 //! float/    the graph as linear maps, functions of one number and largest values
 //! lower/    these as the nodes of the integer graph
 //! quantize/ their weights and tables
+//! tokens/   all of this for transformers, whose integers are sequences
 //! ```
 //!
 //! [`operators`] lists what can be read. One example is computed at a time, so the batch may have
@@ -26,6 +27,7 @@ mod package;
 mod quantize;
 mod readout;
 mod scoring;
+mod tokens;
 
 use dn_core::quant::execute;
 use dn_core::{Scheme, Width};
@@ -38,6 +40,9 @@ pub use fidelity::{Accuracy, Fidelity, Layer};
 pub use float::{operators, Group, Input, Operator, Reading};
 pub use package::Package;
 pub use readout::{Output, Readout};
+pub use tokens::{
+    ImportedSequence, SequencePackage, Stored, TokenExamples, TokenFidelity, TokenLoss, Transformer,
+};
 
 use float::{Facts, FloatModel};
 use quantize::{Outcome, Outputs};

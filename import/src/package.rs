@@ -27,7 +27,15 @@ const PRODUCTS: u32 = 4;
 /// The version that has one scale for all values of an end and no offsets. It is read, too: models
 /// that are registered keep their id.
 const UNIFORM: u32 = 2;
-const HEADER: &str = "deepnode";
+/// Version of a package of a sequence model, which is another kind of file.
+pub(crate) const SEQUENCES: u32 = 5;
+pub(crate) const HEADER: &str = "deepnode";
+
+/// What every header says.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
 
 /// A quantised model with everything that its users share.
 #[derive(Clone, Debug, PartialEq)]
@@ -204,13 +212,17 @@ impl Package {
     /// Reads and checks a package.
     ///
     /// # Errors
-    /// On anything that is not a valid package.
+    /// [`PackageError::IsSequence`] for one of a model of tokens, and others on anything that is not a valid package.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PackageError> {
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(PackageError::Container)?;
         let json = metadata.metadata().as_ref().and_then(|m| m.get(HEADER));
         let json = json.ok_or(PackageError::Header(None))?;
-        let header: Header =
-            serde_json::from_str(json).map_err(|e| PackageError::Header(Some(e)))?;
+        let malformed = |e| PackageError::Header(Some(e));
+        let Version { version } = serde_json::from_str(json).map_err(malformed)?;
+        if version == SEQUENCES {
+            return Err(PackageError::IsSequence);
+        }
+        let header: Header = serde_json::from_str(json).map_err(malformed)?;
         let ends = header.ends()?;
         let file = SafeTensors::deserialize(bytes).map_err(PackageError::Container)?;
         let Header { name, version, width, scoring, opening: scheme, inputs, outputs, .. } = header;

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use dn_import::{npz, Calibration, OnnxModel, Package, Reading};
+use dn_import::{
+    npz, Calibration, OnnxModel, Package, Reading, Stored, TokenExamples, Transformer,
+};
 use dn_testing::{cases, damaged};
 use proptest::test_runner::{TestCaseError, TestRunner};
 
@@ -90,6 +92,47 @@ fn damaged_packages_are_read_or_refused() {
             let input = package.quantize_input(&zeros);
             let output = dn_core::quant::execute(&package.graph, &input);
             assert_eq!(package.dequantize_output(&output).len(), package.graph.output_len());
+        }
+    });
+}
+
+/// Transformers of the smallest files.
+fn transformers() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tokens");
+    let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|f| f.extension().is_some_and(|e| e == "onnx")).collect();
+    files.sort();
+    let bytes = files.iter().map(|f| std::fs::read(f).unwrap());
+    bytes.filter(|b| b.len() < 30_000).collect()
+}
+
+fn quantised(model: Transformer) -> Option<Vec<u8>> {
+    let ids = (0..model.tokens()).map(|i| i % model.vocabulary()).collect();
+    let examples = TokenExamples { ids: vec![ids], next: None };
+    let imported = model.quantise(&examples, "small").ok()?;
+    Some(imported.package.to_bytes().unwrap())
+}
+
+#[test]
+fn damaged_transformers_are_read_or_refused() {
+    on_damaged(transformers(), 500, |bytes| {
+        let Ok(Some(model)) = Transformer::read(bytes, &Reading::default()) else { return };
+        if model.tokens() <= 64 {
+            quantised(model);
+        }
+    });
+}
+
+#[test]
+fn damaged_packages_of_sequences_are_read_or_refused() {
+    let read = |bytes: &Vec<u8>| Transformer::read(bytes, &Reading::default()).unwrap().unwrap();
+    let packages: Vec<Vec<u8>> =
+        transformers().iter().take(6).filter_map(|b| quantised(read(b))).collect();
+    on_damaged(packages, 500, |bytes| {
+        if let Ok(Stored::Sequence(package)) = Stored::from_bytes(bytes) {
+            let answer = package.model.execute(&vec![i8::MIN; package.model.tokens]);
+            assert_eq!(package.values(&answer).len(), package.model.output_len());
         }
     });
 }

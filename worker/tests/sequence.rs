@@ -2,7 +2,11 @@
 
 #![cfg(feature = "torch")]
 
+use std::path::Path;
+
 use dn_core::quant::sequence::{Layer, Sequence};
+use dn_import::npz::{self, TokenExtents};
+use dn_import::{Reading, Transformer};
 use dn_testing::Random;
 use dn_worker::backend::{BackendError, TorchSequence};
 
@@ -36,6 +40,27 @@ fn a_sequence_of_64_tokens_equals_the_reference() {
         let expected: Vec<Vec<i8>> = inputs.iter().map(|x| model.execute(x)).collect();
         assert_eq!(outputs, expected, "seed {seed}");
     }
+}
+
+/// Sequences of the trained net that are run.
+const HELD_OUT: usize = 24;
+
+/// The trained text model, from its ONNX file.
+#[test]
+fn an_imported_transformer_equals_the_reference() {
+    tch::set_num_threads(1);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/text");
+    let onnx = std::fs::read(folder.join("text.onnx")).unwrap();
+    let model = Transformer::read(&onnx, &Reading::default()).unwrap().unwrap();
+    let extents = TokenExtents { tokens: model.tokens(), vocabulary: model.vocabulary() };
+    let read = |name: &str| npz::read_tokens(&folder.join(name), model.input(), extents).unwrap();
+    let (calibration, held_out) = (read("calibration.npz"), read("heldout.npz"));
+    let package = model.quantise(&calibration, "text").unwrap().package;
+    let ids = held_out.ids.iter().take(HELD_OUT);
+    let inputs: Vec<Vec<i8>> = ids.map(|ids| package.quantize_ids(ids)).collect();
+    let outputs = TorchSequence::load(&package.model).unwrap().run(&inputs).unwrap();
+    let expected: Vec<Vec<i8>> = inputs.iter().map(|x| package.model.execute(x)).collect();
+    assert_eq!(outputs, expected);
 }
 
 #[test]

@@ -68,6 +68,10 @@ pub(crate) struct Import {
     pub(crate) optimize: Option<Optimize>,
     #[command(flatten)]
     pub(crate) prices: Rates,
+    /// Import a transformer value by value, as a graph: it can be proven, as long as it is small. By default it becomes a
+    /// model of token sequences, which can be run.
+    #[arg(long)]
+    pub(crate) graph: bool,
     /// Write the package even if the int8 outputs are further from the float ones than a quarter of their
     /// spread (root mean square over deviation). Above a twentieth there is a warning.
     #[arg(long)]

@@ -19,7 +19,7 @@ const FEW_EXAMPLES: usize = 32;
 /// Share of saturated input values above which an import warns.
 const SATURATED: f64 = 0.01;
 /// Layers that are shown.
-const WORST: usize = 3;
+pub(super) const WORST: usize = 3;
 
 /// Adds what was compared to a report.
 pub(super) fn report(report: &mut Report, fidelity: &Fidelity, imported: &Imported) {
@@ -37,7 +37,8 @@ pub(super) fn report(report: &mut Report, fidelity: &Fidelity, imported: &Import
     }
 }
 
-fn layer(layer: &Layer) -> Value {
+/// A layer's figures.
+pub(super) fn layer(layer: &Layer) -> Value {
     json!({
         "node": layer.node,
         "op": layer.op,

@@ -6,12 +6,12 @@ use dn_circuits::estimate::{best_layout, best_scheme, estimate};
 use dn_circuits::Frame;
 use dn_core::statement::Form;
 use dn_core::{Scheme, Width};
-use dn_import::{npz, Fidelity, Imported, OnnxModel, Package, Reading};
+use dn_import::{npz, Fidelity, ImportError, Imported, OnnxModel, Package, Reading, Transformer};
 use dn_prover::{available_mb, ProveError};
 use dn_service::Report;
 
 use super::page::Page;
-use super::{auto_batch, estimates, fidelity, frame_of, id_text, read, write, AUTO_LIMIT};
+use super::{auto_batch, estimates, fidelity, frame_of, id_text, read, tokens, write, AUTO_LIMIT};
 use crate::args::{Global, Import};
 use crate::error::Failure;
 use crate::output::{spinner, warn};
@@ -27,7 +27,16 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
         sizes: args.shapes.iter().cloned().collect(),
         outputs: args.output_names.clone(),
     };
-    let model = OnnxModel::read(&read(&args.onnx)?, &reading)?;
+    let bytes = read(&args.onnx)?;
+    let model = match transformer(args, &bytes, &reading) {
+        Ok(Some(model)) => {
+            progress.finish_and_clear();
+            return tokens::import(args, model);
+        }
+        Ok(None) => OnnxModel::read(&bytes, &reading)?,
+        // What layers of sequences cannot express may be small enough for a graph.
+        Err(e) => OnnxModel::read(&bytes, &reading).map_err(|_| e)?,
+    };
     let names: Vec<String> = model.inputs().iter().map(|i| i.name.clone()).collect();
     let (outputs, notes) = (model.outputs().to_vec(), model.notes().to_vec());
     progress.set_message("reading the examples");
@@ -61,6 +70,18 @@ pub(crate) fn import(args: &Import, _global: &Global) -> Result<Report, Failure>
     write(&args.output, &bytes)?;
 
     told(&imported, &outputs, &about)
+}
+
+/// The transformer that a file holds, if it is to be one of sequences.
+fn transformer(
+    args: &Import,
+    bytes: &[u8],
+    reading: &Reading,
+) -> Result<Option<Transformer>, ImportError> {
+    if args.graph {
+        return Ok(None);
+    }
+    Transformer::read(bytes, reading)
 }
 
 /// Says that no proof fits this machine, if that is so of the smallest one.

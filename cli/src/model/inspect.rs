@@ -3,26 +3,30 @@
 use dn_circuits::estimate::estimate;
 use dn_core::quant::{Node, Shape, Source};
 use dn_core::statement::Form;
-use dn_import::Package;
+use dn_import::{Package, PackageError, Stored};
 use dn_prover::ProveError;
 use dn_service::Report;
 use serde_json::{json, Value};
 
 use super::page::picture;
-use super::{auto_batch, estimates, frame_of, id_text, load, write, AUTO_LIMIT};
+use super::{auto_batch, estimates, frame_of, id_text, tokens, write, AUTO_LIMIT};
 use crate::args::{Batch, Global, Inspect};
 use crate::error::Failure;
 use crate::output::thousandths;
 
 /// Shows a package's shape, scales and what proving takes.
 pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failure> {
-    let loaded = load(&args.package)?;
-    let package = &loaded.package;
+    let (stored, id) = Stored::read(&args.package)?;
+    let package = &match stored {
+        Stored::Graph(package) => package,
+        Stored::Sequence(_) if args.svg.is_some() => return Err(PackageError::IsSequence.into()),
+        Stored::Sequence(package) => return Ok(tokens::inspect(&package, &id)),
+    };
     let graph = &package.graph;
     let nodes: Vec<Value> = graph.nodes.iter().map(node).collect();
     let mut report = Report::default();
     report
-        .set("model_id", id_text(&loaded.id))
+        .set("model_id", id_text(&id))
         .set("name", package.name.clone())
         .set("input", extents(graph.input))
         .set("nodes", nodes)

@@ -12,6 +12,7 @@ mod publish;
 mod run;
 #[cfg(test)]
 mod sample;
+mod tokens;
 mod verify;
 
 use std::fs;

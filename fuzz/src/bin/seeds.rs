@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use dn_core::proof_file::ProofFile;
 use dn_fuzz::proven;
-use dn_import::{Calibration, OnnxModel, Reading};
+use dn_import::{Calibration, OnnxModel, Reading, TokenExamples, Transformer};
 
 /// The largest file that is worth being changed byte by byte.
 const MAX_LEN: u64 = 20_000;
@@ -16,7 +16,10 @@ fn main() -> Result<()> {
     let of = |suffix: &str| -> Vec<PathBuf> {
         cases.iter().filter(|f| f.extension().is_some_and(|e| e == suffix)).cloned().collect()
     };
-    let models = read(&of("onnx"))?;
+    let transformers = files("import/tests/tokens")?;
+    let is_model = |f: &PathBuf| f.extension().is_some_and(|e| e == "onnx");
+    let transformers: Vec<PathBuf> = transformers.into_iter().filter(is_model).collect();
+    let models = read(&[of("onnx"), transformers].concat())?;
     write(&folder, "package", &packages(&models))?;
     write(&folder, "model", &models)?;
     write(&folder, "arrays", &read(&[of("npz"), of("npy")].concat())?)?;
@@ -60,6 +63,11 @@ fn write(folder: &Path, target: &str, seeds: &[Vec<u8>]) -> Result<()> {
 /// Packages of those models that need no data of their own.
 fn packages(models: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let package = |bytes: &Vec<u8>| {
+        if let Ok(Some(model)) = Transformer::read(bytes, &Reading::default()) {
+            let ids = (0..model.tokens()).map(|i| i % model.vocabulary()).collect();
+            let examples = TokenExamples { ids: vec![ids], next: None };
+            return model.quantise(&examples, "seed").ok()?.package.to_bytes().ok();
+        }
         let model = OnnxModel::read(bytes, &Reading::default()).ok()?;
         let len = model.inputs().iter().map(|i| i.dims.iter().skip(1).product::<usize>()).sum();
         let x = vec![vec![1.0; len], vec![-1.0; len]];

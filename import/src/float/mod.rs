@@ -22,10 +22,10 @@ use dn_core::quant::{Geometry, Shape, MAX_EXTENT};
 use crate::error::ImportError;
 
 pub(crate) use geometry::Window;
-pub(crate) use read::Facts;
 pub use read::{operators, Group, Input, Operator, Reading};
+pub(crate) use read::{read_tokens, Facts, TokenFacts};
 pub(crate) use run::{linear, product};
-pub(crate) use scalar::{apply_all, Scalar};
+pub(crate) use scalar::{apply_all, size, Scalar};
 
 /// One convolution of a sum.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 mod array;
 mod header;
+mod tokens;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -15,6 +16,7 @@ use zip::write::FileOptions;
 use zip::{DateTime, ZipArchive};
 
 use array::{Array, ArrayError};
+pub use tokens::{read_tokens, write_token_outputs, TokenExtents};
 
 use crate::{Calibration, ExampleError, Package};
 
@@ -56,7 +58,9 @@ impl NpzError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Example(ExampleError::NotFinite { .. }) => "input_value",
+            Self::Example(ExampleError::NotFinite { .. } | ExampleError::Id { .. }) => {
+                "input_value"
+            }
             Self::Example(_) => "input_shape",
             Self::Io { .. } | Self::Missing { .. } | Self::Array { .. } => "npz",
         }

@@ -103,6 +103,14 @@ impl Reader {
             }
             ("NonZero", [of]) => non_zero(of),
             ("MatMul", [a, b]) => mat_mul(a, b)?,
+            ("Trilu", [of, ..]) => {
+                let stays = self.side(node, &of.dims)?;
+                let one = |(i, v): (usize, &f64)| if stays(i) { *v } else { 0.0 };
+                Numbers {
+                    values: of.values.iter().enumerate().map(one).collect(),
+                    ..(**of).clone()
+                }
+            }
             ("DequantizeLinear", _) => self.dequantized(node, operands)?,
             ("QuantizeLinear", _) => self.quantised_constant(node, operands)?,
             (

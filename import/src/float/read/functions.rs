@@ -12,7 +12,7 @@ const MAX_COLUMNS: usize = 256;
 
 impl Reader {
     /// The function that an operator is.
-    fn scalar(&self, node: &onnx::Node) -> Result<Vec<Scalar>, String> {
+    pub(super) fn scalar(&self, node: &onnx::Node) -> Result<Vec<Scalar>, String> {
         let alpha = |default: f32| node.float("alpha", default);
         Ok(vec![match node.op_type.as_str() {
             "Relu" => Scalar::Relu,

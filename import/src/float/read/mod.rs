@@ -37,6 +37,7 @@ mod rows;
 mod select;
 mod signs;
 mod statistics;
+mod tokens;
 mod transposed;
 mod trees;
 mod triangle;
@@ -59,6 +60,7 @@ pub use input::Input;
 pub use operators::{operators, Group, Operator};
 use prepare::{prepare, Prepared};
 use quantised::Coding;
+pub(crate) use tokens::{read as read_tokens, TokenFacts};
 pub(super) use view::View;
 
 /// Most functions between two linear operations.
@@ -156,26 +158,11 @@ impl Reader {
     fn read(prepared: Prepared, reading: &Reading) -> Result<(FloatModel, Facts), ImportError> {
         let Prepared { graph, opset, outputs, readouts, has_classes, notes } = prepared;
         let mut reader = Self {
-            model: FloatModel { input: Shape::vector(1), ops: Vec::new() },
-            folder: reading.folder.clone(),
-            opset,
-            batch: 1,
-            batch_axes: HashMap::new(),
-            initializers: graph.initializer.into_iter().map(|t| (t.name.clone(), t)).collect(),
-            constants: HashMap::new(),
-            elements: HashMap::new(),
-            views: HashMap::new(),
-            quantised: HashMap::new(),
-            own_scales: HashSet::new(),
-            unscaled: HashSet::new(),
             ends: ends(&graph.node, &outputs),
             outputs: outputs.len(),
-            failed: HashSet::new(),
-            failures: Vec::new(),
             readouts,
             notes,
-            work: 0,
-            origin: Origin::default(),
+            ..Self::of(graph.initializer, opset, reading)
         };
         let inputs = reader.inputs(&graph.input, &graph.node, reading)?;
         for node in &graph.node {
@@ -183,6 +170,32 @@ impl Reader {
         }
         let (model, facts) = reader.finish(inputs, &outputs)?;
         Ok((model, Facts { has_classes, ..facts }))
+    }
+
+    /// A reader that has read nothing but constants.
+    fn of(initializers: Vec<onnx::Tensor>, opset: i64, reading: &Reading) -> Self {
+        Self {
+            model: FloatModel { input: Shape::vector(1), ops: Vec::new() },
+            folder: reading.folder.clone(),
+            opset,
+            batch: 1,
+            batch_axes: HashMap::new(),
+            initializers: initializers.into_iter().map(|t| (t.name.clone(), t)).collect(),
+            constants: HashMap::new(),
+            elements: HashMap::new(),
+            views: HashMap::new(),
+            quantised: HashMap::new(),
+            own_scales: HashSet::new(),
+            unscaled: HashSet::new(),
+            ends: HashSet::new(),
+            outputs: 0,
+            failed: HashSet::new(),
+            failures: Vec::new(),
+            readouts: HashMap::new(),
+            notes: Vec::new(),
+            work: 0,
+            origin: Origin::default(),
+        }
     }
 
     /// Lays the inputs one behind the other.

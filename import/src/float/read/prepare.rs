@@ -36,8 +36,17 @@ pub(super) fn is_onnx(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
-/// Prepares a model for its chosen outputs; all without a choice.
-pub(super) fn prepare(model: Model, chosen: &[String]) -> Result<Prepared, ImportError> {
+/// A graph without functions, and nothing else changed.
+pub(super) struct Inlined {
+    pub(super) graph: Graph,
+    /// Version of ONNX's own operator set.
+    pub(super) opset: i64,
+    /// Names of the outputs.
+    pub(super) outputs: Vec<String>,
+}
+
+/// Writes functions out, and finds the chosen outputs; all without a choice.
+pub(super) fn inlined(model: Model, chosen: &[String]) -> Result<Inlined, ImportError> {
     let versions = model.opset_import.iter().filter(|o| is_onnx(&o.domain)).map(|o| o.version);
     let opset = versions.max();
     let graph = model.graph.ok_or_else(|| unsupported("there is no graph"))?;
@@ -74,6 +83,12 @@ pub(super) fn prepare(model: Model, chosen: &[String]) -> Result<Prepared, Impor
         outputs = chosen.to_vec();
     }
     let graph = Graph { node: nodes, ..graph };
+    Ok(Inlined { graph, opset, outputs })
+}
+
+/// Prepares a model for its chosen outputs; all without a choice.
+pub(super) fn prepare(model: Model, chosen: &[String]) -> Result<Prepared, ImportError> {
+    let Inlined { graph, opset, outputs } = inlined(model, chosen)?;
     let mut prepared = Prepared {
         graph,
         opset,

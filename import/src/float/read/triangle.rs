@@ -40,28 +40,40 @@ impl Reader {
     /// The nodes of a matrix without what lies on one side of a diagonal.
     pub(super) fn triangle(&mut self, node: &Node) -> Result<Vec<Node>, String> {
         let dims = self.operand(node, 0)?.dims;
+        let stays = self.side(node, &dims)?;
         let [.., rows, columns] = dims[..] else {
             return Err("its operand is not a matrix".to_owned());
         };
         self.batch_in_front(node, dims.len() - 2)?;
+        let mask = [rows, columns];
+        let ones = (0..product(&mask)).map(|i| f64::from(u8::from(stays(i)))).collect();
+        let result = node.output.first().cloned().unwrap_or_default();
+        let mask = self.store(&result, mask.to_vec(), ones);
+        Ok(vec![make("Mul", &[node.operand(0).unwrap_or_default(), &mask], &result)])
+    }
+
+    /// Which entries of matrices `dims`, the last two axes, a triangle keeps, by their place.
+    pub(super) fn side(
+        &self,
+        node: &Node,
+        dims: &[usize],
+    ) -> Result<impl Fn(usize) -> bool, String> {
+        let [.., rows, columns] = dims[..] else {
+            return Err("its operand is not a matrix".to_owned());
+        };
         let diagonal = match node.operand(1) {
             Some(_) => self.integers_at(node, 1).ok_or("the diagonal is not a constant")?,
             None => vec![0],
         };
         let diagonal = diagonal.first().copied().unwrap_or(0);
         let is_upper = node.int("upper", 1) != 0;
-        let stays = |i: usize| {
-            let beyond = (i % columns) as i64 - (i / columns) as i64;
+        Ok(move |i: usize| {
+            let beyond = (i % columns) as i64 - (i / columns % rows) as i64;
             if is_upper {
                 beyond >= diagonal
             } else {
                 beyond <= diagonal
             }
-        };
-        let mask = [rows, columns];
-        let ones = (0..product(&mask)).map(|i| f64::from(u8::from(stays(i)))).collect();
-        let result = node.output.first().cloned().unwrap_or_default();
-        let mask = self.store(&result, mask.to_vec(), ones);
-        Ok(vec![make("Mul", &[node.operand(0).unwrap_or_default(), &mask], &result)])
+        })
     }
 }
