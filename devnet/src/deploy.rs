@@ -11,7 +11,7 @@ use dn_sdk::contracts::{
 use thiserror::Error;
 
 /// From the request of an exit to its payment: the least that the rollup takes.
-pub const EXIT_DELAY_S: u64 = 2 * 86_400;
+const EXIT_DELAY_S: u64 = 2 * 86_400;
 
 /// Addresses that the rollup is told at deployment.
 #[derive(Clone, Copy, Debug)]
