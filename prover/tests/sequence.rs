@@ -43,9 +43,13 @@ impl Size {
     }
 
     fn norm(self, tensor: usize) -> Layer {
-        let root = |h: usize| (2048.0 / (8.0 * h as f64 + 4.0).sqrt()).round().min(255.0) as u16;
-        let roots = (0..=(self.channels * 128 * 128) >> 6).map(root).collect();
-        Layer::Norm(Norm { tensor, square_shift: 6, roots, shift: 6 })
+        let channels = self.channels;
+        let root = |h: usize| {
+            let mean = ((h << 10) + 512) as f64 / channels as f64;
+            (2048.0 / mean.sqrt()).round().min(255.0) as u16
+        };
+        let roots = (0..=(channels * 128 * 128) >> 10).map(root).collect();
+        Layer::Norm(Norm { tensor, square_shift: 10, roots, shift: 6 })
     }
 
     /// What is added to a tensor: another one of so many channels, or positions.

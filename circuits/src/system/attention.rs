@@ -36,22 +36,6 @@ pub(crate) struct Attentive {
     pub(crate) outputs: Division,
 }
 
-/// Sections that there are.
-#[derive(Debug, Default)]
-pub(super) struct Shared(Vec<(Vec<(u64, u64)>, u64)>);
-
-impl Shared {
-    /// Tag of the section with these pairs.
-    fn tag(&mut self, builder: &mut Builder, pairs: Vec<(u64, u64)>) -> u64 {
-        if let Some((_, tag)) = self.0.iter().find(|(known, _)| *known == pairs) {
-            return *tag;
-        }
-        let tag = builder.section(pairs.iter().copied());
-        self.0.push((pairs, tag));
-        tag
-    }
-}
-
 /// Ends of the numbers of a layer's sections.
 struct Ends {
     /// Largest absolute quotient of a score.
@@ -95,7 +79,6 @@ impl Attentive {
     /// Adds the sections of a validated model's layer. `outputs` divides the products with inverses.
     pub(super) fn new(
         builder: &mut Builder,
-        shared: &mut Shared,
         (sequence, layer, a): (&Sequence, usize, &Attention),
         outputs: Division,
     ) -> Self {
@@ -103,7 +86,7 @@ impl Attentive {
         let pairs = |last: i64, of: &dyn Fn(i64) -> i64| {
             (0..=last).map(|x| (x.unsigned_abs(), of(x).unsigned_abs())).collect()
         };
-        let mut tag = |last: i64, of: &dyn Fn(i64) -> i64| shared.tag(builder, pairs(last, of));
+        let mut tag = |last: i64, of: &dyn Fn(i64) -> i64| builder.shared(pairs(last, of));
         let exponential = |h: i64| (tokens + 1) * a.exponential(h) + i64::from(h == 0);
         // Every sum has a maximum in it, whose exponential is not 0.
         let inverse = |h: i64| if h == 0 { 0 } else { i64::from(a.inverses[h as usize]) };

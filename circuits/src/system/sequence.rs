@@ -125,7 +125,8 @@ fn kinds(sequence: &Sequence) -> Vec<(Kind, (i64, i64))> {
     all
 }
 
-/// Rows of a validated model's table, those of fixed size apart, before it is built.
+/// Rows of a validated model's table, those of fixed size apart, before it is built. Sections that layers share with
+/// others of their kind are counted for each.
 pub(crate) fn table_rows(sequence: &Sequence) -> usize {
     let of_quotients =
         kinds(sequence).into_iter().map(|(_, (low, high))| high.abs_diff(low) as usize + 1);
@@ -156,7 +157,7 @@ impl Table {
     /// known for look nothing up.
     #[must_use]
     pub(crate) fn of_sequence(sequence: &Sequence) -> (Self, Vec<Looked>) {
-        let mut b = Builder { rows: vec![(0, 0, 0)], sections: vec![0] };
+        let mut b = Builder::new();
         let last = sequence.vocabulary as i64 - 1;
         let id = |byte: u64| (byte as i64 - i64::from(ZERO_POINT)).clamp(0, last).unsigned_abs();
         let tag_input = b.section((0..256).map(|byte| (id(byte), byte)));
@@ -180,22 +181,18 @@ impl Table {
             Some((division, kind.zero().unsigned_abs()))
         };
         let mut looked = Vec::with_capacity(sequence.layers.len());
-        let mut shared = attention::Shared::default();
         for (i, layer) in sequence.layers.iter().enumerate() {
             looked.push(match (layer, division(i)) {
                 (Layer::Norm(n), Some((division, _))) => {
                     let count = root_count(sequence, i, n.square_shift);
                     let roots = n.roots.iter().take(count).map(|root| u64::from(*root));
-                    let tag = b.section((0..).zip(roots));
+                    let tag = b.shared((0..).zip(roots).collect());
                     let squares = 1 << (lo_bits - n.square_shift);
                     Looked::Norm { tag, squares, division }
                 }
-                (Layer::Attention(a), Some((outputs, _))) => Looked::Attention(Attentive::new(
-                    &mut b,
-                    &mut shared,
-                    (sequence, i, a),
-                    outputs,
-                )),
+                (Layer::Attention(a), Some((outputs, _))) => {
+                    Looked::Attention(Attentive::new(&mut b, (sequence, i, a), outputs))
+                }
                 (_, Some((division, zero))) => Looked::Values { division, zero },
                 (Layer::Embedding(e), None) => {
                     let channel = |channel: usize| {

@@ -129,9 +129,25 @@ pub(crate) fn rows(graph: &Graph) -> usize {
 pub(super) struct Builder {
     pub(super) rows: Vec<Triple>,
     pub(super) sections: Vec<usize>,
+    /// Sections that whoever has the same pairs shares, and their tags.
+    known: Vec<(Vec<(u64, u64)>, u64)>,
 }
 
 impl Builder {
+    pub(super) fn new() -> Self {
+        Self { rows: vec![(0, 0, 0)], sections: vec![0], known: Vec::new() }
+    }
+
+    /// Tag of the section with these pairs, which is added if there is none.
+    pub(super) fn shared(&mut self, pairs: Vec<(u64, u64)>) -> u64 {
+        if let Some((_, tag)) = self.known.iter().find(|(known, _)| *known == pairs) {
+            return *tag;
+        }
+        let tag = self.section(pairs.iter().copied());
+        self.known.push((pairs, tag));
+        tag
+    }
+
     /// Adds a section; returns its tag.
     pub(super) fn section(&mut self, pairs: impl Iterator<Item = (u64, u64)>) -> u64 {
         let tag = self.sections.len() as u64;
@@ -175,7 +191,7 @@ impl Table {
     /// Builds the table of a validated graph. Without classes it has no scores.
     #[must_use]
     pub fn new(graph: &Graph, scoring: Scoring) -> Self {
-        let mut b = Builder { rows: vec![(0, 0, 0)], sections: vec![0] };
+        let mut b = Builder::new();
         let tag_input = b.section((0..256).map(|v| (0, v)));
         let tag_byte = b.section((0..256).map(|v| (v, 0)));
         let tag_absent = b.section([(0, ZERO_BYTE)].into_iter());

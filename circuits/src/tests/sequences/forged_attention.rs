@@ -1,7 +1,7 @@
 //! Forged attention: all that follows is computed from what is forged, so that every look-up holds and a claim alone
 //! can tell.
 
-use dn_core::quant::sequence::{Attended, Attention, Inner, Layer, SequenceTrace};
+use dn_core::quant::sequence::{Attended, Attention, Inner, Layer, Sequence, SequenceTrace};
 
 use super::attending::{ATTENTION, KEYS, QUERIES, VALUES};
 use super::forged::{column, Place, LANES};
@@ -205,7 +205,13 @@ fn is_claimed(c: &Checker, batch: &Batch, what: &str, w: &Witness) {
 /// Changes the numbers of an attention.
 type Change = fn(&Attack<'_>, &mut Attended);
 
-/// What stands in a query's row of scores.
+/// Changes a dense layer's accumulators, by slot, of so many channels.
+type OfSums = fn(&mut [Vec<i64>], usize);
+
+/// Makes another model.
+type OfModel = fn(&mut Sequence);
+
+/// A query that [`Attack::queries`] has, and where its scores begin.
 fn scores(attack: &Attack<'_>, x: &Attended) -> (usize, usize) {
     let row = attack.queries(x)[1];
     (row, row * attack.batch.model.tokens)
@@ -374,7 +380,7 @@ fn soundness_row_30_rejects_other_queries_keys_and_values() {
     let (attack, c) = (Attack::of(&batch), Checker::new(&batch.plan, challenges()));
     let channels = batch.model.channels(ATTENTION + 1);
     for dense in [QUERIES, KEYS, VALUES] {
-        let changes: [(&str, fn(&mut [Vec<i64>], usize)); 5] = [
+        let changes: [(&str, OfSums); 5] = [
             ("an accumulator", |x, channels| x[1][2 * channels + 3] += 256),
             ("heads exchanged", |x, channels| {
                 let tokens = x[0].chunks_exact_mut(channels);
@@ -405,7 +411,7 @@ fn soundness_row_30_rejects_another_attention_in_the_same_rows() {
         }
     });
     is_claimed(&c, &batch, "sequences exchanged", &sequences.unwrap());
-    let changes: [(&str, fn(&mut dn_core::quant::sequence::Sequence)); 3] = [
+    let changes: [(&str, OfModel); 3] = [
         ("a weight of the keys", |m| {
             let Layer::Linear(l) = &mut m.layers[KEYS] else { panic!("no dense layer") };
             l.weights[5] += 9;
