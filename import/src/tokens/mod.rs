@@ -153,10 +153,10 @@ impl ImportedSequence {
 
     /// Whether tokens see none behind them, so that each predicts the next one.
     fn is_causal(&self) -> bool {
-        let attentions = self.model.ops.iter().filter_map(|op| match &op.kind {
+        let mut attentions = self.model.ops.iter().filter_map(|op| match &op.kind {
             Kind::Attention(attention) => Some(attention.is_causal),
             _ => None,
         });
-        attentions.fold(true, |all, is_causal| all && is_causal)
+        attentions.all(|is_causal| is_causal)
     }
 }
