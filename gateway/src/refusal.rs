@@ -152,7 +152,9 @@ impl Refusal {
             }
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "send fewer rows at once"),
             Self::TooSlow => (S::REQUEST_TIMEOUT, "body_timeout", "send the whole body at once"),
-            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "retry with a backoff, or with fewer rows"),
+            Self::Busy => {
+                (S::SERVICE_UNAVAILABLE, "busy", "retry with a backoff, or with fewer rows")
+            }
             Self::Text { .. } => {
                 (S::BAD_REQUEST, "input_is_text", "send a list of numbers, or a list of such lists")
             }

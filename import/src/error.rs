@@ -214,7 +214,7 @@ pub enum PackageError {
     #[error("the model of tokens is invalid")]
     Sequence(#[from] SequenceError),
     /// It is a valid file of another kind.
-    #[error("it holds a model of token sequences, which can be inspected and run but not yet proven, registered or served")]
+    #[error("it holds a model of token sequences, which cannot be registered or served yet")]
     IsSequence,
 }
 
@@ -235,7 +235,7 @@ impl PackageError {
         match self {
             Self::Io { .. } => "check the path and its permissions",
             Self::IsSequence => {
-                "use deepnode model inspect and deepnode model run; give a package of another kind of model here"
+                "use deepnode model inspect, run, prove and verify; give a package of another kind of model here"
             }
             _ => "make the package again with deepnode model import",
         }

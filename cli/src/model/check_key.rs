@@ -7,8 +7,8 @@ use dn_core::vk_data::vk_data;
 use dn_service::Report;
 use sha3::{Digest as _, Keccak256};
 
-use super::prove::keys;
-use super::{frame, id_text, load, read};
+use super::provable::Provable;
+use super::{id_text, read};
 use crate::args::{CheckKey, Global};
 use crate::error::Failure;
 use crate::output::spinner;
@@ -16,7 +16,7 @@ use crate::output::spinner;
 /// Derives the key from the package and compares it with a file. A key that is another one could
 /// prove another model, or anything.
 pub(crate) fn check_key(args: &CheckKey, global: &Global) -> Result<Report, Failure> {
-    let loaded = load(&args.package)?;
+    let provable = Provable::read(&args.package)?;
     let file = Protocol::from_bytes(&read(&args.key)?).map_err(|e| {
         let hint = "a verifying key is the .protocol file beside the package";
         Failure::new("key_malformed", format!("{}: {e}", args.key.display()), hint)
@@ -31,7 +31,7 @@ pub(crate) fn check_key(args: &CheckKey, global: &Global) -> Result<Report, Fail
         }
     };
     let progress = spinner("deriving the verifying key");
-    let prover = keys(&loaded, frame(&loaded.package, slots).with(form), global)?;
+    let prover = provable.prover(provable.frame(slots, form), global)?;
     let own = prover.keys().protocol().clone();
     progress.finish_and_clear();
     if own != file {
@@ -41,13 +41,13 @@ pub(crate) fn check_key(args: &CheckKey, global: &Global) -> Result<Report, Fail
             "do not serve or register this key: make it again from the package, over the same reference string",
         ));
     }
-    let null = to_bytes(null_input(loaded.package.graph.input_len()));
+    let null = to_bytes(null_input(provable.input_len()));
     let code = vk_data(&own).ok().map(|code| id_text(&Keccak256::digest(code).into()));
     let mut report = Report::default();
     report
         .set("matches", true)
-        .set("model_id", id_text(&loaded.id))
-        .set("layout", loaded.package.width.name())
+        .set("model_id", id_text(&provable.id))
+        .set("layout", provable.frame(slots, form).width.name())
         .set("opening", own.scheme().name())
         .set("slots", slots)
         .set("digest", form == Form::Digest)
@@ -97,8 +97,8 @@ mod tests {
         };
         std::fs::write(&args.package, package.to_bytes().unwrap()).unwrap();
         let global = Global { json: true, data_dir: folder.to_owned(), srs: None::<PathBuf> };
-        let loaded = load(&args.package).unwrap();
-        let prover = keys(&loaded, frame(&loaded.package, 4), &global).unwrap();
+        let provable = Provable::read(&args.package).unwrap();
+        let prover = provable.prover(provable.frame(4, Form::Listed), &global).unwrap();
         (args, prover.keys().protocol().clone(), global)
     }
 

@@ -9,6 +9,7 @@ use dn_service::Report;
 use serde_json::{json, Value};
 
 use super::page::picture;
+use super::provable::Provable;
 use super::{auto_batch, estimates, frame_of, id_text, tokens, write, AUTO_LIMIT};
 use crate::args::{Batch, Global, Inspect};
 use crate::error::Failure;
@@ -16,17 +17,17 @@ use crate::output::thousandths;
 
 /// Shows a package's shape, scales and what proving takes.
 pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failure> {
-    let (stored, id) = Stored::read(&args.package)?;
-    let package = &match stored {
+    let provable = Provable::read(&args.package)?;
+    let package = match &provable.stored {
         Stored::Graph(package) => package,
         Stored::Sequence(_) if args.svg.is_some() => return Err(PackageError::IsSequence.into()),
-        Stored::Sequence(package) => return Ok(tokens::inspect(&package, &id)),
+        Stored::Sequence(package) => return tokens::inspect(&provable, package),
     };
     let graph = &package.graph;
     let nodes: Vec<Value> = graph.nodes.iter().map(node).collect();
     let mut report = Report::default();
     report
-        .set("model_id", id_text(&id))
+        .set("model_id", id_text(&provable.id))
         .set("name", package.name.clone())
         .set("input", extents(graph.input))
         .set("nodes", nodes)

@@ -7,6 +7,7 @@ mod inspect;
 mod open;
 mod operators;
 mod page;
+mod provable;
 mod prove;
 mod publish;
 mod run;
@@ -46,23 +47,12 @@ pub(crate) fn model(command: &ModelCommand, global: &Global) -> Result<Report, F
     }
 }
 
-/// A package with the id that its bytes have.
-struct Loaded {
-    package: Package,
-    id: [u8; 32],
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|e| Failure::file(path, &e))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     fs::write(path, bytes).map_err(|e| Failure::file(path, &e))
-}
-
-fn load(path: &Path) -> Result<Loaded, Failure> {
-    let (package, id) = Package::read(path)?;
-    Ok(Loaded { package, id })
 }
 
 /// A batch of so many slots.

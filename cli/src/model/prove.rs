@@ -1,50 +1,91 @@
 //! `deepnode model prove`
 
 use dn_circuits::columns::fixed_columns;
-use dn_circuits::estimate::estimate;
 use dn_circuits::field::CoreFr;
 use dn_circuits::{Frame, Slot};
 use dn_core::commitment::from_bytes;
 use dn_core::proof_file::ProofFile;
-use dn_core::statement::Form;
-use dn_import::npz;
+use dn_core::statement::{Form, Score};
+use dn_import::{npz, Package, Stored};
 use dn_prover::{cpu_seconds, peak_rss_mb, Phase, Proof, Prover};
 use dn_service::Report;
 use rand_core::{OsRng, RngCore};
 use serde_json::{json, Value};
 
-use super::{auto_batch, frame_of, id_text, labels, load, saturation, write, Loaded};
+use super::provable::Provable;
+use super::{auto_batch, frame_of, id_text, labels, saturation, tokens, write};
 use crate::args::{Batch, Global, Prove};
 use crate::error::Failure;
-use crate::output::{self, spinner, thousandths};
+use crate::output::{spinner, thousandths};
 
 /// Proves the first inputs as one batch.
 pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
-    let loaded = load(&args.package)?;
-    let examples = npz::read_for(&args.inputs, &loaded.package)?;
-    let form = if args.digest { Form::Digest } else { Form::Listed };
+    let provable = Provable::read(&args.package)?;
+    match &provable.stored {
+        Stored::Graph(package) => prove_graph(args, global, &provable, package),
+        Stored::Sequence(package) => tokens::prove(args, global, &provable, package),
+    }
+}
+
+fn prove_graph(
+    args: &Prove,
+    global: &Global,
+    provable: &Provable,
+    package: &Package,
+) -> Result<Report, Failure> {
+    let examples = npz::read_for(&args.inputs, package)?;
+    let form = form(args);
     let batch = match args.batch {
-        Batch::Auto => auto_batch(&loaded.package, examples.x.len(), form)?,
-        Batch::Exactly(n) if n <= examples.x.len() => n,
-        Batch::Exactly(n) => {
-            return Err(Failure::new(
-                "batch",
-                format!("a batch of {n} needs {n} inputs, the file has {}", examples.x.len()),
-                "give more inputs or a smaller --batch",
-            ));
-        }
+        Batch::Auto => auto_batch(package, examples.x.len(), form)?,
+        Batch::Exactly(batch) => enough(batch, examples.x.len())?,
     };
     let labels = args.labels.then(|| labels(&examples)).transpose()?;
     let task = |(i, x): (usize, &Vec<f32>)| Slot {
-        input: loaded.package.quantize_input(x),
+        input: package.quantize_input(x),
         salt: random_salt(),
         label: labels.as_ref().map(|labels| labels[i]),
     };
     let tasks: Vec<Slot> = examples.x[..batch].iter().enumerate().map(task).collect();
+    let frame = frame_of(package, batch).with(form);
+    let (mut report, score) = prove_tasks(args, global, provable, (frame, &tasks))?;
+    report
+        .set("labelled", score.probe_count)
+        .set("correct", score.probe_correct)
+        .set("margin_sum", score.margin_sum);
+    saturation(&mut report, package, &examples.x[..batch]);
+    Ok(report)
+}
 
+/// How commitments are stated.
+pub(super) fn form(args: &Prove) -> Form {
+    if args.digest {
+        Form::Digest
+    } else {
+        Form::Listed
+    }
+}
+
+/// A batch of so many, if there are as many inputs.
+pub(super) fn enough(batch: usize, inputs: usize) -> Result<usize, Failure> {
+    if batch <= inputs {
+        return Ok(batch);
+    }
+    Err(Failure::new(
+        "batch",
+        format!("a batch of {batch} needs {batch} inputs, the file has {inputs}"),
+        "give more inputs or a smaller --batch",
+    ))
+}
+
+/// Proves tasks, writes the proof and tells what it took.
+pub(super) fn prove_tasks(
+    args: &Prove,
+    global: &Global,
+    provable: &Provable,
+    (frame, tasks): (Frame, &[Slot]),
+) -> Result<(Report, Score), Failure> {
     let progress = spinner("loading or generating keys");
-    let frame = frame_of(&loaded.package, batch).with(form);
-    let prover = keys(&loaded, frame, global)?;
+    let prover = provable.prover(frame, global)?;
     let mut begun: Vec<(Phase, f64)> = Vec::new();
     let mut observe = |phase: Phase| {
         progress.set_message(phase.to_string());
@@ -52,21 +93,15 @@ pub(crate) fn prove(args: &Prove, global: &Global) -> Result<Report, Failure> {
         true
     };
     // A proof outside the rollup belongs to no batch header.
-    let proof = prover.prove_observed(&tasks, CoreFr::from(0u8), &mut observe)?;
+    let proof = prover.prove_observed(tasks, CoreFr::from(0u8), &mut observe)?;
     let end = cpu_seconds();
     progress.finish_and_clear();
 
-    let file = ProofFile::new(loaded.id, &proof.statement, proof.bytes.clone());
+    let file = ProofFile::new(provable.id, &proof.statement, proof.bytes.clone());
     write(&args.output, &file.to_bytes())?;
-    let mut report = report(&loaded, &prover, &proof, batch);
-    let score = proof.statement.score;
-    report
-        .set("labelled", score.probe_count)
-        .set("correct", score.probe_correct)
-        .set("margin_sum", score.margin_sum);
-    saturation(&mut report, &loaded.package, &examples.x[..batch]);
+    let mut report = report(provable, &prover, &proof, tasks.len());
     report.set("phases", phases(&begun, end));
-    Ok(report)
+    Ok((report, proof.statement.score))
 }
 
 /// CPU seconds of each phase.
@@ -78,17 +113,8 @@ fn phases(begun: &[(Phase, f64)], end: f64) -> Vec<Value> {
     spent.collect()
 }
 
-/// A prover with the keys of a model at a batch size, in a layout.
-pub(super) fn keys(loaded: &Loaded, frame: Frame, global: &Global) -> Result<Prover, Failure> {
-    let name = hex::encode(loaded.id);
-    let (graph, ptau) = (loaded.package.graph.clone(), global.srs.as_deref());
-    if ptau.is_none() {
-        output::warn("the reference string is the development one: its secret is public, so anyone can forge proofs");
-    }
-    Ok(Prover::new(graph, frame, &global.data_dir, &name, ptau)?)
-}
-
-fn random_salt() -> CoreFr {
+/// A random salt of commitments.
+pub(super) fn random_salt() -> CoreFr {
     loop {
         let mut bytes = [0; 32];
         OsRng.fill_bytes(&mut bytes);
@@ -99,14 +125,14 @@ fn random_salt() -> CoreFr {
     }
 }
 
-fn report(loaded: &Loaded, prover: &Prover, proof: &Proof, batch: usize) -> Report {
+fn report(provable: &Provable, prover: &Prover, proof: &Proof, batch: usize) -> Report {
     let keys = prover.keys();
     let per_inference = proof.usage.cpu_s * 1000.0 / batch as f64;
     // The plan has been made for these slots, so they have an estimate.
-    let estimate = estimate(&loaded.package.graph, keys.plan.frame()).ok();
+    let estimate = provable.estimate(keys.plan.frame()).ok();
     let mut report = Report::default();
     report
-        .set("model_id", id_text(&loaded.id))
+        .set("model_id", id_text(&provable.id))
         .set("batch", batch)
         .set("slots", keys.plan.slots)
         .set("cpu_s", thousandths(proof.usage.cpu_s))

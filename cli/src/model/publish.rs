@@ -3,15 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dn_circuits::Frame;
 use dn_core::api::Bytes32;
+use dn_core::statement::Form;
+use dn_import::{PackageError, Stored};
 use dn_sdk::deposit::format_dn;
 use dn_sdk::registry::{Registry, Version};
 use dn_service::file::write_whole;
 use dn_service::Report;
 
-use super::prove::keys;
-use super::{frame, id_text, load, Loaded};
+use super::id_text;
+use super::provable::Provable;
 use crate::args::{Deprecate, Global, OwnModel, Publish};
 use crate::error::Failure;
 use crate::member::{amount, Member};
@@ -19,15 +20,17 @@ use crate::output::spinner;
 
 /// Registers a version and writes what a sequencer serves.
 pub(crate) fn publish(args: &Publish, global: &Global) -> Result<Report, Failure> {
-    let loaded = load(&args.package)?;
+    let provable = Provable::read(&args.package)?;
+    let Stored::Graph(package) = &provable.stored else {
+        return Err(PackageError::IsSequence.into());
+    };
     let price = u128::try_from(amount(&args.price)?)
         .map_err(|_| Failure::new("amount", "the price is too large", "give a smaller one"))?;
-    let frame: Frame = frame(&loaded.package, args.slots as usize);
+    let frame = provable.frame(args.slots as usize, Form::Listed);
     let progress = spinner("deriving the verifying key");
-    let prover = keys(&loaded, frame, global)?;
-    let Loaded { package, id } = &loaded;
+    let prover = provable.prover(frame, global)?;
     let version = Version {
-        model_id: Bytes32(*id),
+        model_id: Bytes32(provable.id),
         protocol: prover.keys().protocol().clone(),
         slots: args.slots,
         work_units: package.graph.macs(),

@@ -1,5 +1,7 @@
 //! Models of token sequences: what `import`, `inspect` and `run` do for them.
 
+mod prove;
+
 use std::path::Path;
 
 use dn_core::quant::sequence::{Layer, Sequence};
@@ -10,10 +12,12 @@ use dn_service::Report;
 use serde_json::{json, Value};
 
 use super::fidelity::{layer, FAIL, WARN, WORST};
+use super::provable::Provable;
 use super::{id_text, write};
 use crate::args::{Import, Run};
 use crate::error::Failure;
 use crate::output::{spinner, thousandths, warn};
+pub(super) use prove::prove;
 
 /// Nats of cross entropy above those of the float model at which an import warns.
 const WARN_LOSS: f64 = 0.01;
@@ -71,14 +75,14 @@ pub(super) fn import(args: &Import, model: Transformer) -> Result<Report, Failur
 }
 
 /// What a package of this kind is good for.
-const NEXT: &str = "deepnode model inspect and deepnode model run read it; proofs of it are not offered yet, so it cannot be \
-    registered or served";
+const NEXT: &str = "deepnode model inspect, run, prove and verify read it; no contract verifies its proofs yet, so it cannot \
+    be registered or served";
 
 fn ten_thousandths(x: f64) -> f64 {
     (x * 1e4).round() / 1e4
 }
 
-/// Refuses options about proofs, which such a model does not have yet.
+/// Refuses options about proofs, of which such a model has one kind.
 fn check_options(args: &Import) -> Result<(), Failure> {
     let given = [
         ("--score", args.score.is_some()),
@@ -89,8 +93,8 @@ fn check_options(args: &Import) -> Result<(), Failure> {
     match given.iter().find(|(_, is_given)| *is_given) {
         Some((option, _)) => Err(Failure::new(
             "sequence_option",
-            format!("{option} is about proofs, and models of token sequences are not proven yet"),
-            "leave the option out; the package can be inspected and run",
+            format!("{option} chooses among proofs, and models of token sequences have one kind"),
+            "leave the option out",
         )),
         None => Ok(()),
     }
@@ -161,18 +165,19 @@ fn extents_of(report: &mut Report, package: &SequencePackage) {
 }
 
 /// Shows a package's layers and scales.
-pub(super) fn inspect(package: &SequencePackage, id: &[u8; 32]) -> Report {
+pub(super) fn inspect(provable: &Provable, package: &SequencePackage) -> Result<Report, Failure> {
     let model = &package.model;
     let layers: Vec<Value> = (0..model.layers.len()).map(|at| described(model, at)).collect();
     let mut report = Report::default();
-    report.set("model_id", id_text(id)).set("name", package.name.clone());
+    report.set("model_id", id_text(&provable.id)).set("name", package.name.clone());
     extents_of(&mut report, package);
     report
         .set("layers", layers)
         .set("output_scale", package.output.scale.clone())
         .set("output_offset", package.output.offset.clone())
+        .set("plans", prove::plans(provable)?)
         .set("next", NEXT);
-    report
+    Ok(report)
 }
 
 fn described(model: &Sequence, at: usize) -> Value {
@@ -231,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transformer_is_imported_inspected_and_run_and_not_proven() {
+    fn a_transformer_is_imported_inspected_and_run() {
         let (from, to) = (env!("CARGO_MANIFEST_DIR"), tempfile::tempdir().unwrap());
         let file = |name: &str| format!("{from}/../models/text/{name}");
         let made = |name: &str| to.path().join(name).display().to_string();
@@ -249,8 +254,6 @@ mod tests {
         done(&["run", &package, "--inputs", &calibration, "-o", &answers]).unwrap();
         assert!(std::fs::metadata(answers).unwrap().len() > 64 * 96 * 32);
         let proof = made("proof");
-        let prove = done(&["prove", &package, "--inputs", &calibration, "-o", &proof]);
-        assert!(format!("{prove:?}").contains("sequence_package"));
         let digits = file("../digits/heldout.npz");
         let wrong = done(&["run", &package, "--inputs", &digits, "-o", &proof]);
         assert!(format!("{wrong:?}").contains("input_"), "{wrong:?}");

@@ -10,19 +10,19 @@ use dn_service::Report;
 use dn_verifier::evm::EvmVerifier;
 use dn_verifier::VerifyError;
 
-use super::prove::keys;
-use super::{frame, id_text, load, read, Loaded};
+use super::provable::Provable;
+use super::{id_text, read};
 use crate::args::{Global, Verify};
 use crate::error::Failure;
 use crate::output::{spinner, thousandths};
 
 /// Verifies a proof against the key that the package itself yields.
 pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> {
-    let loaded = load(&args.package)?;
+    let provable = Provable::read(&args.package)?;
     let file = ProofFile::from_bytes(&read(&args.proof)?)?;
-    check_header(&file, &loaded)?;
+    check_header(&file, &provable)?;
     let progress = spinner("deriving the verifying key");
-    let prover = keys(&loaded, frame(&loaded.package, file.slots).with(file.form()), global)?;
+    let prover = provable.prover(provable.frame(file.slots, file.form()), global)?;
     let protocol = prover.keys().protocol();
     progress.set_message("verifying");
     let (verdict, usage) =
@@ -31,7 +31,7 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
     let mut report = Report::default();
     report
         .set("verified", true)
-        .set("model_id", id_text(&loaded.id))
+        .set("model_id", id_text(&provable.id))
         .set("batch", file.batch)
         .set("slots", file.slots)
         .set("digest", digest(&file))
@@ -71,12 +71,12 @@ fn digest(file: &ProofFile) -> Option<String> {
 
 /// Holds the statement to the package and to the file's own header. A proof outside of a rollup
 /// belongs to any header.
-fn check_header(file: &ProofFile, loaded: &Loaded) -> Result<(), Failure> {
-    if file.model_id != loaded.id {
+fn check_header(file: &ProofFile, provable: &Provable) -> Result<(), Failure> {
+    if file.model_id != provable.id {
         let hint = "verify with the package that the proof was made for";
         return Err(Failure::new("proof_rejected", "the proof is for another model", hint));
     }
-    let null = Slot::null(loaded.package.graph.input_len());
+    let null = Slot::null(provable.input_len());
     let checked = canonical::read(&file.instances).and_then(|read| {
         let read = if file.leaves.is_empty() { read } else { read.with_leaves(&file.leaves)? };
         read.is_of(&Batch {
@@ -94,14 +94,15 @@ fn check_header(file: &ProofFile, loaded: &Loaded) -> Result<(), Failure> {
 mod tests {
     use dn_core::statement::{Score, Statement};
     use dn_core::Width;
+    use dn_import::Stored;
 
     use super::super::sample::two_inputs;
     use super::*;
 
     const ID: [u8; 32] = [7; 32];
 
-    fn loaded() -> Loaded {
-        Loaded { package: two_inputs(Width::Default), id: ID }
+    fn provable() -> Provable {
+        Provable { stored: Stored::Graph(Box::new(two_inputs(Width::Default))), id: ID }
     }
 
     /// A file whose slots behind the first hold this.
@@ -125,9 +126,9 @@ mod tests {
         let labelled = Slot { label: Some(0), ..null.clone() };
         let other = Slot { input: vec![0, 1], ..null.clone() };
         for form in [Form::Listed, Form::Digest] {
-            assert!(check_header(&file(&null, form), &loaded()).is_ok());
-            assert!(check_header(&file(&labelled, form), &loaded()).is_err());
-            assert!(check_header(&file(&other, form), &loaded()).is_err());
+            assert!(check_header(&file(&null, form), &provable()).is_ok());
+            assert!(check_header(&file(&labelled, form), &provable()).is_err());
+            assert!(check_header(&file(&other, form), &provable()).is_err());
         }
     }
 
@@ -140,7 +141,7 @@ mod tests {
             let mut version = good;
             version.instances[0][31] ^= 3;
             for bad in [model, count, version] {
-                assert!(check_header(&bad, &loaded()).is_err());
+                assert!(check_header(&bad, &provable()).is_err());
             }
         }
     }

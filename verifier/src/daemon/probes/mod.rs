@@ -16,7 +16,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use alloy::primitives::{keccak256, Address, B256, U256};
 use alloy::providers::{DynProvider, Provider as _};
@@ -34,13 +34,10 @@ use plan::{Plan, Plans};
 pub use pool::{Example, Pool, PoolFile};
 use record::Found;
 pub use subject::Subject;
-use subject::Subjects;
+use subject::{Subjects, AGAIN};
 
 use super::attest::{send, Clock};
 use super::reward::INCLUSION;
-
-/// Pause before something is tried or looked at again.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// The secret that a validator's draws follow from. It follows from its key.
 ///

@@ -2,7 +2,7 @@
 //! sequencer could make a version look worse than it is if it were believed about that.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context as _, Result};
 use dn_core::api::{Amount, Bytes32, ModelView};
@@ -11,7 +11,9 @@ use dn_sdk::Client;
 use serde::{Deserialize, Serialize};
 
 use super::pool::Pool;
-use super::AGAIN;
+
+/// Pause before something is tried or looked at again.
+pub(super) const AGAIN: Duration = Duration::from_secs(5);
 
 /// A model as a plan keeps it: all that its probes follow from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
