@@ -17,7 +17,7 @@ use crate::store::task::Task;
 use crate::store::{labels, tasks};
 
 /// Most chunks that are settled by the transaction of the proof: with more of them that of 1,024 tasks is above 80 KB.
-pub(crate) const WITH_PROOF: usize = 4;
+const WITH_PROOF: usize = 4;
 
 /// Most gas of a proof with its chunks, by `proof_gas` and `chunk_gas`: with commitment and base below three million.
 const PROVING_GAS: u64 = 2_900_000;
