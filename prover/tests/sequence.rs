@@ -81,8 +81,8 @@ impl Size {
             score_shift: 8,
             exponentials: vec![15, 13, 11, 9, 8, 7, 6, 5, 4, 3, 2, 1],
             inverses: (0..=self.tokens * 15).map(inverse).collect(),
-            context_shift: 8,
-            shift: 10,
+            context_shift: 12,
+            shift: 6,
         })
     }
 

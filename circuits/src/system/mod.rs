@@ -6,7 +6,7 @@
 //! accumulators  one recurrence per register                    row        what a recurrence is written in
 //! rows          one file per kind of row: cells, marks, filling, constraints, terms of registers
 //! poseidon      constants and rows of a permutation            gates      all constraints, in order
-//! sequence      what sequence models look up
+//! sequence      what sequence models look up                   attention  the same of attention
 //! ```
 //!
 //! Nothing here knows how a model is planned, a witness filled or a proof folded.

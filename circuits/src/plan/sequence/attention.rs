@@ -27,7 +27,7 @@
 
 use dn_core::quant::sequence::{Attention, Layer, Linear};
 
-use super::Model;
+use super::model::Model;
 use crate::plan::writer::Writer;
 use crate::system::attention::Attentive;
 use crate::system::rows::small::Divided;

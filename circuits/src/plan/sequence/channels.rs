@@ -5,8 +5,8 @@ use dn_core::quant::sequence::{Attention, Layer};
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::claims::attention_of;
+use super::model::Model;
 use super::words::Words;
-use super::Model;
 use crate::field::signed;
 use crate::plan::kernel::Program;
 use crate::plan::writer::{Move, Moves, Writer};
@@ -55,11 +55,6 @@ impl Model<'_> {
             }
         }
         w.flush();
-    }
-
-    /// How many claims a product of a tensor with a layer's kernel is moved on.
-    pub(super) fn moves(&self, tensor: usize, layer: usize) -> usize {
-        self.claims.moves(tensor, self.claims.reads(self.sequence, layer))
     }
 
     /// Rows that hold tokens of a channel; returns the first one of each channel.

@@ -31,6 +31,7 @@ mod attention;
 mod channels;
 mod check;
 mod claims;
+mod model;
 mod sums;
 mod words;
 
@@ -46,6 +47,7 @@ use crate::system::table::Table;
 pub(crate) use attention::Attended;
 pub(super) use check::check;
 use claims::{attention_of, Claims};
+use model::Model;
 
 /// Where the rows of a sequence model stand, and what they look up.
 #[derive(Clone, Debug, Default)]
@@ -59,15 +61,6 @@ pub(crate) struct Laid {
     pub(crate) values: Vec<Vec<usize>>,
     /// By layer; nothing where it is no attention.
     pub(crate) attended: Vec<Attended>,
-}
-
-/// What every layer's rows are written from.
-#[derive(Clone, Debug)]
-struct Model<'a> {
-    sequence: &'a Sequence,
-    table: &'a Table,
-    looked: &'a [Looked],
-    claims: Claims,
 }
 
 /// Writes every row of a validated and checked model; returns where they stand.
@@ -115,13 +108,6 @@ pub(super) fn write(
     w.hashes(DOMAIN_OUTPUT, sequence.output_len());
     w.instance();
     (sections, laid)
-}
-
-impl Model<'_> {
-    /// Rows of one channel.
-    fn chunks(&self, w: &Writer) -> usize {
-        w.slots * self.sequence.tokens / w.width.lanes()
-    }
 }
 
 /// Used rows of `sequence`, which must be validated, without a plan.

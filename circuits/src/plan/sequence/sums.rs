@@ -3,7 +3,7 @@
 use dn_core::quant::sequence::{Layer, Residual};
 
 use super::check::norm_of;
-use super::Model;
+use super::model::Model;
 use crate::field::signed;
 use crate::plan::kernel::Program;
 use crate::plan::writer::Writer;

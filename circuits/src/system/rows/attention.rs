@@ -14,6 +14,8 @@
 //! tau. So queries stand in front of the keys of the same channel, exponentials in front of the values of the same key,
 //! and the inverse of a sum in front of the values that it divides. Folds by `e` of values are in [`super::sum`].
 
+use halo2_proofs::halo2curves::bn256::Fr;
+
 use crate::system::columns::{Acc, Ch};
 use crate::system::row::{total, Row};
 use crate::system::steering::Fx;
@@ -41,8 +43,7 @@ pub(super) fn terms<R: Row>(r: &mut R, acc: Acc) -> Option<R::X> {
     match acc {
         Acc::X => r.when(Fx::PairOmega, |r| r.power(Ch::Omega, 1)),
         Acc::Outputs => r.when(Fx::OutputsOmega, |r| {
-            let turn =
-                r.power(Ch::Omega, 1) - r.number(halo2_proofs::halo2curves::bn256::Fr::one());
+            let turn = r.power(Ch::Omega, 1) - r.number(Fr::one());
             turn * r.here(Acc::Y)
         }),
         Acc::Kernel => r.when(Fx::Pair, |r| r.here(Acc::Image) * r.here(Acc::X)),

@@ -1,11 +1,16 @@
 //! Sequence models with attention: honest batches pass, whatever their shape.
 
+use std::sync::Arc;
+
 use dn_core::quant::sequence::{Attention, Embedding, Layer, Residual, Sequence};
 use dn_core::statement::Form;
 
 use super::{constants, frame, linear, norm, tasks, weights, Batch};
 use crate::field::CoreFr;
 use crate::plan::{Plan, PlanError};
+use crate::tests::checker::Checker;
+use crate::tests::soundness::objections;
+use crate::tests::weakening::challenges;
 use crate::tests::{failures, Stream};
 use crate::witness::{Slot, Witness};
 
@@ -148,10 +153,12 @@ fn soundness_row_21_random_attention_always_has_a_witness() {
         let is_causal = s.next(2) == 0;
         let shape = Shape { tokens: 8, heads, depth: 8, is_causal };
         let model = gpt(s, shape);
-        let plan = Plan::of_sequence(&model, frame(12)).unwrap();
+        let plan = Arc::new(Plan::of_sequence(&model, frame(12)).unwrap());
         let slot = |_| Slot { input: (0..8).map(|_| s.int8(127)).collect(), ..Slot::null(8) };
         let tasks: Vec<Slot> = (0..12).map(slot).collect();
-        Witness::of_sequence(&model, &plan, &tasks, CoreFr::from(3u8)).unwrap();
+        let w = Witness::of_sequence(&model, &plan, &tasks, CoreFr::from(3u8)).unwrap();
+        let c = Checker::new(&plan, challenges());
+        assert_eq!(objections(&c, &c.grid(&w)), Default::default(), "{shape:?}");
     }
 }
 

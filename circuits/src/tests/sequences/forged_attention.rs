@@ -3,12 +3,14 @@
 
 use dn_core::quant::sequence::{Attended, Attention, Inner, Layer, Sequence, SequenceTrace};
 
+use halo2_proofs::halo2curves::bn256::Fr;
+
 use super::attending::{ATTENTION, KEYS, QUERIES, VALUES};
 use super::forged::{column, Place, LANES};
 use super::Batch;
 use crate::field::CoreFr;
 use crate::system::attention::Attentive;
-use crate::system::columns::{Acc, Cell};
+use crate::system::columns::{Acc, Cell, Ch};
 use crate::system::sequence::Looked;
 use crate::system::steering::Fx;
 use crate::tests::checker::Checker;
@@ -465,4 +467,53 @@ fn soundness_row_30_rejects_attention_in_each_other_s_places() {
         }
         is_claimed(&c, &batch, what, &w);
     }
+}
+
+/// For each challenge that keeps numbers of attention apart a forgery that fits where the prover knows it, and only
+/// there: two changes whose powers are then equal.
+#[test]
+fn soundness_row_30_forgeries_that_fit_a_known_challenge_are_wrong() {
+    let batch = Batch::attending();
+    let (attack, tokens) = (Attack::of(&batch), batch.model.tokens);
+    let check = |challenge: Ch, value: Fr, w: Result<Witness, WitnessError>| {
+        let (w, mut known) = (w.unwrap(), challenges());
+        known[challenge as usize] = value;
+        let c = Checker::new(&batch.plan, known);
+        assert_eq!(objections(&c, &c.grid(&w)), Default::default(), "{challenge:?}");
+        let c = Checker::new(&batch.plan, challenges());
+        is_claimed(&c, &batch, &format!("{challenge:?}"), &w);
+    };
+    let moved = |x: &mut Attended, [up, down]: [usize; 2]| {
+        x.scores[up] += 512;
+        x.scores[down] -= 512;
+        [up, down].into_iter().for_each(|at| attack.attain(x, at / tokens));
+    };
+    // Query 9 and key 3, query 8 and key 4: queries are powers of e, keys of tau.
+    let w = attack.with(Part::Scores, |_, x| moved(x, [9 * tokens + 3, 8 * tokens + 4]));
+    check(Ch::E, challenges()[Ch::Tau as usize], w);
+    // The same query and key of two heads.
+    let w = attack.with(Part::Scores, |_, x| moved(x, [9 * tokens + 3, (tokens + 9) * tokens + 3]));
+    check(Ch::Z, Fr::one(), w);
+    // A score of query 8 and channel 8 of the key's value, as many of which there are: omega is in front of values.
+    let Looked::Values { division, .. } = &batch.plan.sequence.looked[VALUES] else {
+        panic!("a dense layer has values")
+    };
+    let by = 512 * attack.looked.scores.scale(0) / division.scale(8);
+    let w = forge(&batch, |layer, runs, traces| match layer {
+        VALUES => {
+            let (Inner::Sums(sums), out) = &mut runs[0] else { panic!("a dense layer has sums") };
+            let Layer::Linear(l) = &batch.model.layers[VALUES] else { panic!("no dense layer") };
+            let at = 2 * l.bias.len() + 8;
+            sums[at] -= by;
+            out[at] = l.function.apply(rounded(sums[at], l.shift[8])).into();
+        }
+        ATTENTION => {
+            let (Inner::Attention(x), out) = &mut runs[0] else { panic!("it attends") };
+            x.scores[8 * tokens + 2] += 512;
+            attack.attain(x, 8);
+            *out = attack.follow(x, &traces[0].tensors[VALUES + 1], Part::Scores);
+        }
+        _ => {}
+    });
+    check(Ch::Omega, Fr::one(), w);
 }
