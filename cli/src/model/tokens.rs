@@ -251,8 +251,8 @@ mod tests {
         let proof = made("proof");
         let prove = done(&["prove", &package, "--inputs", &calibration, "-o", &proof]);
         assert!(format!("{prove:?}").contains("sequence_package"));
-        let digits = file("../digits/heldout.npz");
-        let wrong = done(&["run", &package, "--inputs", &digits, "-o", &proof]);
-        assert!(format!("{wrong:?}").contains("input_"), "{wrong:?}");
+        let wine = file("../tabular/wine_heldout.npz");
+        let wrong = done(&["run", &package, "--inputs", &wine, "-o", &proof]);
+        assert!(format!("{wrong:?}").contains("input_shape"), "{wrong:?}");
     }
 }
