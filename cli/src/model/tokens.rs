@@ -254,8 +254,8 @@ mod tests {
         done(&["run", &package, "--inputs", &calibration, "-o", &answers]).unwrap();
         assert!(std::fs::metadata(answers).unwrap().len() > 64 * 96 * 32);
         let proof = made("proof");
-        let digits = file("../digits/heldout.npz");
-        let wrong = done(&["run", &package, "--inputs", &digits, "-o", &proof]);
-        assert!(format!("{wrong:?}").contains("input_"), "{wrong:?}");
+        let wine = file("../tabular/wine_heldout.npz");
+        let wrong = done(&["run", &package, "--inputs", &wine, "-o", &proof]);
+        assert!(format!("{wrong:?}").contains("input_shape"), "{wrong:?}");
     }
 }

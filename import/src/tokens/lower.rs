@@ -134,7 +134,14 @@ impl Lowering<'_> {
             Kind::Function { of, chain } => Step::Linear(self.argument(&op, *of)?, chain.clone()),
             Kind::Sum { of, table } => Step::Residual(self.sum(&op, of, table)?),
             Kind::Norm(norm) => {
-                Step::Norm { of: self.residual(&op, norm.of)?, epsilon: norm.epsilon }
+                let of = self.residual(&op, norm.of)?;
+                let step = Step::Norm { of, epsilon: norm.epsilon };
+                // Norms of one sum differ in gain and shift, which their readers have.
+                if let Some(at) = self.out.steps.iter().position(|(.., known)| *known == step) {
+                    self.tensors[value] = Some(at + 1);
+                    return Ok(at + 1);
+                }
+                step
             }
             Kind::Attention(attention) => {
                 let [query, key, value] = attention.reads;
