@@ -5,6 +5,7 @@ use dn_core::canonical::{self, Batch};
 use dn_core::commitment::to_bytes;
 use dn_core::proof_file::ProofFile;
 use dn_core::statement::{Form, DIGEST_AT};
+use dn_import::Stored;
 use dn_prover::Usage;
 use dn_service::Report;
 use dn_verifier::evm::EvmVerifier;
@@ -19,6 +20,10 @@ use crate::output::{spinner, thousandths};
 /// Verifies a proof against the key that the package itself yields.
 pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> {
     let provable = Provable::read(&args.package)?;
+    if args.evm && matches!(provable.stored, Stored::Sequence(_)) {
+        let hint = "leave --evm out: the proof is verified natively";
+        return Err(Failure::new("sequence_option", "no contract verifies proofs of sequences yet", hint));
+    }
     let file = ProofFile::from_bytes(&read(&args.proof)?)?;
     check_header(&file, &provable)?;
     let progress = spinner("deriving the verifying key");
@@ -94,7 +99,6 @@ fn check_header(file: &ProofFile, provable: &Provable) -> Result<(), Failure> {
 mod tests {
     use dn_core::statement::{Score, Statement};
     use dn_core::Width;
-    use dn_import::Stored;
 
     use super::super::sample::two_inputs;
     use super::*;

@@ -126,6 +126,8 @@ mod tests {
         let prove = ["prove", &file, "--inputs", &ids, "--batch", "2", "-o", &proof];
         done(folder.path(), &prove).expect("a proof");
         done(folder.path(), &["verify", &file, &proof]).expect("verified");
+        let evm = done(folder.path(), &["verify", &file, &proof, "--evm"]);
+        assert!(format!("{evm:?}").contains("sequence_option"));
         assert!(done(folder.path(), &["verify", &other, &proof]).is_err());
         let labelled = [&prove[..], &["--labels"]].concat();
         assert!(format!("{:?}", done(folder.path(), &labelled)).contains("sequence_option"));
