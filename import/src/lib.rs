@@ -29,7 +29,7 @@ mod readout;
 mod scoring;
 mod tokens;
 
-use dn_core::quant::execute;
+use dn_core::quant::{execute, Shape};
 use dn_core::{Scheme, Width};
 use rayon::prelude::*;
 
@@ -186,6 +186,12 @@ impl OnnxModel {
         };
         let [input, output] = outcome.ends.clone();
         let (name, graph) = (name.to_owned(), outcome.graph.clone());
+        let shapes = [graph.input, graph.shape(graph.nodes.len())];
+        let ends = [&input, &output];
+        let fits = |(shape, codes): (&Shape, &Codes)| codes.fits(shape.channels, shape.len());
+        if !shapes.iter().zip(ends).all(fits) {
+            return Err(bad("inputs or outputs are too large or too small for float32".into()));
+        }
         let inputs = if names.len() > 1 { names } else { Vec::new() };
         let is_plain = named.len() < 2 && named.iter().all(|o| o.readout == Readout::Plain);
         let outputs = if is_plain { Vec::new() } else { named };

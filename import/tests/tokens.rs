@@ -162,6 +162,12 @@ fn packages_of_sequences_are_a_kind_of_their_own() {
     let error = Package::from_bytes(&bytes).unwrap_err();
     assert!(matches!(error, PackageError::IsSequence));
     assert_eq!(error.code(), "sequence_package");
+    // A norm that reads itself.
+    let read = br#"\"norm\":{\"tensor\":2"#;
+    let at = bytes.windows(read.len()).position(|w| w == read).unwrap() + read.len() - 1;
+    let mut changed = bytes.clone();
+    changed[at] = b'3';
+    assert!(matches!(Stored::from_bytes(&changed), Err(PackageError::Sequence(_))));
     for at in (0..bytes.len()).step_by(211) {
         assert!(Stored::from_bytes(&bytes[..at]).is_err());
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use dn_core::quant::sequence::{
-    Attention, Embedding, Function, Layer, Linear, Norm, Residual, Sequence,
+    Attention, Embedding, Function, Layer, Linear, Norm, Residual, Sequence, SequenceError,
 };
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
@@ -249,6 +249,11 @@ impl SequencePackage {
         for (i, layer) in layers.into_iter().enumerate() {
             arrays.layer = i;
             let layer = layer.read(&mut arrays, &model)?;
+            // Channels of a tensor are those of what it reads, so nothing may read itself.
+            if let Some(tensor) = layer.reads().into_iter().find(|t| *t > i) {
+                let what = "it is not computed before";
+                return Err(SequenceError::Reads { layer: i, tensor, what }.into());
+            }
             model.layers.push(layer);
         }
         if let Some(name) = file.names().into_iter().nth(arrays.read) {
