@@ -22,7 +22,11 @@ pub(crate) fn verify(args: &Verify, global: &Global) -> Result<Report, Failure> 
     let provable = Provable::read(&args.package)?;
     if args.evm && matches!(provable.stored, Stored::Sequence(_)) {
         let hint = "leave --evm out: the proof is verified natively";
-        return Err(Failure::new("sequence_option", "no contract verifies proofs of sequences yet", hint));
+        return Err(Failure::new(
+            "sequence_option",
+            "no contract verifies proofs of sequences yet",
+            hint,
+        ));
     }
     let file = ProofFile::from_bytes(&read(&args.proof)?)?;
     check_header(&file, &provable)?;
