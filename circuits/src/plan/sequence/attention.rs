@@ -21,7 +21,7 @@
 //!               = sum_h z^(H-1-h) sum_d e^(D-1-d) sum_n tau^(N-1-n) Y
 //! ```
 //!
-//! The products of two tensors are `K`, folded beside the second one ([`crate::system::rows::attention`]), for the claim
+//! The products of two tensors are `K`, folded beside the second one (`system/rows/attention.rs`), for the claim
 //! behind. Sections of the table and why `m` is the maximum are in [`crate::system::attention`] and
 //! [`crate::system::rows::total`].
 
