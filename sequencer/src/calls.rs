@@ -25,16 +25,21 @@ const PROVING_GAS: u64 = 2_900_000;
 /// Most gas that chunks are settled with which no proof comes with, by `chunk_gas`.
 const SETTLING_GAS: u64 = 1_900_000;
 
+/// Workers of a chunk that cost nothing beside it.
+const FEW_WORKERS: usize = 4;
+
 /// About the gas of a proof that settles nothing, its calldata included: as measured with merged openings.
 fn proof_gas(slots: usize) -> u64 {
     330_000 + 1_530 * slots as u64
 }
 
 /// About the gas of settling a chunk beside others, its calldata included: as measured with bundles, and with an order
-/// for each task.
+/// for each task. A few workers are in the first number; each further one is paid and has its work recorded, in slots
+/// that may be empty.
 fn chunk_gas(chunk: &Chunk) -> u64 {
     let (orders, tasks) = (chunk.orders.len() / settlement::ORDER_BYTES, chunk.executors.len());
-    70_000 + 2_500 * tasks as u64 + 11_500 * orders as u64
+    let further = chunk.workers.len().saturating_sub(FEW_WORKERS);
+    70_000 + 2_500 * tasks as u64 + 11_500 * orders as u64 + 58_000 * further as u64
 }
 
 /// The slots of a batch as the rollup takes them.

@@ -21,7 +21,7 @@ pub(crate) fn inspect(args: &Inspect, _global: &Global) -> Result<Report, Failur
     let package = match &provable.stored {
         Stored::Graph(package) => package,
         Stored::Sequence(_) if args.svg.is_some() => return Err(PackageError::IsSequence.into()),
-        Stored::Sequence(package) => return tokens::inspect(&provable, package),
+        Stored::Sequence(package) => return Ok(tokens::inspect(&provable, package)),
     };
     let graph = &package.graph;
     let nodes: Vec<Value> = graph.nodes.iter().map(node).collect();

@@ -116,8 +116,8 @@ pub struct Invoices {
 }
 
 /// A worker's claim of its share of a chunk: an EIP-712 signature of
-/// `Invoice(bytes32 batchHash,uint256 chunk,bytes32 outputs)`, where `outputs` folds its output commitments
-/// there in the order of their slots, `h = keccak256(h . commitment)` from zero on.
+/// `Invoice(bytes32 batchHash,uint256 chunk,bytes32 outputs)`, where `outputs` is the keccak256 of its output
+/// commitments there, one behind the other in the order of their slots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -74,7 +74,10 @@ fn expected(stage: &Stage, file: &Path, epoch: u32) -> Score {
     let from = PoolFile { service: "digits".into(), file: file.to_owned() };
     let pool = Pool::read(&from).unwrap();
     let secret = secret(&stage.devnet.accounts.validator.signer).unwrap();
-    let subject = Subject::new(&stage.user.model, &stage.digits.package, &pool).unwrap();
+    let (model, terms) =
+        (&stage.user.model, (stage.user.model.service.clone(), stage.user.model.price));
+    let subject = Subject::new(model.model_id, terms, &stage.digits.package);
+    subject.suits(&pool).unwrap();
     let draw = Draw::new(&secret, epoch, &[(&subject, &pool)]);
     let mut score = Score::default();
     for probe in &draw.probes {

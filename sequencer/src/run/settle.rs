@@ -23,6 +23,12 @@ const OPEN_MARGIN_S: u64 = 15;
 const MAX_WINDOW_S: u64 = 86_400;
 /// Gas limit over an estimate, in percent: storage may be colder than at the estimate.
 const GAS_PERCENT: u64 = 125;
+/// The same for each task: its account's word of nonces may be another one by then, which takes a slot that is empty.
+const GAS_OF_NONCES: u64 = 25_000;
+/// Tasks that a transaction settles, at most.
+const MOST_TASKS: usize = 256;
+/// Most gas of a transaction that every block takes: EIP-7825.
+const MOST_GAS: u64 = 1 << 24;
 
 /// Does the next step of every open batch.
 pub(crate) async fn step(app: &App) -> Result<bool> {
@@ -137,7 +143,10 @@ async fn commit(app: &App, batch: &Batch) -> Result<bool> {
 /// Tries, records and sends a call that depends on nothing which is on its way.
 async fn call_rollup(app: &App, kind: Kind, batch: &Batch, calldata: Vec<u8>) -> Result<()> {
     let gas = match app.chain.estimate(&calldata).await {
-        Ok(gas) => gas.saturating_mul(GAS_PERCENT) / 100,
+        Ok(gas) => {
+            let nonces = GAS_OF_NONCES * batch.batch_slots.min(MOST_TASKS) as u64;
+            (gas.saturating_mul(GAS_PERCENT) / 100 + nonces).min(MOST_GAS.max(gas))
+        }
         Err(error) => return refused(app, batch, error).await,
     };
     let new = signed(app, kind, batch.id, gas, calldata).await?;

@@ -47,6 +47,11 @@ impl Model<'_> {
         if let Some(program) = words.program(self.sequence.tokens, w.width) {
             w.product(&program, false, row);
         }
+        w.flush();
+        // Words stand above all claims: attention has sums with omega too, and claims are moved on by up to the depth.
+        for _ in 0..self.claims.depth {
+            w.claim();
+        }
         for (layer, l) in self.sequence.layers.iter().enumerate() {
             if let Layer::Embedding(e) = l {
                 let ones = vec![Fr::one(); e.channels];
@@ -208,6 +213,7 @@ impl Model<'_> {
         let mut weights = vec![0; outputs];
         match &self.sequence.layers[layer] {
             Layer::Linear(l) if l.tensor == tensor => weights = column(&l.weights),
+            Layer::Linear(_) => {}
             Layer::Residual(r) => {
                 if let Some((_, w)) = r.branch.as_ref().filter(|(t, _)| *t == tensor) {
                     weights = column(w);

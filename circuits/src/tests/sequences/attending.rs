@@ -145,6 +145,42 @@ fn accepts_attention_as_the_last_layer_and_behind_another_one() {
     }
 }
 
+/// Queries and keys of the tokens as they are, and as they were a layer before.
+#[test]
+fn accepts_queries_keys_and_values_of_different_tensors() {
+    let shape = Shape { tokens: 16, heads: 2, depth: 8, is_causal: true };
+    for other in [QUERIES, KEYS, VALUES] {
+        let mut model = gpt(&mut Stream(97), shape);
+        // A dense layer of the norm stands between.
+        model.layers.insert(3, linear(&mut Stream(5), (3, 8), 8));
+        for layer in &mut model.layers[4..] {
+            shift(layer);
+        }
+        let Layer::Linear(l) = &mut model.layers[other + 1] else { panic!("a dense layer") };
+        l.tensor = 4;
+        model.validate().unwrap();
+        let tasks = tasks(&model, 2);
+        accepts(&format!("{other}"), Batch::new(model, frame(2), tasks));
+    }
+}
+
+/// Reads what stands one layer further behind, but for what is in front of the inserted one.
+fn shift(layer: &mut Layer) {
+    let on = |tensor: &mut usize| *tensor += usize::from(*tensor > 3);
+    match layer {
+        Layer::Linear(l) => on(&mut l.tensor),
+        Layer::Norm(n) => on(&mut n.tensor),
+        Layer::Attention(a) => [&mut a.query, &mut a.key, &mut a.value].into_iter().for_each(on),
+        Layer::Residual(r) => {
+            on(&mut r.shortcut.0);
+            if let Some((tensor, _)) = &mut r.branch {
+                on(tensor);
+            }
+        }
+        Layer::Embedding(_) | Layer::ArgMax { .. } => {}
+    }
+}
+
 #[test]
 fn soundness_row_21_random_attention_always_has_a_witness() {
     for seed in 0..6 {

@@ -14,6 +14,7 @@ use crate::system::columns::{Acc, Cell, Ch};
 use crate::system::sequence::Looked;
 use crate::system::steering::Fx;
 use crate::tests::checker::Checker;
+use crate::tests::nets::{set_lo, small};
 use crate::tests::soundness::{objections, only};
 use crate::tests::weakening::challenges;
 use crate::witness::{Slot, Witness, WitnessError};
@@ -516,4 +517,27 @@ fn soundness_row_30_forgeries_that_fit_a_known_challenge_are_wrong() {
         _ => {}
     });
     check(Ch::Omega, Fr::one(), w);
+}
+
+/// Another prompt is committed to than the model has run, and a sum of exponentials makes up for it: in a lane that holds
+/// nothing, and in the sum's own.
+#[test]
+fn soundness_row_29_rejects_other_words_that_a_sum_makes_up_for() {
+    let batch = Batch::attending();
+    let (plan, tokens) = (&batch.plan, batch.model.tokens);
+    let c = Checker::new(plan, challenges());
+    // Of the last head and sequence, as far from the end as the first word is.
+    let row = plan.sequence.attended[ATTENTION].tokens[4 * tokens - 3];
+    for (task, lane) in [(0, LANES - 2), (1, LANES - 1)] {
+        let mut tasks = batch.tasks.clone();
+        tasks[task].input[0] -= 1;
+        let other = Witness::of_sequence(&batch.model, plan, &tasks, CoreFr::from(3u8)).unwrap();
+        let mut w = batch.witness.clone();
+        let hashes = plan.sections.input_hashes..plan.sections.values;
+        w.cells[hashes.clone()].copy_from_slice(&other.cells[hashes]);
+        w.statement.inputs = other.statement.inputs;
+        let lo = small(w.cells[row][column(Cell::Lo(lane))]) + 1;
+        set_lo(plan, &mut w, row, lane, lo);
+        assert_eq!(objections(&c, &c.grid(&w)), only("claims/claims"), "task {task}");
+    }
 }

@@ -46,29 +46,38 @@ pub(crate) fn prove(
     Ok(report)
 }
 
-/// The batch that costs least per sequence.
+/// The batch that costs least per sequence, of those that can be laid out.
 fn cheapest(provable: &Provable, inputs: usize, form: Form) -> Result<usize, Failure> {
-    let mut best = (f64::INFINITY, 1);
+    let (mut best, mut failed) = (None, None);
     for batch in SIZES.into_iter().filter(|batch| *batch <= inputs) {
-        let each = provable.estimate(provable.frame(batch, form))?.cpu_s / batch as f64;
-        if each < best.0 {
-            best = (each, batch);
+        match provable.estimate(provable.frame(batch, form)) {
+            Ok(estimate) => {
+                let each = estimate.cpu_s / batch as f64;
+                if best.is_none_or(|(least, _)| each < least) {
+                    best = Some((each, batch));
+                }
+            }
+            Err(failure) => failed = failed.or(Some(failure)),
         }
     }
-    Ok(best.1)
+    match (best, failed) {
+        (Some((_, batch)), _) => Ok(batch),
+        (None, Some(failure)) => Err(failure),
+        (None, None) => enough(1, inputs),
+    }
 }
 
-/// What proofs of each batch size take.
-pub(crate) fn plans(provable: &Provable) -> Result<Vec<Value>, Failure> {
-    let plan = |batch: usize| {
-        let e = provable.estimate(provable.frame(batch, Form::Listed))?;
-        Ok(json!({
+/// What proofs of each batch size take, or why there are none.
+pub(crate) fn plans(provable: &Provable) -> Vec<Value> {
+    let plan = |batch: usize| match provable.estimate(provable.frame(batch, Form::Listed)) {
+        Ok(e) => json!({
             "batch": batch,
             "rows": e.rows,
             "k": e.k,
             "estimated_cpu_s": thousandths(e.cpu_s),
             "estimated_memory_mb": e.memory_mb.round(),
-        }))
+        }),
+        Err(failure) => json!({ "batch": batch, "not_proven": failure.to_string() }),
     };
     SIZES.into_iter().map(plan).collect()
 }
@@ -131,6 +140,10 @@ mod tests {
         assert!(done(folder.path(), &["verify", &other, &proof]).is_err());
         let labelled = [&prove[..], &["--labels"]].concat();
         assert!(format!("{:?}", done(folder.path(), &labelled)).contains("sequence_option"));
+        // A digest has an even number of slots.
+        let digest = ["prove", &file, "--inputs", &ids, "--digest", "-o", &proof];
+        done(folder.path(), &digest).expect("a proof with a digest");
+        done(folder.path(), &["verify", &file, &proof]).expect("verified");
         let many = ["prove", &file, "--inputs", &ids, "--batch", "9", "-o", &proof];
         assert!(format!("{:?}", done(folder.path(), &many)).contains("needs 9 inputs"));
     }

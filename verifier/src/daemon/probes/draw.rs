@@ -161,7 +161,14 @@ mod tests {
 
     fn model(id: u8) -> Subject {
         let input = Codes { scale: vec![0.5], offset: vec![1.0] };
-        Subject { model: Bytes32([id; 32]), service: "s".into(), price: Amount(1), input }
+        Subject {
+            model: Bytes32([id; 32]),
+            service: "s".into(),
+            price: Amount(1),
+            input,
+            input_len: 40,
+            classes: 4,
+        }
     }
 
     fn pool() -> Pool {

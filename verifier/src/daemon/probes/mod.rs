@@ -25,6 +25,7 @@ use anyhow::{Context as _, Result};
 use dn_core::api::{Bytes32, ChainView};
 use dn_sdk::contracts::probes::Probes::{self, ProbesErrors, ProbesInstance};
 use dn_sdk::contracts::Epochs::{self, EpochsInstance};
+use dn_sdk::contracts::ModelRegistry::{self, ModelRegistryInstance};
 use dn_sdk::contracts::Validators::{self, ValidatorsInstance};
 use dn_sdk::{Account, Client, Signer};
 
@@ -55,6 +56,7 @@ pub(super) struct Prober {
     epochs: EpochsInstance<DynProvider>,
     validators: ValidatorsInstance<DynProvider>,
     probes: ProbesInstance<DynProvider>,
+    registry: ModelRegistryInstance<DynProvider>,
     askers: Askers,
     pools: Vec<Pool>,
     subjects: Subjects,
@@ -84,9 +86,12 @@ impl Prober {
         let epochs = Epochs::new(epochs, account.provider.clone());
         let validators = epochs.validators().call().await.context("ask for the validators")?;
         let probes = epochs.probes().call().await.context("ask for the probes")?;
+        let probes = Probes::new(probes, account.provider.clone());
+        let registry = probes.registry().call().await.context("ask for the registry")?;
         Ok(Self {
             validators: Validators::new(validators, account.provider.clone()),
-            probes: Probes::new(probes, account.provider.clone()),
+            registry: ModelRegistry::new(registry, account.provider.clone()),
+            probes,
             askers: Askers::new(&client, chain, means.askers),
             secret: secret(&account.signer)?,
             plans: Plans::open(means.file)?,
@@ -103,7 +108,6 @@ impl Prober {
     /// One step of whatever is due.
     pub(super) async fn step(&mut self) -> Result<bool> {
         let clock = Clock::read(&self.epochs).await.context("ask for the epoch")?;
-        self.commit(clock.current + 1).await?;
         self.draw(clock.current).await?;
         for epoch in clock.current.saturating_sub(1).max(clock.closed)..=clock.current {
             // What cannot be done of one epoch holds up no other.
@@ -112,6 +116,8 @@ impl Prober {
                 tracing::warn!(epoch, error, "an epoch's probes have to wait");
             }
         }
+        // It may fetch packages, for which nothing that is due has to wait.
+        self.commit(clock.current + 1).await?;
         let past = |epoch: u32| epoch + 1 < clock.current;
         self.asked.retain(|(epoch, _), _| !past(*epoch));
         self.looks.retain(|(epoch, _), _| !past(*epoch));
@@ -138,8 +144,7 @@ impl Prober {
 
     /// Draws what is planned; `None` without a pool of one of its services.
     fn draw_of(&self, plan: &Plan) -> Option<Draw> {
-        let pool =
-            |subject: &Subject| self.pools.iter().find(|pool| pool.service == subject.service);
+        let pool = |subject: &Subject| self.pools.iter().find(|pool| subject.suits(pool).is_ok());
         let asked = plan.subjects.iter().map(|subject| Some((subject, pool(subject)?)));
         let asked: Vec<(&Subject, &Pool)> = asked.collect::<Option<_>>()?;
         Some(Draw::new(&self.secret, plan.epoch, &asked))
@@ -157,7 +162,9 @@ impl Prober {
             Some(plan) => plan,
             None => {
                 let served = self.client.models().await.context("ask for the models")?;
-                let mut subjects = self.subjects.of(&self.client, &served, &self.pools).await;
+                let served = served.into_iter().map(|model| model.model_id).collect();
+                let (client, registry) = (&self.client, &self.registry);
+                let mut subjects = self.subjects.of(client, registry, served, &self.pools).await;
                 subjects.truncate(MOST_MODELS);
                 if subjects.is_empty() {
                     return Ok(());
@@ -267,7 +274,10 @@ impl Prober {
         if (open && !is_late) || found.len() < least {
             return Ok(!open && found.len() < least);
         }
-        let answers = record::answers(&self.client, draw, found).await;
+        // Batches from before the draw would spoil all of it.
+        let first = self.validators.firstBatchOf(epoch).call().await?;
+        let mut answers = record::answers(&self.client, draw, found).await;
+        answers.retain(|of_chunk| of_chunk.header.batchId >= first);
         let count: usize = answers.iter().map(|of_chunk| of_chunk.answers.len()).sum();
         if count < least {
             return Ok(false);

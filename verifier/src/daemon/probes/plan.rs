@@ -29,10 +29,13 @@ pub(super) struct Plans {
 }
 
 impl Plans {
-    /// Reads what was kept.
+    /// Reads what was kept. What cannot be read is given up: a plan is worth less than the validator's other work.
     pub(super) fn open(file: &Path) -> Result<Self> {
         let plans = match std::fs::read(file) {
-            Ok(text) => serde_json::from_slice(&text).context("read the plans of probes")?,
+            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
+                tracing::warn!(%error, "plans of probes cannot be read, and are made anew");
+                Vec::new()
+            }),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(e).context("read the plans of probes"),
         };
@@ -71,14 +74,25 @@ mod tests {
         let mut plans = Plans::open(&file).unwrap();
         // Scales are kept to the last bit.
         let input = Codes { scale: vec![0.1, 1.0 / 3.0, f32::MIN_POSITIVE], offset: vec![-0.7; 3] };
-        let subject =
-            Subject { model: Bytes32([1; 32]), service: "s".into(), price: Amount(5), input };
+        let subject = Subject {
+            model: Bytes32([1; 32]),
+            service: "s".into(),
+            price: Amount(5),
+            input,
+            input_len: 3,
+            classes: 2,
+        };
         let plan = |epoch: u32| Plan { epoch, begun_at: Some(5), subjects: vec![subject.clone()] };
         for epoch in 1..=6 {
             plans.keep(plan(epoch)).unwrap();
         }
         let known = Plans::open(&file).unwrap();
         assert_eq!((known.of(2), known.of(6)), (None, Some(&plan(6))));
+        // Of another version, or damaged.
+        std::fs::write(&file, "[{\"epoch\":4,\"models\":[]}]").unwrap();
+        let mut plans = Plans::open(&file).unwrap();
+        assert_eq!(plans.of(4), None);
+        plans.keep(plan(7)).unwrap();
         std::fs::remove_file(file).unwrap();
     }
 }

@@ -1,41 +1,60 @@
-//! Models that can be asked. What an input's codes stand for is read from a model's package, which hashes to its id: the
-//! sequencer could make a version look worse than it is if it were believed about that.
+//! Models that can be asked. What an input's codes stand for is read from a model's package, which hashes to its id, and
+//! its service and price from the registry: the sequencer could make a version look worse than it is if it were believed
+//! about any of that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use alloy::primitives::B256;
+use alloy::providers::DynProvider;
 use anyhow::{ensure, Context as _, Result};
-use dn_core::api::{Amount, Bytes32, ModelView};
+use dn_core::api::{Amount, Bytes32};
 use dn_import::{Codes, Package};
+use dn_sdk::contracts::ModelRegistry::ModelRegistryInstance;
 use dn_sdk::Client;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::pool::Pool;
 
 /// Pause before something is tried or looked at again.
 pub(super) const AGAIN: Duration = Duration::from_secs(5);
+/// Longest time for looking at a model, and for all of them in one step.
+const LOOK: Duration = Duration::from_secs(20);
 
 /// A model as a plan keeps it: all that its probes follow from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subject {
     /// The model.
     pub model: Bytes32,
-    /// The task category that it is registered in: which pool has its questions.
+    /// The task category that it is registered in: which pools have its questions.
     pub service: String,
     /// Fee of one task.
     pub price: Amount,
     /// Of its inputs.
     pub input: Codes,
+    /// Values of an input.
+    pub input_len: usize,
+    /// Classes that an answer can have.
+    pub classes: usize,
 }
 
 impl Subject {
-    /// A model that is served, with its package and the pool of its service.
+    /// A registered model with its package.
+    #[must_use]
+    pub fn new(model: Bytes32, (service, price): (String, Amount), package: &Package) -> Self {
+        let input_len = package.graph.input.len();
+        let classes = package.scoring.classes(package.graph.output_len());
+        Self { model, service, price, input: package.input.clone(), input_len, classes }
+    }
+
+    /// Whether the questions of a pool are for it.
     ///
     /// # Errors
-    /// When a question of the pool cannot be asked of it.
-    pub fn new(view: &ModelView, package: &Package, pool: &Pool) -> Result<Self> {
-        let (len, outputs) = (package.graph.input.len(), package.graph.output_len());
-        let classes = package.scoring.classes(outputs);
+    /// When one of them cannot be asked of it.
+    pub fn suits(&self, pool: &Pool) -> Result<()> {
+        let (len, classes) = (self.input_len, self.classes);
+        ensure!(pool.service == self.service, "the pool is for another service");
         for (line, example) in pool.examples.iter().enumerate() {
             let (line, given) = (line + 1, example.x.len());
             ensure!(
@@ -45,80 +64,89 @@ impl Subject {
             let is_class = usize::from(example.y) < classes;
             ensure!(is_class, "line {line} of its pool has class {}, of {classes}", example.y);
         }
-        let (service, input) = (view.service.clone(), package.input.clone());
-        Ok(Self { model: view.model_id, service, price: view.price, input })
+        Ok(())
     }
 }
 
-/// What is known of a model's package.
+/// What is known of a model.
 enum Known {
-    /// It can be asked, but for its price, which is the registry's.
-    Fits(Subject),
-    /// Its pool does not fit it.
+    /// It can be asked.
+    Suits(Subject),
+    /// No pool is for it.
     Not,
-    /// It could not be fetched, and is asked for again.
+    /// It could not be looked at, and is again.
     Later(Instant),
 }
 
-/// Packages that were looked at.
+/// Models that were looked at.
 #[derive(Default)]
 pub(super) struct Subjects(BTreeMap<Bytes32, Known>);
 
 impl Subjects {
-    /// The served models that have a pool which fits, by their ids. A package is fetched once.
+    /// Those of the served models that are registered and have a pool, each once, by their ids. A package is fetched once.
     pub(super) async fn of(
         &mut self,
         client: &Client,
-        served: &[ModelView],
+        registry: &ModelRegistryInstance<DynProvider>,
+        served: BTreeSet<Bytes32>,
         pools: &[Pool],
     ) -> Vec<Subject> {
-        let mut found = Vec::new();
-        for view in served {
-            let Some(pool) = pools.iter().find(|pool| pool.service == view.service) else {
-                continue;
-            };
-            let known = self.0.get(&view.model_id);
+        let (mut found, begin) = (Vec::new(), Instant::now());
+        for model in served {
+            let known = self.0.get(&model);
             let is_due = known
                 .is_none_or(|known| matches!(known, Known::Later(at) if *at <= Instant::now()));
-            if is_due {
-                self.0.insert(view.model_id, look(client, view, pool).await);
+            if is_due && begin.elapsed() < LOOK {
+                let looked = match timeout(LOOK, look(client, registry, model, pools)).await {
+                    Ok(Ok(Some(subject))) => Known::Suits(subject),
+                    Ok(Ok(None)) => Known::Not,
+                    Ok(Err(error)) => later(model, &format!("{error:#}")),
+                    Err(_) => later(model, "it takes too long to be read"),
+                };
+                self.0.insert(model, looked);
             }
-            if let Some(Known::Fits(subject)) = self.0.get(&view.model_id) {
-                found.push(Subject { price: view.price, ..subject.clone() });
+            if let Some(Known::Suits(subject)) = self.0.get(&model) {
+                found.push(subject.clone());
             }
         }
-        found.sort_unstable_by_key(|subject| subject.model);
         found
     }
 }
 
-async fn look(client: &Client, view: &ModelView, pool: &Pool) -> Known {
-    let model = view.model_id;
-    let fetched = async {
-        let bytes = client.package(model).await.context("fetch the package")?;
-        Package::from_bytes(&bytes).context("read the package")
-    };
-    let package = match fetched.await {
-        Ok(package) => package,
-        Err(error) => {
-            let error = format!("{error:#}");
-            tracing::warn!(%model, error, "a model cannot be probed yet");
-            return Known::Later(Instant::now() + AGAIN);
-        }
-    };
-    match Subject::new(view, &package, pool) {
-        Ok(subject) => Known::Fits(subject),
-        Err(error) => {
-            let error = format!("{error:#}");
-            tracing::warn!(%model, error, "a model cannot be probed with this pool");
-            Known::Not
-        }
+fn later(model: Bytes32, error: &str) -> Known {
+    tracing::warn!(%model, error, "a model cannot be probed yet");
+    Known::Later(Instant::now() + AGAIN)
+}
+
+/// `None` where no pool is for it.
+async fn look(
+    client: &Client,
+    registry: &ModelRegistryInstance<DynProvider>,
+    model: Bytes32,
+    pools: &[Pool],
+) -> Result<Option<Subject>> {
+    let id = B256::from(model.0);
+    ensure!(registry.isActive(id).call().await?, "it is not registered");
+    let spec = registry.model(id).call().await.context("ask for its registration")?;
+    let of_service: Vec<&Pool> = pools.iter().filter(|pool| pool.service == spec.service).collect();
+    if of_service.is_empty() {
+        return Ok(None);
     }
+    let bytes = client.package(model).await.context("fetch the package")?;
+    let package = Package::from_bytes(&bytes).context("read the package")?;
+    let subject = Subject::new(model, (spec.service, Amount(spec.price)), &package);
+    let mut flaws = of_service.into_iter().map(|pool| subject.suits(pool)).collect::<Vec<_>>();
+    if flaws.iter().any(Result::is_ok) {
+        return Ok(Some(subject));
+    }
+    if let Some(Err(flaw)) = flaws.pop() {
+        tracing::warn!(%model, flaw = format!("{flaw:#}"), "a model cannot be probed with this pool");
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
-    use dn_core::api::Address;
     use dn_core::quant::{Activation, Graph, Node, Shape};
     use dn_core::{Scheme, Scoring, Width};
 
@@ -141,44 +169,26 @@ mod tests {
         }
     }
 
-    /// What a sequencer says of a model, all of it wrong but for id, service and price.
-    fn view() -> ModelView {
-        ModelView {
-            model_id: Bytes32([7; 32]),
-            name: "m".into(),
-            service: "s".into(),
-            input_len: 40,
-            output_len: 4,
-            input_scale: vec![9.0],
-            input_offset: vec![9.0],
-            output_scale: vec![1.0],
-            output_offset: vec![0.0],
-            classes: 40,
-            batch_slots: 64,
-            work_units: 1,
-            price: Amount(5),
-            developer: Address([0; 20]),
-            vk: Address([0; 20]),
-            null_input_hash: Bytes32([0; 32]),
-        }
-    }
-
     #[test]
     fn the_package_says_what_codes_are_and_which_questions_fit() {
         let pool = |x: usize, y: u16| {
             let example = |x: usize, y: u16| Example { x: vec![0.0; x], y };
             Pool { service: "s".into(), examples: vec![example(3, 0), example(x, y)] }
         };
-        let classes = package(Scoring::Classes);
-        let subject = Subject::new(&view(), &classes, &pool(3, 1)).unwrap();
-        assert_eq!((subject.input, subject.price), (classes.input.clone(), Amount(5)));
-        for (package, pool, word) in [
+        let subject = |scoring| {
+            let terms = ("s".into(), Amount(5));
+            Subject::new(Bytes32([7; 32]), terms, &package(scoring))
+        };
+        let classes = subject(Scoring::Classes);
+        assert!(classes.suits(&pool(3, 1)).is_ok());
+        let other = Pool { service: "t".into(), ..pool(3, 1) };
+        for (subject, pool, word) in [
             (&classes, pool(40, 1), "line 2 of its pool has 40 values, the model takes 3"),
             (&classes, pool(3, 2), "line 2 of its pool has class 2, of 2"),
-            (&package(Scoring::None), pool(3, 1), "line 1 of its pool has class 0, of 0"),
+            (&classes, other, "the pool is for another service"),
+            (&subject(Scoring::None), pool(3, 1), "line 1 of its pool has class 0, of 0"),
         ] {
-            let error = Subject::new(&view(), package, &pool).unwrap_err();
-            assert_eq!(error.to_string(), word);
+            assert_eq!(subject.suits(&pool).unwrap_err().to_string(), word);
         }
     }
 }
