@@ -28,6 +28,11 @@ impl Failure {
         Self(dn_service::Failure::file(path, error))
     }
 
+    /// What is wrong, in a sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// Writes the failure to stderr, and as JSON to stdout if asked for.
     pub(crate) fn report(&self, json: bool) {
         self.0.report(json);

@@ -77,7 +77,7 @@ pub(crate) fn plans(provable: &Provable) -> Vec<Value> {
             "estimated_cpu_s": thousandths(e.cpu_s),
             "estimated_memory_mb": e.memory_mb.round(),
         }),
-        Err(failure) => json!({ "batch": batch, "not_proven": failure.to_string() }),
+        Err(failure) => json!({ "batch": batch, "not_proven": failure.message() }),
     };
     SIZES.into_iter().map(plan).collect()
 }
