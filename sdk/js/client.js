@@ -13,7 +13,7 @@ import { signedTasks, taskId } from "./order.js";
 import { receiptSigner } from "./receipt.js";
 import { bytesOf, eventsOf, once, pause, untilAnswered } from "./requests.js";
 import { boundHeader, headerHash } from "./settlement.js";
-import { matchesContract, readProtocol, verify } from "./verify/verify.js";
+import { Refusal, matchesContract, readProtocol, verify } from "./verify/verify.js";
 
 export { Refused, Unanswered, Unreachable, Untrue } from "./failure.js";
 
@@ -98,12 +98,35 @@ function need(ok, reason) {
   if (!ok) throw new Untrue(reason);
 }
 
+/** What cannot be read is not what it is said to be; other errors are themselves. */
+function reading(what, read) {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Untrue || error instanceof Refusal) throw error;
+    throw new Untrue(`what was served is no ${what}: ${error.message}`, { cause: error });
+  }
+}
+
+const isCode = (x) => Number.isInteger(x) && x >= -128 && x <= 127;
+
+/** What a package says of its codes: scales and offsets of inputs and outputs, and the length of an input. */
+function codesOf(bytes) {
+  const size = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const text = new TextDecoder().decode(bytes.subarray(8, 8 + size));
+  const header = JSON.parse(JSON.parse(text).__metadata__.deepnode);
+  const ends = header.codes ?? [header.input_scale, header.output_scale].map((scale) => ({ scale: [scale], offset: [0] }));
+  const { channels, height, width } = header.input;
+  return [ends[0].scale, ends[0].offset, ends[1].scale, ends[1].offset, channels * height * width];
+}
+
 /** A sequencer, asked by an account that pays, or by an onlooker without a signer. */
 export class Client {
   #url;
   #signer;
   #chain = null;
   #token = { text: "", until: 0 };
+  #checked = new Set();
   #nonce = Number((1n + (BigInt(hexlify(randomBytes(8))) % WORDS)) * BigInt(WORD));
 
   /**
@@ -162,6 +185,17 @@ export class Client {
     return bytes;
   }
 
+  /** Holds what a model's codes stand for to its package, which hashes to its id, once. @param {Model} model */
+  async #check(model) {
+    const told = [model.input_scale, model.input_offset, model.output_scale, model.output_offset, model.input_len];
+    const key = JSON.stringify([model.model_id, told]);
+    if (this.#checked.has(key)) return;
+    const bytes = await this.package(model);
+    const own = reading("package", () => codesOf(bytes));
+    need(JSON.stringify(own) === JSON.stringify(told), `the package of ${model.name} says other scales than were served`);
+    this.#checked.add(key);
+  }
+
   /**
    * Signs an order for each input, at the model's price. Nothing is sent.
    *
@@ -172,6 +206,11 @@ export class Client {
    * @returns {Promise<Asked[]>}
    */
   async ask(model, inputs, { labels = [], lifeS = LIFE_S } = {}) {
+    if (labels.length > 0 && labels.length !== inputs.length) throw new RangeError(`${inputs.length} inputs have ${labels.length} labels`);
+    const isClass = (x) => x === undefined || (Number.isInteger(x) && x >= 0 && x < 2 ** 16);
+    if (!labels.every(isClass)) throw new RangeError("a label is the number of a class");
+    this.#payer();
+    await this.#check(model);
     const codes = { scale: model.input_scale, offset: model.input_offset };
     const asked = inputs.map((values, i) => {
       if (values.length !== model.input_len) throw new RangeError(`${model.name} takes ${model.input_len} values, not ${values.length}`);
@@ -212,15 +251,18 @@ export class Client {
 
   /** Holds a task to its order: the answer, the worker's receipt for it, and the commitment that was proven. */
   async #hold({ taskId, body, salt, model }, task) {
-    need(task.task_id === taskId, `${task.task_id} is another order's task`);
-    if (!task.output) return;
+    need(task?.task_id === taskId, `${task?.task_id} is another order's task`);
+    if (task.output === null || task.output === undefined) return;
     const { receipt } = task;
+    need(Array.isArray(task.output) && task.output.every(isCode), "the output has something else than int8 codes");
     const own = toBeHex(outputCommitment(task.output, salt), 32);
     need(task.output_hash === own && receipt, "the answer is not the one that is committed to");
     const told = [receipt.task_id, receipt.model_id, receipt.input_hash, receipt.output_hash];
     const asked = [taskId, model.model_id, body.order.input_hash, own];
-    need(told.every((x, i) => same(x, asked[i])), "the receipt is one of another answer");
-    need(same(receiptSigner(await this.chain(), receipt), receipt.worker), `the receipt is not signed by ${receipt.worker}`);
+    need(told.every((x, i) => typeof x === "string" && same(x, asked[i])), "the receipt is one of another answer");
+    const chain = await this.chain();
+    const signer = reading("receipt", () => receiptSigner(chain, receipt));
+    need(same(signer, receipt.worker), `the receipt is not signed by ${receipt.worker}`);
     need(task.state !== "proven" || task.proven_output_hash === own, "another answer is proven than the one that was given");
   }
 
@@ -229,11 +271,13 @@ export class Client {
    *
    * @param {string} id
    * @param {number} [waitMs]
+   * @param {number} [patienceMs] how long it is asked again while the sequencer cannot be reached or is busy
    * @returns {Promise<Task>}
    */
-  async task(id, waitMs = 0) {
+  async task(id, waitMs = 0, patienceMs = undefined) {
     const headers = await this.#leave();
-    return untilAnswered(`${this.#url}/v1/tasks/${id}?wait_ms=${Math.floor(waitMs)}`, { headers, timeoutMs: waitMs + MARGIN_MS });
+    const request = { headers, timeoutMs: waitMs + MARGIN_MS };
+    return untilAnswered(`${this.#url}/v1/tasks/${id}?wait_ms=${Math.floor(waitMs)}`, request, patienceMs);
   }
 
   /**
@@ -263,13 +307,18 @@ export class Client {
   async #until(asked, timeoutMs, isThere, poll) {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
-      const task = await this.task(asked.taskId, Math.min(poll, Math.max(deadline - Date.now(), 0)));
+      const [askedAt, left] = [Date.now(), Math.max(deadline - Date.now(), 0)];
+      const task = await this.task(asked.taskId, Math.min(poll, left), left);
       await this.#hold(asked, task);
-      if (isThere(task)) return task;
+      if (isThere(task)) {
+        if (task.output) return task;
+        throw new Unanswered(`task ${asked.taskId} is ${task.state}, and its answer is not told: it may be forgotten`);
+      }
       if (ENDED.includes(task.state) || Date.now() >= deadline) {
         throw new Unanswered(`task ${asked.taskId} is ${task.state}${task.reason ? `: ${task.reason}` : ""}`);
       }
-      if (poll === 0) await pause(LOOK_MS);
+      // It waits by itself, if it is one that does.
+      await pause(Math.max(LOOK_MS - (Date.now() - askedAt), 0));
     }
   }
 
@@ -308,11 +357,12 @@ export class Client {
     need(matchesContract(key, code), "the key that is served is not the one on the chain");
     const base = `${this.#url}/v1/batches/${task.batch_id}`;
     const [batch, proof] = await Promise.all([once(base), once(`${base}/proof`)]);
-    const header = headerHash(batch.header);
+    const header = reading("batch", () => headerHash(batch.header));
     const kept = await contract.batch(batch.header.batch_id);
     need(kept.headerHash === header && kept.status === PROVEN, "the chain does not say that this batch is proven");
     need(same(batch.header.model_id, id), "the batch is one of another model");
-    const statement = verify(key, proof.instances.map(BigInt), getBytes(proof.proof));
+    const [instances, bytes] = reading("proof", () => [proof.instances.map(BigInt), getBytes(proof.proof)]);
+    const statement = verify(key, instances, bytes);
     need(statement.header === boundHeader(header, batch.prover), "the proof is one of another batch");
     const [input, output] = [BigInt(asked.body.order.input_hash), outputCommitment(task.output, asked.salt)];
     const isSaid = (x, i) => i < statement.count && x === input && statement.outputs[i] === output;

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { Wallet } from "ethers";
-import { Client, Refused, Unreachable } from "./client.js";
+import { Wallet, keccak256 } from "ethers";
+import { Client, Refused, Unanswered, Unreachable, Untrue } from "./client.js";
 import { dequantise, quantise } from "./codes.js";
+import { outputCommitment } from "./commitment.js";
 import { receiptSigner } from "./receipt.js";
 
 const PROBLEM = { type: "t", title: "t", code: "bad_input", detail: "wrong", hint: "do it right" };
@@ -20,6 +21,26 @@ before(async () => {
   url = `http://127.0.0.1:${server.address().port}/`;
 });
 after(() => server.close());
+
+/** A package that says of its codes what a model says. */
+function packaged(model) {
+  const codes = [{ scale: model.input_scale, offset: model.input_offset }, { scale: model.output_scale, offset: model.output_offset }];
+  const header = JSON.stringify({ codes, input: { channels: model.input_len, height: 1, width: 1 } });
+  const text = new TextEncoder().encode(JSON.stringify({ __metadata__: { deepnode: header } }));
+  const bytes = new Uint8Array(8 + text.length);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+  bytes.set(text, 8);
+  return bytes;
+}
+
+const codes = { input_scale: [1], input_offset: [0], output_scale: [1], output_offset: [0] };
+function modelOf(length) {
+  const model = { ...codes, name: "m", price: "1", input_len: length };
+  const bytes = packaged(model);
+  return { model: { ...model, model_id: keccak256(bytes) }, bytes: [200, {}, bytes] };
+}
+const CHAIN = { chain_id: 1, rollup: "0x" + "a1".repeat(20) };
+const chainTold = [200, {}, JSON.stringify(CHAIN)];
 
 const tell = (...answers) => {
   told.splice(0, told.length, ...answers);
@@ -62,38 +83,68 @@ test("what is no sequencer, and nobody, are told", async () => {
 });
 
 test("who has no signer cannot pay, and no model is made up", async () => {
-  tell([200, {}, JSON.stringify({ chain_id: 1, rollup: "0x" + "a1".repeat(20) })], [200, {}, "[]"]);
   const client = new Client(url);
-  await assert.rejects(client.ask({ input_len: 1, input_scale: [1], input_offset: [0] }, [[1]]), /no signer/);
+  await assert.rejects(client.ask(modelOf(1).model, [[1]]), /no signer/);
+  tell([200, {}, "[]"]);
   await assert.rejects(client.model("digits"), /digits/);
 });
 
 test("another task than was asked for is refused", async () => {
-  const chain = { chain_id: 1, rollup: "0x" + "a1".repeat(20) };
-  const task = { task_id: "0x" + "12".repeat(32), state: "executed" };
-  tell([200, {}, JSON.stringify(chain)], [200, {}, JSON.stringify(task)]);
+  const { model, bytes } = modelOf(2);
   const client = new Client(url, Wallet.createRandom());
-  const model = { model_id: "0x" + "5c".repeat(32), price: "1", input_len: 2, input_scale: [1], input_offset: [0] };
+  tell(bytes, chainTold);
   const [asked] = await client.ask(model, [[1, 2]]);
-  await assert.rejects(client.submit(asked), /another order's task/);
+  const submit = (task) => {
+    tell([200, {}, JSON.stringify(task)]);
+    return client.submit(asked);
+  };
+  await assert.rejects(submit({ task_id: "0x" + "12".repeat(32), state: "executed" }), /another order's task/);
+  await assert.rejects(submit(null), Untrue);
   const receipt = { task_id: asked.taskId, model_id: model.model_id, input_hash: asked.body.order.input_hash, output_hash: asked.taskId, started_at_ms: 1, finished_at_ms: 2, signature: asked.body.signature };
-  assert.notEqual(receiptSigner(chain, receipt), asked.body.order.user.toLowerCase());
-  tell([200, {}, JSON.stringify({ task_id: asked.taskId, state: "executed", output: [1], output_hash: asked.taskId, receipt })]);
-  await assert.rejects(client.submit(asked), /not the one that is committed to/);
+  assert.notEqual(receiptSigner(CHAIN, receipt), asked.body.order.user.toLowerCase());
+  const task = { task_id: asked.taskId, state: "executed", output_hash: asked.taskId, receipt };
+  await assert.rejects(submit({ ...task, output: [1] }), /not the one that is committed to/);
+  for (const output of [[1.5], [300], ["1"], [true], 5]) await assert.rejects(submit({ ...task, output }), /int8 codes/);
+  const own = "0x" + outputCommitment([1], asked.salt).toString(16).padStart(64, "0");
+  const signed = { ...receipt, output_hash: own, signature: "0x12" };
+  await assert.rejects(submit({ ...task, output: [1], output_hash: own, receipt: signed }), Untrue);
+});
+
+test("a task without an answer is not answered", async () => {
+  const { model, bytes } = modelOf(1);
+  const client = new Client(url, Wallet.createRandom());
+  tell(bytes, chainTold);
+  const [asked] = await client.ask(model, [[1]]);
+  for (const [state, wait] of [["executed", "answered"], ["proven", "proven"], ["failed", "answered"], ["queued", "proven"]]) {
+    tell([200, {}, JSON.stringify({ task_id: asked.taskId, state })]);
+    await assert.rejects(client[wait](asked, 0), Unanswered, state);
+  }
+});
+
+test("what codes stand for is the package's word", async () => {
+  const { model, bytes } = modelOf(1);
+  for (const wrong of [{ output_scale: [-1] }, { input_scale: [2] }, { input_len: 2 }]) {
+    tell(bytes);
+    await assert.rejects(new Client(url, Wallet.createRandom()).ask({ ...model, ...wrong }, [[1]]), /other scales/);
+  }
+  tell([200, {}, "no package"]);
+  await assert.rejects(new Client(url, Wallet.createRandom()).ask(model, [[1]]), /does not hash/);
 });
 
 test("orders of one client follow each other; those of two do not meet", async () => {
-  const chain = [200, {}, JSON.stringify({ chain_id: 1, rollup: "0x" + "a1".repeat(20) })];
-  tell(chain, chain);
-  const model = { model_id: "0x" + "5c".repeat(32), price: "1", input_len: 1, input_scale: [1], input_offset: [0] };
+  const { model, bytes } = modelOf(1);
   const [one, other] = [new Client(url, Wallet.createRandom()), new Client(url, Wallet.createRandom())];
+  tell(bytes, chainTold);
   const many = await one.ask(model, Array(70).fill([1]));
   assert.equal(new Set(many.map(({ body }) => body.signature)).size, 2);
   assert.equal(new Set(many.map(({ taskId }) => taskId)).size, 70);
   const first = many[0].body.order.nonce;
   assert.ok(first % 64 === 0 && Number.isSafeInteger(first + 70));
   assert.equal((await one.ask(model, [[1]]))[0].body.order.nonce, first + 70);
+  tell(bytes, chainTold);
   assert.ok(Math.abs((await other.ask(model, [[1]]))[0].body.order.nonce - first) > 2 ** 20);
+  await assert.rejects(one.ask(model, [[1]], { labels: [1, 2] }), /labels/);
+  for (const label of ["1", null, -1, 2 ** 16]) await assert.rejects(one.ask(model, [[1]], { labels: [label] }), RangeError);
 });
 
 test("events are read from their stream", async () => {

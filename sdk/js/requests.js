@@ -76,10 +76,11 @@ async function tried(url, request, wait) {
  *
  * @param {string} url
  * @param {RequestInit & {timeoutMs?: number}} [request]
+ * @param {number} [patienceMs]
  * @returns {Promise<any>}
  */
-export async function untilAnswered(url, request = {}) {
-  const deadline = Date.now() + PATIENCE_MS;
+export async function untilAnswered(url, request = {}, patienceMs = PATIENCE_MS) {
+  const deadline = Date.now() + Math.min(patienceMs, PATIENCE_MS);
   for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(2 * wait, LONGEST_PAUSE_MS)) {
     const found = await tried(url, request, wait);
     if (!found.error) return found.answer;

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Generator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, SupportsIndex, TypeVar
 
 import httpx2
 from eth_account.signers.local import LocalAccount
@@ -48,7 +48,7 @@ class AsyncClient:
             got = await self._http.request(
                 request.method, request.path, json=request.json, headers=request.headers, timeout=timeout
             )
-        except httpx2.ConnectError as error:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise Unreachable(f"the sequencer cannot be reached: {error}", is_lost=False) from error
         except httpx2.HTTPError as error:
             raise Unreachable(f"the sequencer does not answer: {error!r}") from error
@@ -104,8 +104,8 @@ class AsyncClient:
         self,
         model: Model,
         inputs: Sequence[ArrayLike],
-        labels: Sequence[int | None] | None = None,
-        life_s: int = LIFE_S,
+        labels: Sequence[SupportsIndex | None] | None = None,
+        life_s: float = LIFE_S,
     ) -> list[Asked]:
         """See `Client.ask`."""
         return await self._run(self._session.asked(model, inputs, labels, life_s))

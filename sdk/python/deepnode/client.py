@@ -4,7 +4,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, SupportsIndex, TypeVar
 
 import httpx2
 from eth_account import Account
@@ -58,7 +58,7 @@ class Client:
             got = self._http.request(
                 request.method, request.path, json=request.json, headers=request.headers, timeout=timeout
             )
-        except httpx2.ConnectError as error:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise Unreachable(f"the sequencer cannot be reached: {error}", is_lost=False) from error
         except httpx2.HTTPError as error:
             raise Unreachable(f"the sequencer does not answer: {error!r}") from error
@@ -114,8 +114,8 @@ class Client:
         self,
         model: Model,
         inputs: Sequence[ArrayLike],
-        labels: Sequence[int | None] | None = None,
-        life_s: int = LIFE_S,
+        labels: Sequence[SupportsIndex | None] | None = None,
+        life_s: float = LIFE_S,
     ) -> list[Asked]:
         """Signs an order for each input, at the model's price, good for so many seconds. Nothing is sent."""
         return self._run(self._session.asked(model, inputs, labels, life_s))

@@ -22,9 +22,9 @@ def words(values: Sequence[int]) -> list[int]:
     for at in range(0, len(values), _WORD_BYTES):
         word = 0
         for value in reversed(values[at : at + _WORD_BYTES]):
-            if not -128 <= value <= 127:
-                raise ValueError(f"{value} is no int8 code")
-            word = 256 * word + int(value)
+            if type(value) is not int or not -128 <= value <= 127:
+                raise ValueError(f"{value!r} is no int8 code")
+            word = 256 * word + value
         packed.append(word % FIELD_ORDER)
     return packed
 

@@ -3,8 +3,9 @@
 import secrets
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from operator import index
+from typing import Any, SupportsIndex
 
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
@@ -85,12 +86,12 @@ class Asked:
 
     model: Model
     input: list[int]
-    salt: int
+    salt: int = field(repr=False)
     label: int | None
     user: str
     deadline: int
     nonce: int
-    tag_salt: bytes
+    tag_salt: bytes = field(repr=False)
     signature: str = ""
     bundle: Json | None = None
 
@@ -174,19 +175,19 @@ def check_receipt(chain: Chain, receipt: Receipt, *, task_id: str, input_hash: s
     told = (receipt.task_id, receipt.input_hash, receipt.output_hash)
     if told != (task_id, input_hash, output_hash):
         raise Untrue("the receipt is one of another answer")
-    message = {
-        "taskId": _bytes(receipt.task_id),
-        "modelId": _bytes(receipt.model_id),
-        "inputHash": _bytes(receipt.input_hash),
-        "outputHash": _bytes(receipt.output_hash),
-        "startedAtMs": receipt.started_at_ms,
-        "finishedAtMs": receipt.finished_at_ms,
-    }
     try:
+        message = {
+            "taskId": _bytes(receipt.task_id),
+            "modelId": _bytes(receipt.model_id),
+            "inputHash": _bytes(receipt.input_hash),
+            "outputHash": _bytes(receipt.output_hash),
+            "startedAtMs": receipt.started_at_ms,
+            "finishedAtMs": receipt.finished_at_ms,
+        }
         signer = Account.recover_message(_message(chain, _RECEIPT, message), signature=receipt.signature)
     except Exception as error:
         raise Untrue("the receipt has no signature") from error
-    if signer.lower() != receipt.worker.lower():
+    if signer.lower() != str(receipt.worker).lower():
         raise Untrue(f"the receipt is not signed by {receipt.worker}")
 
 
@@ -212,14 +213,23 @@ class Nonces:
 
 
 def ask(
-    model: Model, user: str, inputs: Sequence[list[int]], labels: Sequence[int | None], deadline: int, nonce: int
+    model: Model,
+    user: str,
+    inputs: Sequence[list[int]],
+    labels: Sequence[SupportsIndex | None],
+    deadline: int,
+    nonce: int,
 ) -> list[Asked]:
     """Orders at the model's price with nonces from ``nonce`` on, unsigned."""
     if len(labels) != len(inputs):
         raise ValueError(f"{len(inputs)} inputs have {len(labels)} labels")
+    classes = [None if label is None else index(label) for label in labels]
+    for label in classes:
+        if label is not None and not 0 <= label < 1 << 16:
+            raise ValueError(f"{label} is no class")
     return [
         Asked(model, values, random_salt(), label, user, deadline, nonce + i, secrets.token_bytes(_LABEL_BYTES))
-        for i, (values, label) in enumerate(zip(inputs, labels, strict=True))
+        for i, (values, label) in enumerate(zip(inputs, classes, strict=True))
     ]
 
 

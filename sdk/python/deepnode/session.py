@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
@@ -12,8 +12,8 @@ from .chain import Rollup, bound_header, header_hash
 from .commitment import output_commitment
 from .errors import DeepnodeError, Unanswered, Untrue
 from .order import Asked, Nonces, access_token, ask, sign
-from .steps import TIMEOUT_S, Flow, Pause, Request, Response, Together, Work, failure, once, until_answered
-from .values import ANSWERED, ENDED, Chain, Json, Model, Proof, Task
+from .steps import PATIENCE_S, TIMEOUT_S, Flow, Pause, Request, Response, Together, Work, failure, once, until_answered
+from .values import ANSWERED, ENDED, Chain, Json, Model, Proof, Task, reading
 from .verify import Key, Statement, verify
 
 LIFE_S = 3600
@@ -27,6 +27,17 @@ _TOKEN_LIFE_S = 3600
 _TOKEN_LEAST_S = 300
 
 
+def _answer(chain: Chain, asked: Asked, task: Task, states: frozenset[str]) -> Task:
+    """A task that has an answer, held to its order."""
+    asked.check(chain, task)
+    reason = f": {task.reason}" if task.reason else ""
+    if task.state not in states:
+        raise Unanswered(f"task {task.task_id} is {task.state}{reason}")
+    if task.output is None:
+        raise Unanswered(f"task {task.task_id} is {task.state}, and its answer is not told: it may be forgotten")
+    return task
+
+
 class Session:
     """A sequencer, and the account that asks it, if there is one."""
 
@@ -35,6 +46,7 @@ class Session:
         self._chain: Chain | None = None
         self._nonces = Nonces()
         self._token = ("", 0)
+        self._checked: set[Model] = set()
 
     def payer(self) -> LocalAccount:
         """The account.
@@ -85,14 +97,22 @@ class Session:
             raise Untrue("the package does not hash to the model's id")
         return response.body
 
+    def checked(self, model: Model) -> Flow[None]:
+        """Holds what a model's codes stand for to its package, once."""
+        if model not in self._checked:
+            model.check((yield from self.package(model)))
+            self._checked.add(model)
+
     def asked(
-        self, model: Model, inputs: Sequence[ArrayLike], labels: Sequence[int | None] | None, life_s: int
+        self, model: Model, inputs: Sequence[ArrayLike], labels: Sequence[SupportsIndex | None] | None, life_s: float
     ) -> Flow[list[Asked]]:
         """Signed orders, one for each input."""
         account, chain = self.payer(), (yield from self.chain())
+        yield from self.checked(model)
+        labels = [None] * len(inputs) if labels is None else labels
         codes = [model.quantise(values) for values in inputs]
-        nonce, deadline = self._nonces.take(len(codes)), int(time.time()) + life_s
-        orders = ask(model, account.address, codes, labels or [None] * len(codes), deadline, nonce)
+        nonce, deadline = self._nonces.take(len(codes)), int(time.time() + life_s)
+        orders = ask(model, account.address, codes, labels, deadline, nonce)
         return sign(chain, account, orders)
 
     def submit(self, asked: Asked) -> Flow[Task]:
@@ -110,40 +130,37 @@ class Session:
         taken: list[Task | DeepnodeError] = yield Together([self.submit(one) for one in asked])
         return taken
 
-    def task(self, task_id: str, wait_s: float = 0) -> Flow[Task]:
+    def task(self, task_id: str, wait_s: float = 0, patience_s: float = PATIENCE_S) -> Flow[Task]:
         """A task, waited for a while for its answer."""
         headers = yield from self._leave()
         path = f"/v1/tasks/{task_id}?wait_ms={int(1000 * wait_s)}"
-        told = yield from until_answered(Request("GET", path, headers=headers, timeout_s=wait_s + _MARGIN_S))
-        return Task.read(told)
+        request = Request("GET", path, headers=headers, timeout_s=wait_s + _MARGIN_S)
+        return Task.read((yield from until_answered(request, patience_s)))
 
     def answered(self, asked: Asked, timeout_s: float) -> Flow[Task]:
         """An order's task once it is answered, held to the order."""
         chain = yield from self.chain()
         task_id, deadline = asked.task_id(chain), time.monotonic() + timeout_s
         while True:
-            left = max(deadline - time.monotonic(), 0)
-            task = yield from self.task(task_id, min(left, _LONG_POLL_S))
+            asked_at = time.monotonic()
+            left = max(deadline - asked_at, 0)
+            task = yield from self.task(task_id, min(left, _LONG_POLL_S), left)
             if task.is_answered or time.monotonic() >= deadline:
                 break
-        asked.check(chain, task)
-        if task.state not in ANSWERED:
-            raise Unanswered(f"task {task_id} is {task.state}" + (f": {task.reason}" if task.reason else ""))
-        return task
+            # It waits by itself, if it is one that does.
+            yield Pause(max(_LOOK_S - (time.monotonic() - asked_at), 0))
+        return _answer(chain, asked, task, ANSWERED)
 
     def proven(self, asked: Asked, timeout_s: float) -> Flow[Task]:
         """An order's task once the chain has accepted a proof of its answer, held to the order."""
         chain = yield from self.chain()
         task_id, deadline = asked.task_id(chain), time.monotonic() + timeout_s
         while True:
-            task = yield from self.task(task_id)
+            task = yield from self.task(task_id, 0, max(deadline - time.monotonic(), 0))
             if task.state in ENDED or time.monotonic() >= deadline:
                 break
             yield Pause(_LOOK_S)
-        asked.check(chain, task)
-        if task.state != "proven":
-            raise Unanswered(f"task {task_id} is {task.state}" + (f": {task.reason}" if task.reason else ""))
-        return task
+        return _answer(chain, asked, task, frozenset({"proven"}))
 
     def batch(self, batch_id: int) -> Flow[Json]:
         """A batch with its slots."""
@@ -168,13 +185,14 @@ class Session:
         if key.code != (yield from chain.key_code(asked.model.model_id)):
             raise Untrue("the key that is served is not the one on the chain")
         batch, proof = (yield from self.batch(task.batch_id or 0)), (yield from self.proof(task.batch_id or 0))
-        header = header_hash(batch["header"])
-        if header != (yield from chain.header_of(batch["header"]["batch_id"])):
+        with reading("batch"):
+            header, prover, number = header_hash(batch["header"]), batch["prover"], batch["header"]["batch_id"]
+        if header != (yield from chain.header_of(number)):
             raise Untrue("the chain has another header of the batch")
         if batch["header"]["model_id"] != asked.model.model_id:
             raise Untrue("the batch is one of another model")
         statement: Statement = yield Work(lambda: verify(key, proof.instances, proof.proof))
-        if statement.header != bound_header(header, batch["prover"]):
+        if statement.header != bound_header(header, prover):
             raise Untrue("the proof is one of another batch")
         own = (int(asked.input_hash, 16), output_commitment(task.output or [], asked.salt))
         answers = list(zip(statement.inputs, statement.outputs, strict=True))[: statement.count]

@@ -17,7 +17,7 @@ CONNECT_S = 10.0
 AT_ONCE = 32
 """Most requests at once."""
 # How long a request that does no harm twice is repeated, and the pauses between.
-_PATIENCE_S = 60.0
+PATIENCE_S = 60.0
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 30.0
 _BUSY = frozenset({429, 502, 503, 504})
@@ -102,9 +102,9 @@ def once(request: Request) -> Flow[Any]:
     return read(response)
 
 
-def until_answered(request: Request) -> Flow[Any]:
+def until_answered(request: Request, patience_s: float = PATIENCE_S) -> Flow[Any]:
     """Asks again while the sequencer cannot be reached or is busy: for what does no harm twice."""
-    deadline, pause = time.monotonic() + _PATIENCE_S, _FIRST_PAUSE_S
+    deadline, pause = time.monotonic() + min(patience_s, PATIENCE_S), _FIRST_PAUSE_S
     while True:
         wait = pause
         try:

@@ -1,13 +1,28 @@
 """What the sequencer answers, as values. Amounts are integers of wei, hashes and addresses ``0x`` and hex digits."""
 
+import json as jsonlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .errors import Untrue
+
 Json = dict[str, Any]
 Floats = NDArray[np.float32]
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Takes what cannot be read for what it is."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Untrue(f"what was served is no {what}: {error!r}") from error
 
 
 @dataclass(frozen=True)
@@ -24,7 +39,8 @@ class Chain:
     @classmethod
     def read(cls, json: Json) -> Self:
         """Reads the answer of ``GET /v1/chain``."""
-        return cls(**{name: json[name] for name in cls.__dataclass_fields__})
+        with reading("rollup"):
+            return cls(**{name: json[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
@@ -48,10 +64,29 @@ class Model:
     @classmethod
     def read(cls, json: Json) -> Self:
         """Reads an entry of ``GET /v1/models``."""
-        known = {name: json[name] for name in cls.__dataclass_fields__}
-        for name in ("input_scale", "input_offset", "output_scale", "output_offset"):
-            known[name] = tuple(known[name])
-        return cls(**known | {"price": int(json["price"])})
+        with reading("model"):
+            known = {name: json[name] for name in cls.__dataclass_fields__}
+            for name in ("input_scale", "input_offset", "output_scale", "output_offset"):
+                known[name] = tuple(float(x) for x in known[name])
+            return cls(**known | {"price": int(json["price"])})
+
+    def check(self, package: bytes) -> None:
+        """Holds what codes stand for to the package, which hashes to the model's id.
+
+        Raises:
+            Untrue: where the package says something else.
+        """
+        with reading("package"):
+            size = int.from_bytes(package[:8], "little")
+            header = jsonlib.loads(jsonlib.loads(package[8 : 8 + size])["__metadata__"]["deepnode"])
+            codes = header.get("codes") or [
+                {"scale": [header[f"{end}_scale"]], "offset": [0.0]} for end in ("input", "output")
+            ]
+            told = [tuple(float(x) for x in end[name]) for end in codes for name in ("scale", "offset")]
+            input_len = prod(header["input"].values())
+        own = [self.input_scale, self.input_offset, self.output_scale, self.output_offset]
+        if told != own or input_len != self.input_len:
+            raise Untrue(f"the package of {self.name} says other scales than were served")
 
     def quantise(self, values: ArrayLike) -> list[int]:
         """The nearest codes of an input, halves up, saturated; arrays of any shape are read row by row.
@@ -124,9 +159,15 @@ class Task:
     @classmethod
     def read(cls, json: Json) -> Self:
         """Reads the answer of ``GET /v1/tasks/{id}``."""
-        receipt = json.get("receipt")
-        known: Json = {name: json.get(name) for name in cls.__dataclass_fields__}
-        return cls(**known | {"receipt": Receipt(**receipt) if receipt else None})
+        with reading("task"):
+            known: Json = {name: json.get(name) for name in cls.__dataclass_fields__}
+            told, output = json.get("receipt"), json.get("output")
+            receipt = None
+            if told is not None:
+                receipt = Receipt(**{name: told[name] for name in Receipt.__dataclass_fields__})
+            if output is not None and not all(type(x) is int and -128 <= x <= 127 for x in output):
+                raise ValueError("its output has something else than int8 codes")
+            return cls(**known | {"receipt": receipt})
 
     @property
     def is_answered(self) -> bool:
@@ -144,7 +185,8 @@ class Proof:
     @classmethod
     def read(cls, json: Json) -> Self:
         """Reads the answer of ``GET /v1/batches/{id}/proof``."""
-        return cls([int(x, 16) for x in json["instances"]], bytes.fromhex(json["proof"][2:]))
+        with reading("proof"):
+            return cls([int(x, 16) for x in json["instances"]], bytes.fromhex(json["proof"][2:]))
 
 
 @dataclass(frozen=True)
@@ -161,5 +203,6 @@ class Event:
     @classmethod
     def read(cls, json: Json) -> Self:
         """Reads an event's data."""
-        known: Json = {name: json.get(name) for name in cls.__dataclass_fields__}
-        return cls(**known)
+        with reading("event"):
+            known: Json = {name: json.get(name) for name in cls.__dataclass_fields__}
+            return cls(**known)

@@ -1,15 +1,17 @@
 """Codes, bundles, nonces and events."""
 
+import json
 import secrets
 import unittest
 from dataclasses import replace
 
 import numpy as np
 from deepnode.bundle import MAX_SIZE, climb, path
-from deepnode.errors import Untrue
+from deepnode.errors import Unanswered, Untrue
 from deepnode.events import EventReader
 from deepnode.order import Nonces, ask, sign
-from deepnode.values import Task
+from deepnode.session import _answer
+from deepnode.values import ANSWERED, Task
 from eth_account import Account
 from test_vectors import FILE, chain, model
 
@@ -70,6 +72,55 @@ class Values(unittest.TestCase):
             asked.check(on, Task.read(told | {"task_id": "0x" + "12" * 32}))
         with self.assertRaises(Untrue):
             asked.check(on, Task.read(told | {"output": [1, 2], "output_hash": "0x" + "00" * 32}))
+
+    def test_what_is_no_task_is_untrue(self):
+        told = {"task_id": "0x1", "model_id": "0x2", "user": "0x3", "state": "executed"}
+        Task.read(told | {"output": [1, -128, 127], "new": 5})
+        for wrong in ([1.0, 2], [True, 2], [300], ["1"], 5, [None]):
+            with self.assertRaises(Untrue):
+                Task.read(told | {"output": wrong})
+        for receipt in ({}, [], "x", {"task_id": 5}):
+            with self.assertRaises(Untrue):
+                Task.read(told | {"receipt": receipt})
+        for json in (None, [], "task"):
+            with self.assertRaises(Untrue):
+                Task.read(json)
+
+    def test_a_task_without_an_answer_is_not_answered(self):
+        account, on = Account.create(), chain(FILE["order"]["chain"])
+        (asked,) = sign(on, account, ask(MODEL, account.address, [[0, 1, 2]], [None], 1900000000, 7))
+        for state in ("executed", "proven", "failed"):
+            told = {"task_id": asked.task_id(on), "model_id": MODEL.model_id, "user": asked.user, "state": state}
+            with self.assertRaises(Unanswered):
+                _answer(on, asked, Task.read(told), ANSWERED)
+
+    def test_what_codes_stand_for_is_the_packages_word(self):
+        def package(**header):
+            text = json.dumps({"__metadata__": {"deepnode": json.dumps(header)}}).encode()
+            return len(text).to_bytes(8, "little") + text
+
+        codes = [{"scale": [1.0], "offset": [1.0]}] * 2
+        shape = {"channels": 3, "height": 1, "width": 1}
+        MODEL.check(package(codes=codes, input=shape))
+        uniform = replace(MODEL, input_offset=(0.0,), output_offset=(0.0,), output_scale=(0.5,))
+        uniform.check(package(input_scale=1.0, output_scale=0.5, input=shape))
+        for wrong in (
+            package(codes=[codes[0], {"scale": [-1.0], "offset": [1.0]}], input=shape),
+            package(codes=codes, input=shape | {"width": 2}),
+            package(input=shape),
+            b"",
+        ):
+            with self.assertRaises(Untrue):
+                MODEL.check(wrong)
+
+    def test_labels_are_classes(self):
+        account = Account.create()
+        (asked,) = ask(MODEL, account.address, [[0, 1, 2]], np.array([3]), 1900000000, 7)
+        self.assertEqual(asked.body["label"]["class"], 3)
+        self.assertNotIn(str(asked.salt), repr(asked))
+        for label in (-1, 1 << 16):
+            with self.assertRaises(ValueError):
+                ask(MODEL, account.address, [[0, 1, 2]], [label], 1900000000, 7)
 
     def test_events_are_read_line_by_line(self):
         reader = EventReader(None, 7)
