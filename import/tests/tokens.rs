@@ -143,6 +143,23 @@ fn what_sequences_cannot_express_is_refused_with_its_reason() {
     }
 }
 
+/// Files that are nearly transformers, by `tokens/make_wrong.py`: none is taken for one that it is not.
+#[test]
+fn what_is_nearly_a_transformer_is_refused_with_its_reason() {
+    for (name, reason) in [
+        ("cut-squares", "means of channels and of their squares"),
+        ("cut-root", ""),
+        ("spread-heads", "do not fit"),
+        ("bias-of-tokens", "its bias has dimensions [8, 1]"),
+        ("shown-again", "scores of hidden keys are -2"),
+        ("truncated", "rounds numbers to integers"),
+    ] {
+        let error = read(&format!("wrong-{name}")).map(|_| name).unwrap_err();
+        assert!(error.contains(reason), "{name}: {error}");
+        println!("{name}: {error}");
+    }
+}
+
 /// Other models are left to the reader of graphs.
 #[test]
 fn a_file_without_ids_is_no_transformer() {

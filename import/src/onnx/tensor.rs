@@ -20,6 +20,13 @@ pub(crate) struct Numbers {
     pub(crate) element: Element,
 }
 
+impl Numbers {
+    /// Whether it is one number for each of so many channels, along the last axis.
+    pub(crate) fn is_row_of(&self, channels: usize) -> bool {
+        self.values.len() == channels && self.dims.last() == Some(&channels)
+    }
+}
+
 /// The value of little-endian bits.
 fn value(data_type: i32, bits: u64) -> f64 {
     match data_type {

@@ -36,7 +36,7 @@ impl TokenReader {
             0.0 => default,
             scale => f64::from(scale),
         };
-        let mut scores = Scores { reads, heads, scale, mask: None };
+        let mut scores = Scores { reads, heads, scale, mask: None, hidden: f64::NEG_INFINITY };
         let tokens = self.model.tokens;
         if node.int("is_causal", 0) != 0 {
             let sees = (0..tokens * tokens).map(|i| i % tokens <= i / tokens).collect();
@@ -60,7 +60,7 @@ impl TokenReader {
         let dims = vec![1, scores.heads, tokens, tokens];
         let seen = Seen::all(self.part(Part::Scores(scores)), dims);
         let masked = if mask.element == Element::Bool {
-            self.masked(&seen, &mask, |v| v != 0.0)?
+            self.masked(&seen, &mask, f64::NEG_INFINITY, |v| v != 0.0)?
         } else {
             self.masked_by_sum(&seen, &mask)?
         };

@@ -111,7 +111,7 @@ impl TokenReader {
             None if node.operand(2).is_some() => return Err("its bias is computed".to_owned()),
             None => vec![0.0; outputs],
             Some(c) if c.values.len() == 1 => vec![f64::from(beta) * c.values[0]; outputs],
-            Some(c) if c.values.len() == outputs => {
+            Some(c) if c.is_row_of(outputs) => {
                 c.values.iter().map(|v| f64::from(beta) * v).collect()
             }
             Some(c) => return Err(format!("its bias has dimensions {:?}", c.dims)),

@@ -48,7 +48,10 @@ impl TokenReader {
     /// Types of numbers do not matter as long as they stay numbers.
     pub(super) fn cast(&mut self, node: &Node) -> Result<Seen, String> {
         let x = self.operand(node, 0)?;
-        let to = Element::of(node.int("to", 1) as i32);
+        let to = match node.op_type.as_str() {
+            "CastLike" => self.element_like(node)?,
+            _ => Element::of(node.int("to", 1) as i32),
+        };
         let is_whole = match self.parts[x.part] {
             Part::Ids => true,
             Part::Value(value) => {
@@ -59,9 +62,18 @@ impl TokenReader {
         match to {
             Some(Element::Float { .. }) => Ok(x),
             Some(Element::Integer { .. }) if is_whole => Ok(x),
-            _ if node.op_type == "CastLike" => Ok(x),
             _ => Err("it rounds numbers to integers".to_owned()),
         }
+    }
+
+    /// The type of a node's second operand: of what is computed, ids alone are no floats.
+    fn element_like(&mut self, node: &Node) -> Result<Option<Element>, String> {
+        if let Some(constant) = self.constant(node, 1)? {
+            return Ok(Some(constant.element));
+        }
+        let like = self.operand(node, 1)?;
+        let is_ids = matches!(self.parts[like.part], Part::Ids);
+        Ok(Some(if is_ids { Element::INT64 } else { Element::FLOAT }))
     }
 
     /// The channel of the largest number.

@@ -7,8 +7,8 @@ use crate::float::{apply_all, Scalar};
 use crate::onnx::Node;
 use crate::tokens::{Kind, Norm};
 
-/// Mean squares at which a root is recognised.
-const SQUARES: [f32; 3] = [0.5, 1.0, 4.0];
+/// Mean squares at which a root is recognised: far apart, so that one that is cut off somewhere is none.
+const SQUARES: [f32; 9] = [1e-4, 1e-2, 0.5, 1.0, 4.0, 30.0, 1e3, 1e5, 1e8];
 
 /// What is added to the mean square below a root; `None` if functions are no root of the kind. The inverse root with
 /// `is_inverse`.
@@ -121,7 +121,7 @@ impl TokenReader {
         let of = self.settled(&x)?;
         let channels = self.model.channels(of);
         let vector = |at: usize, default: f64| match self.constant(node, at)? {
-            Some(c) if c.values.len() == channels && c.values.iter().all(|v| v.is_finite()) => {
+            Some(c) if c.is_row_of(channels) && c.values.iter().all(|v| v.is_finite()) => {
                 Ok(c.values.clone())
             }
             Some(c) => Err(format!("operand {at} of {:?} is no number for each channel", c.dims)),
@@ -151,5 +151,7 @@ mod tests {
         assert_eq!(epsilon(&[Scalar::Sqrt], false), Some(0.0));
         assert_eq!(epsilon(&[added], false), None);
         assert_eq!(epsilon(&root, true), None);
+        let cut = [&root[..], &[Scalar::Clip(0.0, 2.1)]].concat();
+        assert_eq!(epsilon(&cut, false), None);
     }
 }

@@ -12,6 +12,14 @@ use crate::tokens::{Attention, Kind};
 /// A number as far below 0 hides a key whatever its score is.
 const HIDDEN: f64 = -1e4;
 
+/// The dimensions in front of tokens and depth, without ones in front: what two factors must have alike, since ONNX
+/// spreads them against each other.
+fn lead(x: &Seen) -> &[usize] {
+    let lead = &x.dims[..x.dims.len().saturating_sub(2)];
+    let ones = lead.iter().take_while(|extent| **extent == 1).count();
+    &lead[ones..]
+}
+
 impl TokenReader {
     /// A product of two computed matrices: scores, or what an attention gives.
     pub(super) fn attended(&mut self, a: &Seen, b: &Seen) -> Result<Seen, String> {
@@ -29,13 +37,14 @@ impl TokenReader {
         let (b, second) = self.without_factor(b)?;
         let query = self.heads(&a, false).ok_or(NO_ATTENTION)?;
         let key = self.heads(&b, true).ok_or(NO_ATTENTION)?;
-        if query.heads != key.heads || query.depth != key.depth {
+        if lead(&a) != lead(&b) || query.depth != key.depth {
             return Err(format!("queries of {:?} and keys of {:?} do not fit", a.dims, b.dims));
         }
         let heads = query.heads;
         let reads =
             [self.picked(query.value, &query.picked)?, self.picked(key.value, &key.picked)?];
-        let scores = Scores { reads, heads, scale: first * second, mask: None };
+        let (scale, hidden) = (first * second, f64::NEG_INFINITY);
+        let scores = Scores { reads, heads, scale, mask: None, hidden };
         let mut dims = a.dims.clone();
         dims.pop();
         dims.push(self.model.tokens);
@@ -54,6 +63,9 @@ impl TokenReader {
     fn weighed(&mut self, scores: &Scores, a: &Seen, b: &Seen) -> Result<Seen, String> {
         let b = self.applied(b)?;
         let values = self.heads(&b, false).ok_or(NO_ATTENTION)?;
+        if lead(a) != lead(&b) {
+            return Err(format!("shares of {:?} and values of {:?} do not fit", a.dims, b.dims));
+        }
         let value = self.picked(values.value, &values.picked)?;
         let dims = a.dims[..a.dims.len() - 1].iter().copied().chain([values.depth]).collect();
         let heads = values.heads;
@@ -117,7 +129,9 @@ impl TokenReader {
                 "a constant is added to the scores that is neither 0 nor below {HIDDEN}; biases by distance are not read"
             ));
         }
-        self.masked(x, c, |v| v == 0.0)
+        let hidden = c.values.iter().copied().filter(|v| *v != 0.0);
+        let hidden = hidden.fold(f64::NEG_INFINITY, f64::max);
+        self.masked(x, c, hidden, |v| v == 0.0)
     }
 
     /// Scores of which only those stay whose entry of a constant says so.
@@ -125,6 +139,7 @@ impl TokenReader {
         &mut self,
         x: &Seen,
         c: &Numbers,
+        hidden: f64,
         stays: impl Fn(f64) -> bool,
     ) -> Result<Seen, String> {
         let Part::Scores(scores) = self.parts[x.part].clone() else {
@@ -143,7 +158,9 @@ impl TokenReader {
         }
         let old = |i: usize| scores.mask.as_ref().is_none_or(|mask| mask[i]);
         let mask = own.iter().enumerate().map(|(i, sees)| *sees && old(i)).collect();
-        let masked = Scores { mask: Some(Rc::new(mask)), ..scores };
+        let (factor, _) = line(&x.chain).filter(|(factor, _)| *factor > 0.0).unwrap_or((1.0, 0.0));
+        let hidden = scores.hidden.max(hidden / factor);
+        let masked = Scores { mask: Some(Rc::new(mask)), hidden, ..scores };
         Ok(Seen { part: self.part(Part::Scores(masked)), ..x.clone() })
     }
 
@@ -157,15 +174,16 @@ impl TokenReader {
                 _ => Err("a choice by computed numbers is not read".to_owned()),
             };
         };
-        let low = |c: &Numbers| c.values.iter().all(|v| *v < HIDDEN);
+        let low = |c: &Numbers| c.values.iter().all(|v| *v <= HIDDEN);
+        let most = |c: &Numbers| c.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         match (self.constant(node, 1)?, self.constant(node, 2)?) {
             (None, Some(c)) if low(&c) => {
                 let x = self.operand(node, 1)?;
-                self.masked(&x, &condition, |v| v != 0.0)
+                self.masked(&x, &condition, most(&c), |v| v != 0.0)
             }
             (Some(c), None) if low(&c) => {
                 let x = self.operand(node, 2)?;
-                self.masked(&x, &condition, |v| v == 0.0)
+                self.masked(&x, &condition, most(&c), |v| v == 0.0)
             }
             _ => Err(format!("a choice is read in masks only, with numbers below {HIDDEN}")),
         }
@@ -184,6 +202,13 @@ impl TokenReader {
                 let Some((factor, _)) = line(&x.chain).filter(|(factor, _)| *factor > 0.0) else {
                     return Err("a function stands between scores and softmax".to_owned());
                 };
+                // To the last bit of a factor that was applied twice.
+                if scores.hidden * factor > HIDDEN * (1.0 - 1e-6) {
+                    return Err(format!(
+                        "scores of hidden keys are {} behind a factor, not below {HIDDEN}",
+                        scores.hidden * factor
+                    ));
+                }
                 Part::Shares(Scores { scale: scores.scale * factor, ..scores })
             }
             Part::Value(_) => Part::Probabilities(self.settled(&x)?),

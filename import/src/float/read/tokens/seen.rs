@@ -37,6 +37,8 @@ pub(super) struct Scores {
     pub(super) scale: f64,
     /// Which keys each token sees, `[tokens, tokens]`; all without.
     pub(super) mask: Option<Rc<Vec<bool>>>,
+    /// What scores of hidden keys are at most, over the factor that was applied in front of the mask.
+    pub(super) hidden: f64,
 }
 
 /// A tensor of the graph: numbers of a part, with functions from first to last.

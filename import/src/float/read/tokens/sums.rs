@@ -7,8 +7,8 @@ use crate::float::{apply_all, Scalar};
 use crate::onnx::{Node, Numbers};
 use crate::tokens::{Dense, Kind, Norm};
 
-/// Where functions are compared.
-const POINTS: [f32; 5] = [-2.0, -0.5, 0.25, 1.0, 3.0];
+/// Where functions are compared: far apart, so that one that is cut off somewhere is another one.
+const POINTS: [f32; 9] = [-1e4, -70.0, -2.0, -0.5, 0.25, 1.0, 3.0, 90.0, 1e4];
 
 /// Slope and offset, if functions are a straight line.
 pub(super) fn line(chain: &[Scalar]) -> Option<(f64, f64)> {
@@ -21,7 +21,8 @@ pub(super) fn line(chain: &[Scalar]) -> Option<(f64, f64)> {
 
 /// Whether functions are the square.
 pub(super) fn is_square(chain: &[Scalar]) -> bool {
-    !chain.is_empty() && POINTS.iter().all(|x| (apply_all(chain, *x) - x * x).abs() < 1e-5)
+    !chain.is_empty()
+        && POINTS.iter().all(|x| (apply_all(chain, *x) - x * x).abs() <= 1e-5 * (x * x).max(1.0))
 }
 
 /// A constant for each channel, or for each token and channel.
