@@ -78,6 +78,7 @@ fn every_form_of_a_transformer_is_read_and_quantised() {
     let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> =
         names.filter_map(|n| n.strip_suffix(".onnx").map(str::to_owned)).collect();
+    names.retain(|name| !name.starts_with("wrong"));
     names.sort();
     let failed: Vec<String> =
         names.iter().filter_map(|n| check(n).err().map(|why| format!("{n}: {why}"))).collect();
@@ -148,15 +149,14 @@ fn what_sequences_cannot_express_is_refused_with_its_reason() {
 fn what_is_nearly_a_transformer_is_refused_with_its_reason() {
     for (name, reason) in [
         ("cut-squares", "means of channels and of their squares"),
-        ("cut-root", ""),
+        ("cut-root", "it combines two computed tensors"),
         ("spread-heads", "do not fit"),
         ("bias-of-tokens", "its bias has dimensions [8, 1]"),
-        ("shown-again", "scores of hidden keys are -2"),
+        ("shown-again", "scores of hidden keys are -1.99"),
         ("truncated", "rounds numbers to integers"),
     ] {
         let error = read(&format!("wrong-{name}")).map(|_| name).unwrap_err();
         assert!(error.contains(reason), "{name}: {error}");
-        println!("{name}: {error}");
     }
 }
 
