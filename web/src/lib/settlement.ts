@@ -11,7 +11,7 @@ const ROLLUP = new Interface([
   "function verifier() view returns (address)",
   "function batch(uint64) view returns (tuple(bytes32 headerHash, uint8 status, uint32 settled))",
   "function isProven(uint64 batchId, uint256 index, tuple(address prover, bytes32[] slotHashes, bytes32[] leaves, uint256[] statement) opening) view returns (bool)",
-  "function toBurn() view returns (uint256)",
+  "function toBurn() view returns (uint128)",
   "event BatchProven(uint64 indexed batchId, bytes32 indexed modelId, address indexed prover, uint256 tasks, uint256 labelled, uint256 correct, uint256 marginSum)",
   "event ChunkSettled(uint64 indexed batchId, uint256 indexed chunk, uint256 outcomes)",
   "event ReceiptSlashed(uint64 indexed batchId, address indexed worker, address indexed reporter, bytes32 taskId, uint256 slashed, uint256 refunded)",
